@@ -1,0 +1,169 @@
+//! The door: one model's tokenizer, preprocessing and towers, which can't be mismatched.
+
+use std::ops::Range;
+use std::path::Path;
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::embedding::Embeddings;
+use crate::image::{Pixels, Preprocess};
+use crate::model::{ClipConfig, ClipModel, Mode};
+use crate::text::{Overflow, Tokenizer, Tokens};
+use crate::weights::Checkpoint;
+use crate::{Error, Result};
+
+/// Inputs that go through a tower at once: large enough for the matrix products, small enough for
+/// memory.
+const CHUNK: usize = 32;
+
+/// A CLIP model with everything that belongs to it.
+pub struct Clip {
+    config: ClipConfig,
+    preprocess: Preprocess,
+    tokenizer: Tokenizer,
+    model: ClipModel,
+}
+
+impl Clip {
+    /// Opens a model on the CPU: `default`, or a checkpoint directory.
+    ///
+    /// # Errors
+    /// [`Error::UnknownModel`] if `model` is neither; else those of [`Checkpoint::open`].
+    pub fn open(model: impl AsRef<Path>) -> Result<Self> {
+        Self::open_on(model, &Device::flex())
+    }
+
+    /// [`Clip::open`] on another device.
+    ///
+    /// # Errors
+    /// As [`Clip::open`].
+    pub fn open_on(model: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        let mut checkpoint = Checkpoint::named(&model.as_ref().to_string_lossy())?;
+        let config = checkpoint.config.clone();
+        let model = ClipModel::build(&config, &mut checkpoint, device)?;
+        let description = checkpoint.description();
+        let (preprocess, tokenizer) = (description.preprocess, description.tokenizer);
+        Ok(Self { config, preprocess, tokenizer, model })
+    }
+
+    /// The architecture.
+    pub fn config(&self) -> &ClipConfig {
+        &self.config
+    }
+
+    /// How this model's pictures become pixels.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// How this model's texts become tokens.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The factor `exp(t)` from cosines to logits.
+    pub fn logit_scale(&self) -> f32 {
+        self.model.logit_scale().into_scalar()
+    }
+
+    /// Encodes pixels `[N, 3, S, S]` into embeddings `[N, D]`.
+    ///
+    /// # Errors
+    /// [`Error::Side`] if `S` is not the image tower's.
+    pub fn encode_images(&self, pixels: &Pixels) -> Result<Embeddings> {
+        let features = self.image_features(pixels)?;
+        Ok(Embeddings::from_features(self.config.embed_dim, features))
+    }
+
+    /// Encodes texts into embeddings `[N, D]`.
+    ///
+    /// # Errors
+    /// [`Error::Text`] for a text with more tokens than the model reads.
+    pub fn encode_texts<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Embeddings> {
+        let tokens = self.tokens(texts, Overflow::Refuse)?;
+        Ok(Embeddings::from_features(self.config.embed_dim, self.text_features(&tokens)))
+    }
+
+    /// The tokens of texts, `[N, L]`.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if a text is too long and `overflow` refuses.
+    pub fn tokens<T: AsRef<str> + Sync>(&self, texts: &[T], overflow: Overflow) -> Result<Tokens> {
+        let context_length = self.config.text_cfg.context_length;
+        Ok(self.tokenizer.encode_batch(texts, context_length, overflow)?)
+    }
+
+    /// Image features `[N, D]`, row by row, not normalised.
+    ///
+    /// # Errors
+    /// [`Error::Side`] if the pixels have another side than the image tower takes.
+    pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
+        let want = self.config.vision_cfg.image_size;
+        match pixels.side() == want {
+            true => Ok(image_features(&self.model, pixels)),
+            false => Err(Error::Side { got: pixels.side(), want }),
+        }
+    }
+
+    /// Text features `[N, D]`, row by row, not normalised.
+    pub fn text_features(&self, tokens: &Tokens) -> Vec<f32> {
+        text_features(&self.model, tokens)
+    }
+}
+
+/// Image features of any number of pictures, a chunk at a time.
+pub(crate) fn image_features(model: &ClipModel, pixels: &Pixels) -> Vec<f32> {
+    let side = pixels.side();
+    let device = device(model);
+    let features = |chunk: &[f32]| {
+        let n = chunk.len() / (3 * side * side);
+        let data = TensorData::new(chunk.to_vec(), [n, 3, side, side]);
+        values(model.image_features(Tensor::from_data(data, &device), Mode::Infer))
+    };
+    pixels.as_slice().chunks((CHUNK * 3 * side * side).max(1)).flat_map(features).collect()
+}
+
+/// Text features of any number of texts, a chunk at a time.
+pub(crate) fn text_features(model: &ClipModel, tokens: &Tokens) -> Vec<f32> {
+    let device = device(model);
+    let features = |first: usize| {
+        let rows = first..tokens.len().min(first + CHUNK);
+        let (ids, ends) = token_tensors(tokens, rows, &device);
+        values(model.text_features(ids, ends))
+    };
+    (0..tokens.len()).step_by(CHUNK).flat_map(features).collect()
+}
+
+/// Some rows of tokens `[N, L]`, cut to their longest text, and the positions `[N]` of their ends.
+///
+/// The end is the first place of a row's highest id, as in OpenAI's `encode_text`: a text that
+/// spells the end token out ends there.
+pub(crate) fn token_tensors(
+    tokens: &Tokens,
+    rows: Range<usize>,
+    device: &Device,
+) -> (Tensor<2, Int>, Tensor<1, Int>) {
+    let n = rows.len();
+    let longest = tokens.lengths()[rows.clone()].iter().copied().max().unwrap_or(1);
+    let rows = || tokens.rows().skip(rows.start).take(n);
+    let ids: Vec<i32> = rows().flat_map(|row| &row[..longest]).map(|&id| id as i32).collect();
+    let end = |row: &[u32]| {
+        let highest = row.iter().max();
+        row.iter().position(|id| Some(id) == highest).unwrap_or(0) as i32
+    };
+    let ends: Vec<i32> = rows().map(end).collect();
+    (
+        Tensor::from_data(TensorData::new(ids, [n, longest]), device),
+        Tensor::from_data(TensorData::new(ends, [n]), device),
+    )
+}
+
+fn device(model: &ClipModel) -> Device {
+    model.devices().into_iter().next().unwrap_or_default()
+}
+
+/// A tensor's values in f32.
+fn values(tensor: Tensor<2>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}

@@ -1,0 +1,127 @@
+//! What can go wrong, each kind with the values that tell a user what to mend.
+
+use std::path::{Path, PathBuf};
+
+use crate::image::ImageError;
+use crate::text::TextError;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration that can't be read or followed.
+    #[error("{origin}: {reason}")]
+    Config {
+        /// The file or name that the configuration came from.
+        origin: String,
+        /// What was found and what was wanted.
+        reason: String,
+    },
+    /// A file of tensors that is not whole or holds numbers we can't read.
+    #[error("{path}: {reason}")]
+    Tensors {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was wanted.
+        reason: String,
+    },
+    /// A checkpoint whose tensors are not the architecture's.
+    #[error("{path}: the tensors are not this architecture's:\n  {}", list(problems))]
+    Mismatch {
+        /// The file.
+        path: PathBuf,
+        /// One sentence a tensor: missing, unexpected, misshapen or not finite.
+        problems: Vec<String>,
+    },
+    /// A `tokenizer.json` that can't be read.
+    #[error("{path}: {source}")]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TextError,
+    },
+    /// A model that is neither a known name nor a directory.
+    #[error("there is no model `{name}`: it is not a directory, and the known names are {known}")]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A text that can't be encoded.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A picture that can't be decoded.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Pixels of another side than the image tower takes.
+    #[error("the pixels have side {got}, but the image tower takes {want}")]
+    Side {
+        /// Their side.
+        got: usize,
+        /// The tower's.
+        want: usize,
+    },
+    /// A shard, or a sample in it, that can't be used.
+    #[error("{path}: {reason}")]
+    Shard {
+        /// The shard.
+        path: PathBuf,
+        /// What was found and what was wanted.
+        reason: String,
+    },
+    /// A training run that stopped being a number.
+    #[error(
+        "step {step}: {what} is {value}; the run stops here, and its last checkpoint is good{}",
+        hint(learning_rate)
+    )]
+    Diverged {
+        /// The step, from 1.
+        step: usize,
+        /// What was not finite.
+        what: &'static str,
+        /// What it was.
+        value: f32,
+        /// The learning rate of the step.
+        learning_rate: f64,
+    },
+    /// A device that this build doesn't have.
+    #[error("device `{device}` needs a build with `--features {device}`")]
+    Device {
+        /// The device asked for.
+        device: &'static str,
+    },
+    /// A file that can't be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl Error {
+    /// An input or output error that names its file.
+    pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
+        Self::Io(std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    }
+
+    /// A value of ours that does not become JSON.
+    pub(crate) fn json(error: serde_json::Error) -> Self {
+        Self::Config { origin: "JSON".into(), reason: error.to_string() }
+    }
+}
+
+/// The first problems, one a line.
+fn list(problems: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let mut lines = problems.iter().take(SHOWN).cloned().collect::<Vec<_>>();
+    if problems.len() > SHOWN {
+        lines.push(format!("and {} more", problems.len() - SHOWN));
+    }
+    lines.join("\n  ")
+}
+
+fn hint(learning_rate: &f64) -> String {
+    format!("\n\nhint: the learning rate was {learning_rate:.2e}; try a smaller one or a longer warm-up")
+}
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

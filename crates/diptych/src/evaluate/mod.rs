@@ -1,0 +1,5 @@
+//! Measuring models by the field's protocols.
+
+mod retrieval;
+
+pub use retrieval::{Recall, retrieval};

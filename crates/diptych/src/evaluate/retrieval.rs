@@ -1,0 +1,81 @@
+//! Retrieval on captioned pictures: recall at 1, 5 and 10, both ways.
+//!
+//! Source: `zeroshot_retrieval.py` in CLIP_benchmark, commit 48de38c: the share of queries that have
+//! at least one of their positives among the first k.
+
+use rayon::prelude::*;
+
+use crate::clip::{image_features, text_features};
+use crate::embedding::Embeddings;
+use crate::image::{DecodeOptions, Picture, Pixels};
+use crate::model::ClipModel;
+use crate::text::Overflow;
+use crate::train::Sample;
+use crate::weights::Description;
+use crate::{Error, Result};
+
+/// Recall at 1, 5 and 10, as shares of the queries.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Recall {
+    /// Pictures found by a caption: text → image.
+    pub image: [f64; 3],
+    /// Captions found by a picture: image → text.
+    pub text: [f64; 3],
+}
+
+const RANKS: [usize; 3] = [1, 5, 10];
+
+/// Measures `model` on samples with any number of captions each.
+///
+/// # Errors
+/// [`Error::Shard`] for a picture that can't be decoded.
+pub fn retrieval(model: &ClipModel, description: &Description, samples: &[Sample]) -> Result<Recall> {
+    let Description { config, preprocess, tokenizer } = description;
+    let pixels: Vec<Pixels> = samples
+        .par_iter()
+        .map(|sample| {
+            let picture = Picture::decode(&sample.image, &DecodeOptions::default());
+            let picture = picture.map_err(|e| Error::Shard {
+                path: sample.key.clone().into(),
+                reason: e.to_string(),
+            })?;
+            Ok(preprocess.apply(&picture))
+        })
+        .collect::<Result<_>>()?;
+    let pixels = Pixels::concat(preprocess.size, &pixels)?;
+    let captions: Vec<&str> =
+        samples.iter().flat_map(|s| s.texts.iter().map(String::as_str)).collect();
+    let owner: Vec<usize> =
+        samples.iter().enumerate().flat_map(|(i, s)| s.texts.iter().map(move |_| i)).collect();
+    let tokens =
+        tokenizer.encode_batch(&captions, config.text_cfg.context_length, Overflow::Truncate)?;
+
+    let images = Embeddings::from_features(config.embed_dim, image_features(model, &pixels));
+    let texts = Embeddings::from_features(config.embed_dim, text_features(model, &tokens));
+    let of_images: Vec<usize> = (0..samples.len()).collect();
+    Ok(Recall {
+        image: recall(&texts, &owner, &images, &of_images),
+        text: recall(&images, &of_images, &texts, &owner),
+    })
+}
+
+/// The share of `queries` with an item of their own owner among the first k `items`.
+fn recall(
+    queries: &Embeddings,
+    query_owner: &[usize],
+    items: &Embeddings,
+    item_owner: &[usize],
+) -> [f64; 3] {
+    let cosines = queries.cosines(items);
+    let rank = |row: &[f32], owner: usize| {
+        let own = row.iter().zip(item_owner).filter(|&(_, &o)| o == owner).map(|(&c, _)| c);
+        let best = own.fold(f32::NEG_INFINITY, f32::max);
+        row.iter().filter(|&&c| c > best).count()
+    };
+    let ranks: Vec<usize> = cosines
+        .par_chunks_exact(items.len().max(1))
+        .zip(query_owner)
+        .map(|(row, &owner)| rank(row, owner))
+        .collect();
+    RANKS.map(|k| ranks.iter().filter(|&&r| r < k).count() as f64 / ranks.len().max(1) as f64)
+}

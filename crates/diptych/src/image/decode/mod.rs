@@ -1,0 +1,188 @@
+//! Bytes to [`Picture`]: finds the format, checks the announced size, hands over to one decoder.
+//!
+//! Invariant: the size is checked from the header before memory for pixels is taken.
+
+mod bmp;
+mod gif;
+mod jpeg;
+mod png;
+mod tiff;
+mod webp;
+
+use std::fmt;
+
+use super::error::ImageError;
+use super::orient::Orientation;
+use super::picture::Picture;
+
+/// Choices when a picture is decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// Turn the picture upright by its EXIF orientation. On (the default) for people's photos, off for
+    /// the numbers of CLIP's reference code, which ignores it. (A TIFF is always turned: there the
+    /// orientation belongs to the format, and Pillow does so, too.)
+    pub orient: bool,
+    /// Refuse pictures with more pixels, in units of 1,000,000. The default is 200, the largest that
+    /// phone cameras make; Pillow refuses from 179 on.
+    pub max_megapixels: u32,
+}
+
+impl Default for DecodeOptions {
+    fn default() -> Self {
+        Self {
+            orient: true,
+            max_megapixels: 200,
+        }
+    }
+}
+
+/// A picture file format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Windows bitmap.
+    Bmp,
+    /// Graphics Interchange Format.
+    Gif,
+    /// JPEG, in any of its colour spaces.
+    Jpeg,
+    /// Portable Network Graphics, animated or not.
+    Png,
+    /// Tagged Image File Format.
+    Tiff,
+    /// WebP, lossy, lossless or animated.
+    WebP,
+}
+
+impl Format {
+    /// The format that a file's first bytes announce; names and extensions are not asked.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
+            [
+                b'R',
+                b'I',
+                b'F',
+                b'F',
+                _,
+                _,
+                _,
+                _,
+                b'W',
+                b'E',
+                b'B',
+                b'P',
+                ..,
+            ] => Some(Self::WebP),
+            _ if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => Some(Self::Png),
+            _ if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") => Some(Self::Gif),
+            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
+            [b'B', b'M', ..] => Some(Self::Bmp),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bmp => "BMP",
+            Self::Gif => "GIF",
+            Self::Jpeg => "JPEG",
+            Self::Png => "PNG",
+            Self::Tiff => "TIFF",
+            Self::WebP => "WebP",
+        })
+    }
+}
+
+/// Decodes a picture of any known format.
+pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, ImageError> {
+    if bytes.is_empty() {
+        return Err(ImageError::Empty);
+    }
+    let Some(format) = Format::of(bytes) else {
+        let start = bytes[..bytes.len().min(8)].escape_ascii().to_string();
+        return Err(ImageError::UnknownFormat { start });
+    };
+    let limit = Limit {
+        format,
+        max_megapixels: options.max_megapixels,
+    };
+    let (picture, orientation) = match format {
+        Format::Bmp => (bmp::decode(bytes, &limit)?, Orientation::default()),
+        Format::Gif => (gif::decode(bytes, &limit)?, Orientation::default()),
+        Format::Jpeg => jpeg::decode(bytes, &limit)?,
+        Format::Png => png::decode(bytes, &limit)?,
+        Format::Tiff => return tiff::decode(bytes, &limit),
+        Format::WebP => webp::decode(bytes, &limit)?,
+    };
+    Ok(if options.orient {
+        orientation.apply(picture)
+    } else {
+        picture
+    })
+}
+
+/// The number of pixels that a file may announce.
+struct Limit {
+    format: Format,
+    max_megapixels: u32,
+}
+
+impl Limit {
+    /// Width and height of a picture that may be decoded.
+    fn check(
+        &self,
+        width: impl Into<u64>,
+        height: impl Into<u64>,
+    ) -> Result<(usize, usize), ImageError> {
+        let (width, height) = (width.into(), height.into());
+        if width == 0 || height == 0 {
+            return Err(ImageError::damaged(
+                self.format,
+                format!("its size is {width}×{height}"),
+            ));
+        }
+        let max_pixels = u64::from(self.max_megapixels) * 1_000_000;
+        if width
+            .checked_mul(height)
+            .is_none_or(|pixels| pixels > max_pixels)
+        {
+            return Err(ImageError::TooLarge {
+                format: self.format,
+                width,
+                height,
+                max_megapixels: self.max_megapixels,
+            });
+        }
+        Ok((width as usize, height as usize))
+    }
+}
+
+/// Spreads lines of packed values of 1, 2, 4 or 8 `bits` to one byte each, most significant first.
+///
+/// `packed` holds `height` lines of whole bytes; `value` maps each value.
+fn unpack(packed: &[u8], width: usize, bits: usize, value: impl Fn(u8) -> u8) -> Vec<u8> {
+    let mask = ((1u16 << bits) - 1) as u8;
+    let mut out = Vec::with_capacity(packed.len() * 8 / bits);
+    for line in packed.chunks_exact((width * bits).div_ceil(8)) {
+        let values = line
+            .iter()
+            .flat_map(|byte| (0..8 / bits).rev().map(move |i| byte >> (i * bits) & mask));
+        out.extend(values.take(width).map(&value));
+    }
+    out
+}
+
+/// High bytes of 16-bit samples, as Pillow reads colours.
+fn high_bytes(samples: impl Iterator<Item = u16>) -> Vec<u8> {
+    samples.map(|v| (v >> 8) as u8).collect()
+}
+
+/// 16-bit grey scaled to 8 bits and rounded, where Pillow would clip.
+fn scale_grey(samples: impl Iterator<Item = u16>) -> Vec<u8> {
+    samples
+        .map(|v| ((u32::from(v) * 255 + 32767) / 65535) as u8)
+        .collect()
+}

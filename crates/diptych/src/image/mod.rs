@@ -1,0 +1,34 @@
+//! Pictures to pixels: bytes or a file in, what the image tower reads out.
+//!
+//! Flow: file → **`image`** → [`Pixels`] → image tower.
+//! Decoding keeps the file's own mode (palette, alpha, CMYK), because the mode decides how Pillow,
+//! and so CLIP's own preprocessing, resizes it. [`Preprocess`] then resizes, crops, converts to RGB
+//! and normalises, in the order that the checkpoint was trained with.
+//! Invariant: the values are those of Pillow 13.0 and torchvision 0.29, to the bit (16-bit grey aside,
+//! see [`Mode`]; `parity/pixels.py` compares); hostile bytes give an [`ImageError`], never a panic.
+//!
+//! ```no_run
+//! # use diptych::image::{DecodeOptions, Picture, Preprocess};
+//! # fn main() -> Result<(), diptych::image::ImageError> {
+//! let picture = Picture::open("cat.jpg", &DecodeOptions::default())?;
+//! let pixels = Preprocess::openai(224).apply(&picture); // [1, 3, 224, 224]
+//! # Ok(())
+//! # }
+//! ```
+
+mod decode;
+mod error;
+mod orient;
+mod picture;
+mod pixels;
+mod preprocess;
+mod resample;
+#[cfg(test)]
+mod tests;
+
+pub use decode::{DecodeOptions, Format};
+pub use error::ImageError;
+pub use picture::{Mode, Picture, crop, flip_horizontal};
+pub use pixels::Pixels;
+pub use preprocess::{Order, Preprocess, ResizeMode};
+pub use resample::{Interpolation, resize};

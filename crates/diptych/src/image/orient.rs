@@ -1,0 +1,114 @@
+//! EXIF orientation: how a camera was held, and the picture turned upright.
+//!
+//! Source: CIPA DC-008 (EXIF 2.32), tag 0x0112; the EXIF block is a TIFF file of its own.
+
+use super::picture::Picture;
+
+/// The tag of the orientation.
+const ORIENTATION: u16 = 0x0112;
+
+/// What has to be done to see the picture upright.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Orientation {
+    /// Rows and columns change places; done first.
+    transpose: bool,
+    /// Then left and right change places.
+    mirror: bool,
+    /// Then top and bottom change places.
+    flip: bool,
+}
+
+impl Orientation {
+    /// From the value of the tag, 1 to 8; anything else is upright.
+    pub(super) fn from_tag(value: u32) -> Self {
+        let (transpose, mirror, flip) = match value {
+            2 => (false, true, false),
+            3 => (false, true, true),
+            4 => (false, false, true),
+            5 => (true, false, false),
+            6 => (true, true, false),
+            7 => (true, true, true),
+            8 => (true, false, true),
+            _ => (false, false, false),
+        };
+        Self {
+            transpose,
+            mirror,
+            flip,
+        }
+    }
+
+    /// From an EXIF block, with or without its `Exif` prefix; damaged blocks count as upright.
+    pub(super) fn from_exif(block: &[u8]) -> Self {
+        let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
+        Self::from_tag(find_number(tiff, ORIENTATION).map_or(1, |number| number.value))
+    }
+
+    /// Turns the picture upright.
+    pub(super) fn apply(self, picture: Picture) -> Picture {
+        if self == Self::default() {
+            return picture;
+        }
+        let (old_width, old_height) = (picture.width(), picture.height());
+        let (width, height) = if self.transpose {
+            (old_height, old_width)
+        } else {
+            (old_width, old_height)
+        };
+        picture.rearrange(width, height, |x, y| {
+            let x = if self.mirror { width - 1 - x } else { x };
+            let y = if self.flip { height - 1 - y } else { y };
+            if self.transpose { (y, x) } else { (x, y) }
+        })
+    }
+}
+
+/// A number in the first directory of a TIFF block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TiffNumber {
+    pub(super) value: u32,
+    /// Where its first byte lies in the block.
+    pub(super) at: usize,
+    pub(super) big_endian: bool,
+}
+
+/// Finds the SHORT or LONG of `tag` in the first directory of a (classic) TIFF block.
+pub(super) fn find_number(tiff: &[u8], tag: u16) -> Option<TiffNumber> {
+    let big_endian = match tiff.get(..4)? {
+        b"II*\0" => false,
+        b"MM\0*" => true,
+        _ => return None,
+    };
+    let short = |at: usize| -> Option<u16> {
+        let bytes: [u8; 2] = tiff.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if big_endian {
+            u16::from_be_bytes(bytes)
+        } else {
+            u16::from_le_bytes(bytes)
+        })
+    };
+    let long = |at: usize| -> Option<u32> {
+        let (first, second) = (u32::from(short(at)?), u32::from(short(at + 2)?));
+        Some(if big_endian {
+            first << 16 | second
+        } else {
+            second << 16 | first
+        })
+    };
+    let directory = long(4)? as usize;
+    let entries = usize::from(short(directory)?);
+    let entry = (0..entries)
+        .map(|i| directory + 2 + 12 * i)
+        .find(|&at| short(at) == Some(tag))?;
+    let at = entry + 8;
+    let value = match short(entry + 2)? {
+        3 => u32::from(short(at)?), // SHORT
+        4 => long(at)?,             // LONG
+        _ => return None,
+    };
+    Some(TiffNumber {
+        value,
+        at,
+        big_endian,
+    })
+}

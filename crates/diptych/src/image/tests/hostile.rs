@@ -1,0 +1,150 @@
+//! Damaged and malicious bytes: a picture or a clear error, never a panic, never much memory.
+
+use super::{Random, golden_file};
+use crate::image::{DecodeOptions, ImageError, Picture};
+
+/// Files of every format and coding; together they reach every decoder's branches.
+const FILES: &[&str] = &[
+    "L-q50.jpg",
+    "420-q95.jpg",
+    "422-progressive-q50.jpg",
+    "CMYK-q95.jpg",
+    "RGBA.png",
+    "P4-adam7.png",
+    "RGB16.png",
+    "apng.png",
+    "lossy-RGB.webp",
+    "lossy-RGBA.webp",
+    "lossless-RGBA.webp",
+    "animated.webp",
+    "P.gif",
+    "interlaced.gif",
+    "offset-transparent.gif",
+    "24.bmp",
+    "rle8.bmp",
+    "565.bmp",
+    "P4.bmp",
+    "RGB-predictor.tif",
+    "P-packbits.tif",
+    "CMYK-tiff_lzw.tif",
+    "RGBA-tiff_adobe_deflate.tif",
+    "L-raw.tif",
+];
+
+/// Small pictures only, so that damage to a size can't cost seconds.
+fn decode(bytes: &[u8]) -> Result<Picture, ImageError> {
+    Picture::decode(
+        bytes,
+        &DecodeOptions {
+            max_megapixels: 1,
+            ..DecodeOptions::default()
+        },
+    )
+}
+
+/// Decodes; an error must say something.
+fn check(bytes: &[u8]) -> bool {
+    match decode(bytes) {
+        Ok(picture) => picture.width() > 0,
+        Err(error) => {
+            assert!(!error.to_string().trim().is_empty());
+            false
+        }
+    }
+}
+
+#[test]
+fn truncated_files_give_an_error() {
+    for name in FILES {
+        let bytes = golden_file(name);
+        let mut random = Random(3);
+        for _ in 0..1000 {
+            check(&bytes[..random.below(bytes.len())]);
+        }
+        // Half a file has lost pixels for certain.
+        assert!(
+            !check(&bytes[..bytes.len() / 2]),
+            "half of {name} was accepted"
+        );
+    }
+}
+
+#[test]
+fn flipped_bits_never_panic() {
+    for name in FILES {
+        let bytes = golden_file(name);
+        let mut random = Random(4);
+        for _ in 0..1000 {
+            let mut copy = bytes.clone();
+            for _ in 0..1 + random.below(8) {
+                copy[random.below(bytes.len())] ^= 1 << random.below(8);
+            }
+            check(&copy);
+        }
+    }
+}
+
+#[test]
+fn noise_behind_a_magic_number_never_panics() {
+    let starts: [&[u8]; 7] = [
+        b"BM",
+        b"GIF89a",
+        b"\xff\xd8\xff",
+        b"\x89PNG\r\n\x1a\n",
+        b"II*\0",
+        b"MM\0*",
+        b"RIFF\0\x02\0\0WEBPVP8 ",
+    ];
+    let mut random = Random(5);
+    for start in starts {
+        for _ in 0..500 {
+            let length = random.below(600);
+            check(&[start, &random.bytes(length)].concat());
+        }
+    }
+}
+
+#[test]
+fn a_bomb_is_refused_by_its_header() {
+    // A PNG header of 50,000 × 50,000 with its correct checksum, and nothing behind it.
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\xc3\x50\0\0\xc3\x50\x08\x02\0\0\0".to_vec();
+    png.extend(crc32(&png[12..]).to_be_bytes());
+    let error = Picture::decode(&png, &DecodeOptions::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "PNG of 50000×50000 has more than the 200 megapixels allowed"
+    );
+
+    let mut bmp = golden_file("24.bmp");
+    bmp[18..26].copy_from_slice(&[0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f]);
+    assert!(matches!(decode(&bmp), Err(ImageError::TooLarge { .. })));
+
+    let mut gif = golden_file("P.gif");
+    gif[6..10].fill(0xff);
+    assert!(matches!(decode(&gif), Err(ImageError::TooLarge { .. })));
+}
+
+#[test]
+fn files_that_are_no_pictures_say_what_they_begin_with() {
+    let message = |bytes: &[u8]| decode(bytes).unwrap_err().to_string();
+    assert_eq!(message(b""), "the picture has no bytes");
+    assert_eq!(
+        message(b"Dear diary"),
+        r#"not a picture: it begins with "Dear dia", but BMP, GIF, JPEG, PNG, TIFF or WebP is wanted"#
+    );
+    assert!(message(b"BM").starts_with("damaged BMP"));
+}
+
+/// The checksum of PNG, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, byte: &u8| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 {
+                crc >> 1 ^ 0xedb8_8320
+            } else {
+                crc >> 1
+            }
+        })
+    };
+    !bytes.iter().fold(u32::MAX, step)
+}

@@ -1,0 +1,37 @@
+//! CLIP in Rust: two panels, an image and a text, hinged at one embedding.
+//!
+//! ```no_run
+//! use diptych::{Clip, image::{DecodeOptions, Picture}, tasks::ZeroShot};
+//!
+//! # fn main() -> diptych::Result<()> {
+//! let clip = Clip::open("default")?;
+//! let labels = ["a cat", "a dog", "a rocket"];
+//! let classifier = ZeroShot::new(&clip, &labels, &["a photo of {}."])?;
+//! let picture = Picture::open("photo.jpg", &DecodeOptions::default())?;
+//! let embedding = clip.encode_images(&clip.preprocess().apply(&picture))?;
+//! for prediction in &classifier.classify(&embedding, 3)[0] {
+//!     println!("{} {:.1} %", prediction.label, 100.0 * prediction.probability);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Data flows left to right, and so do the folders: [`text`] and [`image`] make tokens and pixels,
+//! [`model`] has the towers, [`weights`] their checkpoints, [`Clip`] is the door to all four;
+//! [`tasks`] use embeddings, [`mod@train`] makes models, [`evaluate`] measures them.
+
+mod clip;
+mod embedding;
+mod error;
+pub mod evaluate;
+pub mod image;
+pub mod model;
+pub mod tasks;
+pub mod text;
+pub mod train;
+pub mod weights;
+
+pub use burn::tensor::Device;
+pub use clip::Clip;
+pub use embedding::Embeddings;
+pub use error::{Error, Result};

@@ -1,0 +1,114 @@
+//! Both towers and the temperature between them.
+//!
+//! Flow: `Pixels`, `Tokens` → **CLIP** → features, before normalisation.
+//! Source: `CLIP` in OpenAI's `clip/model.py`, commit d05afc4.
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor};
+
+use super::block::{Activation, LayerNorm, Transformer, TransformerShape};
+use super::config::{ClipConfig, Layers};
+use super::parameters::{Builder, Source};
+use super::resnet::ModifiedResNet;
+use super::vit::Vit;
+use crate::Error;
+
+/// The differentiable model: an image tower, a text tower, a learned temperature.
+///
+/// The module tree is open_clip's, so a parameter's path is its key in a checkpoint.
+#[derive(Module, Debug)]
+pub struct ClipModel {
+    visual: ImageTower,
+    pub(super) transformer: Transformer,
+    pub(super) token_embedding: Embedding,
+    pub(super) positional_embedding: Param<Tensor<2>>,
+    pub(super) ln_final: LayerNorm,
+    pub(super) text_projection: Param<Tensor<2>>,
+    logit_scale: Param<Tensor<1>>,
+}
+
+/// The image tower's kind.
+#[derive(Module, Debug)]
+enum ImageTower {
+    /// Vision Transformer.
+    Vit(Vit),
+    /// ModifiedResNet.
+    ResNet(ModifiedResNet),
+}
+
+/// How batch norm takes its statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// From the batch, which also moves the running statistics.
+    Train,
+    /// From the running statistics.
+    Infer,
+}
+
+impl ClipModel {
+    /// Builds the towers on `device` from named tensors.
+    ///
+    /// # Errors
+    /// What `source` reports when it can't give a tensor.
+    pub fn build(
+        config: &ClipConfig,
+        source: &mut dyn Source,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let mut b = Builder::new(source, device);
+        let b = &mut b;
+        let activation =
+            if config.quick_gelu { Activation::QuickGelu } else { Activation::Gelu };
+        let text = &config.text_cfg;
+        let shape = TransformerShape { layers: text.layers, heads: text.heads, activation };
+        Ok(Self {
+            visual: match config.vision_cfg.layers {
+                Layers::Vit(layers) => {
+                    ImageTower::Vit(Vit::build(b, config, layers, activation)?)
+                }
+                Layers::ResNet(stages) => {
+                    ImageTower::ResNet(ModifiedResNet::build(b, config, stages)?)
+                }
+            },
+            transformer: Transformer::build(b, "transformer", shape)?,
+            token_embedding: Embedding { weight: b.param("token_embedding.weight")? },
+            positional_embedding: b.param("positional_embedding")?,
+            ln_final: LayerNorm::build(b, "ln_final")?,
+            text_projection: b.param("text_projection")?,
+            logit_scale: b.param("logit_scale")?,
+        })
+    }
+
+    /// Encodes pixels `[N, 3, S, S]` into image features `[N, D]`, not yet normalised.
+    pub fn image_features(&self, pixels: Tensor<4>, mode: Mode) -> Tensor<2> {
+        match &self.visual {
+            ImageTower::Vit(tower) => tower.forward(pixels),
+            ImageTower::ResNet(tower) => tower.forward(pixels, mode),
+        }
+    }
+
+    /// The factor `exp(t)` that turns cosines into logits, as a tensor `[1]`.
+    pub fn logit_scale(&self) -> Tensor<1> {
+        self.logit_scale.val().exp()
+    }
+
+    /// The model with its temperature kept to `exp(t)` in 1 … 100 (paper, section 2.5).
+    pub fn clamp_logit_scale(mut self) -> Self {
+        self.logit_scale =
+            self.logit_scale.map(|t| t.clamp(0.0, 100f64.ln()).detach().require_grad());
+        self
+    }
+}
+
+/// A table of vectors, one per token id.
+#[derive(Module, Debug)]
+pub(super) struct Embedding {
+    weight: Param<Tensor<2>>,
+}
+
+impl Embedding {
+    /// Looks up `[N, L]` ids: `[N, L, W]`.
+    pub(super) fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        burn::tensor::module::embedding(self.weight.val(), ids)
+    }
+}

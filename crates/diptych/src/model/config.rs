@@ -1,0 +1,185 @@
+//! The architecture of a CLIP model, read from and written as open_clip's JSON (`model_cfg`).
+//!
+//! Source: `CLIPVisionCfg`, `CLIPTextCfg` in open_clip's `model.py`, 3.3.0.
+//! Invariant: a field that changes the architecture is either understood or refused by name; no
+//! default is guessed from a model's name.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// A CLIP architecture: two towers and the width of the embedding they share.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClipConfig {
+    /// Width `D` of the shared embedding.
+    pub embed_dim: usize,
+    /// The image tower.
+    pub vision_cfg: VisionConfig,
+    /// The text tower.
+    pub text_cfg: TextConfig,
+    /// Whether the transformers use QuickGELU, `x · sigmoid(1.702 x)`, instead of GELU.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub quick_gelu: bool,
+}
+
+/// The image tower: a Vision Transformer where `layers` is a number, a ModifiedResNet where it is
+/// a list of four.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VisionConfig {
+    /// Side `S` of the square input, in pixels.
+    pub image_size: usize,
+    /// Depth.
+    pub layers: Layers,
+    /// ViT: width of the residual stream. ResNet: channels after the stem.
+    pub width: usize,
+    /// ViT: side of a patch, in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patch_size: Option<usize>,
+    /// Width of one attention head, 64 by default.
+    #[serde(default = "default_head_width")]
+    pub head_width: usize,
+    /// ViT: hidden width of the MLP over its width, 4 by default.
+    #[serde(default = "default_mlp_ratio", skip_serializing_if = "is_default_mlp_ratio")]
+    pub mlp_ratio: f64,
+}
+
+/// Depth of an image tower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Layers {
+    /// Residual attention blocks of a Vision Transformer.
+    Vit(usize),
+    /// Bottleneck blocks in each of a ModifiedResNet's four stages.
+    ResNet([usize; 4]),
+}
+
+/// The text tower: a causal Transformer read at the end token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextConfig {
+    /// Tokens in a text, start and end included.
+    pub context_length: usize,
+    /// Entries of the vocabulary.
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub width: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Residual attention blocks.
+    pub layers: usize,
+    /// Hidden width of the MLP over its width, 4 by default.
+    #[serde(default = "default_mlp_ratio", skip_serializing_if = "is_default_mlp_ratio")]
+    pub mlp_ratio: f64,
+    /// Where the tokenizer is, if it is not CLIP's standard one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hf_tokenizer_name: Option<String>,
+    /// Options that open_clip hands to its tokenizer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer_kwargs: Option<serde_json::Value>,
+}
+
+fn default_head_width() -> usize {
+    64
+}
+
+fn default_mlp_ratio() -> f64 {
+    4.0
+}
+
+fn is_default_mlp_ratio(ratio: &f64) -> bool {
+    *ratio == default_mlp_ratio()
+}
+
+fn is_default(value: &bool) -> bool {
+    !value
+}
+
+impl ClipConfig {
+    /// Reads `model_cfg`, or a file of `models/`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming `origin` if a field is missing, unknown or out of range.
+    pub fn from_json(origin: &str, json: serde_json::Value) -> Result<Self, Error> {
+        let config: Self = serde_json::from_value(json)
+            .map_err(|e| Error::Config { origin: origin.into(), reason: e.to_string() })?;
+        config
+            .check()
+            .map_err(|reason| Error::Config { origin: origin.into(), reason })?;
+        Ok(config)
+    }
+
+    /// Hidden width of the image tower's MLP (ViT).
+    pub(crate) fn vision_mlp_width(&self) -> usize {
+        (self.vision_cfg.width as f64 * self.vision_cfg.mlp_ratio) as usize
+    }
+
+    /// Hidden width of the text tower's MLP.
+    pub(crate) fn text_mlp_width(&self) -> usize {
+        (self.text_cfg.width as f64 * self.text_cfg.mlp_ratio) as usize
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let v = &self.vision_cfg;
+        let t = &self.text_cfg;
+        let positive = [
+            ("embed_dim", self.embed_dim),
+            ("vision_cfg.image_size", v.image_size),
+            ("vision_cfg.width", v.width),
+            ("vision_cfg.head_width", v.head_width),
+            ("text_cfg.vocab_size", t.vocab_size),
+            ("text_cfg.width", t.width),
+            ("text_cfg.heads", t.heads),
+            ("text_cfg.layers", t.layers),
+        ];
+        // A bound far above any published model keeps a hostile config from asking for all memory.
+        const LIMIT: usize = 1 << 20;
+        for (name, value) in positive {
+            if value == 0 || value > LIMIT {
+                return Err(format!("`{name}` is {value}, wanted 1 to {LIMIT}"));
+            }
+        }
+        if t.context_length < 2 || t.context_length > LIMIT {
+            return Err(format!(
+                "`text_cfg.context_length` is {}, wanted at least 2: a start and an end token",
+                t.context_length
+            ));
+        }
+        for (name, ratio) in [("vision_cfg", v.mlp_ratio), ("text_cfg", t.mlp_ratio)] {
+            if !(ratio > 0.0 && ratio <= 64.0) {
+                return Err(format!("`{name}.mlp_ratio` is {ratio}, wanted above 0 and at most 64"));
+            }
+        }
+        divides("text_cfg.width", t.width, "text_cfg.heads", t.heads)?;
+        match v.layers {
+            Layers::Vit(layers) => {
+                let patch = v
+                    .patch_size
+                    .ok_or("`vision_cfg.patch_size` is missing, and a Vision Transformer needs it")?;
+                if layers == 0 || layers > LIMIT || patch == 0 {
+                    return Err("`vision_cfg.layers` and `patch_size` must be at least 1".into());
+                }
+                divides("vision_cfg.image_size", v.image_size, "vision_cfg.patch_size", patch)?;
+                divides("vision_cfg.width", v.width, "vision_cfg.head_width", v.head_width)
+            }
+            Layers::ResNet(stages) => {
+                if stages.contains(&0) || stages.iter().any(|&s| s > LIMIT) {
+                    return Err(format!("`vision_cfg.layers` is {stages:?}, wanted at least 1 each"));
+                }
+                divides("vision_cfg.image_size", v.image_size, "the ResNet's total stride", 32)?;
+                divides("vision_cfg.width", v.width, "the stem's halves", 2)?;
+                divides("32 × vision_cfg.width", 32 * v.width, "head_width", v.head_width)
+            }
+        }
+    }
+}
+
+/// Checks that `b` divides `a`, or names both.
+fn divides(a_name: &str, a: usize, b_name: &str, b: usize) -> Result<(), String> {
+    if a % b == 0 {
+        Ok(())
+    } else {
+        Err(format!("`{a_name}` is {a}, which `{b_name}`, {b}, does not divide"))
+    }
+}

@@ -1,0 +1,19 @@
+//! The architecture and the differentiable towers.
+//!
+//! Flow: `Pixels`, `Tokens` → **model** → features `[N, D]`, before normalisation.
+//! Invariant: no file, no string, no task. Parameters carry the names and shapes of an open_clip
+//! state dict, so a checkpoint needs no translation.
+
+mod block;
+mod clip;
+mod config;
+mod ops;
+mod parameters;
+mod resnet;
+mod text;
+mod vit;
+
+pub use clip::{ClipModel, Mode};
+pub use config::{ClipConfig, Layers, TextConfig, VisionConfig};
+pub(crate) use parameters::ParameterPath;
+pub use parameters::{Init, Parameter, Source, named_tensors, parameters};

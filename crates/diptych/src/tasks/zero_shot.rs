@@ -1,0 +1,99 @@
+//! Zero-shot classification: a label's prompts become one embedding, a picture goes to the nearest.
+//!
+//! Source: section 3.1 of the paper (Radford et al., arXiv 2103.00020) and its notebook: embeddings
+//! of all templates are averaged and normalised again; probabilities are a softmax over labels of
+//! cosines times `logit_scale`.
+//!
+//! `N` pictures, `C` labels, `D` embedding.
+
+use crate::{Clip, Embeddings, Error, Result};
+
+/// A classifier for labels that were never trained on.
+#[derive(Clone, Debug)]
+pub struct ZeroShot {
+    labels: Vec<String>,
+    /// One embedding a label, `[C, D]`.
+    weights: Embeddings,
+    logit_scale: f32,
+}
+
+/// A label and how well it fits.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Prediction {
+    /// The label, as given.
+    pub label: String,
+    /// Its share among all labels; they sum to 1.
+    pub probability: f32,
+    /// The cosine of picture and label, which does not depend on the other labels.
+    pub cosine: f32,
+}
+
+impl ZeroShot {
+    /// Encodes every label in every template, where `{}` stands for the label.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if there is no label, no template, or a template without `{}`;
+    /// [`Error::Text`] for a prompt that the model can't read whole.
+    pub fn new<L: AsRef<str>, T: AsRef<str>>(clip: &Clip, labels: &[L], templates: &[T]) -> Result<Self> {
+        let refuse = |reason: String| Error::Config { origin: "zero-shot".into(), reason };
+        if labels.is_empty() || templates.is_empty() {
+            return Err(refuse("wanted at least one label and one template".into()));
+        }
+        if let Some(template) = templates.iter().find(|t| !t.as_ref().contains("{}")) {
+            return Err(refuse(format!("template `{}` has no `{{}}` for the label", template.as_ref())));
+        }
+        let prompt = |label: &L, template: &T| template.as_ref().replace("{}", label.as_ref());
+        let prompts: Vec<String> =
+            labels.iter().flat_map(|l| templates.iter().map(move |t| prompt(l, t))).collect();
+        Ok(Self {
+            labels: labels.iter().map(|l| l.as_ref().to_owned()).collect(),
+            weights: clip.encode_texts(&prompts)?.means(templates.len()),
+            logit_scale: clip.logit_scale(),
+        })
+    }
+
+    /// The labels, in the order given.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+
+    /// For each picture the `top` best labels, best first.
+    ///
+    /// # Panics
+    /// If `images` come from a model with another width.
+    pub fn classify(&self, images: &Embeddings, top: usize) -> Vec<Vec<Prediction>> {
+        let cosines = images.cosines(&self.weights); // [N, C]
+        cosines.chunks_exact(self.labels.len()).map(|row| self.predictions(row, top)).collect()
+    }
+
+    fn predictions(&self, cosines: &[f32], top: usize) -> Vec<Prediction> {
+        let probabilities = softmax(cosines.iter().map(|c| c * self.logit_scale));
+        let mut order: Vec<usize> = (0..cosines.len()).collect();
+        order.sort_by(|&a, &b| cosines[b].total_cmp(&cosines[a]));
+        let prediction = |i: usize| Prediction {
+            label: self.labels[i].clone(),
+            probability: probabilities[i],
+            cosine: cosines[i],
+        };
+        order.into_iter().take(top).map(prediction).collect()
+    }
+}
+
+/// `exp(xᵢ) / Σ exp(xⱼ)`, by the largest, so that nothing overflows.
+fn softmax(logits: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
+    let largest = logits.clone().fold(f32::NEG_INFINITY, f32::max);
+    let exps: Vec<f32> = logits.map(|x| (x - largest).exp()).collect();
+    let sum: f32 = exps.iter().sum();
+    exps.into_iter().map(|e| e / sum).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::softmax;
+
+    #[test]
+    fn softmax_sums_to_one_and_survives_large_logits() {
+        let p = softmax([1000.0, 1000.0, -1000.0].into_iter());
+        assert_eq!(p, [0.5, 0.5, 0.0]);
+    }
+}

@@ -1,0 +1,197 @@
+//! A training run, read from one TOML file.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::weights::Precision;
+use crate::{Error, Result};
+
+/// A training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Folder for checkpoints, the log and the finished model; relative to the run file.
+    pub out: PathBuf,
+    /// An architecture of `models/`, or the path of a JSON file like those.
+    pub architecture: String,
+    /// Seed of initialisation, order and augmentation.
+    #[serde(default)]
+    pub seed: u64,
+    /// What to train on.
+    pub data: Vec<Data>,
+    /// Steps, batch, learning rate.
+    pub optimizer: Optimizer,
+    /// What happens to pictures on their way into a batch.
+    #[serde(default)]
+    pub augmentation: Augmentation,
+    /// Steps between checkpoints.
+    #[serde(default = "default_checkpoint_every")]
+    pub checkpoint_every: usize,
+    /// Number format of the finished model.
+    #[serde(default)]
+    pub precision: Precision,
+    /// What to measure while training.
+    #[serde(default)]
+    pub validation: Option<Validation>,
+}
+
+/// A set of image-text pairs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// WebDataset shards, `.tar` or `.tar.gz`; relative to the run file.
+    pub shards: Vec<PathBuf>,
+    /// What a line of a sample's text is.
+    pub texts: TextKind,
+    /// Classes: the sentences a name is put into, `{}` standing for the name.
+    #[serde(default)]
+    pub templates: Vec<String>,
+    /// How often a pass over the data shows each sample.
+    #[serde(default = "default_repeat")]
+    pub repeat: usize,
+}
+
+/// What a line of a sample's text file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextKind {
+    /// A caption; one is drawn each time.
+    Captions,
+    /// A class's names, separated by commas; one is drawn each time, and put into a template.
+    Classes,
+}
+
+/// AdamW and its schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimizer {
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Pairs a step.
+    pub batch_size: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Steps of linear warm-up before the cosine.
+    pub warmup_steps: usize,
+    /// Decoupled weight decay, on weights of two or more dimensions.
+    #[serde(default = "default_weight_decay")]
+    pub weight_decay: f64,
+    /// Decay of the mean gradient.
+    #[serde(default = "default_beta1")]
+    pub beta1: f64,
+    /// Decay of the mean squared gradient.
+    #[serde(default = "default_beta2")]
+    pub beta2: f64,
+    /// Added to the root of the mean squared gradient.
+    #[serde(default = "default_epsilon")]
+    pub epsilon: f64,
+}
+
+/// Random crops and flips.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// Least share of a picture's area that a random crop keeps.
+    pub min_scale: f64,
+    /// Whether half of the pictures are mirrored.
+    pub flip: bool,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        // open_clip's default crop.
+        Self { min_scale: 0.9, flip: true }
+    }
+}
+
+/// Retrieval on pairs that are not trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// Shards of captioned pictures.
+    pub shards: Vec<PathBuf>,
+    /// Steps between measurements; there is always one at the end.
+    pub every: usize,
+}
+
+fn default_checkpoint_every() -> usize {
+    500
+}
+
+fn default_repeat() -> usize {
+    1
+}
+
+// The paper's values, Table 18: decay 0.2, and for Vision Transformers β₂ = 0.98, ε = 1e-6.
+fn default_weight_decay() -> f64 {
+    0.2
+}
+
+fn default_beta1() -> f64 {
+    0.9
+}
+
+fn default_beta2() -> f64 {
+    0.98
+}
+
+fn default_epsilon() -> f64 {
+    1e-6
+}
+
+impl Run {
+    /// Reads a run file; its relative paths become relative to where it lies.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it can't be read, [`Error::Config`] if it can't be followed.
+    pub fn open(path: &Path) -> Result<Self> {
+        let text = fs_err::read_to_string(path).map_err(Error::Io)?;
+        let refuse =
+            |reason: String| Error::Config { origin: path.display().to_string(), reason };
+        let mut run: Self = toml::from_str(&text).map_err(|e| refuse(e.to_string()))?;
+        run.check().map_err(refuse)?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        run.out = base.join(&run.out);
+        let shards = run.data.iter_mut().flat_map(|d| &mut d.shards);
+        for shard in shards.chain(run.validation.iter_mut().flat_map(|v| &mut v.shards)) {
+            *shard = base.join(&*shard);
+        }
+        if run.architecture.ends_with(".json") {
+            run.architecture = base.join(&run.architecture).display().to_string();
+        }
+        Ok(run)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let o = &self.optimizer;
+        if o.steps == 0 || o.batch_size < 2 || self.checkpoint_every == 0 {
+            return Err(format!(
+                "`steps` is {}, `batch_size` {}, `checkpoint_every` {}; wanted at least 1, 2 and 1",
+                o.steps, o.batch_size, self.checkpoint_every
+            ));
+        }
+        if o.warmup_steps > o.steps {
+            return Err(format!("`warmup_steps` is {}, `steps` only {}", o.warmup_steps, o.steps));
+        }
+        let scale = self.augmentation.min_scale;
+        if !(scale > 0.0 && scale <= 1.0) {
+            return Err(format!("`min_scale` is {scale}, wanted above 0 and at most 1"));
+        }
+        if self.validation.as_ref().is_some_and(|v| v.every == 0) {
+            return Err("`validation.every` is 0, wanted at least 1".into());
+        }
+        for data in &self.data {
+            if data.repeat == 0 {
+                return Err("`repeat` is 0, wanted at least 1".into());
+            }
+            if data.texts == TextKind::Classes && data.templates.is_empty() {
+                return Err("`templates` is empty, and data with `texts = \"classes\"` needs one".into());
+            }
+            if let Some(template) = data.templates.iter().find(|t| !t.contains("{}")) {
+                return Err(format!("template `{template}` has no `{{}}` for the name"));
+            }
+        }
+        Ok(())
+    }
+}

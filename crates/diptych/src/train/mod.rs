@@ -1,0 +1,22 @@
+//! Training: image-text pairs → checkpoint.
+//!
+//! Flow: shards → batches → towers → symmetric cross-entropy → backward → AdamW → checkpoint.
+//! Source: section 2 of the paper (Radford et al., arXiv 2103.00020) and open_clip's trainer for
+//! what the paper leaves open.
+
+mod adamw;
+mod batch;
+mod checkpoint;
+mod config;
+mod init;
+mod loss;
+mod shards;
+mod trainer;
+
+pub use adamw::AdamW;
+pub use batch::{Batch, Batches};
+pub use config::{Augmentation, Data, Optimizer, Run, TextKind, Validation};
+pub use init::Fresh;
+pub use loss::{contrastive_loss, normalise, targets};
+pub use shards::{Sample, read_shard, read_shards};
+pub use trainer::{Event, Outcome, Progress, Trainer, train};

@@ -1,0 +1,62 @@
+//! Names: what a model is called → how it is built.
+
+use std::path::Path;
+
+use super::{Checkpoint, Description};
+use crate::image::Preprocess;
+use crate::model::ClipConfig;
+use crate::text::{SpecialTokens, Tokenizer};
+use crate::{Error, Result};
+
+macro_rules! architectures {
+    ($($name:literal),* $(,)?) => {
+        /// The files of `models/`, by name.
+        const ARCHITECTURES: &[(&str, &str)] = &[
+            $(($name, include_str!(concat!("../../../../models/", $name, ".json")))),*
+        ];
+    };
+}
+
+architectures!(
+    "RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B-32", "ViT-B-16", "ViT-L-14",
+    "ViT-L-14-336", "Diptych-RN-S",
+);
+
+/// The names of the known architectures.
+pub fn architectures() -> impl Iterator<Item = &'static str> {
+    ARCHITECTURES.iter().map(|(name, _)| *name)
+}
+
+/// The architecture, preprocessing and tokenizer of `model`: the default model, a known
+/// architecture, a checkpoint directory, or a JSON file like those of `models/`.
+///
+/// # Errors
+/// [`Error::UnknownModel`] for another name; else those of [`Checkpoint::open`] and
+/// [`ClipConfig::from_json`].
+pub fn describe(model: &str) -> Result<Description> {
+    let path = Path::new(model);
+    // OpenAI writes ViT-B/32 where open_clip writes ViT-B-32.
+    let name = model.replace(['/', '@'], "-");
+    if let Some((name, json)) = ARCHITECTURES.iter().find(|(n, _)| *n == name && !path.is_dir()) {
+        return from_architecture(name, json.as_bytes());
+    }
+    if path.is_file() && path.extension().is_some_and(|e| e == "json") {
+        return from_architecture(model, &fs_err::read(path).map_err(Error::Io)?);
+    }
+    Checkpoint::named(model).map(|checkpoint| checkpoint.description())
+}
+
+/// A model of `models/`: OpenAI's preprocessing, and as many of CLIP's merges as its vocabulary has.
+fn from_architecture(origin: &str, json: &[u8]) -> Result<Description> {
+    let json = serde_json::from_slice(json)
+        .map_err(|e| Error::Config { origin: origin.into(), reason: e.to_string() })?;
+    let config = ClipConfig::from_json(origin, json)?;
+    Ok(Description {
+        preprocess: Preprocess::openai(config.vision_cfg.image_size),
+        tokenizer: Tokenizer::with_vocab_size(
+            config.text_cfg.vocab_size,
+            SpecialTokens::OpenClip,
+        )?,
+        config,
+    })
+}

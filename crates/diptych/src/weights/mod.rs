@@ -1,0 +1,26 @@
+//! Checkpoints: a directory on disk ⇄ configuration, named tensors, tokenizer, preprocessing.
+//!
+//! Flow: path → **weights** → `model`; `train` → **weights** → path.
+//! The layout is the one that Python's open_clip opens as `local-dir:PATH`:
+//! `open_clip_config.json`, `open_clip_model.safetensors` and, where the vocabulary is not CLIP's
+//! standard one, `tokenizer.json` with its two companions.
+//! Invariant: nothing is built from a checkpoint before all of it has been checked.
+
+mod checkpoint;
+mod describe;
+mod config;
+mod tensors;
+mod write;
+
+pub use checkpoint::Checkpoint;
+pub use describe::{architectures, describe};
+pub use tensors::{Precision, TensorFile};
+pub use write::{Description, write_checkpoint, write_tensors};
+pub(crate) use config::preprocess_from_json;
+
+/// The file of weights in a checkpoint directory.
+pub const WEIGHTS_FILE: &str = "open_clip_model.safetensors";
+/// The file of architecture and preprocessing in a checkpoint directory.
+pub const CONFIG_FILE: &str = "open_clip_config.json";
+/// The file of the tokenizer, where it is not CLIP's standard one.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";

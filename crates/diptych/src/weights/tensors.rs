@@ -1,0 +1,181 @@
+//! A safetensors file: its header in memory, its tensors read by position when asked for.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::TensorData;
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors};
+
+use crate::{Error, Result};
+
+/// safetensors refuses headers above this many bytes, and so do we.
+const MAX_HEADER_BYTES: u64 = 100_000_000;
+
+/// The number format of a checkpoint's weights on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+    /// 16-bit IEEE floating point.
+    F16,
+    /// 16-bit brain floating point.
+    Bf16,
+}
+
+impl Precision {
+    /// `values` as little-endian bytes in this format.
+    pub(super) fn encode(self, values: &[f32]) -> Vec<u8> {
+        match self {
+            Self::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::F16 => values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect(),
+            Self::Bf16 => values.iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()).collect(),
+        }
+    }
+
+    pub(super) fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
+            Self::Bf16 => Dtype::BF16,
+        }
+    }
+}
+
+/// An open safetensors file.
+pub struct TensorFile {
+    path: PathBuf,
+    bytes: Bytes,
+    metadata: Metadata,
+    /// Where the first tensor begins, in bytes.
+    data_start: u64,
+}
+
+/// Where the bytes are.
+enum Bytes {
+    File(std::fs::File),
+    Memory(&'static [u8]),
+}
+
+impl TensorFile {
+    /// Opens the file at `path` and reads its header.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it can't be read, [`Error::Tensors`] if it is not a whole safetensors file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = fs_err::File::open(path).map_err(Error::Io)?.into_parts().0;
+        let len = file.metadata().map_err(|e| Error::io(path, e))?.len();
+        Self::new(path.to_owned(), Bytes::File(file), len)
+    }
+
+    /// Opens a file that is part of the program; `name` stands for its path in errors.
+    ///
+    /// # Errors
+    /// [`Error::Tensors`] if it is not a whole safetensors file.
+    pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Self> {
+        Self::new(name.into(), Bytes::Memory(bytes), bytes.len() as u64)
+    }
+
+    fn new(path: PathBuf, bytes: Bytes, len: u64) -> Result<Self> {
+        let broken = |reason: String| Error::Tensors { path: path.clone(), reason };
+        if len < 8 {
+            return Err(broken(format!("not a safetensors file: it has {len} bytes")));
+        }
+        let mut prefix = [0; 8];
+        bytes.read_at(&mut prefix, 0).map_err(|e| Error::io(&path, e))?;
+        let header_len = u64::from_le_bytes(prefix);
+        if header_len > MAX_HEADER_BYTES || header_len > len - 8 {
+            return Err(broken(format!(
+                "not a whole safetensors file: its header should have {header_len} bytes, the file has {len}"
+            )));
+        }
+        let mut header = vec![0; 8 + header_len as usize];
+        bytes.read_at(&mut header, 0).map_err(|e| Error::io(&path, e))?;
+        let (_, metadata) = SafeTensors::read_metadata(&header)
+            .map_err(|e| broken(format!("the safetensors header is not valid: {e}")))?;
+        let data_start = 8 + header_len;
+        let wanted = data_start + metadata.data_len() as u64;
+        if wanted != len {
+            return Err(broken(format!(
+                "cut off or padded: the header describes {wanted} bytes, the file has {len}"
+            )));
+        }
+        Ok(Self { path, bytes, metadata, data_start })
+    }
+
+    /// The path, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Every tensor's name and shape.
+    pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        self.metadata
+            .tensors()
+            .into_iter()
+            .map(|(name, info)| (name, info.shape.clone()))
+            .collect()
+    }
+
+    /// The text entries of the header's `__metadata__`.
+    pub fn texts(&self) -> BTreeMap<String, String> {
+        self.metadata.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
+
+    /// Reads the tensor `name` as f32.
+    ///
+    /// # Errors
+    /// [`Error::Tensors`] if there is none, or its numbers are not f32, f16 or bf16.
+    pub fn read(&self, name: &str) -> Result<TensorData> {
+        let broken = |reason: String| Error::Tensors { path: self.path.clone(), reason };
+        let info = self
+            .metadata
+            .info(name)
+            .ok_or_else(|| broken(format!("there is no tensor `{name}`")))?;
+        let (start, end) = info.data_offsets;
+        let mut bytes = vec![0; end - start];
+        self.bytes
+            .read_at(&mut bytes, self.data_start + start as u64)
+            .map_err(|e| Error::io(&self.path, e))?;
+        let values: Vec<f32> = match info.dtype {
+            Dtype::F32 => words(&bytes).map(f32::from_le_bytes).collect(),
+            Dtype::F16 => words(&bytes).map(|w| f16::from_le_bytes(w).to_f32()).collect(),
+            Dtype::BF16 => words(&bytes).map(|w| bf16::from_le_bytes(w).to_f32()).collect(),
+            other => {
+                return Err(broken(format!(
+                    "tensor `{name}` holds {other:?}, wanted F32, F16 or BF16"
+                )));
+            }
+        };
+        Ok(TensorData::new(values, info.shape.clone()))
+    }
+}
+
+/// `bytes` in groups of `N`.
+fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
+    bytes.as_chunks().0.iter().copied()
+}
+
+impl Bytes {
+    /// Fills `buffer` from byte `offset` on.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        match self {
+            #[cfg(unix)]
+            Self::File(file) => std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset),
+            #[cfg(not(unix))]
+            Self::File(file) => {
+                use std::io::{Read, Seek, SeekFrom};
+                let mut file = file;
+                file.seek(SeekFrom::Start(offset))?;
+                file.read_exact(buffer)
+            }
+            Self::Memory(bytes) => {
+                let mut rest = bytes.get(offset as usize..).unwrap_or_default();
+                std::io::Read::read_exact(&mut rest, buffer)
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The gate: what must pass before a change goes in. CI runs the same steps through `.ci/run`.
+//!
+//! Flow: formatting → tidy → clippy → rustdoc → tests, cheapest first; the first failure stops it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo::cargo;
+use crate::tidy;
+
+/// Whether the gate runs the tests; CI has run them by the time it comes here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tests {
+    Run,
+    Skip,
+}
+
+/// Runs every step and says how long each took.
+///
+/// # Errors
+/// The first step that failed, by name, with the command to repeat it.
+pub(crate) fn run(tests: Tests) -> Result<()> {
+    let start = Instant::now();
+    step("fmt", || run_cargo("fmt --all --check", &[]))?;
+    step("tidy", tidy::run)?;
+    step("clippy", || {
+        run_cargo("clippy --workspace --all-targets -- -D warnings", &[])
+    })?;
+    step("doc", || {
+        run_cargo(
+            "doc --no-deps --workspace",
+            &[("RUSTDOCFLAGS", "-D warnings")],
+        )
+    })?;
+    if tests == Tests::Run {
+        step("tests", || run_cargo("test --workspace", &[]))?;
+    }
+    eprintln!("check: all passed in {}", seconds(start.elapsed()));
+    Ok(())
+}
+
+fn step(name: &str, action: impl FnOnce() -> Result<()>) -> Result<()> {
+    eprintln!("check: {name} …");
+    let start = Instant::now();
+    action().with_context(|| format!("{name} failed after {}", seconds(start.elapsed())))?;
+    eprintln!("check: {name} passed in {}", seconds(start.elapsed()));
+    Ok(())
+}
+
+/// Runs `cargo args` with the variables of `env`; its output goes straight through.
+fn run_cargo(args: &str, env: &[(&str, &str)]) -> Result<()> {
+    let words: Vec<&str> = args.split(' ').collect();
+    let status = cargo(&words)
+        .envs(env.iter().copied())
+        .status()
+        .context("cannot start cargo")?;
+    if !status.success() {
+        bail!("`{}`: {status}", shell_line(args, env));
+    }
+    Ok(())
+}
+
+/// The line that repeats a step in a shell.
+fn shell_line(args: &str, env: &[(&str, &str)]) -> String {
+    let mut words: Vec<String> = env
+        .iter()
+        .map(|(name, value)| format!("{name}='{value}'"))
+        .collect();
+    words.push(format!("cargo {args}"));
+    words.join(" ")
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_its_step() {
+        let message = format!("{:#}", step("lint", || bail!("no")).unwrap_err());
+        assert!(message.starts_with("lint failed after "), "{message}");
+        assert!(message.ends_with(" s: no"), "{message}");
+    }
+
+    #[test]
+    fn a_step_can_be_repeated_in_a_shell() {
+        assert_eq!(shell_line("doc --no-deps", &[]), "cargo doc --no-deps");
+        assert_eq!(
+            shell_line("doc", &[("FLAGS", "-D warnings")]),
+            "FLAGS='-D warnings' cargo doc"
+        );
+    }
+}

@@ -1,0 +1,112 @@
+//! House rules that neither rustc nor clippy can see, checked over every file git knows or would add.
+//!
+//! Flow: working tree → [`Repo`] → [`RULES`] → violations with path and line.
+//! Invariant: a rule is a pure function of [`Repo`], so its test plants a violation in memory.
+
+mod crates;
+mod repo;
+mod source;
+mod tree;
+
+use std::fmt;
+
+use anyhow::{Result, bail};
+
+use self::repo::Repo;
+use crate::cargo::root;
+
+/// A rule returns all its violations; none means that the repository keeps it.
+type Rule = fn(&Repo) -> Vec<Violation>;
+
+/// Every rule, by what it demands.
+const RULES: &[(&str, Rule)] = &[
+    ("a module says what it is for", source::header),
+    ("a file stays readable in one sitting", source::length),
+    ("`unsafe` lives in kernels alone", source::unsafe_code),
+    ("open work has an issue", source::open_work),
+    ("no path of one machine", source::machine_paths),
+    ("the crate chain holds", crates::chain),
+    ("a crate minds its own business", crates::forbidden),
+    ("model configs parse", tree::model_configs),
+    ("goldens say what made them", tree::golden_versions),
+    ("large files are listed", tree::large_files),
+];
+
+/// One broken rule, at a place.
+#[derive(Debug, PartialEq, Eq)]
+struct Violation {
+    path: String,
+    /// From 1; 0 where the whole file is meant.
+    line: usize,
+    message: String,
+}
+
+impl Violation {
+    fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            line,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.path, self.message),
+            line => write!(f, "{}:{line}: {}", self.path, self.message),
+        }
+    }
+}
+
+/// Checks the working tree and prints what it finds.
+///
+/// # Errors
+/// If any rule is broken, or git or cargo cannot be asked.
+pub(crate) fn run() -> Result<()> {
+    let violations = violations(&Repo::open(root())?);
+    for (rule, violation) in &violations {
+        println!("{violation} ({rule})");
+    }
+    match violations.len() {
+        0 => Ok(()),
+        1 => bail!("one house rule violation, listed above"),
+        n => bail!("{n} house rule violations, listed above"),
+    }
+}
+
+fn violations(repo: &Repo) -> Vec<(&'static str, Violation)> {
+    let of = |(name, rule): &(&'static str, Rule)| {
+        let name = *name;
+        rule(repo)
+            .into_iter()
+            .map(move |violation| (name, violation))
+    };
+    RULES.iter().flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_repository_is_tidy() {
+        // The rules are about git's files; a source archive without git has passed them before.
+        if !root().join(".git").exists() {
+            return;
+        }
+        let found = violations(&Repo::open(root()).unwrap());
+        let lines: Vec<String> = found
+            .iter()
+            .map(|(rule, v)| format!("{v} ({rule})"))
+            .collect();
+        assert!(lines.is_empty(), "\n{}\n", lines.join("\n"));
+    }
+
+    #[test]
+    fn a_violation_names_path_and_line() {
+        assert_eq!(Violation::new("a.rs", 3, "bad").to_string(), "a.rs:3: bad");
+        assert_eq!(Violation::new("a.rs", 0, "bad").to_string(), "a.rs: bad");
+    }
+}
