@@ -21,9 +21,12 @@
 //! [`tasks`] use embeddings, [`mod@train`] makes models, [`evaluate`] measures them.
 
 mod clip;
+mod device;
 mod embedding;
 mod error;
 pub mod evaluate;
+#[cfg(test)]
+mod golden;
 pub mod image;
 pub mod model;
 pub mod tasks;
@@ -33,5 +36,6 @@ pub mod weights;
 
 pub use burn::tensor::Device;
 pub use clip::Clip;
+pub use device::DeviceKind;
 pub use embedding::Embeddings;
 pub use error::{Error, Result};

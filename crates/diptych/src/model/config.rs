@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::fixed;
 use crate::Error;
 
 /// A CLIP architecture: two towers and the width of the embedding they share.
@@ -101,12 +102,11 @@ impl ClipConfig {
     ///
     /// # Errors
     /// [`Error::Config`] naming `origin` if a field is missing, unknown or out of range.
-    pub fn from_json(origin: &str, json: serde_json::Value) -> Result<Self, Error> {
-        let config: Self = serde_json::from_value(json)
-            .map_err(|e| Error::Config { origin: origin.into(), reason: e.to_string() })?;
-        config
-            .check()
-            .map_err(|reason| Error::Config { origin: origin.into(), reason })?;
+    pub fn from_json(origin: &str, mut json: serde_json::Value) -> Result<Self, Error> {
+        let refuse = |reason: String| Error::Config { origin: origin.into(), reason };
+        fixed::take_out(&mut json).map_err(refuse)?;
+        let config: Self = serde_json::from_value(json).map_err(|e| refuse(e.to_string()))?;
+        config.check().map_err(refuse)?;
         Ok(config)
     }
 

@@ -7,10 +7,13 @@
 mod block;
 mod clip;
 mod config;
+mod fixed;
 mod ops;
 mod parameters;
 mod resnet;
 mod text;
+#[cfg(test)]
+mod tests;
 mod vit;
 
 pub use clip::{ClipModel, Mode};

@@ -69,12 +69,15 @@ impl<'a> Builder<'a> {
         Ok(Tensor::from_data(TensorData::from_bytes(bytes, shape, dtype), self.device))
     }
 
-    /// The tensor `name` as a trainable parameter.
+    /// The tensor `name` as a parameter, trainable where the device has autodiff.
     pub(super) fn param<const D: usize>(
         &mut self,
         name: impl Into<String>,
     ) -> Result<Param<Tensor<D>>, Error> {
-        Ok(Param::initialized(ParamId::new(), self.tensor(name)?.require_grad()))
+        let tensor = self.tensor(name)?;
+        let trainable = self.device.is_autodiff();
+        let tensor = if trainable { tensor.require_grad() } else { tensor };
+        Ok(Param::initialized(ParamId::new(), tensor))
     }
 }
 

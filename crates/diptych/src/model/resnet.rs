@@ -233,6 +233,8 @@ impl BatchNorm {
 fn blend(running: &RunningState<Tensor<1>>, batch: Tensor<1>) {
     let kept = running.value_sync().mul_scalar(1.0 - BATCH_NORM_MOMENTUM);
     running.update(kept + batch.detach().mul_scalar(BATCH_NORM_MOMENTUM));
+    // Without this the update waits for the next one, and a checkpoint would lack it.
+    running.value_sync();
 }
 
 /// Pooling by attention: the mean of all positions is the query, they are keys and values.

@@ -235,8 +235,8 @@ fn another_tokenizer_is_refused_with_what_was_found() {
     );
     check(
         "/normalizer",
-        Value::Null,
-        &format!("normalizer is null, {wanted} a step `Lowercase`"),
+        json!({"type": "NFC"}),
+        &format!(r#"normalizer is {{"type":"NFC"}}, {wanted} a step `Lowercase`"#),
     );
     for bytes in [
         &b""[..],

@@ -18,6 +18,9 @@ const PAD: &str = "<|pad|>";
 /// How words are split, after the special tokens. The split drops what is between the matches.
 const WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
+/// The end of [`WORDS`], which every spelling of it shares.
+const LETTERS_ON: &str = r"|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+
 impl Tokenizer {
     /// The file `tokenizer.json`: Python's `transformers` and open_clip's `HFTokenizer` get the same
     /// ids from it, after their own repair of Unicode and HTML.
@@ -183,16 +186,18 @@ fn check_splitting(file: &Value) -> Result<(), TextError> {
     let is_lower = steps("normalizer", "normalizers")
         .iter()
         .any(|step| step["type"] == "Lowercase");
+    let normalizer = file.get("normalizer").unwrap_or(null);
+    // Without a normaliser, lower-casing is the caller's, as with open_clip's option `clean`.
     require(
-        is_lower,
+        is_lower || normalizer.is_null(),
         "normalizer",
-        file.get("normalizer").unwrap_or(null),
+        normalizer,
         "a step `Lowercase`",
     )?;
     let is_split = steps("pre_tokenizer", "pretokenizers")
         .iter()
         .filter_map(|step| step.pointer("/pattern/Regex")?.as_str())
-        .any(|pattern| pattern.ends_with(WORDS));
+        .any(|pattern| pattern.ends_with(LETTERS_ON));
     let found = file.get("pre_tokenizer").unwrap_or(null);
     require(
         is_split,

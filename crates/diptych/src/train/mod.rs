@@ -11,6 +11,8 @@ mod config;
 mod init;
 mod loss;
 mod shards;
+#[cfg(test)]
+mod tests;
 mod trainer;
 
 pub use adamw::AdamW;

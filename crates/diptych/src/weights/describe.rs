@@ -35,8 +35,9 @@ pub fn architectures() -> impl Iterator<Item = &'static str> {
 /// [`ClipConfig::from_json`].
 pub fn describe(model: &str) -> Result<Description> {
     let path = Path::new(model);
-    // OpenAI writes ViT-B/32 where open_clip writes ViT-B-32.
+    // OpenAI writes ViT-L/14@336px where open_clip writes ViT-L-14-336.
     let name = model.replace(['/', '@'], "-");
+    let name = name.strip_suffix("px").unwrap_or(&name);
     if let Some((name, json)) = ARCHITECTURES.iter().find(|(n, _)| *n == name && !path.is_dir()) {
         return from_architecture(name, json.as_bytes());
     }

@@ -10,6 +10,8 @@ mod checkpoint;
 mod describe;
 mod config;
 mod tensors;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use checkpoint::Checkpoint;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use burn::tensor::TensorData;
 use safetensors::tensor::{Dtype, TensorView};
+use serde_json::json;
 
 use super::config::{ConfigFile, preprocess_to_json};
 use super::{CONFIG_FILE, Precision, TOKENIZER_FILE, WEIGHTS_FILE};
@@ -44,7 +45,9 @@ pub fn write_checkpoint(
         write_json(&dir.join("tokenizer_config.json"), &tokenizer.tokenizer_config(context_length))?;
         write_json(&dir.join("special_tokens_map.json"), &tokenizer.special_tokens_map())?;
         // open_clip reads the tokenizer of a `local-dir:` from the directory whatever the name is.
-        config.text_cfg.hf_tokenizer_name.get_or_insert_with(|| "diptych".into());
+        config.text_cfg.hf_tokenizer_name.get_or_insert_with(|| TOKENIZER_FILE.into());
+        // Lower-cased by Python, which knows a final sigma; tokenizers does not.
+        config.text_cfg.tokenizer_kwargs.get_or_insert_with(|| json!({"clean": "lower"}));
     }
     let file = ConfigFile {
         model_cfg: serde_json::to_value(config).map_err(Error::json)?,

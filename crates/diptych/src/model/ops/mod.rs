@@ -18,7 +18,7 @@ use burn::tensor::Tensor;
 use burn::tensor::module::linear;
 
 /// What the fused operations need of a backend.
-#[backend_extension(Flex, Autodiff)]
+#[backend_extension(Flex, Autodiff, Cube: cfg(any(feature = "cuda", feature = "wgpu")))]
 pub(super) trait Ops: Backend {
     /// Gathers every position's neighbourhood: `[N, H, W, C]` → `[N·H'·W', K·K·C]`.
     fn columns(x: FloatTensor<Self>, kernel: usize, stride: usize) -> FloatTensor<Self> {

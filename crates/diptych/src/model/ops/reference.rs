@@ -6,6 +6,10 @@ use burn::tensor::{Shape, Slice};
 
 use super::Norm;
 
+// GPUs fuse these on their own.
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+impl super::Ops for burn::backend::Cube {}
+
 /// Places of the `i`-th of `K·K` neighbours in a map padded by `K / 2`.
 fn window([n, h, w, c]: [usize; 4], i: usize, kernel: usize, stride: usize) -> [Slice; 4] {
     let (y, x) = (i / kernel, i % kernel);

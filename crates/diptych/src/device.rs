@@ -1,0 +1,37 @@
+//! Where the towers run.
+
+use burn::tensor::Device;
+
+use crate::{Error, Result};
+
+/// A kind of device, by the name that the command line uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// The processor, through Burn's `flex`.
+    #[default]
+    Cpu,
+    /// An NVIDIA GPU, through CUDA; needs the feature `cuda`.
+    Cuda,
+    /// A GPU through Vulkan, Metal or DirectX; needs the feature `wgpu`.
+    Wgpu,
+}
+
+impl DeviceKind {
+    /// The first device of this kind.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if this build has no such kind.
+    pub fn open(self) -> Result<Device> {
+        match self {
+            Self::Cpu => Ok(Device::flex()),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Ok(Device::cuda(0)),
+            #[cfg(not(feature = "cuda"))]
+            Self::Cuda => Err(Error::Device { device: "cuda" }),
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => Ok(Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)),
+            #[cfg(not(feature = "wgpu"))]
+            Self::Wgpu => Err(Error::Device { device: "wgpu" }),
+        }
+    }
+}
