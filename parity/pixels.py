@@ -15,6 +15,7 @@ Exit code 0 if every lossless picture is the same to the last bit, 1 otherwise.
 """
 
 import argparse
+import json
 import io
 import struct
 import subprocess
@@ -497,9 +498,8 @@ def write_golden(folder):
         "open_clip": open_clip.__version__,
         "numpy": np.__version__,
     }
-    (folder / "versions.txt").write_text(
-        "Made by parity/pixels.py --write-golden\n" + "".join(f"{k} {v}\n" for k, v in versions.items())
-    )
+    versions["made_by"] = "parity/pixels.py --write-golden"
+    (folder / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{len(lines) - 1} cases, {size} bytes in {folder}")
 

@@ -25,16 +25,19 @@ pub(crate) fn run(tests: Tests) -> Result<()> {
     step("fmt", || run_cargo("fmt --all --check", &[]))?;
     step("tidy", tidy::run)?;
     step("clippy", || {
-        run_cargo("clippy --workspace --all-targets -- -D warnings", &[])
+        run_cargo(
+            "clippy --release --workspace --all-targets -- -D warnings",
+            &[],
+        )
     })?;
     step("doc", || {
         run_cargo(
-            "doc --no-deps --workspace",
+            "doc --release --no-deps --workspace",
             &[("RUSTDOCFLAGS", "-D warnings")],
         )
     })?;
     if tests == Tests::Run {
-        step("tests", || run_cargo("test --workspace", &[]))?;
+        step("tests", || run_cargo("test --release --workspace", &[]))?;
     }
     eprintln!("check: all passed in {}", seconds(start.elapsed()));
     Ok(())

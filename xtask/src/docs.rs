@@ -20,7 +20,7 @@ const HEADER: &str = "\
 
 /// Builds the binary and writes [`MANUAL`] anew.
 pub(crate) fn run() -> Result<()> {
-    let build = cargo(&["build", "--package", "diptych-cli"]).status()?;
+    let build = cargo(&["build", "--release", "--package", "diptych-cli"]).status()?;
     if !build.success() {
         bail!("the `diptych` binary does not build: {build}");
     }
@@ -37,6 +37,7 @@ fn help_of(command: &[String]) -> Result<String> {
     // clap asks stdin, stdout and stderr for a terminal's width; with none, `COLUMNS` decides.
     let output = cargo(&[
         "run",
+        "--release",
         "--quiet",
         "--package",
         "diptych-cli",

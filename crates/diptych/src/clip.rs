@@ -29,7 +29,7 @@ impl Clip {
     /// Opens a model on the CPU: `default`, or a checkpoint directory.
     ///
     /// # Errors
-    /// [`Error::UnknownModel`] if `model` is neither; else those of [`Checkpoint::open`].
+    /// [`Error::Model`] if `model` is neither; else those of [`Checkpoint::open`].
     pub fn open(model: impl AsRef<Path>) -> Result<Self> {
         Self::open_on(model, &Device::flex())
     }
@@ -44,7 +44,12 @@ impl Clip {
         let model = ClipModel::build(&config, &mut checkpoint, device)?;
         let description = checkpoint.description();
         let (preprocess, tokenizer) = (description.preprocess, description.tokenizer);
-        Ok(Self { config, preprocess, tokenizer, model })
+        Ok(Self {
+            config,
+            preprocess,
+            tokenizer,
+            model,
+        })
     }
 
     /// The architecture.
@@ -82,7 +87,10 @@ impl Clip {
     /// [`Error::Text`] for a text with more tokens than the model reads.
     pub fn encode_texts<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Embeddings> {
         let tokens = self.tokens(texts, Overflow::Refuse)?;
-        Ok(Embeddings::from_features(self.config.embed_dim, self.text_features(&tokens)))
+        Ok(Embeddings::from_features(
+            self.config.embed_dim,
+            self.text_features(&tokens),
+        ))
     }
 
     /// The tokens of texts, `[N, L]`.
@@ -91,7 +99,9 @@ impl Clip {
     /// [`Error::Text`] if a text is too long and `overflow` refuses.
     pub fn tokens<T: AsRef<str> + Sync>(&self, texts: &[T], overflow: Overflow) -> Result<Tokens> {
         let context_length = self.config.text_cfg.context_length;
-        Ok(self.tokenizer.encode_batch(texts, context_length, overflow)?)
+        Ok(self
+            .tokenizer
+            .encode_batch(texts, context_length, overflow)?)
     }
 
     /// Image features `[N, D]`, row by row, not normalised.
@@ -102,7 +112,10 @@ impl Clip {
         let want = self.config.vision_cfg.image_size;
         match pixels.side() == want {
             true => Ok(image_features(&self.model, pixels)),
-            false => Err(Error::Side { got: pixels.side(), want }),
+            false => Err(Error::Side {
+                got: pixels.side(),
+                want,
+            }),
         }
     }
 
@@ -121,7 +134,11 @@ pub(crate) fn image_features(model: &ClipModel, pixels: &Pixels) -> Vec<f32> {
         let data = TensorData::new(chunk.to_vec(), [n, 3, side, side]);
         values(model.image_features(Tensor::from_data(data, &device), Mode::Infer))
     };
-    pixels.as_slice().chunks((CHUNK * 3 * side * side).max(1)).flat_map(features).collect()
+    pixels
+        .as_slice()
+        .chunks((CHUNK * 3 * side * side).max(1))
+        .flat_map(features)
+        .collect()
 }
 
 /// Text features of any number of texts, a chunk at a time.
@@ -132,7 +149,10 @@ pub(crate) fn text_features(model: &ClipModel, tokens: &Tokens) -> Vec<f32> {
         let (ids, ends) = token_tensors(tokens, rows, &device);
         values(model.text_features(ids, ends))
     };
-    (0..tokens.len()).step_by(CHUNK).flat_map(features).collect()
+    (0..tokens.len())
+        .step_by(CHUNK)
+        .flat_map(features)
+        .collect()
 }
 
 /// Some rows of tokens `[N, L]`, cut to their longest text, and the positions `[N]` of their ends.
@@ -145,9 +165,16 @@ pub(crate) fn token_tensors(
     device: &Device,
 ) -> (Tensor<2, Int>, Tensor<1, Int>) {
     let n = rows.len();
-    let longest = tokens.lengths()[rows.clone()].iter().copied().max().unwrap_or(1);
+    let longest = tokens.lengths()[rows.clone()]
+        .iter()
+        .copied()
+        .max()
+        .unwrap_or(1);
     let rows = || tokens.rows().skip(rows.start).take(n);
-    let ids: Vec<i32> = rows().flat_map(|row| &row[..longest]).map(|&id| id as i32).collect();
+    let ids: Vec<i32> = rows()
+        .flat_map(|row| &row[..longest])
+        .map(|&id| id as i32)
+        .collect();
     let end = |row: &[u32]| {
         let highest = row.iter().max();
         row.iter().position(|id| Some(id) == highest).unwrap_or(0) as i32

@@ -17,15 +17,27 @@ impl Embeddings {
     /// # Panics
     /// If `dim` is zero or does not divide the number of features.
     pub fn from_features(dim: usize, mut features: Vec<f32>) -> Self {
-        assert!(dim > 0 && features.len().is_multiple_of(dim), "{} in {dim}", features.len());
+        assert!(
+            dim > 0 && features.len().is_multiple_of(dim),
+            "{} in {dim}",
+            features.len()
+        );
         for row in features.chunks_exact_mut(dim) {
             // f64, so that the norm is 1 to the last bit that f32 can hold.
-            let norm = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            let norm = row
+                .iter()
+                .map(|&v| f64::from(v).powi(2))
+                .sum::<f64>()
+                .sqrt();
             if norm > 0.0 {
-                row.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
+                row.iter_mut()
+                    .for_each(|v| *v = (f64::from(*v) / norm) as f32);
             }
         }
-        Self { dim, data: features }
+        Self {
+            dim,
+            data: features,
+        }
     }
 
     /// Number of rows `N`.
@@ -70,7 +82,11 @@ impl Embeddings {
     /// # Panics
     /// If `size` is zero or does not divide the number of rows.
     pub fn means(&self, size: usize) -> Self {
-        assert!(size > 0 && self.len().is_multiple_of(size), "{} rows in {size}", self.len());
+        assert!(
+            size > 0 && self.len().is_multiple_of(size),
+            "{} rows in {size}",
+            self.len()
+        );
         let mean = |group: &[f32]| -> Vec<f32> {
             let mut sum = vec![0f32; self.dim];
             for row in group.chunks_exact(self.dim) {
@@ -79,7 +95,11 @@ impl Embeddings {
             sum.iter_mut().for_each(|s| *s /= size as f32);
             sum
         };
-        let means = self.data.chunks_exact(size * self.dim).flat_map(mean).collect();
+        let means = self
+            .data
+            .chunks_exact(size * self.dim)
+            .flat_map(mean)
+            .collect();
         Self::from_features(self.dim, means)
     }
 }

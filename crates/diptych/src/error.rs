@@ -26,7 +26,10 @@ pub enum Error {
         reason: String,
     },
     /// A checkpoint whose tensors are not the architecture's.
-    #[error("{path}: the tensors are not this architecture's:\n  {}", list(problems))]
+    #[error(
+        "{path}: the tensors are not this architecture's:\n  {}",
+        list(problems)
+    )]
     Mismatch {
         /// The file.
         path: PathBuf,
@@ -41,13 +44,13 @@ pub enum Error {
         /// What is wrong with it.
         source: TextError,
     },
-    /// A model that is neither a known name nor a directory.
-    #[error("there is no model `{name}`: it is not a directory, and the known names are {known}")]
-    UnknownModel {
+    /// A name that no model can be opened by.
+    #[error("model `{name}` {reason}")]
+    Model {
         /// What was asked for.
         name: String,
-        /// What there is.
-        known: String,
+        /// Why it can't be had.
+        reason: String,
     },
     /// A text that can't be encoded.
     #[error(transparent)]
@@ -100,12 +103,18 @@ pub enum Error {
 impl Error {
     /// An input or output error that names its file.
     pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
-        Self::Io(std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+        Self::Io(std::io::Error::new(
+            error.kind(),
+            format!("{}: {error}", path.display()),
+        ))
     }
 
     /// A value of ours that does not become JSON.
     pub(crate) fn json(error: serde_json::Error) -> Self {
-        Self::Config { origin: "JSON".into(), reason: error.to_string() }
+        Self::Config {
+            origin: "JSON".into(),
+            reason: error.to_string(),
+        }
     }
 }
 
@@ -120,7 +129,9 @@ fn list(problems: &[String]) -> String {
 }
 
 fn hint(learning_rate: &f64) -> String {
-    format!("\n\nhint: the learning rate was {learning_rate:.2e}; try a smaller one or a longer warm-up")
+    format!(
+        "\n\nhint: the learning rate was {learning_rate:.2e}; try a smaller one or a longer warm-up"
+    )
 }
 
 /// A result of this crate.

@@ -7,7 +7,9 @@ use safetensors::tensor::Dtype;
 
 /// The folder `tests/golden/NAME`.
 pub(crate) fn folder(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
 }
 
 /// A safetensors file of golden values, of any of the types that Python wrote.
@@ -25,10 +27,18 @@ impl Golden {
         let bytes = tensor.data();
         let values = match tensor.dtype() {
             Dtype::U8 => bytes.iter().map(|&b| f64::from(b)).collect(),
-            Dtype::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b).into()).collect(),
-            Dtype::I64 => {
-                bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b) as f64).collect()
-            }
+            Dtype::F32 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| f32::from_le_bytes(*b).into())
+                .collect(),
+            Dtype::I64 => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| i64::from_le_bytes(*b) as f64)
+                .collect(),
             other => panic!("golden tensor of {other:?}"),
         };
         (tensor.shape().to_vec(), values)
@@ -44,7 +54,10 @@ impl Golden {
         let rows = values.chunks_exact(shape[shape.len() - 1]);
         rows.map(|row| {
             let row: Vec<u32> = row[..columns].iter().map(|&v| v as u32).collect();
-            let end = row.iter().position(|id| Some(id) == row.iter().max()).unwrap();
+            let end = row
+                .iter()
+                .position(|id| Some(id) == row.iter().max())
+                .unwrap();
             row[..=end].to_vec()
         })
         .collect()
@@ -60,5 +73,8 @@ impl Golden {
 /// The largest absolute difference of two equally long lists.
 pub(crate) fn max_difference(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
-    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f32::max)
 }

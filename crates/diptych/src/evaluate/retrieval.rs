@@ -29,8 +29,16 @@ const RANKS: [usize; 3] = [1, 5, 10];
 ///
 /// # Errors
 /// [`Error::Shard`] for a picture that can't be decoded.
-pub fn retrieval(model: &ClipModel, description: &Description, samples: &[Sample]) -> Result<Recall> {
-    let Description { config, preprocess, tokenizer } = description;
+pub fn retrieval(
+    model: &ClipModel,
+    description: &Description,
+    samples: &[Sample],
+) -> Result<Recall> {
+    let Description {
+        config,
+        preprocess,
+        tokenizer,
+    } = description;
     let pixels: Vec<Pixels> = samples
         .par_iter()
         .map(|sample| {
@@ -43,12 +51,20 @@ pub fn retrieval(model: &ClipModel, description: &Description, samples: &[Sample
         })
         .collect::<Result<_>>()?;
     let pixels = Pixels::concat(preprocess.size, &pixels)?;
-    let captions: Vec<&str> =
-        samples.iter().flat_map(|s| s.texts.iter().map(String::as_str)).collect();
-    let owner: Vec<usize> =
-        samples.iter().enumerate().flat_map(|(i, s)| s.texts.iter().map(move |_| i)).collect();
-    let tokens =
-        tokenizer.encode_batch(&captions, config.text_cfg.context_length, Overflow::Truncate)?;
+    let captions: Vec<&str> = samples
+        .iter()
+        .flat_map(|s| s.texts.iter().map(String::as_str))
+        .collect();
+    let owner: Vec<usize> = samples
+        .iter()
+        .enumerate()
+        .flat_map(|(i, s)| s.texts.iter().map(move |_| i))
+        .collect();
+    let tokens = tokenizer.encode_batch(
+        &captions,
+        config.text_cfg.context_length,
+        Overflow::Truncate,
+    )?;
 
     let images = Embeddings::from_features(config.embed_dim, image_features(model, &pixels));
     let texts = Embeddings::from_features(config.embed_dim, text_features(model, &tokens));
@@ -68,7 +84,11 @@ fn recall(
 ) -> [f64; 3] {
     let cosines = queries.cosines(items);
     let rank = |row: &[f32], owner: usize| {
-        let own = row.iter().zip(item_owner).filter(|&(_, &o)| o == owner).map(|(&c, _)| c);
+        let own = row
+            .iter()
+            .zip(item_owner)
+            .filter(|&(_, &o)| o == owner)
+            .map(|(&c, _)| c);
         let best = own.fold(f32::NEG_INFINITY, f32::max);
         row.iter().filter(|&&c| c > best).count()
     };

@@ -20,7 +20,7 @@ const LAYER_NORM_EPSILON: f64 = 1e-5;
 
 /// `y = x Wᵀ + b`, with `weight` `[out, in]` and `bias` `[out]`.
 #[derive(Module, Debug)]
-pub struct Linear {
+pub(super) struct Linear {
     weight: Param<Tensor<2>>,
     bias: Param<Tensor<1>>,
 }
@@ -34,14 +34,14 @@ impl Linear {
     }
 
     /// Maps `[…, in]` to `[…, out]`.
-    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+    pub(super) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         linear(x, self.weight.val().transpose(), Some(self.bias.val()))
     }
 }
 
 /// Normalises the last dimension to mean 0 and variance 1, then scales and shifts it.
 #[derive(Module, Debug)]
-pub struct LayerNorm {
+pub(super) struct LayerNorm {
     weight: Param<Tensor<1>>,
     bias: Param<Tensor<1>>,
 }
@@ -55,14 +55,19 @@ impl LayerNorm {
     }
 
     /// Normalises `[…, W]`; the shape stays.
-    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        layer_norm(x, self.weight.val(), Some(self.bias.val()), LAYER_NORM_EPSILON)
+    pub(super) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        layer_norm(
+            x,
+            self.weight.val(),
+            Some(self.bias.val()),
+            LAYER_NORM_EPSILON,
+        )
     }
 }
 
 /// The MLP's activation; it belongs to the checkpoint, never to a guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
+pub(super) enum Activation {
     /// `x · Φ(x)`, by the error function.
     Gelu,
     /// `x · sigmoid(1.702 x)`, OpenAI's approximation.
@@ -80,7 +85,7 @@ impl Activation {
 
 /// What a token may attend to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mask {
+pub(super) enum Mask {
     /// Every token.
     None,
     /// Itself and the tokens before it.
@@ -109,10 +114,15 @@ impl Attention {
 
     fn forward(&self, x: Tensor<3>, mask: Mask) -> Tensor<3> {
         let [n, l, w] = x.dims();
-        let qkv = linear(x, self.in_proj_weight.val().transpose(), Some(self.in_proj_bias.val()));
+        let qkv = linear(
+            x,
+            self.in_proj_weight.val().transpose(),
+            Some(self.in_proj_bias.val()),
+        );
         let heads = |i: usize| {
             let part = qkv.clone().narrow(2, i * w, w); // [N, L, W]
-            part.reshape([n, l, self.heads, w / self.heads]).swap_dims(1, 2) // [N, H, L, W/H]
+            part.reshape([n, l, self.heads, w / self.heads])
+                .swap_dims(1, 2) // [N, H, L, W/H]
         };
         let options = AttentionModuleOptions {
             is_causal: mask == Mask::Causal,
@@ -142,7 +152,8 @@ impl Mlp {
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.c_proj.forward(self.activation.forward(self.c_fc.forward(x)))
+        self.c_proj
+            .forward(self.activation.forward(self.c_fc.forward(x)))
     }
 }
 
@@ -164,7 +175,7 @@ impl ResidualBlock {
 
 /// The stack of residual blocks that both towers share.
 #[derive(Module, Debug)]
-pub struct Transformer {
+pub(super) struct Transformer {
     resblocks: Vec<ResidualBlock>,
 }
 
@@ -191,12 +202,16 @@ impl Transformer {
                 mlp: Mlp::build(b, &format!("{path}.mlp"), shape.activation)?,
             })
         };
-        let resblocks = (0..shape.layers).map(|i| block(i, b)).collect::<Result<_, _>>()?;
+        let resblocks = (0..shape.layers)
+            .map(|i| block(i, b))
+            .collect::<Result<_, _>>()?;
         Ok(Self { resblocks })
     }
 
     /// Maps `[N, L, W]` to `[N, L, W]`.
-    pub fn forward(&self, x: Tensor<3>, mask: Mask) -> Tensor<3> {
-        self.resblocks.iter().fold(x, |x, block| block.forward(x, mask))
+    pub(super) fn forward(&self, x: Tensor<3>, mask: Mask) -> Tensor<3> {
+        self.resblocks
+            .iter()
+            .fold(x, |x, block| block.forward(x, mask))
     }
 }

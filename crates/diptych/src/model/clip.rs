@@ -29,6 +29,7 @@ pub struct ClipModel {
 
 /// The image tower's kind.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one in a model")]
 enum ImageTower {
     /// Vision Transformer.
     Vit(Vit),
@@ -57,21 +58,28 @@ impl ClipModel {
     ) -> Result<Self, Error> {
         let mut b = Builder::new(source, device);
         let b = &mut b;
-        let activation =
-            if config.quick_gelu { Activation::QuickGelu } else { Activation::Gelu };
+        let activation = if config.quick_gelu {
+            Activation::QuickGelu
+        } else {
+            Activation::Gelu
+        };
         let text = &config.text_cfg;
-        let shape = TransformerShape { layers: text.layers, heads: text.heads, activation };
+        let shape = TransformerShape {
+            layers: text.layers,
+            heads: text.heads,
+            activation,
+        };
         Ok(Self {
             visual: match config.vision_cfg.layers {
-                Layers::Vit(layers) => {
-                    ImageTower::Vit(Vit::build(b, config, layers, activation)?)
-                }
+                Layers::Vit(layers) => ImageTower::Vit(Vit::build(b, config, layers, activation)?),
                 Layers::ResNet(stages) => {
                     ImageTower::ResNet(ModifiedResNet::build(b, config, stages)?)
                 }
             },
             transformer: Transformer::build(b, "transformer", shape)?,
-            token_embedding: Embedding { weight: b.param("token_embedding.weight")? },
+            token_embedding: Embedding {
+                weight: b.param("token_embedding.weight")?,
+            },
             positional_embedding: b.param("positional_embedding")?,
             ln_final: LayerNorm::build(b, "ln_final")?,
             text_projection: b.param("text_projection")?,
@@ -94,8 +102,9 @@ impl ClipModel {
 
     /// The model with its temperature kept to `exp(t)` in 1 … 100 (paper, section 2.5).
     pub fn clamp_logit_scale(mut self) -> Self {
-        self.logit_scale =
-            self.logit_scale.map(|t| t.clamp(0.0, 100f64.ln()).detach().require_grad());
+        self.logit_scale = self
+            .logit_scale
+            .map(|t| t.clamp(0.0, 100f64.ln()).detach().require_grad());
         self
     }
 }

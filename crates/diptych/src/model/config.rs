@@ -42,7 +42,10 @@ pub struct VisionConfig {
     #[serde(default = "default_head_width")]
     pub head_width: usize,
     /// ViT: hidden width of the MLP over its width, 4 by default.
-    #[serde(default = "default_mlp_ratio", skip_serializing_if = "is_default_mlp_ratio")]
+    #[serde(
+        default = "default_mlp_ratio",
+        skip_serializing_if = "is_default_mlp_ratio"
+    )]
     pub mlp_ratio: f64,
 }
 
@@ -71,7 +74,10 @@ pub struct TextConfig {
     /// Residual attention blocks.
     pub layers: usize,
     /// Hidden width of the MLP over its width, 4 by default.
-    #[serde(default = "default_mlp_ratio", skip_serializing_if = "is_default_mlp_ratio")]
+    #[serde(
+        default = "default_mlp_ratio",
+        skip_serializing_if = "is_default_mlp_ratio"
+    )]
     pub mlp_ratio: f64,
     /// Where the tokenizer is, if it is not CLIP's standard one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,7 +109,10 @@ impl ClipConfig {
     /// # Errors
     /// [`Error::Config`] naming `origin` if a field is missing, unknown or out of range.
     pub fn from_json(origin: &str, mut json: serde_json::Value) -> Result<Self, Error> {
-        let refuse = |reason: String| Error::Config { origin: origin.into(), reason };
+        let refuse = |reason: String| Error::Config {
+            origin: origin.into(),
+            reason,
+        };
         fixed::take_out(&mut json).map_err(refuse)?;
         let config: Self = serde_json::from_value(json).map_err(|e| refuse(e.to_string()))?;
         config.check().map_err(refuse)?;
@@ -148,28 +157,52 @@ impl ClipConfig {
         }
         for (name, ratio) in [("vision_cfg", v.mlp_ratio), ("text_cfg", t.mlp_ratio)] {
             if !(ratio > 0.0 && ratio <= 64.0) {
-                return Err(format!("`{name}.mlp_ratio` is {ratio}, wanted above 0 and at most 64"));
+                return Err(format!(
+                    "`{name}.mlp_ratio` is {ratio}, wanted above 0 and at most 64"
+                ));
             }
         }
         divides("text_cfg.width", t.width, "text_cfg.heads", t.heads)?;
         match v.layers {
             Layers::Vit(layers) => {
-                let patch = v
-                    .patch_size
-                    .ok_or("`vision_cfg.patch_size` is missing, and a Vision Transformer needs it")?;
+                let patch = v.patch_size.ok_or(
+                    "`vision_cfg.patch_size` is missing, and a Vision Transformer needs it",
+                )?;
                 if layers == 0 || layers > LIMIT || patch == 0 {
                     return Err("`vision_cfg.layers` and `patch_size` must be at least 1".into());
                 }
-                divides("vision_cfg.image_size", v.image_size, "vision_cfg.patch_size", patch)?;
-                divides("vision_cfg.width", v.width, "vision_cfg.head_width", v.head_width)
+                divides(
+                    "vision_cfg.image_size",
+                    v.image_size,
+                    "vision_cfg.patch_size",
+                    patch,
+                )?;
+                divides(
+                    "vision_cfg.width",
+                    v.width,
+                    "vision_cfg.head_width",
+                    v.head_width,
+                )
             }
             Layers::ResNet(stages) => {
                 if stages.contains(&0) || stages.iter().any(|&s| s > LIMIT) {
-                    return Err(format!("`vision_cfg.layers` is {stages:?}, wanted at least 1 each"));
+                    return Err(format!(
+                        "`vision_cfg.layers` is {stages:?}, wanted at least 1 each"
+                    ));
                 }
-                divides("vision_cfg.image_size", v.image_size, "the ResNet's total stride", 32)?;
+                divides(
+                    "vision_cfg.image_size",
+                    v.image_size,
+                    "the ResNet's total stride",
+                    32,
+                )?;
                 divides("vision_cfg.width", v.width, "the stem's halves", 2)?;
-                divides("32 × vision_cfg.width", 32 * v.width, "head_width", v.head_width)
+                divides(
+                    "32 × vision_cfg.width",
+                    32 * v.width,
+                    "head_width",
+                    v.head_width,
+                )
             }
         }
     }
@@ -177,9 +210,11 @@ impl ClipConfig {
 
 /// Checks that `b` divides `a`, or names both.
 fn divides(a_name: &str, a: usize, b_name: &str, b: usize) -> Result<(), String> {
-    if a % b == 0 {
+    if a.is_multiple_of(b) {
         Ok(())
     } else {
-        Err(format!("`{a_name}` is {a}, which `{b_name}`, {b}, does not divide"))
+        Err(format!(
+            "`{a_name}` is {a}, which `{b_name}`, {b}, does not divide"
+        ))
     }
 }

@@ -38,9 +38,21 @@ fn fields_of_towers() -> Value {
 /// Fields that change no number of a finished model, whatever their value: initialisation,
 /// training, options of what was refused or left out above.
 const WITHOUT_EFFECT: &[&str] = &[
-    "init_logit_scale", "output_dict", "patch_dropout", "attn_pooler_queries",
-    "attn_pooler_heads", "timm_model_pretrained", "timm_pool", "timm_proj", "timm_proj_bias",
-    "timm_drop", "timm_drop_path", "pad_id", "eos_id", "hf_model_pretrained", "hf_proj_type",
+    "init_logit_scale",
+    "output_dict",
+    "patch_dropout",
+    "attn_pooler_queries",
+    "attn_pooler_heads",
+    "timm_model_pretrained",
+    "timm_pool",
+    "timm_proj",
+    "timm_proj_bias",
+    "timm_drop",
+    "timm_drop_path",
+    "pad_id",
+    "eos_id",
+    "hf_model_pretrained",
+    "hf_proj_type",
     "hf_pooler_type",
 ];
 
@@ -56,19 +68,26 @@ pub(super) fn take_out(model_cfg: &mut Value) -> Result<(), String> {
         }
     }
     // An empty field says the same as none.
-    if let Some(vision) = model_cfg.get_mut("vision_cfg").and_then(Value::as_object_mut) {
+    if let Some(vision) = model_cfg
+        .get_mut("vision_cfg")
+        .and_then(Value::as_object_mut)
+    {
         vision.retain(|_, value| !value.is_null());
     }
     Ok(())
 }
 
 fn take_out_part(part: &mut Value, name: &str, tables: &[Value]) -> Result<(), String> {
-    let Some(part) = part.as_object_mut() else { return Ok(()) };
+    let Some(part) = part.as_object_mut() else {
+        return Ok(());
+    };
     for (field, ours) in tables.iter().filter_map(Value::as_object).flatten() {
         if let Some(value) = part.remove(field)
             && value != *ours
         {
-            return Err(format!("`{name}.{field}` is {value}, and only {ours} is supported"));
+            return Err(format!(
+                "`{name}.{field}` is {value}, and only {ours} is supported"
+            ));
         }
     }
     part.retain(|field, _| !WITHOUT_EFFECT.contains(&field.as_str()));

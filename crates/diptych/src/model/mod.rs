@@ -11,9 +11,9 @@ mod fixed;
 mod ops;
 mod parameters;
 mod resnet;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 mod vit;
 
 pub use clip::{ClipModel, Mode};

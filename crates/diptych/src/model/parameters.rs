@@ -65,8 +65,15 @@ impl<'a> Builder<'a> {
     ) -> Result<Tensor<D>, Error> {
         let data = self.source.read(&name.into())?;
         let (bytes, shape, dtype) = data.into_parts();
-        let shape = if shape.num_dims() == 0 { Shape::new([1]) } else { shape };
-        Ok(Tensor::from_data(TensorData::from_bytes(bytes, shape, dtype), self.device))
+        let shape = if shape.num_dims() == 0 {
+            Shape::new([1])
+        } else {
+            shape
+        };
+        Ok(Tensor::from_data(
+            TensorData::from_bytes(bytes, shape, dtype),
+            self.device,
+        ))
     }
 
     /// The tensor `name` as a parameter, trainable where the device has autodiff.
@@ -76,7 +83,11 @@ impl<'a> Builder<'a> {
     ) -> Result<Param<Tensor<D>>, Error> {
         let tensor = self.tensor(name)?;
         let trainable = self.device.is_autodiff();
-        let tensor = if trainable { tensor.require_grad() } else { tensor };
+        let tensor = if trainable {
+            tensor.require_grad()
+        } else {
+            tensor
+        };
         Ok(Param::initialized(ParamId::new(), tensor))
     }
 }
@@ -102,7 +113,11 @@ struct Table(Vec<Parameter>);
 
 impl Table {
     fn push(&mut self, name: impl Into<String>, shape: &[usize], init: Init) {
-        self.0.push(Parameter { name: name.into(), shape: shape.to_vec(), init });
+        self.0.push(Parameter {
+            name: name.into(),
+            shape: shape.to_vec(),
+            init,
+        });
     }
 
     fn norm(&mut self, path: &str, width: usize, scale: f32) {
@@ -120,7 +135,11 @@ impl Table {
     /// `layers` residual blocks; `clip` says whether CLIP's own initialisation applies (the text
     /// tower) or PyTorch's (the ViT).
     fn transformer(&mut self, path: &str, size: BlockSize, clip: bool) {
-        let BlockSize { layers, width, mlp_width } = size;
+        let BlockSize {
+            layers,
+            width,
+            mlp_width,
+        } = size;
         let output = inverse_sqrt(width) * (2.0 * layers as f32).powf(-0.5);
         let draw = |std: f32| clip.then_some(std);
         for i in 0..layers {
@@ -128,8 +147,16 @@ impl Table {
             self.norm(&format!("{path}.ln_1"), width, 1.0);
             let xavier = Init::Uniform((6.0 / (4 * width) as f32).sqrt());
             let in_proj = draw(inverse_sqrt(width)).map_or(xavier, Init::Normal);
-            self.push(format!("{path}.attn.in_proj_weight"), &[3 * width, width], in_proj);
-            self.push(format!("{path}.attn.in_proj_bias"), &[3 * width], Init::Constant(0.0));
+            self.push(
+                format!("{path}.attn.in_proj_weight"),
+                &[3 * width, width],
+                in_proj,
+            );
+            self.push(
+                format!("{path}.attn.in_proj_bias"),
+                &[3 * width],
+                Init::Constant(0.0),
+            );
             self.linear(&format!("{path}.attn.out_proj"), width, width, draw(output));
             // nn.MultiheadAttention starts its output bias at zero.
             if let Some(bias) = self.0.last_mut() {
@@ -138,7 +165,12 @@ impl Table {
             self.norm(&format!("{path}.ln_2"), width, 1.0);
             let fc = draw(inverse_sqrt(2 * width));
             self.linear(&format!("{path}.mlp.c_fc"), mlp_width, width, fc);
-            self.linear(&format!("{path}.mlp.c_proj"), width, mlp_width, draw(output));
+            self.linear(
+                &format!("{path}.mlp.c_proj"),
+                width,
+                mlp_width,
+                draw(output),
+            );
         }
     }
 
@@ -153,25 +185,45 @@ impl Table {
         let fan_in = Init::Uniform(inverse_sqrt(3 * patch * patch));
         self.push("visual.conv1.weight", &[width, 3, patch, patch], fan_in);
         self.norm("visual.ln_pre", width, 1.0);
-        let size = BlockSize { layers, width, mlp_width: config.vision_mlp_width() };
+        let size = BlockSize {
+            layers,
+            width,
+            mlp_width: config.vision_mlp_width(),
+        };
         self.transformer("visual.transformer", size, false);
         self.norm("visual.ln_post", width, 1.0);
     }
 
     fn convolution(&mut self, path: &str, [out, inputs, kernel]: [usize; 3]) {
         let bound = Init::Uniform(inverse_sqrt(inputs * kernel * kernel));
-        self.push(format!("{path}.weight"), &[out, inputs, kernel, kernel], bound);
+        self.push(
+            format!("{path}.weight"),
+            &[out, inputs, kernel, kernel],
+            bound,
+        );
     }
 
     fn batch_norm(&mut self, path: &str, channels: usize, scale: f32) {
         self.norm(path, channels, scale);
-        self.push(format!("{path}.running_mean"), &[channels], Init::Constant(0.0));
-        self.push(format!("{path}.running_var"), &[channels], Init::Constant(1.0));
+        self.push(
+            format!("{path}.running_mean"),
+            &[channels],
+            Init::Constant(0.0),
+        );
+        self.push(
+            format!("{path}.running_var"),
+            &[channels],
+            Init::Constant(1.0),
+        );
     }
 
     fn resnet(&mut self, config: &ClipConfig, stages: [usize; 4]) {
         let v = &config.vision_cfg;
-        let stem = [[v.width / 2, 3, 3], [v.width / 2, v.width / 2, 3], [v.width, v.width / 2, 3]];
+        let stem = [
+            [v.width / 2, 3, 3],
+            [v.width / 2, v.width / 2, 3],
+            [v.width, v.width / 2, 3],
+        ];
         for (i, shape) in stem.into_iter().enumerate() {
             self.convolution(&format!("visual.conv{}", i + 1), shape);
             self.batch_norm(&format!("visual.bn{}", i + 1), shape[0], 1.0);
@@ -199,21 +251,42 @@ impl Table {
         let tokens = (v.image_size / 32).pow(2) + 1;
         let std = inverse_sqrt(width);
         let path = "visual.attnpool";
-        self.push(format!("{path}.positional_embedding"), &[tokens, width], Init::Normal(std));
+        self.push(
+            format!("{path}.positional_embedding"),
+            &[tokens, width],
+            Init::Normal(std),
+        );
         for projection in ["k_proj", "q_proj", "v_proj"] {
             self.linear(&format!("{path}.{projection}"), width, width, Some(std));
         }
-        self.linear(&format!("{path}.c_proj"), config.embed_dim, width, Some(std));
+        self.linear(
+            &format!("{path}.c_proj"),
+            config.embed_dim,
+            width,
+            Some(std),
+        );
     }
 
     fn text(&mut self, config: &ClipConfig) {
         let t = &config.text_cfg;
-        self.push("positional_embedding", &[t.context_length, t.width], Init::Normal(0.01));
+        self.push(
+            "positional_embedding",
+            &[t.context_length, t.width],
+            Init::Normal(0.01),
+        );
         let projection = Init::Normal(inverse_sqrt(t.width));
         self.push("text_projection", &[t.width, config.embed_dim], projection);
-        self.push("token_embedding.weight", &[t.vocab_size, t.width], Init::Normal(0.02));
+        self.push(
+            "token_embedding.weight",
+            &[t.vocab_size, t.width],
+            Init::Normal(0.02),
+        );
         let (layers, width) = (t.layers, t.width);
-        let size = BlockSize { layers, width, mlp_width: config.text_mlp_width() };
+        let size = BlockSize {
+            layers,
+            width,
+            mlp_width: config.text_mlp_width(),
+        };
         self.transformer("transformer", size, true);
         self.norm("ln_final", t.width, 1.0);
     }
@@ -278,7 +351,12 @@ impl ModuleVisitor for Collector {
         let data = param.val().to_data().convert::<f32>();
         // The temperature is a scalar in a state dict and `[1]` here.
         let (bytes, shape, dtype) = data.into_parts();
-        let shape = if name == "logit_scale" { Shape::new([]) } else { shape };
-        self.tensors.push((name, TensorData::from_bytes(bytes, shape, dtype)));
+        let shape = if name == "logit_scale" {
+            Shape::new([])
+        } else {
+            shape
+        };
+        self.tensors
+            .push((name, TensorData::from_bytes(bytes, shape, dtype)));
     }
 }

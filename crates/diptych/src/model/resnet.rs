@@ -30,7 +30,7 @@ pub(super) const EXPANSION: usize = 4;
 
 /// A ModifiedResNet.
 #[derive(Module, Debug)]
-pub struct ModifiedResNet {
+pub(super) struct ModifiedResNet {
     conv1: Convolution,
     bn1: BatchNorm,
     conv2: Convolution,
@@ -72,14 +72,17 @@ impl ModifiedResNet {
     }
 
     /// Encodes pixels `[N, 3, S, S]` into image features `[N, D]`, not yet normalised.
-    pub fn forward(&self, pixels: Tensor<4>, mode: Mode) -> Tensor<2> {
+    pub(super) fn forward(&self, pixels: Tensor<4>, mode: Mode) -> Tensor<2> {
         let x = pixels.permute([0, 2, 3, 1]); // [N, S, S, 3]
         let x = self.bn1.forward_relu(self.conv1.forward(x), mode); // [N, S/2, S/2, W/2]
         let x = self.bn2.forward_relu(self.conv2.forward(x), mode);
         let x = self.bn3.forward_relu(self.conv3.forward(x), mode); // [N, S/2, S/2, W]
         let x = average_pool(x, 2); // [N, S/4, S/4, W]
         let stages = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
-        let x = stages.into_iter().flatten().fold(x, |x, block| block.forward(x, mode));
+        let x = stages
+            .into_iter()
+            .flatten()
+            .fold(x, |x, block| block.forward(x, mode));
         self.attnpool.forward(x) // [N, D]
     }
 }
@@ -115,7 +118,16 @@ impl Bottleneck {
             true => Some(pair("downsample.0", "downsample.1")?),
             false => None,
         };
-        Ok(Self { conv1, bn1, conv2, bn2, conv3, bn3, downsample, stride: shape.stride })
+        Ok(Self {
+            conv1,
+            bn1,
+            conv2,
+            bn2,
+            conv3,
+            bn3,
+            downsample,
+            stride: shape.stride,
+        })
     }
 
     fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
@@ -147,7 +159,11 @@ impl BottleneckShape {
             (_, true) => inner / 2 * EXPANSION,
             (_, false) => inner * EXPANSION,
         };
-        Self { inputs, inner, stride: if first && stage > 0 { 2 } else { 1 } }
+        Self {
+            inputs,
+            inner,
+            stride: if first && stage > 0 { 2 } else { 1 },
+        }
     }
 
     /// Whether the shortcut needs a convolution of its own.
@@ -166,7 +182,10 @@ struct Convolution {
 
 impl Convolution {
     fn build(b: &mut Builder, path: &str, stride: usize) -> Result<Self, Error> {
-        Ok(Self { weight: b.param(format!("{path}.weight"))?, stride })
+        Ok(Self {
+            weight: b.param(format!("{path}.weight"))?,
+            stride,
+        })
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -269,7 +288,8 @@ impl AttentionPool {
         let x = x + self.positional_embedding.val().unsqueeze();
         let heads = |x: Tensor<3>| {
             let l = x.dims()[1];
-            x.reshape([n, l, self.heads, c / self.heads]).swap_dims(1, 2) // [N, H, L, C/H]
+            x.reshape([n, l, self.heads, c / self.heads])
+                .swap_dims(1, 2) // [N, H, L, C/H]
         };
         let q = heads(self.q_proj.forward(x.clone().narrow(1, 0, 1)));
         let k = heads(self.k_proj.forward(x.clone()));
@@ -286,5 +306,7 @@ fn average_pool(x: Tensor<4>, stride: usize) -> Tensor<4> {
     }
     let [n, h, w, c] = x.dims();
     let x: Tensor<6> = x.reshape([n, h / stride, stride, w / stride, stride, c]);
-    x.mean_dim(4).mean_dim(2).reshape([n, h / stride, w / stride, c])
+    x.mean_dim(4)
+        .mean_dim(2)
+        .reshape([n, h / stride, w / stride, c])
 }

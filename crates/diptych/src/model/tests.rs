@@ -27,7 +27,10 @@ fn towers_match_open_clip(name: &str) {
     let relative = |got: &[f32], want: &str| {
         let want = golden.f32(want);
         let scale = want.iter().fold(1.0, |m: f32, v| m.max(v.abs()));
-        assert!(max_difference(got, &want) / scale < 1e-5, "{name}: features");
+        assert!(
+            max_difference(got, &want) / scale < 1e-5,
+            "{name}: features"
+        );
     };
     relative(&image_features, "image_features");
     relative(&text_features, "text_features");
@@ -37,7 +40,11 @@ fn towers_match_open_clip(name: &str) {
     assert!(max_difference(images.as_slice(), &golden.f32("image_embeddings")) < 1e-5);
     assert!(max_difference(texts.as_slice(), &golden.f32("text_embeddings")) < 1e-5);
 
-    let logits: Vec<f32> = images.cosines(&texts).iter().map(|c| c * clip.logit_scale()).collect();
+    let logits: Vec<f32> = images
+        .cosines(&texts)
+        .iter()
+        .map(|c| c * clip.logit_scale())
+        .collect();
     assert!(max_difference(&logits, &golden.f32("logits_per_image")) < 1e-3);
 }
 
@@ -58,8 +65,11 @@ fn a_checkpoints_own_tokenizer_gives_the_references_ids() {
     let clip = Clip::open(folder("tiny-vit")).unwrap();
     let tokens = clip.tokens(&texts, Default::default()).unwrap();
     let want = Golden::open("tiny-vit", "expected.safetensors").ids("ids", 18);
-    let got: Vec<Vec<u32>> =
-        tokens.rows().zip(tokens.lengths()).map(|(row, &n)| row[..n].to_vec()).collect();
+    let got: Vec<Vec<u32>> = tokens
+        .rows()
+        .zip(tokens.lengths())
+        .map(|(row, &n)| row[..n].to_vec())
+        .collect();
     assert_eq!(got, want);
 }
 
@@ -73,8 +83,10 @@ fn the_module_tree_has_the_tables_names_and_shapes() {
             .into_iter()
             .map(|(name, data)| (name, data.shape().to_vec()))
             .collect();
-        let want: BTreeMap<String, Vec<usize>> =
-            parameters(&config).into_iter().map(|p| (p.name, p.shape)).collect();
+        let want: BTreeMap<String, Vec<usize>> = parameters(&config)
+            .into_iter()
+            .map(|p| (p.name, p.shape))
+            .collect();
         assert_eq!(got, want, "{name}");
     }
 }
@@ -82,7 +94,12 @@ fn the_module_tree_has_the_tables_names_and_shapes() {
 #[test]
 fn known_architectures_have_the_published_number_of_parameters() {
     // Millions, from open_clip's model profile; running statistics are not parameters.
-    let published = [("RN50", 102.01), ("RN101", 119.69), ("ViT-B-32", 151.28), ("ViT-L-14", 427.62)];
+    let published = [
+        ("RN50", 102.01),
+        ("RN101", 119.69),
+        ("ViT-B-32", 151.28),
+        ("ViT-L-14", 427.62),
+    ];
     for (name, millions) in published {
         let config = describe(name).unwrap().config;
         let count: usize = parameters(&config)
@@ -91,7 +108,10 @@ fn known_architectures_have_the_published_number_of_parameters() {
             .map(|p| p.shape.iter().product::<usize>())
             .sum();
         let got = count as f64 / 1e6;
-        assert!((got - millions).abs() < 0.01, "{name}: {got} million, published {millions}");
+        assert!(
+            (got - millions).abs() < 0.01,
+            "{name}: {got} million, published {millions}"
+        );
     }
     assert!(architectures().all(|name| describe(name).is_ok()));
 }
@@ -101,14 +121,20 @@ fn fields_that_change_the_architecture_are_refused_by_name() {
     let base = r#"{"embed_dim":8,"vision_cfg":{"image_size":32,"layers":1,"width":64,"patch_size":8 VISION},
         "text_cfg":{"context_length":8,"vocab_size":600,"width":8,"heads":1,"layers":1 TEXT} TOP}"#;
     let parse = |vision: &str, text: &str, top: &str| {
-        let json = base.replace("VISION", vision).replace("TEXT", text).replace("TOP", top);
+        let json = base
+            .replace("VISION", vision)
+            .replace("TEXT", text)
+            .replace("TOP", top);
         ClipConfig::from_json("c.json", serde_json::from_str(&json).unwrap())
     };
     let plain = parse("", "", "").unwrap();
     let message = |r: crate::Result<ClipConfig>| r.unwrap_err().to_string();
 
     assert!(message(parse(r#","rope":true"#, "", "")).contains("rope"));
-    assert!(message(parse(r#","pool_type":"avg""#, "", "")).contains("`vision_cfg.pool_type` is \"avg\""));
+    assert!(
+        message(parse(r#","pool_type":"avg""#, "", ""))
+            .contains("`vision_cfg.pool_type` is \"avg\"")
+    );
     assert!(message(parse("", r#","no_causal_mask":true"#, "")).contains("no_causal_mask"));
     assert!(message(parse("", "", r#","init_logit_bias":-10"#)).contains("init_logit_bias"));
     // At their defaults, the same fields say nothing.
@@ -118,7 +144,10 @@ fn fields_that_change_the_architecture_are_refused_by_name() {
         r#","custom_text":false"#,
     );
     assert_eq!(defaults.unwrap(), plain);
-    for (vision, wanted) in [(r#","head_width":48"#, "does not divide"), (r#","mlp_ratio":-1"#, "mlp_ratio")] {
+    for (vision, wanted) in [
+        (r#","head_width":48"#, "does not divide"),
+        (r#","mlp_ratio":-1"#, "mlp_ratio"),
+    ] {
         assert!(message(parse(vision, "", "")).contains(wanted));
     }
 }

@@ -17,7 +17,7 @@ use crate::Error;
 
 /// A Vision Transformer.
 #[derive(Module, Debug)]
-pub struct Vit {
+pub(super) struct Vit {
     conv1: PatchEmbedding,
     class_embedding: Param<Tensor<1>>,
     positional_embedding: Param<Tensor<2>>,
@@ -36,9 +36,15 @@ impl Vit {
     ) -> Result<Self, Error> {
         let vision = &config.vision_cfg;
         let heads = vision.width / vision.head_width;
-        let shape = TransformerShape { layers, heads, activation };
+        let shape = TransformerShape {
+            layers,
+            heads,
+            activation,
+        };
         Ok(Self {
-            conv1: PatchEmbedding { weight: b.param("visual.conv1.weight")? },
+            conv1: PatchEmbedding {
+                weight: b.param("visual.conv1.weight")?,
+            },
             class_embedding: b.param("visual.class_embedding")?,
             positional_embedding: b.param("visual.positional_embedding")?,
             ln_pre: LayerNorm::build(b, "visual.ln_pre")?,
@@ -49,13 +55,19 @@ impl Vit {
     }
 
     /// Encodes pixels `[N, 3, S, S]` into image features `[N, D]`, not yet normalised.
-    pub fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
+    pub(super) fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
         let patches = self.conv1.forward(pixels); // [N, G², W]
         let [n, _, w] = patches.dims();
-        let class = self.class_embedding.val().reshape([1, 1, w]).repeat_dim(0, n); // [N, 1, W]
+        let class = self
+            .class_embedding
+            .val()
+            .reshape([1, 1, w])
+            .repeat_dim(0, n); // [N, 1, W]
         let tokens = Tensor::cat(vec![class, patches], 1); // [N, L, W]
         let tokens = tokens + self.positional_embedding.val().unsqueeze();
-        let tokens = self.transformer.forward(self.ln_pre.forward(tokens), Mask::None);
+        let tokens = self
+            .transformer
+            .forward(self.ln_pre.forward(tokens), Mask::None);
         let class = tokens.narrow(1, 0, 1).reshape([n, w]); // [N, W]
         self.ln_post.forward(class).matmul(self.proj.val()) // [N, D]
     }

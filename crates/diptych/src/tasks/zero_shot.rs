@@ -34,17 +34,29 @@ impl ZeroShot {
     /// # Errors
     /// [`Error::Config`] if there is no label, no template, or a template without `{}`;
     /// [`Error::Text`] for a prompt that the model can't read whole.
-    pub fn new<L: AsRef<str>, T: AsRef<str>>(clip: &Clip, labels: &[L], templates: &[T]) -> Result<Self> {
-        let refuse = |reason: String| Error::Config { origin: "zero-shot".into(), reason };
+    pub fn new<L: AsRef<str>, T: AsRef<str>>(
+        clip: &Clip,
+        labels: &[L],
+        templates: &[T],
+    ) -> Result<Self> {
+        let refuse = |reason: String| Error::Config {
+            origin: "zero-shot".into(),
+            reason,
+        };
         if labels.is_empty() || templates.is_empty() {
             return Err(refuse("wanted at least one label and one template".into()));
         }
         if let Some(template) = templates.iter().find(|t| !t.as_ref().contains("{}")) {
-            return Err(refuse(format!("template `{}` has no `{{}}` for the label", template.as_ref())));
+            return Err(refuse(format!(
+                "template `{}` has no `{{}}` for the label",
+                template.as_ref()
+            )));
         }
         let prompt = |label: &L, template: &T| template.as_ref().replace("{}", label.as_ref());
-        let prompts: Vec<String> =
-            labels.iter().flat_map(|l| templates.iter().map(move |t| prompt(l, t))).collect();
+        let prompts: Vec<String> = labels
+            .iter()
+            .flat_map(|l| templates.iter().map(move |t| prompt(l, t)))
+            .collect();
         Ok(Self {
             labels: labels.iter().map(|l| l.as_ref().to_owned()).collect(),
             weights: clip.encode_texts(&prompts)?.means(templates.len()),
@@ -63,7 +75,10 @@ impl ZeroShot {
     /// If `images` come from a model with another width.
     pub fn classify(&self, images: &Embeddings, top: usize) -> Vec<Vec<Prediction>> {
         let cosines = images.cosines(&self.weights); // [N, C]
-        cosines.chunks_exact(self.labels.len()).map(|row| self.predictions(row, top)).collect()
+        cosines
+            .chunks_exact(self.labels.len())
+            .map(|row| self.predictions(row, top))
+            .collect()
     }
 
     fn predictions(&self, cosines: &[f32], top: usize) -> Vec<Prediction> {

@@ -29,14 +29,22 @@ struct Moments {
 impl AdamW {
     /// A fresh optimiser.
     pub fn new(config: Optimizer) -> Self {
-        Self { config, moments: BTreeMap::new() }
+        Self {
+            config,
+            moments: BTreeMap::new(),
+        }
     }
 
     /// The learning rate of `step`, from 0: linear warm-up, then a cosine to zero.
     ///
     /// Source: `cosine_lr` in open_clip's `scheduler.py`.
     pub fn learning_rate(&self, step: usize) -> f64 {
-        let Optimizer { steps, warmup_steps, learning_rate, .. } = self.config;
+        let Optimizer {
+            steps,
+            warmup_steps,
+            learning_rate,
+            ..
+        } = self.config;
         if step < warmup_steps {
             return learning_rate * (step + 1) as f64 / warmup_steps as f64;
         }
@@ -79,7 +87,9 @@ impl AdamW {
         device: &Device,
     ) -> Result<(), Error> {
         for name in names {
-            let Some(parameter) = name.strip_suffix(".exp_avg") else { continue };
+            let Some(parameter) = name.strip_suffix(".exp_avg") else {
+                continue;
+            };
             let moments = Moments {
                 mean: Tensor::from_data(read(&name)?, device),
                 square: Tensor::from_data(read(&format!("{name}_sq"))?, device),
@@ -113,7 +123,13 @@ impl ModuleMapper for Update<'_> {
         let Some(gradient) = tensor.grad_remove(&mut self.gradients) else {
             return Param::from_mapped_value(id, tensor, mapper);
         };
-        let Optimizer { beta1, beta2, epsilon, weight_decay, .. } = self.optimizer.config;
+        let Optimizer {
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+            ..
+        } = self.optimizer.config;
         let value = tensor.inner();
         let shape = value.shape();
         let g: Tensor<1> = gradient.flatten(0, D - 1);
@@ -125,12 +141,21 @@ impl ModuleMapper for Update<'_> {
         let square = square.mul_scalar(beta2) + g.square().mul_scalar(1.0 - beta2);
 
         let rate = self.learning_rate / (1.0 - beta1.powi(self.t));
-        let root = square.clone().sqrt().div_scalar((1.0 - beta2.powi(self.t)).sqrt());
+        let root = square
+            .clone()
+            .sqrt()
+            .div_scalar((1.0 - beta2.powi(self.t)).sqrt());
         let change = mean.clone().mul_scalar(rate) / root.add_scalar(epsilon);
-        let decay = if D >= 2 { self.learning_rate * weight_decay } else { 0.0 };
+        let decay = if D >= 2 {
+            self.learning_rate * weight_decay
+        } else {
+            0.0
+        };
         let value = value.mul_scalar(1.0 - decay) - change.reshape(shape);
 
-        self.optimizer.moments.insert(self.path.name(), Moments { mean, square });
+        self.optimizer
+            .moments
+            .insert(self.path.name(), Moments { mean, square });
         let value = Tensor::from_inner(value).require_grad();
         Param::from_mapped_value(id, value, mapper)
     }

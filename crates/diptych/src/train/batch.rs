@@ -49,7 +49,11 @@ impl Batches {
         let mut pass = Vec::new();
         for (i, data) in run.data.iter().enumerate() {
             let first = samples.len() as u32;
-            samples.extend(read_shards(&data.shards)?.into_iter().map(|sample| (sample, i)));
+            samples.extend(
+                read_shards(&data.shards)?
+                    .into_iter()
+                    .map(|sample| (sample, i)),
+            );
             for _ in 0..data.repeat {
                 pass.extend(first..samples.len() as u32);
             }
@@ -151,12 +155,17 @@ impl Batches {
         let mut rng = self.rng(2, place);
         let (text, group) = draw_text(sample, data, &mut rng);
         let picture = Picture::decode(&sample.image, &DecodeOptions::default()).map_err(|e| {
-            Error::Shard { path: sample.key.clone().into(), reason: e.to_string() }
+            Error::Shard {
+                path: sample.key.clone().into(),
+                reason: e.to_string(),
+            }
         })?;
         let mut pixels = vec![0.0; 3 * self.preprocess.size.pow(2)];
         let picture = augment(picture, &self.augmentation, &self.preprocess, &mut rng)?;
         self.preprocess.apply_into(&picture, &mut pixels);
-        let ids = self.tokenizer.encode(&text, self.context_length, Overflow::Truncate)?;
+        let ids = self
+            .tokenizer
+            .encode(&text, self.context_length, Overflow::Truncate)?;
         Ok(Pair { pixels, ids, group })
     }
 }
@@ -184,7 +193,8 @@ fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, u64
 
 /// FNV-1a of the lower-cased text: equal texts, equal groups, on every machine.
 fn hash(text: &str) -> u64 {
-    let step = |h: u64, b: u8| (h ^ u64::from(b.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3);
+    let step =
+        |h: u64, b: u8| (h ^ u64::from(b.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3);
     text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
@@ -209,15 +219,25 @@ fn augment(
         let h = (part / ratio).sqrt().round() as usize;
         let fits = (1..=width).contains(&w) && (1..=height).contains(&h);
         fits.then(|| {
-            (rng.random_range(0..=width - w), rng.random_range(0..=height - h), w, h)
+            (
+                rng.random_range(0..=width - w),
+                rng.random_range(0..=height - h),
+                w,
+                h,
+            )
         })
     };
     let side = width.min(height);
-    let (left, top, w, h) = (0..10)
-        .find_map(|_| draw())
-        .unwrap_or(((width - side) / 2, (height - side) / 2, side, side));
+    let (left, top, w, h) = (0..10).find_map(|_| draw()).unwrap_or((
+        (width - side) / 2,
+        (height - side) / 2,
+        side,
+        side,
+    ));
     let size = preprocess.size;
-    let mut picture = picture.crop(left, top, w, h)?.resize(size, size, preprocess.interpolation);
+    let mut picture = picture
+        .crop(left, top, w, h)?
+        .resize(size, size, preprocess.interpolation);
     if augmentation.flip && rng.random() {
         picture.flip_horizontal();
     }

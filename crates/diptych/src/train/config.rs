@@ -101,7 +101,10 @@ pub struct Augmentation {
 impl Default for Augmentation {
     fn default() -> Self {
         // open_clip's default crop.
-        Self { min_scale: 0.9, flip: true }
+        Self {
+            min_scale: 0.9,
+            flip: true,
+        }
     }
 }
 
@@ -147,8 +150,10 @@ impl Run {
     /// [`Error::Io`] if it can't be read, [`Error::Config`] if it can't be followed.
     pub fn open(path: &Path) -> Result<Self> {
         let text = fs_err::read_to_string(path).map_err(Error::Io)?;
-        let refuse =
-            |reason: String| Error::Config { origin: path.display().to_string(), reason };
+        let refuse = |reason: String| Error::Config {
+            origin: path.display().to_string(),
+            reason,
+        };
         let mut run: Self = toml::from_str(&text).map_err(|e| refuse(e.to_string()))?;
         run.check().map_err(refuse)?;
         let base = path.parent().unwrap_or(Path::new(""));
@@ -172,11 +177,16 @@ impl Run {
             ));
         }
         if o.warmup_steps > o.steps {
-            return Err(format!("`warmup_steps` is {}, `steps` only {}", o.warmup_steps, o.steps));
+            return Err(format!(
+                "`warmup_steps` is {}, `steps` only {}",
+                o.warmup_steps, o.steps
+            ));
         }
         let scale = self.augmentation.min_scale;
         if !(scale > 0.0 && scale <= 1.0) {
-            return Err(format!("`min_scale` is {scale}, wanted above 0 and at most 1"));
+            return Err(format!(
+                "`min_scale` is {scale}, wanted above 0 and at most 1"
+            ));
         }
         if self.validation.as_ref().is_some_and(|v| v.every == 0) {
             return Err("`validation.every` is 0, wanted at least 1".into());
@@ -186,7 +196,9 @@ impl Run {
                 return Err("`repeat` is 0, wanted at least 1".into());
             }
             if data.texts == TextKind::Classes && data.templates.is_empty() {
-                return Err("`templates` is empty, and data with `texts = \"classes\"` needs one".into());
+                return Err(
+                    "`templates` is empty, and data with `texts = \"classes\"` needs one".into(),
+                );
             }
             if let Some(template) = data.templates.iter().find(|t| !t.contains("{}")) {
                 return Err(format!("template `{template}` has no `{{}}` for the name"));

@@ -20,7 +20,10 @@ pub struct Fresh {
 impl Fresh {
     /// A source for `config`'s parameters.
     pub fn new(config: &ClipConfig, seed: u64) -> Self {
-        let table = parameters(config).into_iter().map(|p| (p.name.clone(), p)).collect();
+        let table = parameters(config)
+            .into_iter()
+            .map(|p| (p.name.clone(), p))
+            .collect();
         Self { table, seed }
     }
 }

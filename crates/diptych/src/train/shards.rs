@@ -32,9 +32,15 @@ pub struct Sample {
 pub fn read_shard(path: &Path) -> Result<Vec<Sample>> {
     let file = BufReader::new(fs_err::File::open(path).map_err(Error::Io)?);
     let gzip = path.extension().is_some_and(|e| e == "gz" || e == "tgz");
-    let reader: Box<dyn Read> =
-        if gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-    let broken = |reason: String| Error::Shard { path: path.to_owned(), reason };
+    let reader: Box<dyn Read> = if gzip {
+        Box::new(MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
+    let broken = |reason: String| Error::Shard {
+        path: path.to_owned(),
+        reason,
+    };
     let damaged = |e: std::io::Error| broken(format!("not a whole tar file: {e}"));
 
     let mut samples = Vec::new();
@@ -53,12 +59,19 @@ pub fn read_shard(path: &Path) -> Result<Vec<Sample>> {
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).map_err(damaged)?;
         // A key is the path up to the first dot of the file's name, as WebDataset has it.
-        let file_name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let file_name = name
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let (stem, extension) = file_name.split_once('.').unwrap_or((&file_name, ""));
         let key = name.with_file_name(stem).display().to_string();
         if open.key != key {
             samples.extend(open.finish().map_err(broken)?);
-            open = Partial { key, ..Partial::default() };
+            open = Partial {
+                key,
+                ..Partial::default()
+            };
         }
         match extension {
             "txt" => open.text = Some(bytes),

@@ -53,11 +53,18 @@ fn recorded(checkpoint: &str, by_group: bool) -> (Trainer, Vec<Batch>) {
     let golden = Golden::open("training", "batches.safetensors");
     let bytes: Vec<u8> = golden.tensor("pixels").1.iter().map(|&v| v as u8).collect();
     let ids = golden.ids("ids", config.text_cfg.context_length);
-    let groups: Vec<u64> = golden.tensor("groups").1.iter().map(|&v| v as u64).collect();
+    let groups: Vec<u64> = golden
+        .tensor("groups")
+        .1
+        .iter()
+        .map(|&v| v as u64)
+        .collect();
     const SIDE: usize = 16;
     let batch = |i: usize| {
         let ids = &ids[8 * i..8 * (i + 1)];
-        let planes = bytes[8 * i * 3 * SIDE * SIDE..].chunks_exact(SIDE * SIDE).take(24);
+        let planes = bytes[8 * i * 3 * SIDE * SIDE..]
+            .chunks_exact(SIDE * SIDE)
+            .take(24);
         let pixels = planes
             .enumerate()
             .flat_map(|(p, plane)| enlarge(plane, SIDE, p % 3, &preprocess))
@@ -81,7 +88,9 @@ fn enlarge(plane: &[u8], side: usize, colour: usize, preprocess: &Preprocess) ->
     let times = preprocess.size / side;
     let place = |i: usize| (i / preprocess.size / times) * side + i % preprocess.size / times;
     let value = |v: u8| (f32::from(v) / 255.0 - preprocess.mean[colour]) / preprocess.std[colour];
-    (0..preprocess.size.pow(2)).map(|i| value(plane[place(i)])).collect()
+    (0..preprocess.size.pow(2))
+        .map(|i| value(plane[place(i)]))
+        .collect()
 }
 
 fn ten_losses_match_pytorch(run: &str, checkpoint: &str, by_group: bool) {
@@ -89,19 +98,33 @@ fn ten_losses_match_pytorch(run: &str, checkpoint: &str, by_group: bool) {
     let expected: Value = serde_json::from_str(&expected).unwrap();
     let (trainer, batches) = recorded(checkpoint, by_group);
     let gradients = gradients(trainer.model(), trainer.loss(&batches[0]).backward());
-    let norm: f64 =
-        gradients.values().flatten().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+    let norm: f64 = gradients
+        .values()
+        .flatten()
+        .map(|&g| f64::from(g).powi(2))
+        .sum::<f64>()
+        .sqrt();
     let want = expected[run]["steps"][0]["grad_norm"].as_f64().unwrap();
-    assert!((norm / want - 1.0).abs() < 1e-4, "{run}: gradient norm {norm}, PyTorch {want}");
+    assert!(
+        (norm / want - 1.0).abs() < 1e-4,
+        "{run}: gradient norm {norm}, PyTorch {want}"
+    );
     let golden = Golden::open("training", "gradients.safetensors");
     let mut compared = 0;
     for name in golden.names() {
-        let Some(name) = name.strip_prefix(&format!("{run}/")) else { continue };
-        let Some(got) = gradients.get(name) else { continue };
+        let Some(name) = name.strip_prefix(&format!("{run}/")) else {
+            continue;
+        };
+        let Some(got) = gradients.get(name) else {
+            continue;
+        };
         let want = golden.f32(&format!("{run}/{name}"));
         let scale = want.iter().fold(1e-3, |m: f32, v| m.max(v.abs()));
         let difference = max_difference(got, &want) / scale;
-        assert!(difference < 1e-3, "{run}: gradient of {name} off by {difference}");
+        assert!(
+            difference < 1e-3,
+            "{run}: gradient of {name} off by {difference}"
+        );
         compared += 1;
     }
     assert!(compared >= 3, "{run}: {compared} gradients compared");
@@ -113,15 +136,24 @@ fn ten_losses_match_pytorch(run: &str, checkpoint: &str, by_group: bool) {
         let (loss, scale) = trainer.step(batch, i).unwrap();
         let want = &expected[run]["steps"][i];
         let loss_difference = f64::from(loss) - want["loss"].as_f64().unwrap();
-        assert!(loss_difference.abs() < 3e-5, "{run}: step {i}: loss off by {loss_difference}");
+        assert!(
+            loss_difference.abs() < 3e-5,
+            "{run}: step {i}: loss off by {loss_difference}"
+        );
         let want = want["logit_scale"].as_f64().unwrap().exp();
-        assert!((f64::from(scale) / want - 1.0).abs() < 1e-5, "{run}: step {i}: scale {scale}");
+        assert!(
+            (f64::from(scale) / want - 1.0).abs() < 1e-5,
+            "{run}: step {i}: scale {scale}"
+        );
     }
     let model: BTreeMap<String, TensorData> = named_tensors(trainer.model()).into_iter().collect();
     for (name, want) in expected[run]["final"].as_object().unwrap() {
         let got: f64 = model[name].iter::<f64>().map(f64::abs).sum();
         let want = want["abs_sum"].as_f64().unwrap();
-        assert!((got - want).abs() <= 2e-4 * want.max(0.1), "{run}: {name}: Σ|θ| {got}, PyTorch {want}");
+        assert!(
+            (got - want).abs() <= 2e-4 * want.max(0.1),
+            "{run}: {name}: Σ|θ| {got}, PyTorch {want}"
+        );
     }
 }
 
@@ -173,7 +205,9 @@ fn moved(model: ClipModel, direction: &BTreeMap<String, Vec<f32>>, amount: f32) 
             self.2.exit(container);
         }
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let Some(direction) = self.0.get(&self.2.name()) else { return param };
+            let Some(direction) = self.0.get(&self.2.name()) else {
+                return param;
+            };
             param.map(|tensor| {
                 let data = TensorData::new(direction.clone(), tensor.shape());
                 let step = Tensor::from_data(data, &tensor.device());
@@ -200,13 +234,19 @@ fn gradients_match_finite_differences() {
             let step = 1e-4; // small: the ResNet's ReLUs bend the loss
             let loss_at = |amount: f32| -> f32 {
                 let model = moved(trainer.model().clone(), &direction, amount);
-                let trainer =
-                    Trainer::new(model, AdamW::new(optimizer(1, 0)), Device::flex().autodiff());
+                let trainer = Trainer::new(
+                    model,
+                    AdamW::new(optimizer(1, 0)),
+                    Device::flex().autodiff(),
+                );
                 trainer.loss(&batches[0]).into_scalar()
             };
             let slope = (loss_at(step) - loss_at(-step)) / (2.0 * step);
             // Rounding in two losses of about 4 over twice the step: 0.02 at most.
-            assert!((slope - norm).abs() < 0.05 * norm + 0.02, "{checkpoint}: {name}: slope {slope}, gradient {norm}");
+            assert!(
+                (slope - norm).abs() < 0.05 * norm + 0.02,
+                "{checkpoint}: {name}: slope {slope}, gradient {norm}"
+            );
         }
     }
 }
@@ -219,15 +259,28 @@ fn one_batch_overfits() {
     let (_, batches) = recorded("tiny-vit", false);
     let device = Device::flex().autodiff();
     let model = ClipModel::build(&config, &mut Fresh::new(&config, 3), &device).unwrap();
-    let optimizer = Optimizer { learning_rate: 5e-3, weight_decay: 0.0, ..optimizer(80, 5) };
+    let optimizer = Optimizer {
+        learning_rate: 5e-3,
+        weight_decay: 0.0,
+        ..optimizer(80, 5)
+    };
     let mut trainer = Trainer::new(model, AdamW::new(optimizer), device);
     // All pictures are different and so must the texts be, or there is no zero to reach.
-    let batch = Batch { groups: (0..8).collect(), ..batches.into_iter().next().unwrap() };
+    let batch = Batch {
+        groups: (0..8).collect(),
+        ..batches.into_iter().next().unwrap()
+    };
     let texts: std::collections::HashSet<&[u32]> = batch.tokens.rows().collect();
     let floor = (8 - texts.len()) as f32 * 2.0 * std::f32::consts::LN_2 / 8.0;
-    let losses: Vec<f32> = (0..80).map(|i| trainer.step(&batch, i).unwrap().0).collect();
+    let losses: Vec<f32> = (0..80)
+        .map(|i| trainer.step(&batch, i).unwrap().0)
+        .collect();
     assert!(losses[0] > 1.5, "starts at {}", losses[0]);
-    assert!(losses[79] < floor + 0.05, "ends at {}, the least is {floor}", losses[79]);
+    assert!(
+        losses[79] < floor + 0.05,
+        "ends at {}, the least is {floor}",
+        losses[79]
+    );
 }
 
 #[test]
@@ -261,13 +314,20 @@ fn write_run(dir: &Path) -> std::path::PathBuf {
         header.set_cksum();
         tar.append_data(&mut header, name, bytes).unwrap();
     };
-    let colours = [("red", [220u8, 30, 30]), ("green", [30, 200, 60]), ("blue", [40, 50, 210])];
+    let colours = [
+        ("red", [220u8, 30, 30]),
+        ("green", [30, 200, 60]),
+        ("blue", [40, 50, 210]),
+    ];
     for i in 0..24u8 {
         let (name, [r, g, b]) = colours[usize::from(i) % 3];
         let pixel = |p: u8| [r.wrapping_add(p), g.wrapping_add(i), b];
         let rgb: Vec<u8> = (0..20u8 * 12).flat_map(pixel).collect();
         add(format!("{i:03}.png"), &png(20, 12, &rgb));
-        add(format!("{i:03}.txt"), format!("{name}, colour {name}").as_bytes());
+        add(
+            format!("{i:03}.txt"),
+            format!("{name}, colour {name}").as_bytes(),
+        );
     }
     tar.finish().unwrap();
     let arch = r#"{"embed_dim":8,"vision_cfg":{"image_size":32,"layers":[1,1,1,1],"width":2,"head_width":16},
@@ -298,7 +358,11 @@ fn png(width: u32, height: u32, rgb: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);
     encoder.set_color(png::ColorType::Rgb);
-    encoder.write_header().unwrap().write_image_data(rgb).unwrap();
+    encoder
+        .write_header()
+        .unwrap()
+        .write_image_data(rgb)
+        .unwrap();
     bytes
 }
 
@@ -309,7 +373,11 @@ fn losses(run: &Path, resume: bool, stop: usize) -> (Vec<f32>, Outcome) {
     let outcome = train(&run, Device::flex(), resume, &mut |event| match event {
         Event::Step(p) => {
             losses.push(p.loss);
-            if p.step == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if p.step == stop {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         }
         _ => ControlFlow::Continue(()),
     });
@@ -321,7 +389,9 @@ fn a_resumed_run_gives_the_losses_of_an_uninterrupted_one() {
     let whole = tempfile::tempdir().unwrap();
     let (want, outcome) = losses(&write_run(whole.path()), false, usize::MAX);
     assert_eq!(want.len(), 8);
-    let Outcome::Finished(model) = outcome else { panic!("{outcome:?}") };
+    let Outcome::Finished(model) = outcome else {
+        panic!("{outcome:?}")
+    };
 
     let parts = tempfile::tempdir().unwrap();
     let run = write_run(parts.path());
@@ -329,9 +399,14 @@ fn a_resumed_run_gives_the_losses_of_an_uninterrupted_one() {
     assert_eq!(outcome, Outcome::Interrupted(4));
     let (rest, outcome) = losses(&run, true, usize::MAX);
     assert_eq!([first, rest].concat(), want, "bit-identical");
-    let Outcome::Finished(resumed) = outcome else { panic!("{outcome:?}") };
+    let Outcome::Finished(resumed) = outcome else {
+        panic!("{outcome:?}")
+    };
     let weights = |dir: &Path| fs_err::read(dir.join(crate::weights::WEIGHTS_FILE)).unwrap();
-    assert!(weights(&model) == weights(&resumed), "the resumed run's weights differ");
+    assert!(
+        weights(&model) == weights(&resumed),
+        "the resumed run's weights differ"
+    );
 
     // The model it wrote is one that opens.
     let clip = crate::Clip::open(&model).unwrap();
@@ -344,7 +419,9 @@ fn a_run_is_not_overwritten_by_accident() {
     let path = write_run(dir.path());
     losses(&path, false, 1);
     let run = Run::open(&path).unwrap();
-    let again = train(&run, Device::flex(), false, &mut |_| ControlFlow::Continue(()));
+    let again = train(&run, Device::flex(), false, &mut |_| {
+        ControlFlow::Continue(())
+    });
     assert!(again.unwrap_err().to_string().contains("--resume"));
 }
 
@@ -355,7 +432,10 @@ fn damaged_shards_are_named_with_what_is_wrong() {
     let check = |bytes: &[u8], wanted: &str| {
         fs_err::write(&path, bytes).unwrap();
         let message = read_shard(&path).unwrap_err().to_string();
-        assert!(message.contains("shard.tar") && message.contains(wanted), "{message}");
+        assert!(
+            message.contains("shard.tar") && message.contains(wanted),
+            "{message}"
+        );
     };
     check(b"", "no image-text pair");
     check(&[0; 1024], "no image-text pair");
@@ -373,9 +453,18 @@ fn damaged_shards_are_named_with_what_is_wrong() {
     let picture = member("a/1.png", b"x");
     check(&picture, "picture a/1 has no .txt");
     check(&member("a/1.txt", b"x"), "text a/1.txt has no picture");
-    check(&[&picture[..], &member("a/1.txt", b"\xff\xfe")].concat(), "a/1.txt is not UTF-8");
-    check(&[&picture[..], &member("a/1.txt", b" \n ")].concat(), "a/1.txt is empty");
-    check(&[&picture[..], &member("a/1.txt", b"a cat")].concat()[..1100], "not a whole tar file");
+    check(
+        &[&picture[..], &member("a/1.txt", b"\xff\xfe")].concat(),
+        "a/1.txt is not UTF-8",
+    );
+    check(
+        &[&picture[..], &member("a/1.txt", b" \n ")].concat(),
+        "a/1.txt is empty",
+    );
+    check(
+        &[&picture[..], &member("a/1.txt", b"a cat")].concat()[..1100],
+        "not a whole tar file",
+    );
 }
 
 #[test]
@@ -391,7 +480,11 @@ fn run_files_say_what_is_wrong() {
     };
     check("steps = 8", "stepz = 8", "stepz");
     check("steps = 8", "steps = 0", "`steps` is 0");
-    check("warmup_steps = 2", "warmup_steps = 9", "`warmup_steps` is 9");
+    check(
+        "warmup_steps = 2",
+        "warmup_steps = 9",
+        "`warmup_steps` is 9",
+    );
     check("\"a {}.\"", "\"a cat.\"", "no `{}`");
     check("\"classes\"", "\"labels\"", "labels");
 }

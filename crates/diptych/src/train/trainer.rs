@@ -82,7 +82,11 @@ pub struct Trainer {
 impl Trainer {
     /// Trains `model`, which was built on `device`, a device with autodiff.
     pub fn new(model: ClipModel, optimizer: AdamW, device: Device) -> Self {
-        Self { model, optimizer, device }
+        Self {
+            model,
+            optimizer,
+            device,
+        }
     }
 
     /// The model as it is now.
@@ -101,7 +105,12 @@ impl Trainer {
         for (what, value) in [("the loss", value), ("the logit scale", logit_scale)] {
             if !value.is_finite() {
                 let learning_rate = self.optimizer.learning_rate(step);
-                return Err(Error::Diverged { step: step + 1, what, value, learning_rate });
+                return Err(Error::Diverged {
+                    step: step + 1,
+                    what,
+                    value,
+                    learning_rate,
+                });
             }
         }
         let gradients = loss.backward();
@@ -119,7 +128,8 @@ impl Trainer {
         // Texts lie in order of length; each part is padded to its own longest.
         let part = n.div_ceil(TEXT_PARTS);
         let texts = (0..n).step_by(part).map(|first| {
-            let (ids, ends) = token_tensors(&batch.tokens, first..n.min(first + part), &self.device);
+            let (ids, ends) =
+                token_tensors(&batch.tokens, first..n.min(first + part), &self.device);
             self.model.text_features(ids, ends)
         });
         let text_features = Tensor::cat(texts.collect(), 0); // [N, D]
@@ -166,7 +176,10 @@ pub fn train(
         }
         None => {
             let config = &description.config;
-            (ClipModel::build(config, &mut Fresh::new(config, run.seed), &device)?, 0)
+            (
+                ClipModel::build(config, &mut Fresh::new(config, run.seed), &device)?,
+                0,
+            )
         }
     };
     let batches = Batches::open(run, &description)?;
@@ -182,8 +195,11 @@ pub fn train(
         validation,
         on_event,
     };
-    let ready =
-        Event::Ready { samples: batches.len(), pass: batches.pass_len(), step: first };
+    let ready = Event::Ready {
+        samples: batches.len(),
+        pass: batches.pass_len(),
+        step: first,
+    };
     if (session.on_event)(ready).is_break() {
         return Ok(Outcome::Interrupted(first));
     }
@@ -246,11 +262,17 @@ impl Session<'_> {
         if let Some(v) = &self.run.validation
             && (last || (step.is_multiple_of(v.every) && !interrupted))
         {
-            let recall = retrieval(&self.trainer.model.valid(), self.description, &self.validation)?;
+            let recall = retrieval(
+                &self.trainer.model.valid(),
+                self.description,
+                &self.validation,
+            )?;
             let _ = (self.on_event)(Event::Validation(step, recall));
         }
         if last || interrupted || step.is_multiple_of(self.run.checkpoint_every) {
-            let Trainer { model, optimizer, .. } = &self.trainer;
+            let Trainer {
+                model, optimizer, ..
+            } = &self.trainer;
             checkpoint::save(&self.folder, step, model, self.description, optimizer)?;
             let _ = (self.on_event)(Event::Checkpoint(step));
         }

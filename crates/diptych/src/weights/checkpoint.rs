@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use burn::tensor::TensorData;
 
 use super::config::ConfigFile;
-use super::{CONFIG_FILE, Description, TOKENIZER_FILE, TensorFile, WEIGHTS_FILE, preprocess_from_json};
+use super::{
+    CONFIG_FILE, DEFAULT_MODEL, Description, TOKENIZER_FILE, TensorFile, WEIGHTS_FILE,
+    architectures, default, preprocess_from_json,
+};
 use crate::image::Preprocess;
 use crate::model::{ClipConfig, Source, parameters};
 use crate::text::{SpecialTokens, Tokenizer, VOCAB_SIZE};
@@ -46,15 +49,29 @@ impl Checkpoint {
         )
     }
 
-    /// Opens the model called `name`: a checkpoint directory.
+    /// Opens the model called `name`: [`DEFAULT_MODEL`], or a checkpoint directory.
     ///
     /// # Errors
-    /// [`Error::UnknownModel`] if there is none; else as [`Checkpoint::open`].
+    /// [`Error::Model`] if there is none; else as [`Checkpoint::open`].
     pub fn named(name: &str) -> Result<Self> {
-        match Path::new(name).is_dir() {
-            true => Self::open(name),
-            false => Err(Error::UnknownModel { name: name.into(), known: "default".into() }),
+        if Path::new(name).is_dir() {
+            return Self::open(name);
         }
+        if name == DEFAULT_MODEL {
+            return default::open();
+        }
+        let known: Vec<&str> = architectures().collect();
+        let reason = match known.contains(&name) {
+            true => "is an architecture, and this needs weights".to_owned(),
+            false => format!(
+                "is neither `{DEFAULT_MODEL}`, nor a checkpoint directory, nor one of the architectures {}",
+                known.join(", ")
+            ),
+        };
+        Err(Error::Model {
+            name: name.into(),
+            reason,
+        })
     }
 
     /// Everything but the tensors.
@@ -74,13 +91,20 @@ impl Checkpoint {
         tensors: TensorFile,
     ) -> Result<Self> {
         let origin = config_path.display().to_string();
-        let file: ConfigFile = serde_json::from_slice(config)
-            .map_err(|e| Error::Config { origin: origin.clone(), reason: e.to_string() })?;
+        let file: ConfigFile = serde_json::from_slice(config).map_err(|e| Error::Config {
+            origin: origin.clone(),
+            reason: e.to_string(),
+        })?;
         let config = ClipConfig::from_json(&origin, file.model_cfg)?;
         let preprocess = preprocess_from_json(&origin, file.preprocess_cfg, &config)?;
         let tokenizer = open_tokenizer(&origin, &config, tokenizer)?;
         check(&config, &tensors)?;
-        Ok(Self { config, preprocess, tokenizer, tensors })
+        Ok(Self {
+            config,
+            preprocess,
+            tokenizer,
+            tensors,
+        })
     }
 }
 
@@ -97,11 +121,16 @@ fn open_tokenizer(
     file: Option<(PathBuf, Vec<u8>)>,
 ) -> Result<Tokenizer> {
     let wanted = config.text_cfg.vocab_size;
-    let refuse = |reason: String| Error::Config { origin: origin.into(), reason };
+    let refuse = |reason: String| Error::Config {
+        origin: origin.into(),
+        reason,
+    };
     let (tokenizer, name) = match file {
         Some((path, bytes)) => {
-            let tokenizer = Tokenizer::from_json(&bytes)
-                .map_err(|source| Error::Tokenizer { path: path.clone(), source })?;
+            let tokenizer = Tokenizer::from_json(&bytes).map_err(|source| Error::Tokenizer {
+                path: path.clone(),
+                source,
+            })?;
             (tokenizer, path.display().to_string())
         }
         None if wanted == VOCAB_SIZE => (Tokenizer::clip(SpecialTokens::OpenClip), String::new()),
@@ -145,7 +174,10 @@ fn check(config: &ClipConfig, tensors: &TensorFile) -> Result<()> {
     problems.extend(found.keys().map(|name| format!("`{name}` is unexpected")));
     match problems.is_empty() {
         true => Ok(()),
-        false => Err(Error::Mismatch { path: tensors.path().to_owned(), problems }),
+        false => Err(Error::Mismatch {
+            path: tensors.path().to_owned(),
+            problems,
+        }),
     }
 }
 

@@ -11,16 +11,16 @@ use crate::{Error, Result};
 /// The file `open_clip_config.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ConfigFile {
-    pub(super) model_cfg: serde_json::Value,
+pub(super) struct ConfigFile<M = serde_json::Value, P = serde_json::Value> {
+    pub(super) model_cfg: M,
     #[serde(default)]
-    pub(super) preprocess_cfg: serde_json::Value,
+    pub(super) preprocess_cfg: P,
 }
 
 /// `preprocess_cfg`, with open_clip's names.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PreprocessFile {
+pub(super) struct PreprocessFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<Size>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,11 +53,15 @@ pub(crate) fn preprocess_from_json(
     json: serde_json::Value,
     config: &ClipConfig,
 ) -> Result<Preprocess> {
-    let refuse = |reason: String| Error::Config { origin: origin.into(), reason };
+    let refuse = |reason: String| Error::Config {
+        origin: origin.into(),
+        reason,
+    };
     let file: PreprocessFile = match json {
         serde_json::Value::Null => PreprocessFile::default(),
-        json => serde_json::from_value(json)
-            .map_err(|e| refuse(format!("`preprocess_cfg`: {e}")))?,
+        json => {
+            serde_json::from_value(json).map_err(|e| refuse(format!("`preprocess_cfg`: {e}")))?
+        }
     };
     let side = config.vision_cfg.image_size;
     let mut preprocess = Preprocess::openai(side);
@@ -69,17 +73,24 @@ pub(crate) fn preprocess_from_json(
             )));
         }
         Some(Size::Sides([h, w])) if h != w => {
-            return Err(refuse(format!("`preprocess_cfg.size` is {h} × {w}, wanted a square")));
+            return Err(refuse(format!(
+                "`preprocess_cfg.size` is {h} × {w}, wanted a square"
+            )));
         }
         Some(_) => {}
     }
     if let Some(mode) = file.mode.filter(|mode| mode != "RGB") {
-        return Err(refuse(format!("`preprocess_cfg.mode` is `{mode}`, wanted `RGB`")));
+        return Err(refuse(format!(
+            "`preprocess_cfg.mode` is `{mode}`, wanted `RGB`"
+        )));
     }
     preprocess.mean = file.mean.unwrap_or(preprocess.mean);
     preprocess.std = file.std.unwrap_or(preprocess.std);
     if preprocess.std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
-        return Err(refuse(format!("`preprocess_cfg.std` is {:?}, wanted above 0", preprocess.std)));
+        return Err(refuse(format!(
+            "`preprocess_cfg.std` is {:?}, wanted above 0",
+            preprocess.std
+        )));
     }
     preprocess.interpolation = file.interpolation.unwrap_or(preprocess.interpolation);
     preprocess.resize_mode = file.resize_mode.unwrap_or(preprocess.resize_mode);
@@ -88,16 +99,16 @@ pub(crate) fn preprocess_from_json(
     Ok(preprocess)
 }
 
-/// `preprocess` as `preprocess_cfg`.
-pub(super) fn preprocess_to_json(preprocess: &Preprocess) -> Result<serde_json::Value> {
-    let file = PreprocessFile {
-        size: Some(Size::Side(preprocess.size)),
-        mode: Some("RGB".into()),
-        mean: Some(preprocess.mean),
-        std: Some(preprocess.std),
-        interpolation: Some(preprocess.interpolation),
-        resize_mode: Some(preprocess.resize_mode),
-        fill_color: Some(preprocess.fill),
-    };
-    serde_json::to_value(file).map_err(Error::json)
+impl From<&Preprocess> for PreprocessFile {
+    fn from(preprocess: &Preprocess) -> Self {
+        Self {
+            size: Some(Size::Side(preprocess.size)),
+            mode: Some("RGB".into()),
+            mean: Some(preprocess.mean),
+            std: Some(preprocess.std),
+            interpolation: Some(preprocess.interpolation),
+            resize_mode: Some(preprocess.resize_mode),
+            fill_color: Some(preprocess.fill),
+        }
+    }
 }

@@ -18,8 +18,16 @@ macro_rules! architectures {
 }
 
 architectures!(
-    "RN50", "RN101", "RN50x4", "RN50x16", "RN50x64", "ViT-B-32", "ViT-B-16", "ViT-L-14",
-    "ViT-L-14-336", "Diptych-RN-S",
+    "RN50",
+    "RN101",
+    "RN50x4",
+    "RN50x16",
+    "RN50x64",
+    "ViT-B-32",
+    "ViT-B-16",
+    "ViT-L-14",
+    "ViT-L-14-336",
+    "Diptych-RN-S",
 );
 
 /// The names of the known architectures.
@@ -31,14 +39,17 @@ pub fn architectures() -> impl Iterator<Item = &'static str> {
 /// architecture, a checkpoint directory, or a JSON file like those of `models/`.
 ///
 /// # Errors
-/// [`Error::UnknownModel`] for another name; else those of [`Checkpoint::open`] and
+/// [`Error::Model`] for another name; else those of [`Checkpoint::open`] and
 /// [`ClipConfig::from_json`].
 pub fn describe(model: &str) -> Result<Description> {
     let path = Path::new(model);
     // OpenAI writes ViT-L/14@336px where open_clip writes ViT-L-14-336.
     let name = model.replace(['/', '@'], "-");
     let name = name.strip_suffix("px").unwrap_or(&name);
-    if let Some((name, json)) = ARCHITECTURES.iter().find(|(n, _)| *n == name && !path.is_dir()) {
+    if let Some((name, json)) = ARCHITECTURES
+        .iter()
+        .find(|(n, _)| *n == name && !path.is_dir())
+    {
         return from_architecture(name, json.as_bytes());
     }
     if path.is_file() && path.extension().is_some_and(|e| e == "json") {
@@ -49,15 +60,14 @@ pub fn describe(model: &str) -> Result<Description> {
 
 /// A model of `models/`: OpenAI's preprocessing, and as many of CLIP's merges as its vocabulary has.
 fn from_architecture(origin: &str, json: &[u8]) -> Result<Description> {
-    let json = serde_json::from_slice(json)
-        .map_err(|e| Error::Config { origin: origin.into(), reason: e.to_string() })?;
+    let json = serde_json::from_slice(json).map_err(|e| Error::Config {
+        origin: origin.into(),
+        reason: e.to_string(),
+    })?;
     let config = ClipConfig::from_json(origin, json)?;
     Ok(Description {
         preprocess: Preprocess::openai(config.vision_cfg.image_size),
-        tokenizer: Tokenizer::with_vocab_size(
-            config.text_cfg.vocab_size,
-            SpecialTokens::OpenClip,
-        )?,
+        tokenizer: Tokenizer::with_vocab_size(config.text_cfg.vocab_size, SpecialTokens::OpenClip)?,
         config,
     })
 }

@@ -7,18 +7,20 @@
 //! Invariant: nothing is built from a checkpoint before all of it has been checked.
 
 mod checkpoint;
-mod describe;
 mod config;
+mod default;
+mod describe;
 mod tensors;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use checkpoint::Checkpoint;
+pub(crate) use config::preprocess_from_json;
+pub use default::DEFAULT_MODEL;
 pub use describe::{architectures, describe};
 pub use tensors::{Precision, TensorFile};
 pub use write::{Description, write_checkpoint, write_tensors};
-pub(crate) use config::preprocess_from_json;
 
 /// The file of weights in a checkpoint directory.
 pub const WEIGHTS_FILE: &str = "open_clip_model.safetensors";

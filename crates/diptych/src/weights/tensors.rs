@@ -30,8 +30,14 @@ impl Precision {
     pub(super) fn encode(self, values: &[f32]) -> Vec<u8> {
         match self {
             Self::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Self::F16 => values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect(),
-            Self::Bf16 => values.iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()).collect(),
+            Self::F16 => values
+                .iter()
+                .flat_map(|&v| f16::from_f32(v).to_le_bytes())
+                .collect(),
+            Self::Bf16 => values
+                .iter()
+                .flat_map(|&v| bf16::from_f32(v).to_le_bytes())
+                .collect(),
         }
     }
 
@@ -80,12 +86,19 @@ impl TensorFile {
     }
 
     fn new(path: PathBuf, bytes: Bytes, len: u64) -> Result<Self> {
-        let broken = |reason: String| Error::Tensors { path: path.clone(), reason };
+        let broken = |reason: String| Error::Tensors {
+            path: path.clone(),
+            reason,
+        };
         if len < 8 {
-            return Err(broken(format!("not a safetensors file: it has {len} bytes")));
+            return Err(broken(format!(
+                "not a safetensors file: it has {len} bytes"
+            )));
         }
         let mut prefix = [0; 8];
-        bytes.read_at(&mut prefix, 0).map_err(|e| Error::io(&path, e))?;
+        bytes
+            .read_at(&mut prefix, 0)
+            .map_err(|e| Error::io(&path, e))?;
         let header_len = u64::from_le_bytes(prefix);
         if header_len > MAX_HEADER_BYTES || header_len > len - 8 {
             return Err(broken(format!(
@@ -93,7 +106,9 @@ impl TensorFile {
             )));
         }
         let mut header = vec![0; header_len as usize];
-        bytes.read_at(&mut header, 8).map_err(|e| Error::io(&path, e))?;
+        bytes
+            .read_at(&mut header, 8)
+            .map_err(|e| Error::io(&path, e))?;
         // Deserialising checks that the tensors' places follow each other and fit their shapes.
         let metadata: Metadata = serde_json::from_slice(&header)
             .map_err(|e| broken(format!("the safetensors header is not valid: {e}")))?;
@@ -104,7 +119,12 @@ impl TensorFile {
                 "cut off or padded: the header describes {wanted} bytes, the file has {len}"
             )));
         }
-        Ok(Self { path, bytes, metadata, data_start })
+        Ok(Self {
+            path,
+            bytes,
+            metadata,
+            data_start,
+        })
     }
 
     /// The path, for messages.
@@ -123,7 +143,12 @@ impl TensorFile {
 
     /// The text entries of the header's `__metadata__`.
     pub fn texts(&self) -> BTreeMap<String, String> {
-        self.metadata.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect()
+        self.metadata
+            .metadata()
+            .iter()
+            .flatten()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
     }
 
     /// Reads the tensor `name` as f32.
@@ -131,7 +156,10 @@ impl TensorFile {
     /// # Errors
     /// [`Error::Tensors`] if there is none, or its numbers are not f32, f16 or bf16.
     pub fn read(&self, name: &str) -> Result<TensorData> {
-        let broken = |reason: String| Error::Tensors { path: self.path.clone(), reason };
+        let broken = |reason: String| Error::Tensors {
+            path: self.path.clone(),
+            reason,
+        };
         let info = self
             .metadata
             .info(name)
@@ -143,8 +171,12 @@ impl TensorFile {
             .map_err(|e| Error::io(&self.path, e))?;
         let values: Vec<f32> = match info.dtype {
             Dtype::F32 => words(&bytes).map(f32::from_le_bytes).collect(),
-            Dtype::F16 => words(&bytes).map(|w| f16::from_le_bytes(w).to_f32()).collect(),
-            Dtype::BF16 => words(&bytes).map(|w| bf16::from_le_bytes(w).to_f32()).collect(),
+            Dtype::F16 => words(&bytes)
+                .map(|w| f16::from_le_bytes(w).to_f32())
+                .collect(),
+            Dtype::BF16 => words(&bytes)
+                .map(|w| bf16::from_le_bytes(w).to_f32())
+                .collect(),
             other => {
                 return Err(broken(format!(
                     "tensor `{name}` holds {other:?}, wanted F32, F16 or BF16"

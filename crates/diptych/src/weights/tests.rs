@@ -17,12 +17,16 @@ use crate::{Clip, Device};
 fn tensors(name: &str) -> (Description, Vec<(String, TensorData)>) {
     let mut checkpoint = Checkpoint::open(folder(name)).unwrap();
     let names = parameters(&checkpoint.config).into_iter().map(|p| p.name);
-    let tensors = names.map(|n| (n.clone(), checkpoint.read(&n).unwrap())).collect();
+    let tensors = names
+        .map(|n| (n.clone(), checkpoint.read(&n).unwrap()))
+        .collect();
     (checkpoint.description(), tensors)
 }
 
 /// Writes the golden ViT with its tensors changed, and opens it.
-fn open_changed(change: impl FnOnce(&mut BTreeMap<String, TensorData>)) -> crate::Result<Checkpoint> {
+fn open_changed(
+    change: impl FnOnce(&mut BTreeMap<String, TensorData>),
+) -> crate::Result<Checkpoint> {
     let dir = tempfile::tempdir().unwrap();
     let (description, tensors) = tensors("tiny-vit");
     let mut tensors: BTreeMap<_, _> = tensors.into_iter().collect();
@@ -45,10 +49,15 @@ fn what_is_written_opens_with_the_same_numbers() {
     for name in ["tiny-vit", "tiny-resnet"] {
         let (description, tensors) = tensors(name);
         let texts = ["a cat", "two dogs"];
-        let want = Clip::open(folder(name)).unwrap().encode_texts(&texts).unwrap();
-        for (precision, bound) in
-            [(Precision::F32, 0.0), (Precision::F16, 5e-3), (Precision::Bf16, 5e-2)]
-        {
+        let want = Clip::open(folder(name))
+            .unwrap()
+            .encode_texts(&texts)
+            .unwrap();
+        for (precision, bound) in [
+            (Precision::F32, 0.0),
+            (Precision::F16, 5e-3),
+            (Precision::Bf16, 5e-2),
+        ] {
             let dir = tempfile::tempdir().unwrap();
             write_checkpoint(dir.path(), &description, &tensors, precision).unwrap();
             let clip = Clip::open(dir.path()).unwrap();
@@ -72,7 +81,10 @@ fn missing_extra_misshapen_and_nan_tensors_are_named() {
     assert!(message(extra).contains("`visual.trunk.norm` is unexpected"));
 
     let misshapen = open_changed(|t| {
-        t.insert("visual.proj".into(), TensorData::new(vec![0f32; 24 * 24], [24, 24]));
+        t.insert(
+            "visual.proj".into(),
+            TensorData::new(vec![0f32; 24 * 24], [24, 24]),
+        );
     });
     assert!(message(misshapen).contains("`visual.proj` is [24, 24], wanted [48, 24]"));
 
@@ -95,7 +107,10 @@ fn damaged_weight_files_are_refused_and_never_panic() {
     let refused = |bytes: &[u8], wanted: &str| {
         fs_err::write(&path, bytes).unwrap();
         let message = TensorFile::open(&path).err().unwrap().to_string();
-        assert!(message.contains("w.safetensors") && message.contains(wanted), "{message}");
+        assert!(
+            message.contains("w.safetensors") && message.contains(wanted),
+            "{message}"
+        );
     };
     refused(b"", "it has 0 bytes");
     refused(&good[..good.len() - 1], "cut off");
@@ -142,9 +157,17 @@ fn a_configuration_that_asks_for_the_moon_is_refused_before_memory_is_taken() {
         let message = message(Checkpoint::open(dir.path()));
         assert!(message.contains(wanted), "{message}");
     };
-    check("\"width\": 48", "\"width\": 4800000000", "`vision_cfg.width` is 4800000000");
+    check(
+        "\"width\": 48",
+        "\"width\": 4800000000",
+        "`vision_cfg.width` is 4800000000",
+    );
     check("\"embed_dim\": 24", "\"embed_dim\": 1048576", "visual.proj");
-    check("\"vocab_size\": 540", "\"vocab_size\": 541", "has 540 entries");
+    check(
+        "\"vocab_size\": 540",
+        "\"vocab_size\": 541",
+        "has 540 entries",
+    );
     check("\"embed_dim\": 24", "\"embed_dim\": \"24\"", "invalid type");
     check("\"bicubic\"", "\"lanczos\"", "lanczos");
     check("{", "[", "open_clip_config.json");
@@ -162,13 +185,19 @@ fn a_pruned_vocabulary_needs_its_tokenizer() {
 #[test]
 fn a_model_that_is_nowhere_lists_what_there_is() {
     let message = message(Checkpoint::named("no-such-model"));
-    assert!(message.contains("no-such-model") && message.contains("default"), "{message}");
+    assert!(
+        message.contains("no-such-model") && message.contains("default"),
+        "{message}"
+    );
     assert!(describe("no-such-model").is_err());
 }
 
 #[test]
 fn openai_spellings_of_names_are_known() {
-    assert_eq!(describe("ViT-B/32").unwrap().config, describe("ViT-B-32").unwrap().config);
+    assert_eq!(
+        describe("ViT-B/32").unwrap().config,
+        describe("ViT-B-32").unwrap().config
+    );
     let large = describe("ViT-L/14@336px");
     assert_eq!(large.unwrap().config.vision_cfg.image_size, 336);
 }
@@ -185,14 +214,21 @@ fn writing_replaces_a_file_whole_and_leaves_nothing_else() {
     assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1);
     let nowhere = Path::new("/nonexistent/t.safetensors");
     let error = write_tensors(nowhere, &one(1.0), Precision::F32, Default::default());
-    assert!(error.unwrap_err().to_string().contains("/nonexistent/t.safetensors"));
+    assert!(
+        error
+            .unwrap_err()
+            .to_string()
+            .contains("/nonexistent/t.safetensors")
+    );
 }
 
 #[test]
 fn a_standard_vocabulary_needs_no_tokenizer_file() {
     let mut description = describe("RN50").unwrap();
     description.config = {
-        let mut config = describe(folder("tiny-vit").to_str().unwrap()).unwrap().config;
+        let mut config = describe(folder("tiny-vit").to_str().unwrap())
+            .unwrap()
+            .config;
         config.text_cfg.vocab_size = crate::text::VOCAB_SIZE;
         config.text_cfg.hf_tokenizer_name = None;
         config.text_cfg.tokenizer_kwargs = None;
@@ -204,7 +240,13 @@ fn a_standard_vocabulary_needs_no_tokenizer_file() {
     let mut fresh = crate::train::Fresh::new(&config, 1);
     let model = ClipModel::build(&config, &mut fresh, &Device::flex()).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    write_checkpoint(dir.path(), &description, &named_tensors(&model), Precision::F16).unwrap();
+    write_checkpoint(
+        dir.path(),
+        &description,
+        &named_tensors(&model),
+        Precision::F16,
+    )
+    .unwrap();
     assert!(!dir.path().join(TOKENIZER_FILE).exists());
     assert_eq!(Clip::open(dir.path()).unwrap().config(), &config);
 }

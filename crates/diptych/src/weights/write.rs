@@ -7,7 +7,7 @@ use burn::tensor::TensorData;
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
-use super::config::{ConfigFile, preprocess_to_json};
+use super::config::{ConfigFile, PreprocessFile};
 use super::{CONFIG_FILE, Precision, TOKENIZER_FILE, WEIGHTS_FILE};
 use crate::image::Preprocess;
 use crate::model::ClipConfig;
@@ -42,22 +42,34 @@ pub fn write_checkpoint(
         let tokenizer = &description.tokenizer;
         let context_length = config.text_cfg.context_length;
         write_json(&dir.join(TOKENIZER_FILE), &tokenizer.to_json())?;
-        write_json(&dir.join("tokenizer_config.json"), &tokenizer.tokenizer_config(context_length))?;
-        write_json(&dir.join("special_tokens_map.json"), &tokenizer.special_tokens_map())?;
+        write_json(
+            &dir.join("tokenizer_config.json"),
+            &tokenizer.tokenizer_config(context_length),
+        )?;
+        write_json(
+            &dir.join("special_tokens_map.json"),
+            &tokenizer.special_tokens_map(),
+        )?;
         // open_clip reads the tokenizer of a `local-dir:` from the directory whatever the name is.
-        config.text_cfg.hf_tokenizer_name.get_or_insert_with(|| TOKENIZER_FILE.into());
+        config
+            .text_cfg
+            .hf_tokenizer_name
+            .get_or_insert_with(|| TOKENIZER_FILE.into());
         // Lower-cased by Python, which knows a final sigma; tokenizers does not.
-        config.text_cfg.tokenizer_kwargs.get_or_insert_with(|| json!({"clean": "lower"}));
+        config
+            .text_cfg
+            .tokenizer_kwargs
+            .get_or_insert_with(|| json!({"clean": "lower"}));
     }
     let file = ConfigFile {
-        model_cfg: serde_json::to_value(config).map_err(Error::json)?,
-        preprocess_cfg: preprocess_to_json(&description.preprocess)?,
+        model_cfg: config,
+        preprocess_cfg: PreprocessFile::from(&description.preprocess),
     };
-    write_json(&dir.join(CONFIG_FILE), &serde_json::to_value(file).map_err(Error::json)?)?;
+    write_json(&dir.join(CONFIG_FILE), &file)?;
     write_tensors(&dir.join(WEIGHTS_FILE), tensors, precision, HashMap::new())
 }
 
-fn write_json(path: &Path, json: &serde_json::Value) -> Result<()> {
+fn write_json(path: &Path, json: &impl serde::Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(json).map_err(Error::json)?;
     text.push(b'\n');
     write_atomically(path, &text)
@@ -79,12 +91,20 @@ pub fn write_tensors(
             origin: name.clone(),
             reason: format!("not f32: {e:?}"),
         })?;
-        stored.push((name.clone(), precision.dtype(), data.shape().to_vec(), precision.encode(values)));
+        stored.push((
+            name.clone(),
+            precision.dtype(),
+            data.shape().to_vec(),
+            precision.encode(values),
+        ));
     }
     let views = stored
         .iter()
         .map(|(name, dtype, shape, bytes)| {
-            Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?))
+            Ok((
+                name.as_str(),
+                TensorView::new(*dtype, shape.clone(), bytes)?,
+            ))
         })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
     let broken = |e: safetensors::SafeTensorError| Error::Tensors {
@@ -99,9 +119,17 @@ pub fn write_tensors(
 /// Writes a file so that whoever opens `path` finds the old contents or the new, never a part.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     use std::io::Write;
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".diptych-").tempfile_in(dir)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".diptych-");
+        // Temporary files are private; what we write is as readable as any other file.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(dir)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;

@@ -49,7 +49,13 @@ impl<B: Ops> Backward<B, 3> for BatchNorm {
     ) {
         let grad = grads.consume::<B>(&ops.node);
         let ([x, weight, mean, variance, output], epsilon, relu) = ops.state;
-        let norm = Norm { x, weight, mean, variance, output };
+        let norm = Norm {
+            x,
+            weight,
+            mean,
+            variance,
+            output,
+        };
         let (x, weight, bias) = B::norm_relu_backward(norm, grad, epsilon, relu);
         for (node, grad) in ops.parents.into_iter().zip([x, weight, bias]) {
             if let Some(node) = node {
@@ -97,6 +103,10 @@ impl<B: Ops, C: CheckpointStrategy> Ops for Autodiff<B, C> {
             }
             OpsKind::UnTracked(prep) => prep.finish(output),
         };
-        (tracked, FloatTensor::<Self>::new(mean), FloatTensor::<Self>::new(variance))
+        (
+            tracked,
+            FloatTensor::<Self>::new(mean),
+            FloatTensor::<Self>::new(variance),
+        )
     }
 }

@@ -19,12 +19,17 @@ impl Ops for Flex {
         let map = Map::new(x.shape().dims(), kernel, stride);
         let mut columns = vec![0f32; map.n * map.columns_len()];
         let pictures = columns.par_chunks_exact_mut(map.columns_len());
-        pictures.zip(values(&x).par_chunks_exact(map.picture_len())).for_each(|(columns, x)| {
-            map.for_each_run(|place, column, len| {
-                columns[column..column + len].copy_from_slice(&x[place..place + len]);
+        pictures
+            .zip(values(&x).par_chunks_exact(map.picture_len()))
+            .for_each(|(columns, x)| {
+                map.for_each_run(|place, column, len| {
+                    columns[column..column + len].copy_from_slice(&x[place..place + len]);
+                });
             });
-        });
-        tensor(columns, &[map.n * map.h_out * map.w_out, kernel * kernel * map.c])
+        tensor(
+            columns,
+            &[map.n * map.h_out * map.w_out, kernel * kernel * map.c],
+        )
     }
 
     fn fold(
@@ -40,14 +45,17 @@ impl Ops for Flex {
         let map = Map::new(shape, kernel, stride);
         let mut sum = vec![0f32; map.n * map.picture_len()];
         let pictures = sum.par_chunks_exact_mut(map.picture_len());
-        pictures.zip(values(&columns).par_chunks_exact(map.columns_len())).for_each(
-            |(sum, columns)| {
+        pictures
+            .zip(values(&columns).par_chunks_exact(map.columns_len()))
+            .for_each(|(sum, columns)| {
                 map.for_each_run(|place, column, len| {
                     let run = &columns[column..column + len];
-                    sum[place..place + len].iter_mut().zip(run).for_each(|(s, v)| *s += v);
+                    sum[place..place + len]
+                        .iter_mut()
+                        .zip(run)
+                        .for_each(|(s, v)| *s += v);
                 });
-            },
-        );
+            });
         tensor(sum, &shape)
     }
 
@@ -61,7 +69,11 @@ impl Ops for Flex {
         if x.dtype() != DType::F32 {
             return reference::norm_relu::<Self>(x, weight, bias, epsilon, relu);
         }
-        let (x, weight, bias) = (x.to_contiguous(), weight.to_contiguous(), bias.to_contiguous());
+        let (x, weight, bias) = (
+            x.to_contiguous(),
+            weight.to_contiguous(),
+            bias.to_contiguous(),
+        );
         let [rows, c]: [usize; 2] = x.shape().dims();
         let (mean, variance) = moments(values(&x), c);
         // y = x · scale + shift
@@ -77,14 +89,20 @@ impl Ops for Flex {
             .collect();
         let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
         let mut y = vec![0f32; rows * c];
-        par_rows(&mut y, c).zip(par_rows_of(values(&x), c)).for_each(|(y, x)| {
-            for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
-                for i in 0..c {
-                    y[i] = (x[i] * scale[i] + shift[i]).max(floor);
+        par_rows(&mut y, c)
+            .zip(par_rows_of(values(&x), c))
+            .for_each(|(y, x)| {
+                for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
+                    for i in 0..c {
+                        y[i] = (x[i] * scale[i] + shift[i]).max(floor);
+                    }
                 }
-            }
-        });
-        (tensor(y, &[rows, c]), tensor(mean, &[c]), tensor(variance, &[c]))
+            });
+        (
+            tensor(y, &[rows, c]),
+            tensor(mean, &[c]),
+            tensor(variance, &[c]),
+        )
     }
 
     fn norm_relu_backward(
@@ -101,10 +119,11 @@ impl Ops for Flex {
         let [mean, variance] = [norm.mean, norm.variance].map(|t| t.to_contiguous());
         let output = norm.output.to_contiguous();
         let [rows, c]: [usize; 2] = x.shape().dims();
-        let (mean, x, output, grad_y) =
-            (values(&mean), values(&x), values(&output), values(&grad));
-        let inverse: Vec<f32> =
-            values(&variance).iter().map(|v| 1.0 / (v + epsilon as f32).sqrt()).collect();
+        let (mean, x, output, grad_y) = (values(&mean), values(&x), values(&output), values(&grad));
+        let inverse: Vec<f32> = values(&variance)
+            .iter()
+            .map(|v| 1.0 / (v + epsilon as f32).sqrt())
+            .collect();
 
         // The gradient that passes the ReLU: where the output is not above zero, none does.
         let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
@@ -116,8 +135,9 @@ impl Ops for Flex {
             .map(|(x, (y, g))| {
                 let mut sums = vec![0f32; 2 * c];
                 let (beta, gamma) = sums.split_at_mut(c);
-                for (x, (y, g)) in
-                    x.chunks_exact(c).zip(y.chunks_exact(c).zip(g.chunks_exact(c)))
+                for (x, (y, g)) in x
+                    .chunks_exact(c)
+                    .zip(y.chunks_exact(c).zip(g.chunks_exact(c)))
                 {
                     for i in 0..c {
                         let g = passed(y[i], g[i]);
@@ -133,8 +153,11 @@ impl Ops for Flex {
 
         // dx = γ / σ · (g − dβ / R − x̂ dγ / R)
         let r = 1.0 / rows as f32;
-        let scale: Vec<f32> =
-            values(&weight).iter().zip(&inverse).map(|(w, i)| w * i).collect();
+        let scale: Vec<f32> = values(&weight)
+            .iter()
+            .zip(&inverse)
+            .map(|(w, i)| w * i)
+            .collect();
         let mut grad_x = vec![0f32; rows * c];
         par_rows(&mut grad_x, c)
             .zip(par_rows_of(x, c).zip(par_rows_of(output, c).zip(par_rows_of(grad_y, c))))
@@ -148,7 +171,11 @@ impl Ops for Flex {
                     }
                 }
             });
-        (tensor(grad_x, &[rows, c]), tensor(gamma.to_vec(), &[c]), tensor(beta.to_vec(), &[c]))
+        (
+            tensor(grad_x, &[rows, c]),
+            tensor(gamma.to_vec(), &[c]),
+            tensor(beta.to_vec(), &[c]),
+        )
     }
 }
 
@@ -178,7 +205,10 @@ fn moments(x: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
                 sum
             })
             .collect();
-        sum_rows(&parts, c).iter().map(|s| s / rows).collect::<Vec<f32>>()
+        sum_rows(&parts, c)
+            .iter()
+            .map(|s| s / rows)
+            .collect::<Vec<f32>>()
     };
     let mean = column_sums(&|_, x| x);
     // About the mean, in a second pass: the difference of two sums would cancel.
@@ -190,7 +220,9 @@ fn moments(x: &[f32], c: usize) -> (Vec<f32>, Vec<f32>) {
 fn sum_rows(rows: &[Vec<f32>], len: usize) -> Vec<f32> {
     let mut sum = vec![0f64; len];
     for row in rows {
-        sum.iter_mut().zip(row).for_each(|(s, &v)| *s += f64::from(v));
+        sum.iter_mut()
+            .zip(row)
+            .for_each(|(s, &v)| *s += f64::from(v));
     }
     sum.into_iter().map(|s| s as f32).collect()
 }
@@ -210,7 +242,16 @@ struct Map {
 impl Map {
     fn new([n, h, w, c]: [usize; 4], kernel: usize, stride: usize) -> Self {
         let (h_out, w_out) = (h.div_ceil(stride), w.div_ceil(stride));
-        Self { n, h, w, c, h_out, w_out, kernel, stride }
+        Self {
+            n,
+            h,
+            w,
+            c,
+            h_out,
+            w_out,
+            kernel,
+            stride,
+        }
     }
 
     fn picture_len(&self) -> usize {
@@ -247,7 +288,10 @@ impl Map {
 }
 
 fn values(tensor: &FlexTensor) -> &[f32] {
-    let (start, len) = (tensor.layout().start_offset(), tensor.layout().num_elements());
+    let (start, len) = (
+        tensor.layout().start_offset(),
+        tensor.layout().num_elements(),
+    );
     &tensor.storage::<f32>()[start..start + len]
 }
 

@@ -76,7 +76,10 @@ pub(super) struct Norm<B: Backend> {
 pub(super) fn convolution(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
     let [n, h, w, c] = x.dims();
     let [o, _, k, _] = weight.dims();
-    let weight = weight.permute([0, 2, 3, 1]).reshape([o, k * k * c]).transpose(); // [KKC, O]
+    let weight = weight
+        .permute([0, 2, 3, 1])
+        .reshape([o, k * k * c])
+        .transpose(); // [KKC, O]
     if k == 1 && stride == 1 {
         return linear(x.reshape([n * h * w, c]), weight, None).reshape([n, h, w, o]);
     }

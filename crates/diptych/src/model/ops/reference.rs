@@ -16,7 +16,12 @@ fn window([n, h, w, c]: [usize; 4], i: usize, kernel: usize, stride: usize) -> [
     let range = |from: usize, len: usize, step: usize| {
         Slice::new(from as isize, Some((from + len) as isize), step as isize)
     };
-    [range(0, n, 1), range(y, h, stride), range(x, w, stride), range(0, c, 1)]
+    [
+        range(0, n, 1),
+        range(y, h, stride),
+        range(x, w, stride),
+        range(0, c, 1),
+    ]
 }
 
 /// `[n, h, w, c]` padded by `pad` on the sides of the map.
@@ -31,7 +36,11 @@ pub(super) fn columns<B: Backend>(
 ) -> FloatTensor<B> {
     let shape: [usize; 4] = x.shape().dims();
     let pad = kernel / 2;
-    let zeros = B::float_zeros(Shape::new(padded(shape, pad)), &x.device(), x.dtype().into());
+    let zeros = B::float_zeros(
+        Shape::new(padded(shape, pad)),
+        &x.device(),
+        x.dtype().into(),
+    );
     let [n, h, w, c] = shape;
     let middle = [0..n, pad..pad + h, pad..pad + w, 0..c].map(Slice::from);
     let x = B::float_slice_assign(zeros, &middle, x);
@@ -39,7 +48,10 @@ pub(super) fn columns<B: Backend>(
         .map(|i| B::float_slice(x.clone(), &window(shape, i, kernel, stride)))
         .collect();
     let rows = n * h.div_ceil(stride) * w.div_ceil(stride);
-    B::float_reshape(B::float_cat(parts, 3), Shape::new([rows, kernel * kernel * c]))
+    B::float_reshape(
+        B::float_cat(parts, 3),
+        Shape::new([rows, kernel * kernel * c]),
+    )
 }
 
 pub(super) fn fold<B: Backend>(
@@ -75,7 +87,11 @@ pub(super) fn norm_relu<B: Backend>(
     relu: bool,
 ) -> Three<B> {
     let norm = B::batch_norm_train(x, weight, bias, epsilon);
-    let output = if relu { B::relu(norm.output) } else { norm.output };
+    let output = if relu {
+        B::relu(norm.output)
+    } else {
+        norm.output
+    };
     (output, norm.mean, norm.variance)
 }
 
@@ -85,14 +101,12 @@ pub(super) fn norm_relu_backward<B: Backend>(
     epsilon: f64,
     relu: bool,
 ) -> Three<B> {
-    let grad = if relu { B::relu_backward(norm.output, grad) } else { grad };
-    let back = B::batch_norm_train_backward(
-        norm.x,
-        norm.weight,
-        norm.mean,
-        norm.variance,
-        epsilon,
-        grad,
-    );
+    let grad = if relu {
+        B::relu_backward(norm.output, grad)
+    } else {
+        grad
+    };
+    let back =
+        B::batch_norm_train_backward(norm.x, norm.weight, norm.mean, norm.variance, epsilon, grad);
     (back.x_grad, back.gamma_grad, back.beta_grad)
 }

@@ -29,7 +29,10 @@ fn close(a: FloatTensor<Flex>, b: FloatTensor<Flex>, bound: f32) {
     let (a, b) = (values(a), values(b));
     assert_eq!(a.len(), b.len());
     for (i, (a, b)) in a.iter().zip(&b).enumerate() {
-        assert!((a - b).abs() <= bound * b.abs().max(1.0), "at {i}: {a}, wanted {b}");
+        assert!(
+            (a - b).abs() <= bound * b.abs().max(1.0),
+            "at {i}: {a}, wanted {b}"
+        );
     }
 }
 
