@@ -10,7 +10,7 @@ use crate::embedding::Embeddings;
 use crate::image::{Pixels, Preprocess};
 use crate::model::{ClipConfig, ClipModel, Mode};
 use crate::text::{Overflow, Tokenizer, Tokens};
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, Description};
 use crate::{Error, Result};
 
 /// Inputs that go through a tower at once: large enough for the matrix products, small enough for
@@ -39,11 +39,13 @@ impl Clip {
     /// # Errors
     /// As [`Clip::open`].
     pub fn open_on(model: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        let mut checkpoint = Checkpoint::named(&model.as_ref().to_string_lossy())?;
-        let config = checkpoint.config.clone();
+        let mut checkpoint = Checkpoint::named(model)?;
+        let Description {
+            config,
+            preprocess,
+            tokenizer,
+        } = checkpoint.description().clone();
         let model = ClipModel::build(&config, &mut checkpoint, device)?;
-        let description = checkpoint.description();
-        let (preprocess, tokenizer) = (description.preprocess, description.tokenizer);
         Ok(Self {
             config,
             preprocess,
@@ -87,10 +89,8 @@ impl Clip {
     /// [`Error::Text`] for a text with more tokens than the model reads.
     pub fn encode_texts<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Embeddings> {
         let tokens = self.tokens(texts, Overflow::Refuse)?;
-        Ok(Embeddings::from_features(
-            self.config.embed_dim,
-            self.text_features(&tokens),
-        ))
+        let features = self.text_features(&tokens)?;
+        Ok(Embeddings::from_features(self.config.embed_dim, features))
     }
 
     /// The tokens of texts, `[N, L]`.
@@ -120,8 +120,34 @@ impl Clip {
     }
 
     /// Text features `[N, D]`, row by row, not normalised.
-    pub fn text_features(&self, tokens: &Tokens) -> Vec<f32> {
-        text_features(&self.model, tokens)
+    ///
+    /// # Errors
+    /// [`Error::Tokens`] if the tokens are another tokenizer's: longer than the context, empty, or
+    /// with ids that the vocabulary doesn't have.
+    pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
+        let text = &self.config.text_cfg;
+        let refuse = |reason: String| Err(Error::Tokens { reason });
+        if let Some(&long) = tokens
+            .lengths()
+            .iter()
+            .find(|&&n| n > text.context_length || n == 0)
+        {
+            return refuse(format!(
+                "a row has {long}, wanted 1 to {}",
+                text.context_length
+            ));
+        }
+        if let Some(&id) = tokens
+            .ids()
+            .iter()
+            .find(|&&id| id as usize >= text.vocab_size)
+        {
+            return refuse(format!(
+                "id {id} is not in the vocabulary of {}",
+                text.vocab_size
+            ));
+        }
+        Ok(text_features(&self.model, tokens))
     }
 }
 

@@ -58,6 +58,12 @@ pub enum Error {
     /// A picture that can't be decoded.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// Tokens that this model's tokenizer can't have made.
+    #[error("tokens of another model: {reason}")]
+    Tokens {
+        /// What was found and what was wanted.
+        reason: String,
+    },
     /// Pixels of another side than the image tower takes.
     #[error("the pixels have side {got}, but the image tower takes {want}")]
     Side {
@@ -74,10 +80,18 @@ pub enum Error {
         /// What was found and what was wanted.
         reason: String,
     },
+    /// A training run that would be overwritten.
+    #[error("{out}: there is a run of {step} steps already")]
+    UnfinishedRun {
+        /// The run's folder.
+        out: PathBuf,
+        /// Its steps so far.
+        step: usize,
+    },
     /// A training run that stopped being a number.
     #[error(
-        "step {step}: {what} is {value}; the run stops here, and its last checkpoint is good{}",
-        hint(learning_rate)
+        "step {step}: {what} is {value} at a learning rate of {learning_rate:.2e}; the run stops \
+         here, and what it saved before stays"
     )]
     Diverged {
         /// The step, from 1.
@@ -90,7 +104,7 @@ pub enum Error {
         learning_rate: f64,
     },
     /// A device that this build doesn't have.
-    #[error("device `{device}` needs a build with `--features {device}`")]
+    #[error("device `{device}` needs a build with the feature `{device}`")]
     Device {
         /// The device asked for.
         device: &'static str,
@@ -126,12 +140,6 @@ fn list(problems: &[String]) -> String {
         lines.push(format!("and {} more", problems.len() - SHOWN));
     }
     lines.join("\n  ")
-}
-
-fn hint(learning_rate: &f64) -> String {
-    format!(
-        "\n\nhint: the learning rate was {learning_rate:.2e}; try a smaller one or a longer warm-up"
-    )
 }
 
 /// A result of this crate.

@@ -5,14 +5,14 @@
 
 use rayon::prelude::*;
 
+use crate::Result;
 use crate::clip::{image_features, text_features};
 use crate::embedding::Embeddings;
-use crate::image::{DecodeOptions, Picture, Pixels};
+use crate::image::Pixels;
 use crate::model::ClipModel;
 use crate::text::Overflow;
 use crate::train::Sample;
 use crate::weights::Description;
-use crate::{Error, Result};
 
 /// Recall at 1, 5 and 10, as shares of the queries.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,14 +41,7 @@ pub fn retrieval(
     } = description;
     let pixels: Vec<Pixels> = samples
         .par_iter()
-        .map(|sample| {
-            let picture = Picture::decode(&sample.image, &DecodeOptions::default());
-            let picture = picture.map_err(|e| Error::Shard {
-                path: sample.key.clone().into(),
-                reason: e.to_string(),
-            })?;
-            Ok(preprocess.apply(&picture))
-        })
+        .map(|sample| Ok(preprocess.apply(&sample.picture()?)))
         .collect::<Result<_>>()?;
     let pixels = Pixels::concat(preprocess.size, &pixels)?;
     let captions: Vec<&str> = samples
@@ -83,14 +76,12 @@ fn recall(
     item_owner: &[usize],
 ) -> [f64; 3] {
     let cosines = queries.cosines(items);
+    // Ties and NaN count against the model: one that gives everything the same place finds nothing.
     let rank = |row: &[f32], owner: usize| {
-        let own = row
-            .iter()
-            .zip(item_owner)
-            .filter(|&(_, &o)| o == owner)
-            .map(|(&c, _)| c);
-        let best = own.fold(f32::NEG_INFINITY, f32::max);
-        row.iter().filter(|&&c| c > best).count()
+        let own = row.iter().zip(item_owner).filter(|&(_, &o)| o == owner);
+        let best = own.map(|(&c, _)| c).fold(f32::NEG_INFINITY, f32::max);
+        let others = row.iter().zip(item_owner).filter(|&(_, &o)| o != owner);
+        others.filter(|&(&c, _)| !(c < best)).count()
     };
     let ranks: Vec<usize> = cosines
         .par_chunks_exact(items.len().max(1))
@@ -98,4 +89,36 @@ fn recall(
         .map(|(row, &owner)| rank(row, owner))
         .collect();
     RANKS.map(|k| ranks.iter().filter(|&&r| r < k).count() as f64 / ranks.len().max(1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Recall of two pictures with two captions each, all in the plane.
+    fn measure(images: [f32; 4], texts: [f32; 8]) -> [f64; 3] {
+        let images = Embeddings::from_features(2, images.to_vec());
+        let texts = Embeddings::from_features(2, texts.to_vec());
+        recall(&texts, &[0, 0, 1, 1], &images, &[0, 1])
+    }
+
+    #[test]
+    fn recall_is_the_share_of_queries_whose_own_item_is_among_the_first() {
+        let right = measure(
+            [1.0, 0.0, 0.0, 1.0],
+            [1.0, 0.1, 1.0, 0.2, 0.1, 1.0, 0.2, 1.0],
+        );
+        assert_eq!(right, [1.0, 1.0, 1.0]);
+        let half = measure(
+            [1.0, 0.0, 0.0, 1.0],
+            [1.0, 0.1, 0.2, 1.0, 0.1, 1.0, 1.0, 0.2],
+        );
+        assert_eq!(half, [0.5, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_model_that_says_the_same_of_everything_finds_nothing_first() {
+        assert_eq!(measure([1.0; 4], [1.0; 8])[0], 0.0);
+        assert_eq!(measure([f32::NAN; 4], [1.0; 8])[0], 0.0);
+    }
 }

@@ -29,11 +29,18 @@ pub enum ImageError {
 
     /// The first bytes belong to none of the known formats.
     #[error(
-        "not a picture: it begins with {start:?}, but BMP, GIF, JPEG, PNG, TIFF or WebP is wanted"
+        "not a picture: it begins with `{start}`, but BMP, GIF, JPEG, PNG, TIFF or WebP is wanted"
     )]
     UnknownFormat {
         /// Up to eight bytes from the start, other than printable ASCII escaped.
         start: String,
+    },
+
+    /// The file has more bytes than a picture could need.
+    #[error("the file has more than {limit} bytes, which no picture needs")]
+    FileTooLong {
+        /// Bytes at the most.
+        limit: u64,
     },
 
     /// The bytes break the rules of their format, or end too early.

@@ -3,6 +3,7 @@
 //! Source: `Image.py` (`resize`, `convert`) and `Convert.c` of Pillow 13, read for the arithmetic.
 //! Invariant: `data.len() == width * height * mode.channels()`, and no side is zero.
 
+use std::io::Read;
 use std::path::Path;
 
 use super::decode::{self, DecodeOptions};
@@ -44,6 +45,9 @@ impl Mode {
     }
 }
 
+/// No picture's file is longer than this, uncompressed ones of the default limit included.
+const MAX_FILE_BYTES: u64 = 1 << 31;
+
 /// A decoded picture.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
@@ -70,7 +74,16 @@ impl Picture {
     /// [`Picture::decode`].
     pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Self, ImageError> {
         let path = path.as_ref();
-        let bytes = fs_err::read(path)?;
+        // One byte above the limit tells a file that is too long from one that is not.
+        let mut bytes = Vec::new();
+        let file = fs_err::File::open(path)?;
+        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE_BYTES {
+            return Err(ImageError::FileTooLong {
+                limit: MAX_FILE_BYTES,
+            }
+            .in_file(path));
+        }
         Self::decode(&bytes, options).map_err(|error| error.in_file(path))
     }
 

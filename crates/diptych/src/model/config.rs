@@ -140,10 +140,10 @@ impl ClipConfig {
             ("text_cfg.vocab_size", t.vocab_size),
             ("text_cfg.width", t.width),
             ("text_cfg.heads", t.heads),
-            ("text_cfg.layers", t.layers),
         ];
         // A bound far above any published model keeps a hostile config from asking for all memory.
         const LIMIT: usize = 1 << 20;
+        const LAYER_LIMIT: usize = 1 << 12;
         for (name, value) in positive {
             if value == 0 || value > LIMIT {
                 return Err(format!("`{name}` is {value}, wanted 1 to {LIMIT}"));
@@ -155,22 +155,31 @@ impl ClipConfig {
                 t.context_length
             ));
         }
-        for (name, ratio) in [("vision_cfg", v.mlp_ratio), ("text_cfg", t.mlp_ratio)] {
-            if !(ratio > 0.0 && ratio <= 64.0) {
+        for (name, width, ratio) in [
+            ("vision_cfg", v.width, v.mlp_ratio),
+            ("text_cfg", t.width, t.mlp_ratio),
+        ] {
+            if !(width as f64 * ratio >= 1.0 && ratio <= 64.0) {
                 return Err(format!(
-                    "`{name}.mlp_ratio` is {ratio}, wanted above 0 and at most 64"
+                    "`{name}.mlp_ratio` is {ratio}, wanted at most 64 and a hidden width of at least 1"
                 ));
             }
         }
+        let depth = |name: &str, layers: usize| match (1..=LAYER_LIMIT).contains(&layers) {
+            true => Ok(()),
+            false => Err(format!("`{name}` is {layers}, wanted 1 to {LAYER_LIMIT}")),
+        };
+        depth("text_cfg.layers", t.layers)?;
         divides("text_cfg.width", t.width, "text_cfg.heads", t.heads)?;
         match v.layers {
             Layers::Vit(layers) => {
                 let patch = v.patch_size.ok_or(
                     "`vision_cfg.patch_size` is missing, and a Vision Transformer needs it",
                 )?;
-                if layers == 0 || layers > LIMIT || patch == 0 {
-                    return Err("`vision_cfg.layers` and `patch_size` must be at least 1".into());
+                if patch == 0 {
+                    return Err("`vision_cfg.patch_size` is 0, wanted at least 1".into());
                 }
+                depth("vision_cfg.layers", layers)?;
                 divides(
                     "vision_cfg.image_size",
                     v.image_size,
@@ -185,10 +194,8 @@ impl ClipConfig {
                 )
             }
             Layers::ResNet(stages) => {
-                if stages.contains(&0) || stages.iter().any(|&s| s > LIMIT) {
-                    return Err(format!(
-                        "`vision_cfg.layers` is {stages:?}, wanted at least 1 each"
-                    ));
+                for stage in stages {
+                    depth("vision_cfg.layers", stage)?;
                 }
                 divides(
                     "vision_cfg.image_size",

@@ -15,7 +15,7 @@ fn fields(part: &str) -> Value {
             "output_tokens": false, "timm_model_name": null,
         }),
         "text_cfg" => json!({
-            "ls_init_value": null, "embed_cls": false, "no_causal_mask": false,
+            "ls_init_value": null, "embed_cls": false, "final_ln_after_pool": false, "no_causal_mask": false,
             "pool_type": "argmax", "proj_bias": false, "proj_type": "linear",
             "output_tokens": false, "hf_model_name": null, "tokenizer_mode": null,
         }),

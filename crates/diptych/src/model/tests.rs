@@ -21,7 +21,7 @@ fn towers_match_open_clip(name: &str) {
     let context_length = config.text_cfg.context_length;
     let rows = golden.ids("ids", context_length);
     let tokens = Tokens::from_rows(&rows, context_length).unwrap();
-    let text_features = clip.text_features(&tokens);
+    let text_features = clip.text_features(&tokens).unwrap();
 
     // A feature may be in the tens; the embeddings' bound is absolute.
     let relative = |got: &[f32], want: &str| {
@@ -150,4 +150,23 @@ fn fields_that_change_the_architecture_are_refused_by_name() {
     ] {
         assert!(message(parse(vision, "", "")).contains(wanted));
     }
+}
+
+#[test]
+fn tokens_of_another_model_are_refused() {
+    let clip = Clip::open(folder("tiny-vit")).unwrap();
+    let refused = |rows: &[Vec<u32>], length: usize, wanted: &str| {
+        let tokens = Tokens::from_rows(rows, length).unwrap();
+        let message = clip.text_features(&tokens).unwrap_err().to_string();
+        assert!(message.contains(wanted), "{message}");
+    };
+    refused(&[vec![538, 49_407]], 18, "49407");
+    refused(&[vec![1; 19]], 19, "a row has 19");
+    refused(&[vec![]], 18, "a row has 0");
+}
+
+#[test]
+fn a_model_can_be_shared_among_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Clip>();
 }

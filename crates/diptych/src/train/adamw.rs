@@ -11,7 +11,8 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 use super::config::Optimizer;
-use crate::model::{ClipModel, ParameterPath};
+use crate::model::{ClipConfig, ClipModel, Parameter, ParameterPath, parameters};
+use crate::weights::TensorFile;
 use crate::{Error, Result};
 
 /// The optimiser and its state: two moments a parameter, by the parameter's name.
@@ -48,7 +49,7 @@ impl AdamW {
         if step < warmup_steps {
             return learning_rate * (step + 1) as f64 / warmup_steps as f64;
         }
-        let done = (step - warmup_steps) as f64 / (steps - warmup_steps).max(1) as f64;
+        let done = (step - warmup_steps) as f64 / steps.saturating_sub(warmup_steps).max(1) as f64;
         learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
     }
 
@@ -76,25 +77,34 @@ impl AdamW {
         moments.collect()
     }
 
-    /// Takes a state that [`AdamW::state`] gave.
+    /// Takes a state that [`AdamW::state`] gave, for a model of `config`.
     ///
     /// # Errors
-    /// What `read` reports.
+    /// [`Error::Tensors`] naming the first moment that is missing or of another size.
     pub fn load_state(
         &mut self,
-        names: impl IntoIterator<Item = String>,
-        read: impl Fn(&str) -> Result<TensorData>,
+        file: &TensorFile,
+        config: &ClipConfig,
         device: &Device,
     ) -> Result<(), Error> {
-        for name in names {
-            let Some(parameter) = name.strip_suffix(".exp_avg") else {
-                continue;
-            };
+        let read = |name: String, want: usize| -> Result<Tensor<1>> {
+            let data = file.read(&name)?;
+            match data.num_elements() == want && data.rank() == 1 {
+                true => Ok(Tensor::from_data(data, device)),
+                false => Err(Error::Tensors {
+                    path: file.path().to_owned(),
+                    reason: format!("`{name}` is {:?}, wanted [{want}]", data.shape()),
+                }),
+            }
+        };
+        let trained = |p: &Parameter| !p.name.contains(".running_");
+        for Parameter { name, shape, .. } in parameters(config).into_iter().filter(trained) {
+            let count = shape.iter().product();
             let moments = Moments {
-                mean: Tensor::from_data(read(&name)?, device),
-                square: Tensor::from_data(read(&format!("{name}_sq"))?, device),
+                mean: read(format!("{name}.exp_avg"), count)?,
+                square: read(format!("{name}.exp_avg_sq"), count)?,
             };
-            self.moments.insert(parameter.to_owned(), moments);
+            self.moments.insert(name, moments);
         }
         Ok(())
     }

@@ -3,14 +3,18 @@
 //! Invariant: a batch depends on the run file and its step alone, not on threads or on what came
 //! before, so a resumed run sees what an uninterrupted one would.
 
+use std::collections::HashMap;
+
+use rand::SeedableRng;
 use rand::seq::{IndexedRandom, SliceRandom};
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::augment::augment;
 use super::config::{Augmentation, Data, Run, TextKind};
+use super::hash::fnv1a;
 use super::shards::{Sample, read_shards};
-use crate::image::{DecodeOptions, Picture, Pixels, Preprocess};
+use crate::image::{Pixels, Preprocess};
 use crate::text::{Overflow, Tokenizer, Tokens};
 use crate::weights::Description;
 use crate::{Error, Result};
@@ -23,6 +27,8 @@ pub struct Batch {
     pub tokens: Tokens,
     /// What each text says: pairs of the same group are positives of each other.
     pub groups: Vec<u64>,
+    /// What was wrong with pictures that others took the place of.
+    pub skipped: Vec<String>,
 }
 
 /// The training data, and how a batch is made of it.
@@ -60,7 +66,7 @@ impl Batches {
         }
         if pass.len() < run.optimizer.batch_size {
             return Err(Error::Config {
-                origin: "data".into(),
+                origin: "the run's data".into(),
                 reason: format!(
                     "{} samples are fewer than `batch_size`, {}",
                     pass.len(),
@@ -98,41 +104,40 @@ impl Batches {
 
     /// The batch of `step`, from 0.
     ///
+    /// A picture that can't be decoded is left out for another, and reported in the batch.
+    ///
     /// # Errors
-    /// [`Error::Shard`] naming a sample whose picture can't be decoded.
+    /// [`Error::Shard`] if picture after picture can't be decoded.
     pub fn get(&self, step: usize) -> Result<Batch> {
         let first = step as u64 * self.batch_size as u64;
-        let places: Vec<u64> = (first..first + self.batch_size as u64).collect();
+        let last = first + self.batch_size as u64 - 1;
         let n = self.pass.len() as u64;
         // A batch may end one pass and begin the next.
-        let orders: Vec<(u64, Vec<u32>)> = [first / n, (first + self.batch_size as u64 - 1) / n]
-            .into_iter()
-            .map(|epoch| (epoch, self.order(epoch)))
+        let orders: Vec<Vec<u32>> = (first / n..=last / n)
+            .map(|pass| self.order(pass))
             .collect();
-        let mut pairs: Vec<Pair> = places
-            .par_iter()
-            .map(|&place| {
-                let order = &orders[usize::from(orders[0].0 != place / n)].1;
-                let (sample, data) = &self.samples[order[(place % n) as usize] as usize];
-                self.pair(sample, &self.data[*data], place)
-            })
+        let mut pairs: Vec<Pair> = (first..=last)
+            .into_par_iter()
+            .map(|place| self.pair(&orders[(place / n - first / n) as usize], place))
             .collect::<Result<_>>()?;
 
         // The loss does not see the order, so short texts come together and need little padding.
         pairs.sort_by_key(|pair| pair.ids.len());
 
+        let groups = groups(&pairs);
         let mut pixels = Vec::with_capacity(pairs.len() * 3 * self.preprocess.size.pow(2));
         let mut rows = Vec::with_capacity(pairs.len());
-        let mut groups = Vec::with_capacity(pairs.len());
+        let mut skipped = Vec::new();
         for pair in pairs {
             pixels.extend(pair.pixels);
             rows.push(pair.ids);
-            groups.push(pair.group);
+            skipped.extend(pair.skipped);
         }
         Ok(Batch {
             pixels: Pixels::from_vec(self.preprocess.size, pixels)?,
             tokens: Tokens::from_rows(&rows, self.context_length)?,
             groups,
+            skipped,
         })
     }
 
@@ -150,23 +155,43 @@ impl Batches {
         rng
     }
 
-    /// One pair, as the `place`-th of the whole run sees it.
-    fn pair(&self, sample: &Sample, data: &Data, place: u64) -> Result<Pair> {
+    /// One pair, as the `place`-th of the whole run sees it, in a pass of this order.
+    fn pair(&self, order: &[u32], place: u64) -> Result<Pair> {
+        /// Samples to try in a place; where all fail, the data is not what it should be.
+        const TRIES: u64 = 8;
         let mut rng = self.rng(2, place);
-        let (text, group) = draw_text(sample, data, &mut rng);
-        let picture = Picture::decode(&sample.image, &DecodeOptions::default()).map_err(|e| {
-            Error::Shard {
-                path: sample.key.clone().into(),
-                reason: e.to_string(),
+        let mut skipped = Vec::new();
+        for attempt in 0..TRIES {
+            // Far apart in the pass, as a damaged stretch of a shard is together.
+            let at = (place + attempt * 7919) % order.len() as u64;
+            let sample = order[at as usize];
+            match self.prepare(sample, &mut rng) {
+                Ok(pair) => return Ok(Pair { skipped, ..pair }),
+                Err(error) if attempt + 1 == TRIES => return Err(error),
+                Err(error) => skipped.push(error.to_string()),
             }
-        })?;
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// Draws a sample's text and crop.
+    fn prepare(&self, index: u32, rng: &mut ChaCha8Rng) -> Result<Pair> {
+        let (sample, data) = &self.samples[index as usize];
+        let (text, class) = draw_text(sample, &self.data[*data], rng);
+        let picture = sample.picture()?;
+        let picture = augment(&picture, &self.augmentation, &self.preprocess, rng)?;
         let mut pixels = vec![0.0; 3 * self.preprocess.size.pow(2)];
-        let picture = augment(picture, &self.augmentation, &self.preprocess, &mut rng)?;
         self.preprocess.apply_into(&picture, &mut pixels);
         let ids = self
             .tokenizer
             .encode(&text, self.context_length, Overflow::Truncate)?;
-        Ok(Pair { pixels, ids, group })
+        Ok(Pair {
+            pixels,
+            ids,
+            class,
+            sample: index,
+            skipped: Vec::new(),
+        })
     }
 }
 
@@ -174,72 +199,82 @@ impl Batches {
 struct Pair {
     pixels: Vec<f32>,
     ids: Vec<u32>,
-    group: u64,
+    /// The line that the text was drawn from.
+    class: u64,
+    /// Index of the sample.
+    sample: u32,
+    skipped: Vec<String>,
 }
 
-/// One of a sample's texts, and the group it belongs to: the caption, or the class.
+/// Groups of pairs that are positives of each other: of the same class, with the same tokens, or of
+/// the same picture.
+fn groups(pairs: &[Pair]) -> Vec<u64> {
+    #[derive(PartialEq, Eq, Hash)]
+    enum Key<'a> {
+        Class(u64),
+        Ids(&'a [u32]),
+        Sample(u32),
+    }
+    // Union-find; a root is the first pair of its group.
+    let mut parent: Vec<usize> = (0..pairs.len()).collect();
+    fn root(parent: &[usize], mut i: usize) -> usize {
+        while parent[i] != i {
+            i = parent[i];
+        }
+        i
+    }
+    let mut seen = HashMap::new();
+    for (i, pair) in pairs.iter().enumerate() {
+        for key in [
+            Key::Class(pair.class),
+            Key::Ids(&pair.ids),
+            Key::Sample(pair.sample),
+        ] {
+            let (a, b) = (
+                root(&parent, i),
+                root(&parent, *seen.entry(key).or_insert(i)),
+            );
+            parent[a.max(b)] = a.min(b);
+        }
+    }
+    (0..pairs.len()).map(|i| root(&parent, i) as u64).collect()
+}
+
+/// One of a sample's texts, and the hash of the line it was drawn from: the caption, or the class.
 fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, u64) {
     let line = sample.texts.choose(rng).map_or("", String::as_str);
     match data.texts {
-        TextKind::Captions => (line.to_owned(), hash(line)),
+        TextKind::Captions => (line.to_owned(), fnv1a(&line.to_lowercase())),
         TextKind::Classes => {
             let names: Vec<&str> = line.split(',').map(str::trim).collect();
             let name = names.choose(rng).copied().unwrap_or(line);
             let template = data.templates.choose(rng).map_or("{}", String::as_str);
-            (template.replace("{}", name), hash(line))
+            (template.replace("{}", name), fnv1a(&line.to_lowercase()))
         }
     }
 }
 
-/// FNV-1a of the lower-cased text: equal texts, equal groups, on every machine.
-fn hash(text: &str) -> u64 {
-    let step =
-        |h: u64, b: u8| (h ^ u64::from(b.to_ascii_lowercase())).wrapping_mul(0x100_0000_01b3);
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A random crop of `min_scale` to all of the area, sides 3:4 to 4:3, resized to the model's side,
-/// then mirrored or not.
-///
-/// Source: torchvision's `RandomResizedCrop`, ten tries and then the centre.
-fn augment(
-    picture: Picture,
-    augmentation: &Augmentation,
-    preprocess: &Preprocess,
-    rng: &mut ChaCha8Rng,
-) -> Result<Picture> {
-    let picture = picture.to_rgb();
-    let (width, height) = (picture.width(), picture.height());
-    let area = (width * height) as f64;
-    let log_ratio = (4.0f64 / 3.0).ln();
-    let mut draw = || {
-        let part = area * rng.random_range(augmentation.min_scale..=1.0);
-        let ratio = rng.random_range(-log_ratio..=log_ratio).exp();
-        let w = (part * ratio).sqrt().round() as usize;
-        let h = (part / ratio).sqrt().round() as usize;
-        let fits = (1..=width).contains(&w) && (1..=height).contains(&h);
-        fits.then(|| {
-            (
-                rng.random_range(0..=width - w),
-                rng.random_range(0..=height - h),
-                w,
-                h,
-            )
-        })
-    };
-    let side = width.min(height);
-    let (left, top, w, h) = (0..10).find_map(|_| draw()).unwrap_or((
-        (width - side) / 2,
-        (height - side) / 2,
-        side,
-        side,
-    ));
-    let size = preprocess.size;
-    let mut picture = picture
-        .crop(left, top, w, h)?
-        .resize(size, size, preprocess.interpolation);
-    if augmentation.flip && rng.random() {
-        picture.flip_horizontal();
+    #[test]
+    fn pairs_of_one_class_text_or_picture_are_positives() {
+        let pair = |class, ids: &[u32], sample| Pair {
+            pixels: Vec::new(),
+            ids: ids.to_vec(),
+            class,
+            sample,
+            skipped: Vec::new(),
+        };
+        let pairs = [
+            pair(1, &[1], 1), // alone with its text, of one class with the third
+            pair(2, &[2], 2),
+            pair(1, &[3], 3),
+            pair(3, &[3], 4), // the third's words, another class
+            pair(4, &[4], 2), // the second's picture
+            pair(5, &[5], 5),
+        ];
+        assert_eq!(groups(&pairs), [0, 1, 0, 0, 1, 5]);
     }
-    Ok(picture)
 }

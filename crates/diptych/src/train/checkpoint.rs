@@ -9,14 +9,17 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 
 use super::adamw::AdamW;
-use crate::model::{ClipModel, named_tensors};
+use super::config::Run;
+use crate::model::{ClipConfig, ClipModel, named_tensors};
 use crate::weights::{
-    Checkpoint, Description, Precision, TensorFile, write_checkpoint, write_tensors,
+    Checkpoint, Description, Precision, TEMPORARY, TensorFile, fill_checkpoint, replace_directory,
+    write_tensors,
 };
 use crate::{Error, Result};
 
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STEP: &str = "step";
+const RUN: &str = "run";
 
 /// A run's state after some steps.
 pub(super) struct State {
@@ -26,40 +29,41 @@ pub(super) struct State {
 }
 
 /// Writes the state after `step` steps into `folder`, and removes older ones but the last.
-pub(super) fn save(
-    folder: &Path,
-    step: usize,
-    model: &ClipModel,
-    description: &Description,
-    optimizer: &AdamW,
-) -> Result<()> {
+pub(super) fn save(folder: &Path, step: usize, session: &Saved) -> Result<()> {
     fs_err::create_dir_all(folder).map_err(Error::Io)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    let temporary = builder
-        .tempdir_in(folder)
-        .map_err(|e| Error::io(folder, e))?;
-    write_checkpoint(
-        temporary.path(),
-        description,
-        &named_tensors(model),
-        Precision::F32,
-    )?;
-    let texts = HashMap::from([(STEP.to_owned(), step.to_string())]);
-    let path = temporary.path().join(OPTIMIZER_FILE);
-    write_tensors(&path, &optimizer.state(), Precision::F32, texts)?;
-
-    let place = folder.join(format!("step-{step:08}"));
-    if place.exists() {
-        fs_err::remove_dir_all(&place).map_err(Error::Io)?;
-    }
-    fs_err::rename(temporary.keep(), &place).map_err(Error::Io)?;
+    let tensors = named_tensors(session.model);
+    replace_directory(&folder.join(format!("step-{step:08}")), |dir| {
+        fill_checkpoint(dir, session.description, &tensors, Precision::F32)?;
+        let texts = HashMap::from([
+            (STEP.to_owned(), step.to_string()),
+            (RUN.to_owned(), session.run.identity()),
+        ]);
+        let state = session.optimizer.state();
+        write_tensors(&dir.join(OPTIMIZER_FILE), &state, Precision::F32, texts)
+    })?;
     let mut all = list(folder)?;
     all.truncate(all.len().saturating_sub(2));
     for old in all {
         fs_err::remove_dir_all(old).map_err(Error::Io)?;
+    }
+    remove_unfinished(folder)
+}
+
+/// What [`save`] writes.
+pub(super) struct Saved<'a> {
+    pub(super) run: &'a Run,
+    pub(super) description: &'a Description,
+    pub(super) model: &'a ClipModel,
+    pub(super) optimizer: &'a AdamW,
+}
+
+/// Removes what a killed run left half written.
+fn remove_unfinished(folder: &Path) -> Result<()> {
+    for entry in fs_err::read_dir(folder).map_err(Error::Io)? {
+        let entry = entry.map_err(Error::Io)?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            fs_err::remove_dir_all(entry.path()).map_err(Error::Io)?;
+        }
     }
     Ok(())
 }
@@ -67,6 +71,7 @@ pub(super) fn save(
 /// The last state in `folder`, if there is one; the optimiser takes its part.
 pub(super) fn load(
     folder: &Path,
+    run: &Run,
     description: &Description,
     optimizer: &mut AdamW,
     device: &Device,
@@ -74,41 +79,49 @@ pub(super) fn load(
     let Some(place) = list(folder)?.pop() else {
         return Ok(None);
     };
+    let refuse = |reason: String| Error::Config {
+        origin: place.display().to_string(),
+        reason,
+    };
     let mut checkpoint = Checkpoint::open(&place)?;
-    // The embedded tokenizer's name is filled in on writing, so the parts are compared.
-    let (a, b) = (&checkpoint.config, &description.config);
-    if (
-        &a.vision_cfg,
-        a.embed_dim,
-        a.text_cfg.vocab_size,
-        a.text_cfg.layers,
-    ) != (
-        &b.vision_cfg,
-        b.embed_dim,
-        b.text_cfg.vocab_size,
-        b.text_cfg.layers,
-    ) {
-        return Err(Error::Config {
-            origin: place.display().to_string(),
-            reason: "the checkpoint has another architecture than the run file".into(),
-        });
+    let found = checkpoint.description().clone();
+    if plain(&found.config) != plain(&description.config)
+        || found.preprocess != description.preprocess
+        || found.tokenizer.vocab_size() != description.tokenizer.vocab_size()
+    {
+        return Err(refuse(
+            "the checkpoint has another architecture than the run file".into(),
+        ));
     }
-    let config = checkpoint.config.clone();
+    let config = found.config;
     let model = ClipModel::build(&config, &mut checkpoint, device)?;
 
     let path = place.join(OPTIMIZER_FILE);
     let file = TensorFile::open(&path)?;
-    let step = file
-        .texts()
+    let texts = file.texts();
+    let step = texts
         .get(STEP)
         .and_then(|s| s.parse().ok())
         .ok_or_else(|| Error::Tensors {
             path: path.clone(),
             reason: format!("its metadata has no `{STEP}`"),
         })?;
-    let plain = device.clone().inner();
-    optimizer.load_state(file.shapes().into_keys(), |name| file.read(name), &plain)?;
+    if texts.get(RUN).is_some_and(|begun| *begun != run.identity()) {
+        return Err(refuse(
+            "the run began with another seed, batch, data or augmentation than the run file has"
+                .into(),
+        ));
+    }
+    optimizer.load_state(&file, &config, &device.clone().inner())?;
     Ok(Some(State { step, model }))
+}
+
+/// An architecture without what writing a checkpoint fills in.
+fn plain(config: &ClipConfig) -> ClipConfig {
+    let mut config = config.clone();
+    config.text_cfg.hf_tokenizer_name = None;
+    config.text_cfg.tokenizer_kwargs = None;
+    config
 }
 
 /// The checkpoints in `folder`, oldest first.
@@ -119,10 +132,10 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(folder).map_err(Error::Io)? {
         let path = entry.map_err(Error::Io)?.path();
-        if path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("step-"))
-        {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let digits = name.strip_prefix("step-").unwrap_or_default();
+        if digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()) && path.is_dir() {
+            drop(name);
             found.push(path);
         }
     }

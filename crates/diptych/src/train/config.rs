@@ -11,7 +11,7 @@ use crate::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// Folder for checkpoints, the log and the finished model; relative to the run file.
+    /// Folder for checkpoints and the finished model; relative to the run file.
     pub out: PathBuf,
     /// An architecture of `models/`, or the path of a JSON file like those.
     pub architecture: String,
@@ -168,8 +168,37 @@ impl Run {
         Ok(run)
     }
 
+    /// What must stay the same for a resumed run to continue the one that was begun.
+    pub(super) fn identity(&self) -> String {
+        let data: Vec<_> = self
+            .data
+            .iter()
+            .map(|d| {
+                let names: Vec<_> = d.shards.iter().map(|s| s.file_name()).collect();
+                (names, d.texts, &d.templates, d.repeat)
+            })
+            .collect();
+        let (batch_size, augmentation) = (self.optimizer.batch_size, &self.augmentation);
+        format!(
+            "seed {}, batch {batch_size}, {augmentation:?}, {data:?}",
+            self.seed
+        )
+    }
+
     fn check(&self) -> Result<(), String> {
         let o = &self.optimizer;
+        let rates = [
+            ("learning_rate", o.learning_rate, 0.0..=1e3),
+            ("weight_decay", o.weight_decay, 0.0..=1e3),
+            ("beta1", o.beta1, 0.0..=0.999_999),
+            ("beta2", o.beta2, 0.0..=0.999_999),
+            ("epsilon", o.epsilon, 1e-30..=1.0),
+        ];
+        for (name, value, range) in rates {
+            if !range.contains(&value) {
+                return Err(format!("`{name}` is {value}, wanted {range:?}"));
+            }
+        }
         if o.steps == 0 || o.batch_size < 2 || self.checkpoint_every == 0 {
             return Err(format!(
                 "`steps` is {}, `batch_size` {}, `checkpoint_every` {}; wanted at least 1, 2 and 1",
@@ -192,8 +221,12 @@ impl Run {
             return Err("`validation.every` is 0, wanted at least 1".into());
         }
         for data in &self.data {
-            if data.repeat == 0 {
-                return Err("`repeat` is 0, wanted at least 1".into());
+            if !(1..=1000).contains(&data.repeat) || data.shards.is_empty() {
+                return Err(format!(
+                    "`repeat` is {} with {} shards, wanted 1 to 1000 and at least one",
+                    data.repeat,
+                    data.shards.len()
+                ));
             }
             if data.texts == TextKind::Classes && data.templates.is_empty() {
                 return Err(

@@ -1,13 +1,13 @@
 //! A fresh model: every parameter drawn from its table's distribution.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use burn::tensor::TensorData;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use super::hash::fnv1a;
 use crate::model::{ClipConfig, Init, Parameter, Source, parameters};
 use crate::{Error, Result};
 
@@ -35,8 +35,7 @@ impl Source for Fresh {
             reason: format!("no parameter `{name}` in the architecture's table"),
         })?;
         // Each parameter has a stream of its own, so the order of reading has no effect.
-        let stream = BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ stream);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ fnv1a(name));
         let count = parameter.shape.iter().product();
         let mut draw = || match parameter.init {
             Init::Constant(value) => value,

@@ -5,9 +5,11 @@
 //! what the paper leaves open.
 
 mod adamw;
+mod augment;
 mod batch;
 mod checkpoint;
 mod config;
+mod hash;
 mod init;
 mod loss;
 mod shards;

@@ -5,17 +5,40 @@
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
+use crate::image::{DecodeOptions, Picture};
 use crate::{Error, Result};
 
 /// No picture or text of a training set has more bytes; a header that says so is damaged.
-const MAX_MEMBER_BYTES: u64 = 1 << 30;
+const MAX_MEMBER_BYTES: u64 = 1 << 28;
+
+/// No shard has more bytes once unpacked; one that has is a bomb, and reads as cut off.
+const MAX_SHARD_BYTES: u64 = 1 << 36;
+
+/// Extensions of pictures.
+const IMAGES: &[&str] = &["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
+
+impl Sample {
+    /// Decodes the picture, upright.
+    ///
+    /// # Errors
+    /// [`Error::Shard`] naming shard and sample.
+    pub fn picture(&self) -> Result<Picture> {
+        Picture::decode(&self.image, &DecodeOptions::default()).map_err(|e| Error::Shard {
+            path: self.shard.to_path_buf(),
+            reason: format!("picture {}: {e}", self.key),
+        })
+    }
+}
 
 /// An image-text pair, as stored.
 #[derive(Clone, Debug)]
 pub struct Sample {
+    /// The shard it lies in, for messages.
+    pub shard: Arc<Path>,
     /// Its key in the shard, for messages.
     pub key: String,
     /// The encoded picture.
@@ -45,7 +68,8 @@ pub fn read_shard(path: &Path) -> Result<Vec<Sample>> {
 
     let mut samples = Vec::new();
     let mut open = Partial::default();
-    let mut archive = tar::Archive::new(reader);
+    let shard: Arc<Path> = path.into();
+    let mut archive = tar::Archive::new(reader.take(MAX_SHARD_BYTES));
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         if !entry.header().entry_type().is_file() {
@@ -56,8 +80,6 @@ pub fn read_shard(path: &Path) -> Result<Vec<Sample>> {
         if size > MAX_MEMBER_BYTES {
             return Err(broken(format!("{} has {size} bytes", name.display())));
         }
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).map_err(damaged)?;
         // A key is the path up to the first dot of the file's name, as WebDataset has it.
         let file_name = name
             .file_name()
@@ -65,23 +87,27 @@ pub fn read_shard(path: &Path) -> Result<Vec<Sample>> {
             .to_string_lossy()
             .into_owned();
         let (stem, extension) = file_name.split_once('.').unwrap_or((&file_name, ""));
+        let extension = extension.to_ascii_lowercase();
+        let is_image = IMAGES.contains(&extension.as_str());
+        if !is_image && extension != "txt" {
+            continue; // other members (`json`, `cls`, …) are none of ours
+        }
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(damaged)?;
         let key = name.with_file_name(stem).display().to_string();
         if open.key != key {
-            samples.extend(open.finish().map_err(broken)?);
+            samples.extend(open.finish(&shard).map_err(broken)?);
             open = Partial {
                 key,
                 ..Partial::default()
             };
         }
-        match extension {
-            "txt" => open.text = Some(bytes),
-            "jpg" | "jpeg" | "png" | "webp" | "gif" | "bmp" | "tif" | "tiff" => {
-                open.image = Some(bytes);
-            }
-            _ => {} // other members (`json`, `cls`, …) are none of ours
+        match is_image {
+            true => open.image = Some(bytes),
+            false => open.text = Some(bytes),
         }
     }
-    samples.extend(open.finish().map_err(broken)?);
+    samples.extend(open.finish(&shard).map_err(broken)?);
     if samples.is_empty() {
         return Err(broken("there is no image-text pair in it".into()));
     }
@@ -107,7 +133,7 @@ struct Partial {
 }
 
 impl Partial {
-    fn finish(self) -> Result<Option<Sample>, String> {
+    fn finish(self, shard: &Arc<Path>) -> Result<Option<Sample>, String> {
         let key = self.key;
         let (image, text) = match (self.image, self.text) {
             (None, None) => return Ok(None),
@@ -120,7 +146,12 @@ impl Partial {
         let texts: Vec<String> = lines.map(str::to_owned).collect();
         match texts.is_empty() {
             true => Err(format!("{key}.txt is empty")),
-            false => Ok(Some(Sample { key, image, texts })),
+            false => Ok(Some(Sample {
+                shard: shard.clone(),
+                key,
+                image,
+                texts,
+            })),
         }
     }
 }

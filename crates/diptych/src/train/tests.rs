@@ -45,8 +45,8 @@ impl Source for Start {
 fn recorded(checkpoint: &str, by_group: bool) -> (Trainer, Vec<Batch>) {
     let device = Device::flex().autodiff();
     let mut start = Start(Checkpoint::open(folder(checkpoint)).unwrap());
-    let config = start.0.config.clone();
-    let preprocess = start.0.preprocess.clone();
+    let config = start.0.description().config.clone();
+    let preprocess = start.0.description().preprocess.clone();
     let model = ClipModel::build(&config, &mut start, &device).unwrap();
     let trainer = Trainer::new(model, AdamW::new(optimizer(10, 3)), device);
 
@@ -78,6 +78,7 @@ fn recorded(checkpoint: &str, by_group: bool) -> (Trainer, Vec<Batch>) {
                 true => groups[8 * i..8 * (i + 1)].to_vec(),
                 false => ids.iter().map(by_text).collect(),
             },
+            skipped: Vec::new(),
         }
     };
     (trainer, (0..10).map(batch).collect())
@@ -422,7 +423,7 @@ fn a_run_is_not_overwritten_by_accident() {
     let again = train(&run, Device::flex(), false, &mut |_| {
         ControlFlow::Continue(())
     });
-    assert!(again.unwrap_err().to_string().contains("--resume"));
+    assert!(again.unwrap_err().to_string().contains("a run of 1 steps"));
 }
 
 #[test]
@@ -487,4 +488,97 @@ fn run_files_say_what_is_wrong() {
     );
     check("\"a {}.\"", "\"a cat.\"", "no `{}`");
     check("\"classes\"", "\"labels\"", "labels");
+}
+
+#[test]
+fn a_run_with_another_model_or_data_is_not_resumed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write_run(dir.path());
+    losses(&path, false, 2);
+    let refused = |file: &str, from: &str, to: &str, wanted: &str| {
+        let file = dir.path().join(file);
+        let text = fs_err::read_to_string(&file).unwrap();
+        assert!(text.contains(from));
+        fs_err::write(&file, text.replace(from, to)).unwrap();
+        let run = Run::open(&path).unwrap();
+        let resumed = train(&run, Device::flex(), true, &mut |_| {
+            ControlFlow::Continue(())
+        });
+        let message = resumed.unwrap_err().to_string();
+        assert!(message.contains(wanted), "{message}");
+        fs_err::write(&file, text).unwrap();
+    };
+    refused(
+        "arch.json",
+        "\"heads\":2",
+        "\"heads\":4",
+        "another architecture",
+    );
+    refused(
+        "arch.json",
+        "\"context_length\":12",
+        "\"context_length\":14",
+        "another architecture",
+    );
+    refused(
+        "run.toml",
+        "batch_size = 10",
+        "batch_size = 12",
+        "another seed",
+    );
+    refused("run.toml", "\"a {}.\"", "\"the {}.\"", "another seed");
+    assert_eq!(losses(&path, true, usize::MAX).0.len(), 6);
+}
+
+#[test]
+fn a_picture_that_cannot_be_decoded_is_reported_and_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write_run(dir.path());
+    let shard = dir.path().join("shapes.tar");
+    let mut bytes = fs_err::read(&shard).unwrap();
+    // The first member's data begins after its header: no PNG any more.
+    bytes[512..520].copy_from_slice(b"nonsense");
+    fs_err::write(&shard, bytes).unwrap();
+    let text = fs_err::read_to_string(&path).unwrap();
+    let cut = text.find("[validation]").unwrap();
+    fs_err::write(&path, &text[..cut]).unwrap();
+
+    let run = Run::open(&path).unwrap();
+    let mut skipped = Vec::new();
+    let outcome = train(&run, Device::flex(), false, &mut |event| {
+        if let Event::Skipped(reason) = event {
+            skipped.push(reason);
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(outcome.unwrap(), Outcome::Finished(_)));
+    assert!(!skipped.is_empty());
+    assert!(
+        skipped
+            .iter()
+            .all(|s| s.contains("shapes.tar") && s.contains("000")),
+        "{skipped:?}"
+    );
+}
+
+#[test]
+fn rates_that_are_no_numbers_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write_run(dir.path());
+    let text = fs_err::read_to_string(&path).unwrap();
+    for line in ["learning_rate = nan", "learning_rate = inf"] {
+        fs_err::write(&path, text.replace("learning_rate = 1e-3", line)).unwrap();
+        assert!(
+            Run::open(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("learning_rate")
+        );
+    }
+    fs_err::write(
+        &path,
+        text.replace("warmup_steps = 2", "warmup_steps = 2\nbeta1 = 1.0"),
+    )
+    .unwrap();
+    assert!(Run::open(&path).unwrap_err().to_string().contains("beta1"));
 }

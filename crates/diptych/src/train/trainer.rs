@@ -36,6 +36,8 @@ pub enum Event {
         /// Steps done before, by a run that this one resumes.
         step: usize,
     },
+    /// A picture can't be decoded, and another takes its place; the reason names it.
+    Skipped(String),
     /// A step has been done.
     Step(Progress),
     /// A checkpoint has been written, after this many steps.
@@ -97,7 +99,7 @@ impl Trainer {
     /// One step, numbered from 0, on one batch; returns its loss and the `logit_scale` it used.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if either is not finite; the model is then left as it was.
+    /// [`Error::Diverged`] if either is not finite; the parameters are then left as they were.
     pub fn step(&mut self, batch: &Batch, step: usize) -> Result<(f32, f32)> {
         let loss = self.loss(batch);
         let value = scalar(&loss);
@@ -119,14 +121,15 @@ impl Trainer {
         Ok((value, logit_scale))
     }
 
-    /// The loss of one batch, as a tensor `[1]` that can be differentiated.
+    /// The loss of one batch, as a tensor `[1]` that can be differentiated. Batch norm's running
+    /// statistics move.
     pub fn loss(&self, batch: &Batch) -> Tensor<1> {
         let n = batch.pixels.len();
         let side = batch.pixels.side();
         let pixels = TensorData::new(batch.pixels.as_slice().to_vec(), [n, 3, side, side]);
         let pixels = Tensor::from_data(pixels, &self.device);
         // Texts lie in order of length; each part is padded to its own longest.
-        let part = n.div_ceil(TEXT_PARTS);
+        let part = n.div_ceil(TEXT_PARTS).max(1);
         let texts = (0..n).step_by(part).map(|first| {
             let (ids, ends) =
                 token_tensors(&batch.tokens, first..n.min(first + part), &self.device);
@@ -162,16 +165,13 @@ pub fn train(
     let device = device.autodiff();
     let folder = run.out.join("checkpoints");
     let mut optimizer = AdamW::new(run.optimizer.clone());
-    let state = checkpoint::load(&folder, &description, &mut optimizer, &device)?;
+    let state = checkpoint::load(&folder, run, &description, &mut optimizer, &device)?;
     let (model, first) = match state {
         Some(state) if resume => (state.model, state.step),
         Some(state) => {
-            return Err(Error::Config {
-                origin: run.out.display().to_string(),
-                reason: format!(
-                    "there is a run of {} steps; continue it with `--resume`, or name another `out`",
-                    state.step
-                ),
+            return Err(Error::UnfinishedRun {
+                out: run.out.clone(),
+                step: state.step,
             });
         }
         None => {
@@ -230,9 +230,14 @@ impl Session<'_> {
                 }
             });
             let began = Instant::now();
-            let mut flow = ControlFlow::Continue(());
-            for (step, batch) in (first..steps).zip(receiver.iter()) {
-                let batch = batch?;
+            for step in first..steps {
+                let batch = receiver.recv().map_err(|_| Error::Config {
+                    origin: "the run's data".into(),
+                    reason: "no more batches are made; the thread that makes them has ended".into(),
+                })??;
+                for reason in &batch.skipped {
+                    let _ = (self.on_event)(Event::Skipped(reason.clone()));
+                }
                 let (loss, logit_scale) = self.trainer.step(&batch, step)?;
                 let done = step + 1 - first;
                 let per_step = began.elapsed() / done as u32;
@@ -245,36 +250,39 @@ impl Session<'_> {
                     pairs_per_s: batch.groups.len() as f64 / per_step.as_secs_f64(),
                     remaining: per_step * (steps - step - 1) as u32,
                 };
-                flow = (self.on_event)(Event::Step(progress));
+                let flow = (self.on_event)(Event::Step(progress));
                 self.after(step + 1, flow.is_break())?;
                 if flow.is_break() && step + 1 < steps {
                     return Ok(Outcome::Interrupted(step + 1));
                 }
             }
-            let _ = flow;
             self.finish()
         })
     }
 
-    /// Measures and saves, where it is time.
+    /// Saves and measures, where it is time.
     fn after(&mut self, step: usize, interrupted: bool) -> Result<()> {
         let last = step == self.run.optimizer.steps;
-        if let Some(v) = &self.run.validation
-            && (last || (step.is_multiple_of(v.every) && !interrupted))
-        {
-            let recall = retrieval(
-                &self.trainer.model.valid(),
-                self.description,
-                &self.validation,
-            )?;
-            let _ = (self.on_event)(Event::Validation(step, recall));
-        }
         if last || interrupted || step.is_multiple_of(self.run.checkpoint_every) {
             let Trainer {
                 model, optimizer, ..
             } = &self.trainer;
-            checkpoint::save(&self.folder, step, model, self.description, optimizer)?;
+            let (run, description) = (self.run, self.description);
+            let saved = checkpoint::Saved {
+                run,
+                description,
+                model,
+                optimizer,
+            };
+            checkpoint::save(&self.folder, step, &saved)?;
             let _ = (self.on_event)(Event::Checkpoint(step));
+        }
+        if let Some(v) = &self.run.validation
+            && (last || (step.is_multiple_of(v.every) && !interrupted))
+        {
+            let model = self.trainer.model.valid();
+            let recall = retrieval(&model, self.description, &self.validation)?;
+            let _ = (self.on_event)(Event::Validation(step, recall));
         }
         Ok(())
     }

@@ -48,7 +48,7 @@ enum Size {
 ///
 /// # Errors
 /// [`Error::Config`] naming `origin` and the field that can't be followed.
-pub(crate) fn preprocess_from_json(
+pub(super) fn preprocess_from_json(
     origin: &str,
     json: serde_json::Value,
     config: &ClipConfig,

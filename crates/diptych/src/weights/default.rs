@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Checkpoint, TensorFile};
+use super::{Checkpoint, Description, TensorFile};
 use crate::Result;
 
 /// The name that opens it.
@@ -16,16 +16,17 @@ macro_rules! file {
 
 /// Opens the default model: a small ModifiedResNet of our own training (`models/default/README.md`).
 pub(super) fn open() -> Result<Checkpoint> {
-    Checkpoint::new(
+    let name = "default/open_clip_model.safetensors";
+    let tensors = TensorFile::from_static(name, file!("open_clip_model.safetensors"))?;
+    Checkpoint::new(description()?, tensors)
+}
+
+/// All of it but the tensors.
+pub(super) fn description() -> Result<Description> {
+    let tokenizer = file!("tokenizer.json").to_vec();
+    Description::parse(
         Path::new("default/open_clip_config.json"),
         file!("open_clip_config.json"),
-        Some((
-            "default/tokenizer.json".into(),
-            file!("tokenizer.json").to_vec(),
-        )),
-        TensorFile::from_static(
-            "default/open_clip_model.safetensors",
-            file!("open_clip_model.safetensors"),
-        )?,
+        Some(("default/tokenizer.json".into(), tokenizer)),
     )
 }

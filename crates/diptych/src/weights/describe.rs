@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Checkpoint, Description};
+use super::{Checkpoint, DEFAULT_MODEL, Description, default};
 use crate::image::Preprocess;
 use crate::model::ClipConfig;
 use crate::text::{SpecialTokens, Tokenizer};
@@ -39,23 +39,35 @@ pub fn architectures() -> impl Iterator<Item = &'static str> {
 /// architecture, a checkpoint directory, or a JSON file like those of `models/`.
 ///
 /// # Errors
-/// [`Error::Model`] for another name; else those of [`Checkpoint::open`] and
+/// [`Error::Model`] for another name; else those of [`Description::open`] and
 /// [`ClipConfig::from_json`].
 pub fn describe(model: &str) -> Result<Description> {
     let path = Path::new(model);
-    // OpenAI writes ViT-L/14@336px where open_clip writes ViT-L-14-336.
-    let name = model.replace(['/', '@'], "-");
-    let name = name.strip_suffix("px").unwrap_or(&name);
-    if let Some((name, json)) = ARCHITECTURES
-        .iter()
-        .find(|(n, _)| *n == name && !path.is_dir())
-    {
+    if model == DEFAULT_MODEL {
+        return default::description();
+    }
+    if path.is_dir() {
+        return Description::open(path);
+    }
+    if let Some((name, json)) = architecture(model) {
         return from_architecture(name, json.as_bytes());
     }
     if path.is_file() && path.extension().is_some_and(|e| e == "json") {
         return from_architecture(model, &fs_err::read(path).map_err(Error::Io)?);
     }
-    Checkpoint::named(model).map(|checkpoint| checkpoint.description())
+    // Nothing is there: this says what there could be.
+    Checkpoint::named(model).map(|checkpoint| checkpoint.description().clone())
+}
+
+/// Name and file of the known architecture called `name`, in open_clip's spelling or OpenAI's.
+pub(super) fn architecture(name: &str) -> Option<(&'static str, &'static str)> {
+    // OpenAI writes ViT-L/14@336px where open_clip writes ViT-L-14-336.
+    let name = name.replace(['/', '@'], "-");
+    let name = name.strip_suffix("px").unwrap_or(&name);
+    ARCHITECTURES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .copied()
 }
 
 /// A model of `models/`: OpenAI's preprocessing, and as many of CLIP's merges as its vocabulary has.

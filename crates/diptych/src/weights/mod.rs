@@ -10,17 +10,19 @@ mod checkpoint;
 mod config;
 mod default;
 mod describe;
+mod description;
 mod tensors;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use checkpoint::Checkpoint;
-pub(crate) use config::preprocess_from_json;
 pub use default::DEFAULT_MODEL;
 pub use describe::{architectures, describe};
+pub use description::Description;
 pub use tensors::{Precision, TensorFile};
-pub use write::{Description, write_checkpoint, write_tensors};
+pub(crate) use write::{TEMPORARY, fill_checkpoint, replace_directory};
+pub use write::{write_checkpoint, write_tensors};
 
 /// The file of weights in a checkpoint directory.
 pub const WEIGHTS_FILE: &str = "open_clip_model.safetensors";

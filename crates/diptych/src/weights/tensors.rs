@@ -41,6 +41,15 @@ impl Precision {
         }
     }
 
+    /// Whether `value` is a number in this format.
+    pub(super) fn holds(self, value: f32) -> bool {
+        match self {
+            Self::F32 => value.is_finite(),
+            Self::F16 => f16::from_f32(value).is_finite(),
+            Self::Bf16 => bf16::from_f32(value).is_finite(),
+        }
+    }
+
     pub(super) fn dtype(self) -> Dtype {
         match self {
             Self::F32 => Dtype::F32,

@@ -16,11 +16,13 @@ use crate::{Clip, Device};
 /// The tensors of a golden checkpoint.
 fn tensors(name: &str) -> (Description, Vec<(String, TensorData)>) {
     let mut checkpoint = Checkpoint::open(folder(name)).unwrap();
-    let names = parameters(&checkpoint.config).into_iter().map(|p| p.name);
+    let names = parameters(&checkpoint.description().config)
+        .into_iter()
+        .map(|p| p.name);
     let tensors = names
         .map(|n| (n.clone(), checkpoint.read(&n).unwrap()))
         .collect();
-    (checkpoint.description(), tensors)
+    (checkpoint.description().clone(), tensors)
 }
 
 /// Writes the golden ViT with its tensors changed, and opens it.
@@ -88,11 +90,19 @@ fn missing_extra_misshapen_and_nan_tensors_are_named() {
     });
     assert!(message(misshapen).contains("`visual.proj` is [24, 24], wanted [48, 24]"));
 
-    let nan = open_changed(|t| {
-        let data = t.get_mut("ln_final.bias").unwrap();
-        data.as_mut_slice::<f32>().unwrap()[3] = f32::NAN;
-    });
-    assert!(message(nan).contains("`ln_final.bias` is NaN at 3"));
+    let dir = tempfile::tempdir().unwrap();
+    for file in [CONFIG_FILE, TOKENIZER_FILE] {
+        fs_err::copy(folder("tiny-vit").join(file), dir.path().join(file)).unwrap();
+    }
+    let mut bytes = fs_err::read(folder("tiny-vit").join(WEIGHTS_FILE)).unwrap();
+    let last = bytes.len() - 4;
+    bytes[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs_err::write(dir.path().join(WEIGHTS_FILE), bytes).unwrap();
+    let nan = message(Checkpoint::open(dir.path()));
+    assert!(
+        nan.contains("visual.transformer") && nan.contains("is NaN at"),
+        "{nan}"
+    );
 
     let all = open_changed(|t| t.clear());
     let all = message(all);
@@ -249,4 +259,58 @@ fn a_standard_vocabulary_needs_no_tokenizer_file() {
     .unwrap();
     assert!(!dir.path().join(TOKENIZER_FILE).exists());
     assert_eq!(Clip::open(dir.path()).unwrap().config(), &config);
+}
+
+#[test]
+fn variances_and_temperatures_that_give_no_number_are_refused() {
+    let hot = open_changed(|t| {
+        t.insert("logit_scale".into(), TensorData::new(vec![100f32], [1]));
+    });
+    assert!(message(hot).contains("`logit_scale`"));
+    let overflow = {
+        let (description, mut tensors) = tensors("tiny-vit");
+        tensors[0].1.as_mut_slice::<f32>().unwrap()[0] = 1e6;
+        let dir = tempfile::tempdir().unwrap();
+        write_checkpoint(
+            &dir.path().join("m"),
+            &description,
+            &tensors,
+            Precision::F16,
+        )
+    };
+    assert!(overflow.unwrap_err().to_string().contains("can't hold"));
+}
+
+#[test]
+fn a_directory_that_is_no_checkpoint_is_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join("diary.txt"), "mine").unwrap();
+    let (description, tensors) = tensors("tiny-vit");
+    let refused = write_checkpoint(dir.path(), &description, &tensors, Precision::F32);
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("not a checkpoint")
+    );
+    assert!(dir.path().join("diary.txt").exists());
+}
+
+#[test]
+fn a_tokenizer_that_is_not_ours_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for file in [CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE] {
+        fs_err::copy(folder("tiny-vit").join(file), dir.path().join(file)).unwrap();
+    }
+    let config = dir.path().join(CONFIG_FILE);
+    let text = fs_err::read_to_string(&config).unwrap();
+    fs_err::write(&config, text.replace("\"lower\"", "\"canonicalize\"")).unwrap();
+    assert!(message(Checkpoint::open(dir.path())).contains("canonicalize"));
+    // Without the name, open_clip takes CLIP's own tokenizer whatever lies beside it.
+    fs_err::write(
+        &config,
+        text.replace("\"hf_tokenizer_name\": \"tokenizer.json\",", ""),
+    )
+    .unwrap();
+    assert!(message(Checkpoint::open(dir.path())).contains("CLIP's vocabulary has 49408"));
 }

@@ -8,38 +8,83 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 
 use super::config::{ConfigFile, PreprocessFile};
-use super::{CONFIG_FILE, Precision, TOKENIZER_FILE, WEIGHTS_FILE};
-use crate::image::Preprocess;
-use crate::model::ClipConfig;
-use crate::text::{Tokenizer, VOCAB_SIZE};
+use super::{CONFIG_FILE, Description, Precision, TOKENIZER_FILE, WEIGHTS_FILE};
+use crate::image::Order;
+use crate::text::{SpecialTokens, VOCAB_SIZE};
 use crate::{Error, Result};
 
-/// Everything of a checkpoint but its tensors.
-#[derive(Clone, Debug)]
-pub struct Description {
-    /// The architecture.
-    pub config: ClipConfig,
-    /// How pictures are prepared.
-    pub preprocess: Preprocess,
-    /// How texts become tokens.
-    pub tokenizer: Tokenizer,
-}
+/// How the names of unfinished files and directories begin.
+pub(crate) const TEMPORARY: &str = ".diptych-";
 
-/// Writes a checkpoint into the new or empty directory `dir`, which Python's open_clip opens as
-/// `local-dir:DIR`.
+/// Writes a checkpoint as the directory `place`, which Python's open_clip opens as
+/// `local-dir:PLACE`; an older checkpoint there is replaced once the new one is whole.
 ///
 /// # Errors
-/// [`Error::Io`] naming the file that can't be written.
+/// [`Error::Io`] naming what can't be written; [`Error::Config`] if `place` holds something else, or
+/// the description can't be put into open_clip's words; [`Error::Tensors`] for a number that
+/// `precision` can't hold.
 pub fn write_checkpoint(
+    place: &Path,
+    description: &Description,
+    tensors: &[(String, TensorData)],
+    precision: Precision,
+) -> Result<()> {
+    replace_directory(place, |dir| {
+        fill_checkpoint(dir, description, tensors, precision)
+    })
+}
+
+/// Makes the directory `place` out of what `fill` writes; whoever opens it finds all of that or what
+/// was there before.
+pub(crate) fn replace_directory(
+    place: &Path,
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
+    let occupied = place.is_dir() && !place.join(CONFIG_FILE).exists();
+    if occupied && fs_err::read_dir(place).map_err(Error::Io)?.next().is_some() {
+        return Err(Error::Config {
+            origin: place.display().to_string(),
+            reason: "there is a directory here that is not a checkpoint; it stays as it is".into(),
+        });
+    }
+    let parent = place
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    fs_err::create_dir_all(parent).map_err(Error::Io)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
+    // Temporary directories are private; what we write is as readable as any other.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    let new_directory = || builder.tempdir_in(parent).map_err(|e| Error::io(parent, e));
+    let new = new_directory()?;
+    fill(new.path())?;
+    let old = new_directory()?;
+    if place.exists() {
+        fs_err::rename(place, old.path().join("old")).map_err(Error::Io)?;
+    }
+    fs_err::rename(new.keep(), place).map_err(Error::Io)
+}
+
+/// Writes a checkpoint's files into `dir`.
+pub(crate) fn fill_checkpoint(
     dir: &Path,
     description: &Description,
     tensors: &[(String, TensorData)],
     precision: Precision,
 ) -> Result<()> {
-    fs_err::create_dir_all(dir).map_err(Error::Io)?;
     let mut config = description.config.clone();
-    if description.tokenizer.vocab_size() != VOCAB_SIZE {
-        let tokenizer = &description.tokenizer;
+    if description.preprocess.order != Order::Native {
+        return Err(Error::Config {
+            origin: dir.display().to_string(),
+            reason: "open_clip's `preprocess_cfg` can't say that pictures become RGB first".into(),
+        });
+    }
+    let tokenizer = &description.tokenizer;
+    let standard = tokenizer.vocab_size() == VOCAB_SIZE
+        && tokenizer.special_tokens() == SpecialTokens::OpenClip;
+    if !standard || config.text_cfg.hf_tokenizer_name.is_some() {
         let context_length = config.text_cfg.context_length;
         write_json(&dir.join(TOKENIZER_FILE), &tokenizer.to_json())?;
         write_json(
@@ -91,6 +136,12 @@ pub fn write_tensors(
             origin: name.clone(),
             reason: format!("not f32: {e:?}"),
         })?;
+        if let Some(value) = values.iter().find(|&&v| !precision.holds(v)) {
+            return Err(Error::Tensors {
+                path: path.to_owned(),
+                reason: format!("`{name}` has a {value}, which {precision:?} can't hold"),
+            });
+        }
         stored.push((
             name.clone(),
             precision.dtype(),
@@ -125,7 +176,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
         .unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".diptych-");
+        builder.prefix(TEMPORARY);
         // Temporary files are private; what we write is as readable as any other file.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

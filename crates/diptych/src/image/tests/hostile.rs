@@ -130,7 +130,7 @@ fn files_that_are_no_pictures_say_what_they_begin_with() {
     assert_eq!(message(b""), "the picture has no bytes");
     assert_eq!(
         message(b"Dear diary"),
-        r#"not a picture: it begins with "Dear dia", but BMP, GIF, JPEG, PNG, TIFF or WebP is wanted"#
+        "not a picture: it begins with `Dear dia`, but BMP, GIF, JPEG, PNG, TIFF or WebP is wanted"
     );
     assert!(message(b"BM").starts_with("damaged BMP"));
 }

@@ -31,7 +31,7 @@ impl<B: Ops> Backward<B, 1> for Columns {
     }
 }
 
-/// Backward of [`Ops::batch_norm`]. The state is the forward's own tensors, which the neighbouring
+/// Backward of [`Ops::norm_relu`]. The state is the forward's own tensors, which the neighbouring
 /// operations keep as well, so it costs no memory.
 #[derive(Debug)]
 struct BatchNorm;

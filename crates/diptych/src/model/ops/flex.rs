@@ -94,7 +94,9 @@ impl Ops for Flex {
             .for_each(|(y, x)| {
                 for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
                     for i in 0..c {
-                        y[i] = (x[i] * scale[i] + shift[i]).max(floor);
+                        // `f32::max` would hide a NaN, and with it a run that diverges.
+                        let value = x[i] * scale[i] + shift[i];
+                        y[i] = if value < floor { floor } else { value };
                     }
                 }
             });
@@ -127,7 +129,7 @@ impl Ops for Flex {
 
         // The gradient that passes the ReLU: where the output is not above zero, none does.
         let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-        let passed = |y: f32, g: f32| if y > floor { g } else { 0.0 };
+        let passed = |y: f32, g: f32| if y <= floor { 0.0 } else { g };
 
         // dβ = Σ g and dγ = Σ g x̂, both over rows.
         let sums = par_rows_of(x, c)

@@ -47,7 +47,7 @@ pub(super) trait Ops: Backend {
         reference::norm_relu::<Self>(x, weight, bias, epsilon, relu)
     }
 
-    /// The gradients of [`Ops::batch_norm`] for `x`, `weight` and `bias`, given what it took and gave
+    /// The gradients of [`Ops::norm_relu`] for `x`, `weight` and `bias`, given what it took and gave
     /// (`norm`) and the output's gradient.
     fn norm_relu_backward(
         #[extension_type] norm: Norm<Self>,

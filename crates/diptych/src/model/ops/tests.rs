@@ -1,5 +1,6 @@
 //! The fused loops against the reference, forward and backward.
 
+use burn::backend::flex::FlexTensor;
 use burn::backend::{Flex, tensor::FloatTensor};
 use burn::tensor::TensorData;
 use proptest::prelude::*;
@@ -17,7 +18,7 @@ fn tensor(shape: &[usize], seed: u32) -> FloatTensor<Flex> {
         .scan(seed.wrapping_mul(747_796_405), |state, _| next(state))
         .take(count)
         .collect();
-    burn::backend::flex::FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
+    FlexTensor::from_data(TensorData::new(values, shape.to_vec()))
 }
 
 fn values(tensor: FloatTensor<Flex>) -> Vec<f32> {
@@ -79,5 +80,17 @@ proptest! {
         close(got.0, wanted.0, bound);
         close(got.1, wanted.1, bound);
         close(got.2, wanted.2, bound);
+    }
+}
+
+#[test]
+fn batch_norm_lets_nan_through() {
+    let x = FlexTensor::from_data(TensorData::new(vec![1.0f32, f32::NAN, 2.0, 3.0], [2, 2]));
+    for relu in [false, true] {
+        let (y, ..) = Flex::norm_relu(x.clone(), tensor(&[2], 1), tensor(&[2], 2), 1e-5, relu);
+        assert!(
+            values(y).iter().skip(1).step_by(2).all(|v| v.is_nan()),
+            "relu {relu}"
+        );
     }
 }

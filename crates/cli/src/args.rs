@@ -1,0 +1,289 @@
+//! The command line as typed: names, short help, and what each single value may be.
+//!
+//! What values mean together is decided in `commands`.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
+use diptych::DeviceKind;
+use diptych::image::{Interpolation, Order, ResizeMode};
+use diptych::weights::DEFAULT_MODEL;
+
+/// CLIP in Rust: pictures and texts in one space
+///
+/// Data goes to stdout, messages to stderr. The exit code is 0 if all went well, 2 if anything
+/// failed (other inputs are used nevertheless), 130 after Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "diptych", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// Number of threads [default: one a core]
+    #[arg(long, global = true, value_name = "N", value_parser = count(1, 1024))]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Classify(ClassifyArgs),
+    Embed(EmbedArgs),
+    Similarity(SimilarityArgs),
+    Tokenize(TokenizeArgs),
+    Preprocess(PreprocessArgs),
+    Train(TrainArgs),
+    Completions(CompletionsArgs),
+}
+
+/// Say which of your labels fits each picture
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("any_labels")
+    .args(["labels", "labels_file"])
+    .required(true)
+    .multiple(true))]
+pub(crate) struct ClassifyArgs {
+    /// Pictures: JPEG, PNG, WebP, GIF, BMP or TIFF
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// Labels, separated by commas
+    #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
+    pub(crate) labels: Vec<String>,
+
+    /// File of labels, one a line; `-` is stdin
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) labels_file: Option<PathBuf>,
+
+    /// Sentence for a label, which takes the place of `{}`; several are averaged
+    #[arg(long = "template", value_name = "TEXT", value_parser = template)]
+    #[arg(default_value = "a photo of a {}.")]
+    pub(crate) templates: Vec<String>,
+
+    /// Labels to print for each picture, best first [default: all]
+    #[arg(short = 'k', long, value_name = "K", value_parser = count(1, u32::MAX))]
+    pub(crate) top: Option<usize>,
+
+    /// Print one JSON object a picture: path, predictions (label, probability, cosine)
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+
+    #[command(flatten)]
+    pub(crate) decode: DecodeArgs,
+}
+
+/// Write the embeddings of pictures or texts to a NumPy file
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("inputs").args(["images", "texts", "stdin"]).required(true))]
+pub(crate) struct EmbedArgs {
+    /// Pictures, one row each
+    #[arg(long, num_args = 1.., value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) images: Vec<PathBuf>,
+
+    /// File of texts, one a line and a row; `-` is stdin
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) texts: Option<PathBuf>,
+
+    /// The same as `--texts -`
+    #[arg(value_name = "-", value_parser = ["-"], hide_possible_values = true)]
+    pub(crate) stdin: Option<String>,
+
+    /// File to write: f32 `[N, D]`, unit-norm rows in the order of the inputs
+    #[arg(long, value_name = "X.npy", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+
+    /// Leave the features as the towers give them, not unit-norm
+    #[arg(long)]
+    pub(crate) raw: bool,
+
+    /// Cut texts that are too long for the model, instead of failing
+    #[arg(long, conflicts_with = "images")]
+    pub(crate) truncate: bool,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+
+    #[command(flatten)]
+    pub(crate) decode: DecodeArgs,
+}
+
+/// Compare pictures with texts: cosine and logit of each pair
+#[derive(Debug, Args)]
+pub(crate) struct SimilarityArgs {
+    /// Pictures: JPEG, PNG, WebP, GIF, BMP or TIFF
+    #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::FilePath)]
+    pub(crate) images: Vec<PathBuf>,
+
+    /// Texts to compare with; `--texts=TEXT` for one that begins with `-`
+    #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
+    pub(crate) texts: Vec<String>,
+
+    /// Print one JSON object a picture: path, texts (text, cosine, logit)
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+
+    #[command(flatten)]
+    pub(crate) decode: DecodeArgs,
+}
+
+/// Print the token ids of texts, from start to end token
+#[derive(Debug, Args)]
+pub(crate) struct TokenizeArgs {
+    /// Texts; `-` reads one a line from stdin
+    #[arg(default_value = "-", value_name = "TEXT")]
+    pub(crate) texts: Vec<String>,
+
+    /// Print one JSON object a text: text, ids
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Read each text as a JSON string, of any length unless one of the next two limits it
+    #[arg(long)]
+    pub(crate) json_input: bool,
+
+    /// Cut texts that are too long, instead of failing; the end token is kept
+    #[arg(long)]
+    pub(crate) truncate: bool,
+
+    /// Tokens that fit, start and end included [default: the model's]
+    #[arg(long, value_name = "N", value_parser = count(2, u32::MAX))]
+    pub(crate) context_length: Option<usize>,
+
+    #[command(flatten)]
+    pub(crate) model: DescriptionArgs,
+}
+
+/// Write a picture's pixels, as the image tower reads them, to a NumPy file
+#[derive(Debug, Args)]
+pub(crate) struct PreprocessArgs {
+    /// Picture: JPEG, PNG, WebP, GIF, BMP or TIFF
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::FilePath)]
+    pub(crate) image: PathBuf,
+
+    /// File to write: f32 `[3, S, S]`, normalised
+    #[arg(long, value_name = "X.npy", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+
+    /// When the picture becomes RGB: after resizing or before [default: the model's]
+    #[arg(long, value_parser = one_of(ORDERS))]
+    pub(crate) order: Option<Order>,
+
+    /// Resizing filter [default: the model's]
+    #[arg(long, value_parser = one_of(INTERPOLATIONS))]
+    pub(crate) interpolation: Option<Interpolation>,
+
+    /// How it becomes square: crop, distort or pad [default: the model's]
+    #[arg(long, value_parser = one_of(RESIZE_MODES))]
+    pub(crate) resize_mode: Option<ResizeMode>,
+
+    /// Side S in pixels [default: the model's]
+    #[arg(long, value_name = "S", value_parser = count(1, 4096))]
+    pub(crate) size: Option<usize>,
+
+    #[command(flatten)]
+    pub(crate) model: DescriptionArgs,
+
+    #[command(flatten)]
+    pub(crate) decode: DecodeArgs,
+}
+
+/// Train a model as a run file says
+///
+/// Prints the directory of the finished model. Ctrl-C writes a checkpoint and stops; `--resume`
+/// continues from there.
+#[derive(Debug, Args)]
+pub(crate) struct TrainArgs {
+    /// Run file
+    #[arg(value_name = "RUN.toml", value_hint = ValueHint::FilePath)]
+    pub(crate) run: PathBuf,
+
+    /// Continue from the run's last checkpoint
+    #[arg(long)]
+    pub(crate) resume: bool,
+
+    /// Where the towers run
+    #[arg(long, value_parser = one_of(DEVICES), default_value = "cpu")]
+    pub(crate) device: DeviceKind,
+}
+
+/// Print the completion script of a shell
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// Shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// A model with weights.
+#[derive(Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// Model: `default` or a checkpoint directory
+    #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]
+    #[arg(default_value = DEFAULT_MODEL)]
+    pub(crate) model: String,
+
+    /// Where the towers run
+    #[arg(long, value_parser = one_of(DEVICES), default_value = "cpu")]
+    pub(crate) device: DeviceKind,
+}
+
+/// A model that needs no weights.
+#[derive(Debug, Args)]
+pub(crate) struct DescriptionArgs {
+    /// Model: `default`, a checkpoint directory, or an architecture such as ViT-B-32
+    #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]
+    #[arg(default_value = DEFAULT_MODEL)]
+    pub(crate) model: String,
+}
+
+/// How picture files are read.
+#[derive(Debug, Args)]
+pub(crate) struct DecodeArgs {
+    /// Leave pictures as stored, whatever their EXIF orientation
+    #[arg(long)]
+    pub(crate) no_orient: bool,
+}
+
+const DEVICES: &[(&str, DeviceKind)] = &[
+    ("cpu", DeviceKind::Cpu),
+    ("cuda", DeviceKind::Cuda),
+    ("wgpu", DeviceKind::Wgpu),
+];
+const ORDERS: &[(&str, Order)] = &[("native", Order::Native), ("rgb-first", Order::RgbFirst)];
+const INTERPOLATIONS: &[(&str, Interpolation)] = &[
+    ("bicubic", Interpolation::Bicubic),
+    ("bilinear", Interpolation::Bilinear),
+];
+const RESIZE_MODES: &[(&str, ResizeMode)] = &[
+    ("shortest", ResizeMode::Shortest),
+    ("squash", ResizeMode::Squash),
+    ("longest", ResizeMode::Longest),
+];
+
+/// Reads one of the names in `table`.
+fn one_of<T: Copy + Send + Sync>(
+    table: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(table.iter().map(|(name, _)| *name)).try_map(move |given| {
+        let found = table.iter().find(|(name, _)| *name == given);
+        found.map(|(_, value)| *value).ok_or("unknown name")
+    })
+}
+
+/// Reads a whole number from `least` to `most`.
+fn count(least: u32, most: u32) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(u64::from(least)..=u64::from(most))
+}
+
+/// Reads a sentence with a place for the label.
+fn template(text: &str) -> Result<String, &'static str> {
+    match text.contains("{}") {
+        true => Ok(text.to_owned()),
+        false => Err("it has no `{}` for the label"),
+    }
+}

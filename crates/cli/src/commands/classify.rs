@@ -1,0 +1,108 @@
+//! `diptych classify`: pictures and labels → which label fits, and how well.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use diptych::image::DecodeOptions;
+use diptych::tasks::{Prediction, ZeroShot};
+use serde::Serialize;
+
+use super::open;
+use crate::Status;
+use crate::args::{ClassifyArgs, ModelArgs};
+use crate::inputs::{self, CHUNK, Pictures};
+use crate::output::Data;
+
+struct Options {
+    files: Vec<PathBuf>,
+    labels: Vec<String>,
+    templates: Vec<String>,
+    /// Labels to print for each picture.
+    top: usize,
+    json: bool,
+    model: ModelArgs,
+    decode: DecodeOptions,
+}
+
+impl Options {
+    fn new(args: ClassifyArgs) -> Result<Self> {
+        let mut labels = args.labels;
+        if let Some(path) = &args.labels_file {
+            labels.extend(inputs::lines(path)?);
+        }
+        let labels = labels
+            .iter()
+            .map(|label| label.trim())
+            .filter(|label| !label.is_empty());
+        let labels: Vec<String> = labels.map(str::to_owned).collect();
+        if labels.is_empty() {
+            bail!("there is no label in what `--labels` or `--labels-file` gave");
+        }
+        Ok(Self {
+            files: args.files,
+            labels,
+            templates: args.templates,
+            top: args.top.unwrap_or(usize::MAX),
+            json: args.json,
+            model: args.model,
+            decode: (&args.decode).into(),
+        })
+    }
+}
+
+/// A line of JSON.
+#[derive(Serialize)]
+struct Classified<'a> {
+    path: &'a str,
+    predictions: &'a [Prediction],
+}
+
+pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
+    let options = Options::new(args)?;
+    let clip = open(&options.model)?;
+    let Options {
+        labels, templates, ..
+    } = &options;
+    let label = |prompt: usize| format!("label `{}`", labels[prompt / templates.len()]);
+    let classifier =
+        ZeroShot::new(&clip, labels, templates).map_err(|e| inputs::in_text(e, label))?;
+
+    let mut data = Data::new();
+    let mut status = Status::Done;
+    for chunk in options.files.chunks(CHUNK) {
+        let pictures = Pictures::load(chunk, clip.preprocess(), &options.decode)?;
+        if pictures.report_failures() {
+            status = Status::SomeFailed;
+        }
+        let images = clip.encode_images(&pictures.pixels)?;
+        let predictions = classifier.classify(&images, options.top);
+        for (path, predictions) in pictures.paths.iter().zip(&predictions) {
+            match options.json {
+                true => {
+                    let path = &path.to_string_lossy();
+                    data.json(&Classified { path, predictions })?;
+                }
+                false => print(&mut data, path, predictions)?,
+            }
+        }
+        data.flush()?;
+    }
+    Ok(status)
+}
+
+/// For people: probability, cosine and label, a line each.
+fn print(data: &mut Data, path: &Path, predictions: &[Prediction]) -> Result<()> {
+    data.line(path.display())?;
+    for Prediction {
+        label,
+        probability,
+        cosine,
+    } in predictions
+    {
+        data.line(format_args!(
+            "{:>7.1} %  {cosine:>6.3}  {label}",
+            100.0 * probability
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! `diptych preprocess`: a picture → the pixels that the image tower reads.
+
+use anyhow::Result;
+use diptych::image::{Picture, Preprocess};
+use diptych::weights::describe;
+
+use crate::Status;
+use crate::args::PreprocessArgs;
+use crate::inputs;
+use crate::npy::NpyWriter;
+
+/// The model's preprocessing, but for what was asked otherwise.
+fn options(args: &PreprocessArgs) -> Result<Preprocess> {
+    let model = describe(&args.model.model)?.preprocess;
+    Ok(Preprocess {
+        order: args.order.unwrap_or(model.order),
+        interpolation: args.interpolation.unwrap_or(model.interpolation),
+        resize_mode: args.resize_mode.unwrap_or(model.resize_mode),
+        size: args.size.unwrap_or(model.size),
+        ..model
+    })
+}
+
+pub(crate) fn run(args: &PreprocessArgs) -> Result<Status> {
+    let preprocess = options(args)?;
+    let picture = Picture::open(&args.image, &(&args.decode).into());
+    let picture = picture.map_err(|error| inputs::explain(error, &args.image))?;
+    let pixels = preprocess.apply(&picture);
+
+    let mut file = NpyWriter::create(&args.out, &[3, pixels.side(), pixels.side()])?;
+    file.write(pixels.as_slice())?;
+    file.finish()?;
+    Ok(Status::Done)
+}

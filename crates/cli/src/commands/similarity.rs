@@ -1,0 +1,78 @@
+//! `diptych similarity`: pictures × texts → cosine, and logit = `logit_scale` · cosine.
+
+use std::path::Path;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::open;
+use crate::Status;
+use crate::args::SimilarityArgs;
+use crate::inputs::{self, CHUNK, Pictures};
+use crate::output::Data;
+
+/// A line of JSON.
+#[derive(Serialize)]
+struct Compared<'a> {
+    path: &'a str,
+    texts: &'a [Similarity<'a>],
+}
+
+#[derive(Serialize)]
+struct Similarity<'a> {
+    text: &'a str,
+    cosine: f32,
+    logit: f32,
+}
+
+pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
+    let clip = open(&args.model)?;
+    let name = |index: usize| format!("text `{}`", args.texts[index]);
+    let texts = clip
+        .encode_texts(&args.texts)
+        .map_err(|e| inputs::in_text(e, name))?;
+    let logit_scale = clip.logit_scale();
+
+    let mut data = Data::new();
+    let mut status = Status::Done;
+    for chunk in args.images.chunks(CHUNK) {
+        let pictures = Pictures::load(chunk, clip.preprocess(), &(&args.decode).into())?;
+        if pictures.report_failures() {
+            status = Status::SomeFailed;
+        }
+        let cosines = clip.encode_images(&pictures.pixels)?.cosines(&texts); // [N, M]
+        for (path, cosines) in pictures.paths.iter().zip(cosines.chunks_exact(texts.len())) {
+            let pairs = args.texts.iter().zip(cosines);
+            let texts: Vec<_> = pairs
+                .map(|(text, &cosine)| Similarity {
+                    text,
+                    cosine,
+                    logit: logit_scale * cosine,
+                })
+                .collect();
+            match args.json {
+                true => data.json(&Compared {
+                    path: &path.to_string_lossy(),
+                    texts: &texts,
+                })?,
+                false => print(&mut data, path, &texts)?,
+            }
+        }
+        data.flush()?;
+    }
+    Ok(status)
+}
+
+/// For people: cosine, logit and text, a line each.
+fn print(data: &mut Data, path: &Path, texts: &[Similarity]) -> Result<()> {
+    data.line(path.display())?;
+    for Similarity {
+        text,
+        cosine,
+        logit,
+    } in texts
+    {
+        data.line(format_args!("{cosine:>8.3}  {logit:>7.2}  {text}"))?;
+    }
+    Ok(())
+}

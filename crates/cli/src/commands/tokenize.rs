@@ -1,0 +1,138 @@
+//! `diptych tokenize`: texts → ids, from start to end token, a line each.
+//!
+//! Invariant: order is kept, and whatever has arrived is answered before more is waited for.
+
+use std::io::{BufRead, BufReader, Read};
+
+use anyhow::{Context, Result, anyhow};
+use diptych::text::{Overflow, TextError, Tokenizer};
+use diptych::weights::describe;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::Status;
+use crate::args::TokenizeArgs;
+use crate::inputs::STDIN;
+use crate::output::{Data, hinted};
+
+/// Lines that are encoded at once.
+const BATCH: usize = 4096;
+
+struct Options {
+    tokenizer: Tokenizer,
+    context_length: usize,
+    overflow: Overflow,
+    json: bool,
+    json_input: bool,
+}
+
+impl Options {
+    fn new(args: &TokenizeArgs) -> Result<Self> {
+        let description = describe(&args.model.model)?;
+        let limit = match args.json_input && !args.truncate {
+            true => usize::MAX,
+            false => description.config.text_cfg.context_length,
+        };
+        Ok(Self {
+            tokenizer: description.tokenizer,
+            context_length: args.context_length.unwrap_or(limit),
+            overflow: if args.truncate {
+                Overflow::Truncate
+            } else {
+                Overflow::Refuse
+            },
+            json: args.json,
+            json_input: args.json_input,
+        })
+    }
+}
+
+/// A line of JSON.
+#[derive(Serialize)]
+struct Tokenized<'a> {
+    text: &'a str,
+    ids: &'a [u32],
+}
+
+pub(crate) fn run(args: TokenizeArgs) -> Result<Status> {
+    let options = Options::new(&args)?;
+    let mut data = Data::new();
+    if args.texts != [STDIN] {
+        let texts: Vec<Vec<u8>> = args.texts.into_iter().map(String::into_bytes).collect();
+        options.print(&mut data, &texts, |index| format!("text {}", index + 1))?;
+        return Ok(Status::Done);
+    }
+    // Of the size of a batch, so that what has arrived is a good part of one.
+    let mut stdin = BufReader::with_capacity(1 << 20, std::io::stdin().lock());
+    let mut before = 0;
+    loop {
+        let lines = arrived(&mut stdin).context("cannot read stdin")?;
+        if lines.is_empty() {
+            return Ok(Status::Done);
+        }
+        options.print(&mut data, &lines, |index| {
+            format!("stdin: line {}", before + index + 1)
+        })?;
+        before += lines.len();
+    }
+}
+
+/// Waits for a line and takes those that came with it; none at the end.
+fn arrived(input: &mut BufReader<impl Read>) -> std::io::Result<Vec<Vec<u8>>> {
+    let mut lines = Vec::new();
+    while lines.is_empty() || (lines.len() < BATCH && input.buffer().contains(&b'\n')) {
+        let mut line = Vec::new();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        if line.ends_with(b"\n") {
+            line.truncate(line.len() - if line.ends_with(b"\r\n") { 2 } else { 1 });
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+impl Options {
+    /// Encodes texts in parallel and prints them in order, up to the first that fails.
+    fn print(
+        &self,
+        data: &mut Data,
+        texts: &[Vec<u8>],
+        name: impl Fn(usize) -> String,
+    ) -> Result<()> {
+        let encoded: Vec<Result<String>> = texts.par_iter().map(|text| self.encode(text)).collect();
+        for (index, line) in encoded.into_iter().enumerate() {
+            data.line(line.with_context(|| name(index))?)?;
+        }
+        data.flush()
+    }
+
+    /// The line that is printed for a text.
+    fn encode(&self, bytes: &[u8]) -> Result<String> {
+        let text = std::str::from_utf8(bytes).map_err(|_| anyhow!("it is not UTF-8"))?;
+        let parsed: String;
+        let text = match self.json_input {
+            true => {
+                parsed = serde_json::from_str(text).context("it is not a JSON string")?;
+                &parsed
+            }
+            false => text,
+        };
+        let ids = self
+            .tokenizer
+            .encode(text, self.context_length, self.overflow);
+        let ids = ids.map_err(|error| match error {
+            TextError::TooLong { .. } => hinted(error, "`--truncate` cuts what does not fit"),
+            other => other.into(),
+        })?;
+        match self.json {
+            true => Ok(serde_json::to_string(&Tokenized { text, ids: &ids })?),
+            false => Ok(ids
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")),
+        }
+    }
+}

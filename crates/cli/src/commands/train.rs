@@ -1,0 +1,129 @@
+//! `diptych train`: a run file → a model, with progress on the way.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use diptych::train::{Event, Outcome, Progress, Run, train};
+use indicatif::{FormattedDuration, ProgressBar};
+
+use crate::args::TrainArgs;
+use crate::output::{Data, message};
+use crate::{Status, interrupt, progress};
+
+/// Time between lines where there is no bar.
+const BETWEEN_LINES: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
+    let run = Run::open(&args.run)?;
+    interrupt::watch("stopping after this step")?;
+    let mut reporter = Reporter::new(run.optimizer.steps);
+    let outcome = train(&run, args.device.open()?, args.resume, &mut |event| {
+        reporter.tell(event);
+        match interrupt::asked() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    reporter.clear();
+    match outcome? {
+        Outcome::Finished(model) => {
+            let mut data = Data::new();
+            data.line(model.display())?;
+            data.flush()?;
+            Ok(Status::Done)
+        }
+        Outcome::Interrupted(step) => {
+            message(format_args!(
+                "stopped after {step} of {} steps; `diptych train {} --resume` continues",
+                run.optimizer.steps,
+                args.run.display()
+            ));
+            Ok(Status::Interrupted)
+        }
+    }
+}
+
+/// Tells a run's progress: a bar on a terminal, else a line now and then.
+struct Reporter {
+    bar: Option<ProgressBar>,
+    last_line: Option<Instant>,
+}
+
+impl Reporter {
+    fn new(steps: usize) -> Self {
+        let bar = std::io::stderr()
+            .is_terminal()
+            .then(|| progress::steps(steps));
+        Self {
+            bar,
+            last_line: None,
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Ready {
+                samples,
+                pass,
+                step,
+            } => {
+                self.line(&format!(
+                    "{samples} samples, {pass} in a pass; {step} steps done before"
+                ));
+            }
+            Event::Step(progress) => self.step(&progress),
+            Event::Skipped(reason) => self.line(&format!("skipped: {reason}")),
+            Event::Checkpoint(step) => self.line(&format!("step {step}: checkpoint written")),
+            Event::Validation(step, recall) => {
+                let percent = |shares: [f64; 3]| {
+                    let [at_1, at_5, at_10] = shares.map(|share| 100.0 * share);
+                    format!("{at_1:.1} / {at_5:.1} / {at_10:.1} %")
+                };
+                self.line(&format!(
+                    "step {step}: recall@1/5/10 text→image {}, image→text {}",
+                    percent(recall.image),
+                    percent(recall.text)
+                ));
+            }
+            _ => {} // events of a later library
+        }
+    }
+
+    fn step(&mut self, p: &Progress) {
+        let numbers = format!(
+            "loss {:.3} · scale {:.1} · rate {:.2e} · {:.0} pairs/s · {} left",
+            p.loss,
+            p.logit_scale,
+            p.learning_rate,
+            p.pairs_per_s,
+            FormattedDuration(p.remaining)
+        );
+        if let Some(bar) = &self.bar {
+            bar.set_position(p.step as u64);
+            bar.set_message(numbers);
+        } else if p.step == p.steps
+            || self
+                .last_line
+                .is_none_or(|at| at.elapsed() >= BETWEEN_LINES)
+        {
+            self.last_line = Some(Instant::now());
+            message(format_args!("step {}/{} · {numbers}", p.step, p.steps));
+        }
+    }
+
+    /// A line that stays.
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| message(text)),
+            None => message(text),
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Ctrl-C for long jobs: the first asks the job to end in good order, the second ends it at once.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+
+use crate::output::message;
+
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C asks; the job looks at [`asked`] and says `what_first` while it does.
+pub(crate) fn watch(what_first: &'static str) -> Result<()> {
+    let handler = move || {
+        if ASKED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        message(format_args!(
+            "\n{what_first}; press Ctrl-C again to stop at once"
+        ));
+    };
+    ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
+}
+
+/// Whether Ctrl-C has been pressed.
+pub(crate) fn asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
+}

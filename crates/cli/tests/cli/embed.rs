@@ -1,0 +1,171 @@
+//! `diptych embed`.
+
+use crate::support::*;
+
+const DIM: usize = 24;
+
+/// `diptych embed ARGS --model tiny-vit --out` a file; its shape and values.
+fn embed(args: &[&str]) -> (String, Vec<f32>) {
+    let files = folder(&[]);
+    let out = within(&files, "x.npy");
+    let model = golden("tiny-vit");
+    assert_eq!(
+        diptych(&[&["embed"], args, &["--out", &out, "--model", &model]].concat()).ok(),
+        ""
+    );
+    assert_eq!(
+        fs_err::read_dir(files.path()).unwrap().count(),
+        1,
+        "nothing else is left behind"
+    );
+    read_npy(&out)
+}
+
+fn norm(row: &[f32]) -> f32 {
+    row.iter().map(|v| v * v).sum::<f32>().sqrt()
+}
+
+#[test]
+fn pictures_become_unit_rows_in_order() {
+    let [a, b] = ["RGB.png", "420-q95.jpg"].map(picture);
+    let (shape, values) = embed(&["--images", &a, &b]);
+    assert_eq!(shape, format!("(2, {DIM})"));
+    let rows: Vec<&[f32]> = values.chunks(DIM).collect();
+    assert!(rows.iter().all(|row| (norm(row) - 1.0).abs() < 1e-6));
+    let (_, swapped) = embed(&["--images", &b, &a]);
+    assert_close(&[rows[1], rows[0]].concat(), &swapped, 1e-6);
+}
+
+#[test]
+fn raw_features_point_the_same_way() {
+    let path = picture("RGB.png");
+    let (_, unit) = embed(&["--images", &path]);
+    let (_, raw) = embed(&["--images", &path, "--raw"]);
+    assert!((norm(&raw) - 1.0).abs() > 1e-3, "{}", norm(&raw));
+    let scaled: Vec<f32> = raw.iter().map(|v| v / norm(&raw)).collect();
+    assert_close(&unit, &scaled, 1e-6);
+}
+
+#[test]
+fn each_line_of_a_text_file_is_a_row_even_an_empty_one() {
+    let files = folder(&[
+        ("texts.txt", "a cat\n\nnaïve & café\r\n".as_bytes()),
+        ("empty.txt", b""),
+    ]);
+    let (shape, values) = embed(&["--texts", &within(&files, "texts.txt")]);
+    assert_eq!(shape, format!("(3, {DIM})"));
+    assert!(values.chunks(DIM).all(|row| (norm(row) - 1.0).abs() < 1e-6));
+    assert_eq!(
+        embed(&["--texts", &within(&files, "empty.txt")]),
+        (format!("(0, {DIM})"), vec![])
+    );
+}
+
+#[test]
+fn texts_also_come_from_stdin() {
+    let files = folder(&[("texts.txt", b"a cat\na dog")]);
+    let (_, want) = embed(&["--texts", &within(&files, "texts.txt")]);
+    let (out, model) = (within(&files, "x.npy"), golden("tiny-vit"));
+    for stdin in [&["--texts", "-"][..], &["-"]] {
+        let args = [&["embed", "--out", &out, "--model", &model], stdin].concat();
+        diptych_with(&args, b"a cat\na dog\n").ok();
+        assert_eq!(read_npy(&out).1, want);
+    }
+}
+
+#[test]
+fn many_inputs_give_the_rows_of_single_ones() {
+    let names = ["RGB.png", "L.png", "RGBA.png"].map(picture);
+    let many: Vec<&str> = names.iter().map(String::as_str).cycle().take(100).collect();
+    let (shape, values) = embed(&[&["--images"], &many[..]].concat());
+    assert_eq!(shape, format!("(100, {DIM})"));
+    let (_, last) = embed(&["--images", many[99]]);
+    assert_close(&values[99 * DIM..], &last, 1e-6);
+}
+
+#[test]
+fn one_bad_input_fails_the_file_and_leaves_the_old_one() {
+    let files = folder(&[
+        ("x.npy", b"old"),
+        ("cut.png", b"\x89PNG\r\n\x1a\n"),
+        ("latin1.txt", b"\xe9"),
+    ]);
+    let [out, cut, latin1] = ["x.npy", "cut.png", "latin1.txt"].map(|name| within(&files, name));
+    let model = golden("tiny-vit");
+    let check = |args: &[&str], words: &[&str]| {
+        let ran = diptych(&[&["embed", "--out", &out, "--model", &model], args].concat());
+        assert_eq!(ran.fails(words), "");
+        assert_eq!(fs_err::read(&out).unwrap(), b"old");
+        assert_eq!(
+            fs_err::read_dir(files.path()).unwrap().count(),
+            3,
+            "no part is left behind"
+        );
+    };
+    check(
+        &["--images", &picture("RGB.png"), &cut],
+        &["cut.png: damaged PNG", "\n\nhint: nothing was written"],
+    );
+    check(&["--images", "gone.png"], &["gone.png"]);
+    check(&["--texts", "gone.txt"], &["gone.txt"]);
+    check(&["--texts", &latin1], &["latin1.txt: line 1 is not UTF-8"]);
+    check(&[], &["--images", "--texts"]);
+    check(
+        &["--images", &cut, "--texts", &latin1],
+        &["cannot be used with"],
+    );
+}
+
+#[test]
+fn a_text_that_is_too_long_is_named_or_cut() {
+    let long = "z ".repeat(30);
+    let text = format!("{}{long}\n", "short\n".repeat(70)); // in the second chunk
+    let files = folder(&[("texts.txt", text.as_bytes())]);
+    let [texts, out] = ["texts.txt", "x.npy"].map(|name| within(&files, name));
+    let args = [
+        "embed",
+        "--texts",
+        &texts,
+        "--out",
+        &out,
+        "--model",
+        &golden("tiny-vit"),
+    ];
+    diptych(&args).fails(&["texts.txt: line 71: text has 32 tokens, but the context length is 18"]);
+    let (shape, _) = embed(&["--texts", &texts, "--truncate"]);
+    assert_eq!(shape, format!("(71, {DIM})"));
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let files = folder(&[]);
+    let path = picture("RGB.png");
+    let model = golden("tiny-vit");
+    for out in [within(&files, ""), within(&files, "gone/x.npy")] {
+        let args = ["embed", "--images", &path, "--out", &out, "--model", &model];
+        diptych(&args).fails(&["cannot write", &out]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_keeps_leading_to_the_file_that_is_replaced() {
+    let files = folder(&[("real.npy", b"old")]);
+    std::os::unix::fs::symlink("real.npy", files.path().join("link.npy")).unwrap();
+    let out = within(&files, "link.npy");
+    let args = [
+        "embed",
+        "--images",
+        &picture("RGB.png"),
+        "--out",
+        &out,
+        "--model",
+        &golden("tiny-vit"),
+    ];
+    diptych(&args).ok();
+    assert_eq!(
+        read_npy(&within(&files, "real.npy")).0,
+        format!("(1, {DIM})")
+    );
+    assert!(files.path().join("link.npy").is_symlink());
+}

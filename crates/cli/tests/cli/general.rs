@@ -1,0 +1,151 @@
+//! What all commands share: models, threads, help, completions, the manual.
+
+use crate::support::*;
+
+#[test]
+fn an_unknown_model_is_refused_with_the_known_names() {
+    let path = picture("RGB.png");
+    let known = ["no-such-model", "default", "ViT-B-32"];
+    diptych(&["classify", &path, "--labels", "a", "--model", known[0]]).fails(&known);
+    diptych(&["similarity", &path, "--texts", "a", "--model", known[0]]).fails(&known);
+    diptych(&[
+        "embed", "--images", &path, "--out", "x.npy", "--model", known[0],
+    ])
+    .fails(&known);
+    diptych(&["tokenize", "a", "--model", known[0]]).fails(&known);
+    diptych(&["preprocess", &path, "--out", "x.npy", "--model", known[0]]).fails(&known);
+    let args = ["classify", &path, "--labels", "a", "--model", "ViT-B-32"];
+    diptych(&args).fails(&["ViT-B-32", "weights"]);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named() {
+    let files = folder(&[
+        ("open_clip_config.json", b"{}"),
+        ("open_clip_model.safetensors", b""),
+    ]);
+    let model = within(&files, "");
+    diptych(&["tokenize", "a", "--model", &model]).fails(&["open_clip_"]);
+    let empty = folder(&[]);
+    diptych(&["tokenize", "a", "--model", &within(&empty, "")]).fails(&["open_clip_config.json"]);
+}
+
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+#[test]
+fn a_device_that_this_build_lacks_is_refused_with_the_feature() {
+    let args = [
+        "similarity",
+        &picture("RGB.png"),
+        "--texts",
+        "a",
+        "--device",
+        "cuda",
+    ];
+    diptych(&args).fails(&["--features cuda"]);
+    diptych(&["train", "run.toml", "--device", "tpu"]).fails(&["cpu, cuda, wgpu"]);
+}
+
+#[test]
+fn the_default_model_works_from_any_folder() {
+    let elsewhere = folder(&[]);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_diptych"));
+    command.args([
+        "classify",
+        &picture("RGB.png"),
+        "--labels",
+        "cat,dog",
+        "--json",
+    ]);
+    let output = command.current_dir(elsewhere.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(line["predictions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing_but_time() {
+    let args = [
+        "similarity",
+        &picture("RGB.png"),
+        "--texts",
+        "a",
+        "--model",
+        &golden("tiny-vit"),
+    ];
+    let one = diptych(&[&args[..], &["--threads", "1"]].concat()).ok();
+    assert_eq!(
+        one,
+        diptych(&[&["--threads", "3"], &args[..]].concat()).ok()
+    );
+    for wrong in ["0", "-1", "9999", "many"] {
+        let flag = format!("--threads={wrong}");
+        diptych(&[&args[..], &[&flag]].concat()).fails(&["--threads"]);
+    }
+}
+
+#[test]
+fn completions_name_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = diptych(&["completions", shell]).ok();
+        for command in commands() {
+            assert!(script.contains(&command), "{shell}: {command}");
+        }
+    }
+    diptych(&["completions", "csh"]).fails(&["bash"]);
+}
+
+#[test]
+fn help_and_version_go_to_stdout_and_mistakes_to_stderr() {
+    assert_eq!(
+        diptych(&["--version"]).ok(),
+        concat!("diptych ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+    assert!(diptych(&["--help"]).ok().contains("Usage: diptych"));
+    let none = diptych(&[]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(2), ""));
+    assert!(none.stderr.contains("Usage: diptych"));
+    diptych(&["clasify"]).fails(&["classify"]);
+}
+
+#[test]
+fn the_manual_is_what_help_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+    let manual = fs_err::read_to_string(path).unwrap();
+    let trimmed = |text: &str| {
+        text.trim_end()
+            .lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let mut want = vec![("diptych".to_owned(), trimmed(&diptych(&["--help"]).ok()))];
+    for command in commands() {
+        let help = trimmed(&diptych(&[&command, "--help"]).ok());
+        want.push((format!("diptych {command}"), help));
+    }
+    let sections: Vec<(String, String)> = manual
+        .split("\n## `")
+        .skip(1)
+        .map(|section| {
+            let (title, rest) = section.split_once("`\n\n```text\n").unwrap();
+            let (help, _) = rest.split_once("\n```\n").unwrap();
+            (title.to_owned(), help.to_owned())
+        })
+        .collect();
+    assert!(
+        sections == want,
+        "docs/cli.md is stale: run `cargo xtask docs`"
+    );
+}
+
+/// The commands that the help lists, but `help` itself.
+fn commands() -> Vec<String> {
+    let help = diptych(&["--help"]).ok();
+    let (_, after) = help.split_once("Commands:\n").unwrap();
+    let names = after.lines().take_while(|line| !line.is_empty());
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    names
+        .filter(|name| *name != "help")
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,14 @@
+//! The binary as its users meet it: files and words in, stdout, stderr and exit code out.
+//!
+//! Models are the tiny golden checkpoints, pictures those of `crates/diptych/tests/golden/pixels`.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on should panic")]
+
+mod classify;
+mod embed;
+mod general;
+mod preprocess;
+mod similarity;
+mod support;
+mod tokenize;
+mod train;

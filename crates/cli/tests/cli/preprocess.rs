@@ -1,0 +1,99 @@
+//! `diptych preprocess`.
+
+use std::collections::HashSet;
+
+use crate::support::*;
+
+const SIDE: usize = 16;
+
+#[test]
+fn pixels_are_the_references_for_every_combination_of_choices() {
+    // Of the OpenAI architectures; expected.rgb has the levels before them.
+    let mean = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+    let std = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+    let cases = fs_err::read_to_string(picture("cases.tsv")).unwrap();
+    let expected = fs_err::read(picture("expected.rgb")).unwrap();
+    let files = folder(&[]);
+    let out = within(&files, "x.npy");
+    let mut seen = HashSet::new();
+    for (case, rgb) in cases.lines().skip(1).zip(expected.chunks(SIDE * SIDE * 3)) {
+        let [file, order, interpolation, resize_mode, size, orient, lossy] =
+            case.split('\t').collect::<Vec<_>>().try_into().unwrap();
+        let is_new = seen.insert((order, interpolation, resize_mode, orient));
+        if lossy == "true" || !is_new {
+            continue;
+        }
+        let path = picture(file);
+        let mut args = vec![
+            "preprocess",
+            &path,
+            "--out",
+            &out,
+            "--model",
+            "ViT-B-32",
+            "--size",
+            size,
+        ];
+        args.extend([
+            "--order",
+            order,
+            "--interpolation",
+            interpolation,
+            "--resize-mode",
+            resize_mode,
+        ]);
+        args.extend((orient == "false").then_some("--no-orient"));
+        assert_eq!(diptych(&args).ok(), "");
+        let (shape, values) = read_npy(&out);
+        assert_eq!(shape, "(3, 16, 16)");
+        for (c, plane) in values.chunks(SIDE * SIDE).enumerate() {
+            let want = rgb.iter().skip(c).step_by(3);
+            let want: Vec<f32> = want
+                .map(|&v| (f32::from(v) / 255.0 - mean[c]) / std[c])
+                .collect();
+            assert_eq!(plane, want, "{case}, channel {c}");
+        }
+    }
+    assert!(seen.len() >= 8, "{seen:?}");
+}
+
+#[test]
+fn choices_are_the_models_own_by_default() {
+    let files = folder(&[]);
+    let out = within(&files, "x.npy");
+    let path = picture("RGB.png");
+    for (model, side) in [
+        ("ViT-B-32", 224),
+        ("RN50x4", 288),
+        (&*golden("tiny-resnet"), 64),
+    ] {
+        diptych(&["preprocess", &path, "--out", &out, "--model", model]).ok();
+        let (shape, values) = read_npy(&out);
+        assert_eq!(
+            (shape, values.len()),
+            (format!("(3, {side}, {side})"), 3 * side * side)
+        );
+    }
+}
+
+#[test]
+fn wrong_inputs_are_named_and_nothing_is_written() {
+    let png = fs_err::read(picture("RGB.png")).unwrap();
+    let files = folder(&[("cut.png", &png[..60]), ("text.png", b"no picture at all")]);
+    let [cut, text, out] = ["cut.png", "text.png", "x.npy"].map(|name| within(&files, name));
+    let check = |args: &[&str], words: &[&str]| {
+        let all = [&["preprocess", "--out", &out, "--model", "ViT-B-32"], args].concat();
+        diptych(&all).fails(words);
+        assert!(!std::path::Path::new(&out).exists());
+    };
+    check(&[&cut], &["cut.png: damaged PNG"]);
+    check(&[&text], &["text.png: not a picture"]);
+    check(&["gone.png"], &["gone.png"]);
+    check(&[&golden("pixels")], &["is a directory"]);
+    check(&[&picture("RGB.png"), "--size", "0"], &["--size"]);
+    check(&[&picture("RGB.png"), "--size", "100000"], &["--size"]);
+    check(
+        &[&picture("RGB.png"), "--order", "last"],
+        &["native, rgb-first"],
+    );
+}
