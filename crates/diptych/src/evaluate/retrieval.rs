@@ -28,7 +28,7 @@ const RANKS: [usize; 3] = [1, 5, 10];
 /// Measures `model` on samples with any number of captions each.
 ///
 /// # Errors
-/// [`Error::Shard`] for a picture that can't be decoded.
+/// [`Error::Shard`](crate::Error::Shard) for a picture that can't be decoded.
 pub fn retrieval(
     model: &ClipModel,
     description: &Description,
@@ -81,7 +81,7 @@ fn recall(
         let own = row.iter().zip(item_owner).filter(|&(_, &o)| o == owner);
         let best = own.map(|(&c, _)| c).fold(f32::NEG_INFINITY, f32::max);
         let others = row.iter().zip(item_owner).filter(|&(_, &o)| o != owner);
-        others.filter(|&(&c, _)| !(c < best)).count()
+        others.filter(|&(&c, _)| c >= best || c.is_nan()).count()
     };
     let ranks: Vec<usize> = cosines
         .par_chunks_exact(items.len().max(1))

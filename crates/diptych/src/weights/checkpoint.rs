@@ -118,13 +118,13 @@ fn check_values(name: &str, values: &[f32]) -> Option<String> {
         ));
     }
     let negative = values.iter().position(|&v| v < 0.0);
-    match negative.filter(|_| name.ends_with(".running_var")) {
-        Some(i) => Some(format!(
+    let place = negative.filter(|_| name.ends_with(".running_var"));
+    place.map(|i| {
+        format!(
             "`{name}` is {} at {i}, and a variance is not negative",
             values[i]
-        )),
-        None => None,
-    }
+        )
+    })
 }
 
 /// Whether two shapes agree; a scalar may be stored as `[]` or `[1]`.
