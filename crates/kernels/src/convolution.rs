@@ -1,0 +1,365 @@
+//! Convolutions of channels-last maps, forward and backward; a linear layer is the one with `K` = 1.
+//!
+//! Nothing is gathered: a row of the left factor is read where it lies in a padded copy of the map,
+//! a kernel row at a time, since the values under a kernel row follow each other.
+//!
+//! Pictures are split among threads in parts that do not depend on the number of threads, so neither
+//! do the results.
+
+use half::bf16;
+use rayon::prelude::*;
+
+use crate::element::{Element, Precision};
+use crate::isa::Isa;
+use crate::product::{Left, Right, multiply};
+
+/// The geometry of a convolution, padded by `K / 2`, without bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Input rows `H`.
+    pub height: usize,
+    /// Input columns `W`.
+    pub width: usize,
+    /// Input channels `I`.
+    pub inputs: usize,
+    /// Output channels `O`.
+    pub outputs: usize,
+    /// Kernel side `K`, odd.
+    pub kernel: usize,
+    /// Input positions from one output position to the next.
+    pub stride: usize,
+}
+
+/// Positions that are worked on at a time: enough for the tiles, few enough for the cache.
+const POSITIONS: usize = 1024;
+
+/// Parts that a batch is split into at least, where it has as many pictures.
+const PARTS: usize = 8;
+
+impl Convolution {
+    /// Output rows.
+    pub fn out_height(&self) -> usize {
+        self.height.div_ceil(self.stride)
+    }
+
+    /// Output columns.
+    pub fn out_width(&self) -> usize {
+        self.width.div_ceil(self.stride)
+    }
+
+    /// Convolves `x` `[N, H, W, I]` with `weight` `[O, I, K, K]`: `[N, H', W', O]`.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape says.
+    pub fn forward(&self, precision: Precision, x: &[f32], weight: &[f32]) -> Vec<f32> {
+        match precision {
+            Precision::F32 => self.forward_as::<f32>(Isa::current(), x, weight),
+            Precision::Bf16 => self.forward_as::<bf16>(Isa::current(), x, weight),
+        }
+    }
+
+    /// The gradient of `x`, given `grad` `[N, H', W', O]` of the output.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape says.
+    pub fn input_gradient(&self, precision: Precision, grad: &[f32], weight: &[f32]) -> Vec<f32> {
+        match precision {
+            Precision::F32 => self.input_gradient_as::<f32>(Isa::current(), grad, weight),
+            Precision::Bf16 => self.input_gradient_as::<bf16>(Isa::current(), grad, weight),
+        }
+    }
+
+    /// The gradient of `weight`, given `x` and `grad` `[N, H', W', O]` of the output.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape says.
+    pub fn weight_gradient(&self, precision: Precision, x: &[f32], grad: &[f32]) -> Vec<f32> {
+        match precision {
+            Precision::F32 => self.weight_gradient_as::<f32>(Isa::current(), x, grad),
+            Precision::Bf16 => self.weight_gradient_as::<bf16>(Isa::current(), x, grad),
+        }
+    }
+
+    pub(crate) fn forward_as<E: Element>(&self, isa: Isa, x: &[f32], weight: &[f32]) -> Vec<f32> {
+        let c = self.flat();
+        let [k, i, o] = [c.kernel, c.inputs, c.outputs];
+        assert_eq!(weight.len(), o * i * k * k, "weight's length");
+        let right = pack_weight::<E>(isa, [k, i, o], |out, input, y, x| {
+            weight[((out * i + input) * k + y) * k + x]
+        });
+        let map = Map::new::<E>(&c, i, 1);
+        correlate(isa, &map, c.stride, &right, (x, o))
+    }
+
+    pub(crate) fn input_gradient_as<E: Element>(
+        &self,
+        isa: Isa,
+        grad: &[f32],
+        weight: &[f32],
+    ) -> Vec<f32> {
+        let c = self.flat();
+        let [k, i, o] = [c.kernel, c.inputs, c.outputs];
+        assert_eq!(weight.len(), o * i * k * k, "weight's length");
+        // The adjoint of a correlation is one with the kernel turned by half a circle, inputs and
+        // outputs exchanged, over a map with zeros between the positions that a stride left out.
+        let right = pack_weight::<E>(isa, [k, o, i], |input, out, y, x| {
+            weight[((out * i + input) * k + k - 1 - y) * k + k - 1 - x]
+        });
+        let map = Map::new::<E>(&c, o, c.stride);
+        correlate(isa, &map, 1, &right, (grad, i))
+    }
+
+    pub(crate) fn weight_gradient_as<E: Element>(
+        &self,
+        isa: Isa,
+        x: &[f32],
+        grad: &[f32],
+    ) -> Vec<f32> {
+        let c = self.flat();
+        let [k, i, o] = [c.kernel, c.inputs, c.outputs];
+        let (x_len, grad_len) = (c.height * c.width * i, c.out_height() * c.out_width() * o);
+        let n = x.len() / x_len.max(1);
+        assert!(x.len() == n * x_len && grad.len() == n * grad_len, "lengths");
+        let part = n.div_ceil(PARTS).max(1);
+        let chunk = (POSITIONS / (c.out_height() * c.out_width())).clamp(1, part);
+        let parts: Vec<Vec<f32>> = x
+            .par_chunks(part * x_len)
+            .zip(grad.par_chunks(part * grad_len))
+            .map(|(x, grad)| {
+                let mut sum = vec![0f32; k * k * i * o]; // [K, K, I, O]
+                let chunks = x.chunks(chunk * x_len).zip(grad.chunks(chunk * grad_len));
+                for (x, grad) in chunks {
+                    c.add_weight_gradient::<E>(isa, x, grad, &mut sum);
+                }
+                sum
+            })
+            .collect();
+        let mut gradient = vec![0f32; o * i * k * k];
+        for part in parts {
+            for (tap, rows) in part.chunks_exact(i * o).enumerate() {
+                for (input, row) in rows.chunks_exact(o).enumerate() {
+                    for (out, value) in row.iter().enumerate() {
+                        gradient[(out * i + input) * k * k + tap] += value;
+                    }
+                }
+            }
+        }
+        gradient
+    }
+
+    /// Adds some pictures' share of the weight's gradient, `[K, K, I, O]`.
+    ///
+    /// The summed dimension is positions. For every kernel column there is a copy of the map in steps
+    /// of output positions: row by row, the rows that a kernel row meets together.
+    fn add_weight_gradient<E: Element>(
+        &self,
+        isa: Isa,
+        x: &[f32],
+        grad: &[f32],
+        sum: &mut [f32],
+    ) {
+        // The pictures of a linear layer are single positions: taken as one row, none is half a step.
+        let c = if self.height * self.width == 1 && self.kernel == 1 {
+            Self {
+                width: x.len() / self.inputs,
+                ..*self
+            }
+        } else {
+            *self
+        };
+        let [k, i, o, s] = [c.kernel, c.inputs, c.outputs, c.stride];
+        let (h_out, w_out) = (c.out_height(), c.out_width());
+        let n = x.len() / (c.height * c.width * i);
+        let steps = w_out.div_ceil(E::STEP); // of an output row
+        let row_len = steps * i * E::STEP;
+        // Rows that a kernel row meets are `s` apart: those of one remainder lie together.
+        let rows = (c.height + k - 1).div_ceil(s);
+        let picture_len = s * rows * row_len;
+        let zeros = vec![0f32; i];
+        let mut copies = vec![E::default(); k * n * picture_len];
+        for (place, out) in copies.chunks_exact_mut(row_len).enumerate() {
+            let (rest, row) = (place / rows, place % rows);
+            let (rest, remainder) = (rest / s, rest % s);
+            let (kx, picture) = (rest / n, rest % n);
+            let y = (row * s + remainder).wrapping_sub(k / 2);
+            if y >= c.height {
+                continue; // padding
+            }
+            let line = &x[(picture * c.height + y) * c.width * i..][..c.width * i];
+            let at = |x_out: usize| {
+                let x = (x_out * s + kx).wrapping_sub(k / 2);
+                if x < c.width && x_out < w_out {
+                    &line[x * i..(x + 1) * i]
+                } else {
+                    &zeros
+                }
+            };
+            for (step, out) in out.chunks_exact_mut(i * E::STEP).enumerate() {
+                let rows = [0, E::STEP - 1].map(|half| at(step * E::STEP + half));
+                E::interleave(isa, rows, out);
+            }
+        }
+        let mut starts = Vec::with_capacity(k * k * i);
+        for ky in 0..k {
+            for kx in 0..k {
+                let first = kx * n * picture_len + (ky % s * rows + ky / s) * row_len;
+                starts.extend((0..i).map(|channel| first + channel * E::STEP));
+            }
+        }
+        let left = Left {
+            data: &copies,
+            segments: n,
+            segment_stride: picture_len,
+            steps: h_out * steps,
+            step_stride: i * E::STEP,
+        };
+        let right = Right::pack(isa, [n * h_out * steps, o], |place| {
+            let (line, x) = (place / (steps * E::STEP), place % (steps * E::STEP));
+            (x < w_out).then(|| &grad[(line * w_out + x) * o..][..o])
+        });
+        multiply(isa, &left, &starts, &right, (sum, true));
+    }
+
+    /// A linear layer's positions as pictures of their own, so that they are split evenly.
+    fn flat(self) -> Self {
+        match (self.kernel, self.stride) {
+            (1, 1) => Self {
+                height: 1,
+                width: 1,
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
+/// Packs a kernel whose value for an output and input channel and a place is `at(out, input, y, x)`.
+fn pack_weight<E: Element>(
+    isa: Isa,
+    [kernel, inputs, outputs]: [usize; 3],
+    at: impl Fn(usize, usize, usize, usize) -> f32,
+) -> Right<E> {
+    let even = inputs.next_multiple_of(E::STEP);
+    let mut rows = vec![0f32; kernel * kernel * even * outputs];
+    for (place, row) in rows.chunks_exact_mut(outputs).enumerate() {
+        let (tap, input) = (place / even, place % even);
+        if input < inputs {
+            for (out, value) in row.iter_mut().enumerate() {
+                *value = at(out, input, tap / kernel, tap % kernel);
+            }
+        }
+    }
+    let steps = kernel * kernel * even / E::STEP;
+    Right::pack(isa, [steps, outputs], |k| {
+        rows.get(k * outputs..(k + 1) * outputs)
+    })
+}
+
+/// A map that a kernel slides over, and its padded copy.
+struct Map {
+    /// Rows and columns that the kernel's centre may take.
+    height: usize,
+    width: usize,
+    /// Rows and columns of the values given; each is `spread` from the next.
+    from_height: usize,
+    from_width: usize,
+    spread: usize,
+    channels: usize,
+    /// Channels of the copy: whole steps.
+    even: usize,
+    kernel: usize,
+}
+
+impl Map {
+    fn new<E: Element>(c: &Convolution, channels: usize, spread: usize) -> Self {
+        Self {
+            height: c.height,
+            width: c.width,
+            from_height: c.height.div_ceil(spread),
+            from_width: c.width.div_ceil(spread),
+            spread,
+            channels,
+            even: channels.next_multiple_of(E::STEP),
+            kernel: c.kernel,
+        }
+    }
+
+    /// Values of a row of the copy.
+    fn row_len(&self) -> usize {
+        (self.width + self.kernel - 1) * self.even
+    }
+
+    /// Values of a picture of the copy.
+    fn copy_len(&self) -> usize {
+        (self.height + self.kernel - 1) * self.row_len()
+    }
+
+    /// Values of a picture as given.
+    fn from_len(&self) -> usize {
+        self.from_height * self.from_width * self.channels
+    }
+
+    /// Copies pictures, with a border of zeros.
+    fn copy<E: Element>(&self, isa: Isa, x: &[f32]) -> Vec<E> {
+        let pad = self.kernel / 2;
+        let mut copy = vec![E::default(); x.len() / self.from_len() * self.copy_len()];
+        let whole = self.kernel == 1 && self.spread == 1 && self.even == self.channels;
+        if whole {
+            E::narrow(isa, x, &mut copy);
+            return copy;
+        }
+        let pictures = copy.chunks_exact_mut(self.copy_len());
+        for (copy, x) in pictures.zip(x.chunks_exact(self.from_len())) {
+            for (y, line) in x.chunks_exact(self.from_width * self.channels).enumerate() {
+                let row = &mut copy[(y * self.spread + pad) * self.row_len()..];
+                let row = &mut row[pad * self.even..];
+                if self.spread == 1 && self.even == self.channels {
+                    E::narrow(isa, line, &mut row[..line.len()]);
+                    continue;
+                }
+                for (x, values) in line.chunks_exact(self.channels).enumerate() {
+                    let place = x * self.spread * self.even;
+                    E::narrow(isa, values, &mut row[place..place + self.channels]);
+                }
+            }
+        }
+        copy
+    }
+}
+
+/// Slides a packed kernel over `x`: `[N, H', W', outputs]`.
+fn correlate<E: Element>(
+    isa: Isa,
+    map: &Map,
+    stride: usize,
+    right: &Right<E>,
+    (x, outputs): (&[f32], usize),
+) -> Vec<f32> {
+    let (h_out, w_out) = (map.height.div_ceil(stride), map.width.div_ceil(stride));
+    let n = x.len() / map.from_len().max(1);
+    assert_eq!(x.len(), n * map.from_len(), "the map's length");
+    let chunk = (POSITIONS / (h_out * w_out)).clamp(1, n.div_ceil(PARTS).max(1));
+    let mut starts = Vec::with_capacity(chunk * h_out * w_out);
+    for picture in 0..chunk {
+        for y in 0..h_out {
+            let row = picture * map.copy_len() + y * stride * map.row_len();
+            starts.extend((0..w_out).map(|x| row + x * stride * map.even));
+        }
+    }
+    let mut out = vec![0f32; n * h_out * w_out * outputs];
+    out.par_chunks_mut(chunk * h_out * w_out * outputs)
+        .zip(x.par_chunks(chunk * map.from_len()))
+        .for_each(|(out, x)| {
+            let copy = map.copy::<E>(isa, x);
+            let left = Left {
+                data: &copy,
+                segments: map.kernel,
+                segment_stride: map.row_len(),
+                steps: map.kernel * map.even / E::STEP,
+                step_stride: E::STEP,
+            };
+            let starts = &starts[..out.len() / outputs];
+            multiply(isa, &left, starts, right, (out, false));
+        });
+    out
+}

@@ -1,0 +1,166 @@
+//! Every instruction set against the scalar twin, and the scalar twin against the definition.
+
+use half::bf16;
+use proptest::prelude::*;
+
+use crate::convolution::Convolution;
+use crate::element::Element;
+use crate::isa::Isa;
+use crate::norm::{Norm, batch_norm_backward_with, batch_norm_with};
+
+/// Deterministic values in −1 … 1.
+fn values(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(747_796_405).wrapping_add(1);
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0 + 1e-4
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// The same values, rounded as the format rounds them.
+fn rounded<E: Element>(values: &[f32]) -> Vec<f64> {
+    let round = |v: &f32| match E::STEP {
+        1 => f64::from(*v),
+        _ => f64::from(bf16::from_f32(*v).to_f32()),
+    };
+    values.iter().map(round).collect()
+}
+
+/// Calls `f(output index, input index, weight index)` for every product of a convolution.
+fn for_each_product(c: &Convolution, n: usize, mut f: impl FnMut(usize, usize, usize)) {
+    let (k, pad) = (c.kernel, c.kernel / 2);
+    for picture in 0..n {
+        for y in 0..c.out_height() {
+            for x in 0..c.out_width() {
+                for ky in 0..k {
+                    for kx in 0..k {
+                        let (from_y, from_x) = (y * c.stride + ky, x * c.stride + kx);
+                        if from_y < pad || from_x < pad {
+                            continue;
+                        }
+                        let (from_y, from_x) = (from_y - pad, from_x - pad);
+                        if from_y >= c.height || from_x >= c.width {
+                            continue;
+                        }
+                        let out = ((picture * c.out_height() + y) * c.out_width() + x) * c.outputs;
+                        let from = ((picture * c.height + from_y) * c.width + from_x) * c.inputs;
+                        for o in 0..c.outputs {
+                            for i in 0..c.inputs {
+                                f(out + o, from + i, ((o * c.inputs + i) * k + ky) * k + kx);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Holds a result to sums of `terms` products of values up to 1: each rounds by at most ε.
+#[track_caller]
+fn close(got: &[f32], want: &[f64], terms: usize) {
+    assert_eq!(got.len(), want.len());
+    let bound = terms as f64 * f64::from(f32::EPSILON) * 2.0 + 1e-6;
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        assert!((f64::from(*got) - want).abs() <= bound, "at {i}: {got}, wanted {want}");
+    }
+}
+
+fn check<E: Element>(c: Convolution, n: usize) {
+    let x = values(n * c.height * c.width * c.inputs, 1);
+    let weight = values(c.outputs * c.inputs * c.kernel * c.kernel, 2);
+    let grad = values(n * c.out_height() * c.out_width() * c.outputs, 3);
+    let [rx, rw, rg] = [&x, &weight, &grad].map(|v| rounded::<E>(v));
+    let mut output = vec![0f64; grad.len()];
+    let mut grad_x = vec![0f64; x.len()];
+    let mut grad_weight = vec![0f64; weight.len()];
+    for_each_product(&c, n, |o, i, w| {
+        output[o] += rx[i] * rw[w];
+        grad_x[i] += rg[o] * rw[w];
+        grad_weight[w] += rg[o] * rx[i];
+    });
+    let taps = c.kernel * c.kernel;
+    for isa in Isa::all() {
+        close(&c.forward_as::<E>(isa, &x, &weight), &output, taps * c.inputs);
+        let got = c.input_gradient_as::<E>(isa, &grad, &weight);
+        close(&got, &grad_x, taps * c.outputs);
+        let got = c.weight_gradient_as::<E>(isa, &x, &grad);
+        close(&got, &grad_weight, n * c.out_height() * c.out_width());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn convolutions_are_their_definition_on_every_instruction_set(
+        n in 1..20usize, height in 1..8usize, width in 1..8usize,
+        inputs in 1..20usize, outputs in 1..70usize, kernel in 0..3usize, stride in 1..4usize,
+    ) {
+        let c = Convolution { height, width, inputs, outputs, kernel: 2 * kernel + 1, stride };
+        check::<f32>(c, n);
+        check::<bf16>(c, n);
+    }
+
+    #[test]
+    fn linear_layers_are_their_definition_on_every_instruction_set(
+        rows in 1..300usize, inputs in 1..40usize, outputs in 1..200usize,
+    ) {
+        let c = Convolution { height: 1, width: 1, inputs, outputs, kernel: 1, stride: 1 };
+        check::<f32>(c, rows);
+        check::<bf16>(c, rows);
+    }
+
+    #[test]
+    fn batch_norm_is_the_same_on_every_instruction_set(
+        rows in 1..700usize, c in 1..70usize, relu in any::<bool>(),
+    ) {
+        let x = values(rows * c, 1);
+        let [weight, bias] = [values(c, 2), values(c, 3)];
+        let grad = values(rows * c, 4);
+        let norm = Norm { epsilon: 1e-5, relu };
+        let want = batch_norm_with(Isa::Scalar, norm, &x, [&weight, &bias]);
+        let parts = |y: &Vec<f32>, m: &Vec<f32>, v: &Vec<f32>, isa| {
+            batch_norm_backward_with(isa, norm, [&x, y, &grad], [&weight, m, v])
+        };
+        let want_back = parts(&want.0, &want.1, &want.2, Isa::Scalar);
+        for isa in Isa::all() {
+            let got = batch_norm_with(isa, norm, &x, [&weight, &bias]);
+            prop_assert_eq!(&got, &want);
+            let back = parts(&got.0, &got.1, &got.2, isa);
+            prop_assert_eq!(&back.x, &want_back.x);
+            prop_assert_eq!(&back.weight, &want_back.weight);
+            prop_assert_eq!(&back.bias, &want_back.bias);
+        }
+    }
+}
+
+#[test]
+fn nan_passes_through_batch_norm() {
+    let x = [1.0, f32::NAN, 2.0, 3.0];
+    for relu in [false, true] {
+        let norm = Norm { epsilon: 1e-5, relu };
+        let (y, ..) = batch_norm_with(Isa::current(), norm, &x, [&[1.0, 1.0], &[0.0, 0.0]]);
+        assert!(y.iter().skip(1).step_by(2).all(|v| v.is_nan()), "relu {relu}");
+    }
+}
+
+#[test]
+fn bf16_rounds_to_nearest_with_ties_to_even() {
+    // Halfway between two bf16, with even and odd lower neighbours; normal numbers of every size.
+    let halfway = [0x3f80_8000u32, 0x3f81_8000, 0x3f80_8001, 0x3f80_7fff];
+    let halfway = halfway.map(f32::from_bits);
+    let sizes: Vec<f32> = (-120..120).map(|e| 1.37f32 * 2f32.powi(e)).collect();
+    for values in [&halfway[..], &sizes] {
+        let want: Vec<bf16> = values.iter().map(|v| bf16::from_f32(*v)).collect();
+        for isa in Isa::all() {
+            let mut got = vec![bf16::default(); values.len()];
+            bf16::narrow(isa, values, &mut got);
+            assert_eq!(got, want, "{isa:?}");
+            let mut pairs = vec![bf16::default(); 2 * values.len()];
+            bf16::interleave(isa, [values, values], &mut pairs);
+            assert!(pairs.chunks(2).zip(&want).all(|(p, w)| p == [*w, *w]), "{isa:?}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! One tile of a product: up to eight rows by up to 48 columns, summed in registers.
+//!
+//! The left factor is read in place, wherever its rows lie, so a convolution needs no gathered copy;
+//! the right factor is packed. One file per instruction set, and the scalar twin here.
+
+#![allow(unsafe_code, reason = "enters the instruction sets' files, once bounds are checked")]
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+use half::bf16;
+
+use crate::element::Element;
+use crate::isa::Isa;
+
+/// Rows of a tile.
+pub(crate) const ROWS: usize = 8;
+
+/// Columns come in units of the widest register.
+pub(crate) const UNIT: usize = 16;
+
+/// Units of a tile. Three by eight rows fill 24 of AVX-512's 32 registers with sums.
+pub(crate) const UNITS: usize = 3;
+
+/// The factors of one tile, and where its result goes.
+///
+/// Row `r`, step `s` of segment `g` of the left factor is the `STEP` values of `left` from
+/// `starts[r] + g · segment_stride + s · step_stride`. The right factor's steps follow each other, each
+/// with `STEP` values for every one of `units · UNIT` columns.
+pub(crate) struct Tile<'a, E> {
+    pub(crate) left: &'a [E],
+    pub(crate) starts: [usize; ROWS],
+    pub(crate) segments: usize,
+    pub(crate) segment_stride: usize,
+    pub(crate) steps: usize,
+    pub(crate) step_stride: usize,
+    pub(crate) right: &'a [E],
+    pub(crate) units: usize,
+    /// Rows to store, from the first.
+    pub(crate) rows: usize,
+    /// Columns to store, from the first.
+    pub(crate) columns: usize,
+    /// Places from one row of the result to the next.
+    pub(crate) out_stride: usize,
+    /// Whether to add to what the result holds.
+    pub(crate) accumulate: bool,
+}
+
+impl<E: Element> Tile<'_, E> {
+    /// Checks every bound that the kernels rely on.
+    ///
+    /// # Panics
+    /// If one is broken; that is a mistake of this crate.
+    fn check(&self, out: &[f32]) {
+        assert!((1..=ROWS).contains(&self.rows) && (1..=UNITS).contains(&self.units));
+        assert!(self.columns >= 1 && self.columns <= self.units * UNIT);
+        assert!(out.len() >= (self.rows - 1) * self.out_stride + self.columns);
+        let steps = self.segments * self.steps;
+        assert!(self.right.len() >= steps * self.units * UNIT * E::STEP);
+        if steps > 0 {
+            let reach =
+                (self.segments - 1) * self.segment_stride + (self.steps - 1) * self.step_stride;
+            let last = self.starts.iter().max().copied().unwrap_or(0) + reach;
+            assert!(last + E::STEP <= self.left.len());
+        }
+    }
+}
+
+/// A tile in f32.
+pub(crate) fn f32(isa: Isa, tile: &Tile<f32>, out: &mut [f32]) {
+    tile.check(out);
+    match isa {
+        // SAFETY: the CPU has AVX-512, and `check` has held every index against its slice.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 | Isa::Avx512Bf16 => unsafe { avx512::f32(tile, out) },
+        // SAFETY: the CPU has AVX2 and FMA, and `check` has held every index against its slice.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe { avx2::f32(tile, out) },
+        _ => scalar(tile, out, |a: &[f32], b: &[f32]| a[0] * b[0]),
+    }
+}
+
+/// A tile in bf16.
+pub(crate) fn bf16(isa: Isa, tile: &Tile<bf16>, out: &mut [f32]) {
+    tile.check(out);
+    match isa {
+        // SAFETY: the CPU has AVX512-BF16, and `check` has held every index against its slice.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Bf16 => unsafe { avx512::bf16(tile, out) },
+        _ => scalar(tile, out, |a: &[bf16], b: &[bf16]| {
+            a[0].to_f32() * b[0].to_f32() + a[1].to_f32() * b[1].to_f32()
+        }),
+    }
+}
+
+/// Rounds f32 to bf16, to nearest, ties to even.
+pub(crate) fn narrow(isa: Isa, values: &[f32], out: &mut [bf16]) {
+    assert_eq!(values.len(), out.len());
+    match isa {
+        // SAFETY: the CPU has AVX512-BF16, and the slices are equally long.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Bf16 => unsafe { avx512::narrow(values, out) },
+        _ => {
+            for (out, value) in out.iter_mut().zip(values) {
+                *out = bf16::from_f32(*value);
+            }
+        }
+    }
+}
+
+/// Rounds two rows to bf16, value by value in turn.
+pub(crate) fn interleave(isa: Isa, [a, b]: [&[f32]; 2], out: &mut [bf16]) {
+    assert!(a.len() == b.len() && out.len() == 2 * a.len());
+    match isa {
+        // SAFETY: the CPU has AVX512-BF16, and the lengths fit each other.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Bf16 => unsafe { avx512::interleave([a, b], out) },
+        _ => {
+            for (out, (a, b)) in out.chunks_exact_mut(2).zip(a.iter().zip(b)) {
+                out[0] = bf16::from_f32(*a);
+                out[1] = bf16::from_f32(*b);
+            }
+        }
+    }
+}
+
+/// The scalar twin: sums step by step, in order.
+fn scalar<E: Element>(t: &Tile<E>, out: &mut [f32], product: impl Fn(&[E], &[E]) -> f32) {
+    let width = t.units * UNIT;
+    for r in 0..t.rows {
+        let mut sums = [0f32; UNITS * UNIT];
+        for s in 0..t.segments * t.steps {
+            let (segment, step) = (s / t.steps, s % t.steps);
+            let a = t.starts[r] + segment * t.segment_stride + step * t.step_stride;
+            let a = &t.left[a..a + E::STEP];
+            let right = &t.right[s * width * E::STEP..][..width * E::STEP];
+            for (sum, b) in sums.iter_mut().zip(right.chunks_exact(E::STEP)) {
+                *sum += product(a, b);
+            }
+        }
+        let row = &mut out[r * t.out_stride..][..t.columns];
+        for (out, sum) in row.iter_mut().zip(sums) {
+            *out = if t.accumulate { *out + sum } else { sum };
+        }
+    }
+}
