@@ -9,6 +9,7 @@
 use half::bf16;
 use rayon::prelude::*;
 
+use crate::buffer::fill;
 use crate::element::{Element, Precision};
 use crate::isa::Isa;
 use crate::product::{Left, Right, multiply};
@@ -47,14 +48,21 @@ impl Convolution {
         self.width.div_ceil(self.stride)
     }
 
-    /// Convolves `x` `[N, H, W, I]` with `weight` `[O, I, K, K]`: `[N, H', W', O]`.
+    /// Convolves `x` `[N, H, W, I]` with `weight` `[O, I, K, K]`, then adds `bias` `[O]`, or nothing
+    /// if that is empty: `[N, H', W', O]`.
     ///
     /// # Panics
     /// If a slice has another length than its shape says.
-    pub fn forward(&self, precision: Precision, x: &[f32], weight: &[f32]) -> Vec<f32> {
+    pub fn forward(
+        &self,
+        precision: Precision,
+        x: &[f32],
+        weight: &[f32],
+        bias: &[f32],
+    ) -> Vec<f32> {
         match precision {
-            Precision::F32 => self.forward_as::<f32>(Isa::current(), x, weight),
-            Precision::Bf16 => self.forward_as::<bf16>(Isa::current(), x, weight),
+            Precision::F32 => self.forward_as::<f32>(Isa::current(), x, weight, bias),
+            Precision::Bf16 => self.forward_as::<bf16>(Isa::current(), x, weight, bias),
         }
     }
 
@@ -80,15 +88,22 @@ impl Convolution {
         }
     }
 
-    pub(crate) fn forward_as<E: Element>(&self, isa: Isa, x: &[f32], weight: &[f32]) -> Vec<f32> {
+    pub(crate) fn forward_as<E: Element>(
+        &self,
+        isa: Isa,
+        x: &[f32],
+        weight: &[f32],
+        bias: &[f32],
+    ) -> Vec<f32> {
         let c = self.flat();
         let [k, i, o] = [c.kernel, c.inputs, c.outputs];
         assert_eq!(weight.len(), o * i * k * k, "weight's length");
+        assert!(bias.is_empty() || bias.len() == o, "bias's length");
         let right = pack_weight::<E>(isa, [k, i, o], |out, input, y, x| {
             weight[((out * i + input) * k + y) * k + x]
         });
         let map = Map::new::<E>(&c, i, 1);
-        correlate(isa, &map, c.stride, &right, (x, o))
+        correlate(isa, &map, c.stride, &right, (x, o, bias))
     }
 
     pub(crate) fn input_gradient_as<E: Element>(
@@ -106,7 +121,7 @@ impl Convolution {
             weight[((out * i + input) * k + k - 1 - y) * k + k - 1 - x]
         });
         let map = Map::new::<E>(&c, o, c.stride);
-        correlate(isa, &map, 1, &right, (grad, i))
+        correlate(isa, &map, 1, &right, (grad, i, &[]))
     }
 
     pub(crate) fn weight_gradient_as<E: Element>(
@@ -134,17 +149,7 @@ impl Convolution {
                 sum
             })
             .collect();
-        let mut gradient = vec![0f32; o * i * k * k];
-        for part in parts {
-            for (tap, rows) in part.chunks_exact(i * o).enumerate() {
-                for (input, row) in rows.chunks_exact(o).enumerate() {
-                    for (out, value) in row.iter().enumerate() {
-                        gradient[(out * i + input) * k * k + tap] += value;
-                    }
-                }
-            }
-        }
-        gradient
+        transpose(&parts, [k * k, i, o])
     }
 
     /// Adds some pictures' share of the weight's gradient, `[K, K, I, O]`.
@@ -231,6 +236,30 @@ impl Convolution {
             _ => self,
         }
     }
+}
+
+/// Adds up parts `[K·K, I, O]` of a weight's gradient, in order, and lays it out as `[O, I, K·K]`.
+fn transpose(parts: &[Vec<f32>], [taps, inputs, outputs]: [usize; 3]) -> Vec<f32> {
+    /// Outputs that one task takes: a cache line.
+    const OUTPUTS: usize = 16;
+    fill(outputs * inputs * taps, OUTPUTS * inputs * taps, |first, out| {
+        let first = first / (inputs * taps);
+        let count = out.len() / (inputs * taps);
+        for tap in 0..taps {
+            for input in 0..inputs {
+                let place = (tap * inputs + input) * outputs + first;
+                let mut sums = [0f32; OUTPUTS];
+                for part in parts {
+                    for (sum, value) in sums.iter_mut().zip(&part[place..place + count]) {
+                        *sum += value;
+                    }
+                }
+                for (o, sum) in sums[..count].iter().enumerate() {
+                    out[(o * inputs + input) * taps + tap] = *sum;
+                }
+            }
+        }
+    })
 }
 
 /// Packs a kernel whose value for an output and input channel and a place is `at(out, input, y, x)`.
@@ -327,13 +356,13 @@ impl Map {
     }
 }
 
-/// Slides a packed kernel over `x`: `[N, H', W', outputs]`.
+/// Slides a packed kernel over `x` and adds `bias`: `[N, H', W', outputs]`.
 fn correlate<E: Element>(
     isa: Isa,
     map: &Map,
     stride: usize,
     right: &Right<E>,
-    (x, outputs): (&[f32], usize),
+    (x, outputs, bias): (&[f32], usize, &[f32]),
 ) -> Vec<f32> {
     let (h_out, w_out) = (map.height.div_ceil(stride), map.width.div_ceil(stride));
     let n = x.len() / map.from_len().max(1);
@@ -346,20 +375,23 @@ fn correlate<E: Element>(
             starts.extend((0..w_out).map(|x| row + x * stride * map.even));
         }
     }
-    let mut out = vec![0f32; n * h_out * w_out * outputs];
-    out.par_chunks_mut(chunk * h_out * w_out * outputs)
-        .zip(x.par_chunks(chunk * map.from_len()))
-        .for_each(|(out, x)| {
-            let copy = map.copy::<E>(isa, x);
-            let left = Left {
-                data: &copy,
-                segments: map.kernel,
-                segment_stride: map.row_len(),
-                steps: map.kernel * map.even / E::STEP,
-                step_stride: E::STEP,
-            };
-            let starts = &starts[..out.len() / outputs];
-            multiply(isa, &left, starts, right, (out, false));
-        });
-    out
+    let picture = h_out * w_out * outputs;
+    fill(n * picture, chunk * picture, |first, out| {
+        let pictures = first / picture..(first + out.len()) / picture;
+        let x = &x[pictures.start * map.from_len()..pictures.end * map.from_len()];
+        let copy = map.copy::<E>(isa, x);
+        let left = Left {
+            data: &copy,
+            segments: map.kernel,
+            segment_stride: map.row_len(),
+            steps: map.kernel * map.even / E::STEP,
+            step_stride: E::STEP,
+        };
+        if !bias.is_empty() {
+            let rows = out.chunks_exact_mut(outputs);
+            rows.for_each(|row| row.copy_from_slice(bias));
+        }
+        let starts = &starts[..out.len() / outputs];
+        multiply(isa, &left, starts, right, (out, !bias.is_empty()));
+    })
 }

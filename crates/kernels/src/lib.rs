@@ -1,4 +1,4 @@
-//! CPU kernels: matrix products, convolutions and batch norm, forward and backward.
+//! CPU kernels: the layers of both towers, forward and backward.
 //!
 //! Flow: slices of f32 in, vectors of f32 out. The layouts are those of the towers: activations are
 //! channels-last, weights `[out, in, K, K]` as a checkpoint has them.
@@ -8,17 +8,27 @@
 //!
 //! `N` pictures, `H` × `W` positions, `I` input and `O` output channels, `K` kernel side.
 
+mod activation;
+mod attention;
+mod buffer;
 mod convolution;
 mod element;
 mod isa;
+mod layer_norm;
+mod math;
 mod norm;
+mod pool;
 mod product;
 #[cfg(test)]
 mod tests;
 mod tile;
 mod vectorised;
 
+pub use activation::{Activation, add_relu, add_relu_backward};
+pub use attention::Attention;
 pub use convolution::Convolution;
 pub use element::Precision;
 pub use isa::Isa;
-pub use norm::{Norm, NormGradients, batch_norm, batch_norm_backward};
+pub use layer_norm::{layer_norm, layer_norm_backward};
+pub use norm::{Norm, NormGradients, batch_norm, batch_norm_backward, column_sums};
+pub use pool::AveragePool;

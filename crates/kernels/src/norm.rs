@@ -8,6 +8,7 @@
 
 use rayon::prelude::*;
 
+use crate::buffer::fill;
 use crate::isa::Isa;
 use crate::vectorised::vectorised;
 
@@ -86,10 +87,9 @@ pub(crate) fn batch_norm_with(
     let shift: Vec<f32> = (0..c).map(|i| bias[i] - mean[i] * scale[i]).collect();
     let (scale, shift) = (wide.repeat(&scale), wide.repeat(&shift));
     let floor = norm.floor();
-    let mut y = vec![0f32; x.len()];
-    y.par_chunks_mut(wide.task)
-        .zip(x.par_chunks(wide.task))
-        .for_each(|(y, x)| affine(isa, x, &scale, &shift, floor, y));
+    let y = fill(x.len(), wide.task, |first, y| {
+        affine(isa, &x[first..first + y.len()], &scale, &shift, floor, y);
+    });
     (y, mean, variance)
 }
 
@@ -137,20 +137,26 @@ pub(crate) fn batch_norm_backward_with(
         .map(|i| -gain[i] * r * bias[i])
         .collect();
     let [gain, slope, offset] = [&gain, &slope, &offset].map(|v| wide.repeat(v));
-    let mut grad_x = vec![0f32; x.len()];
-    grad_x
-        .par_chunks_mut(wide.task)
-        .zip(x.par_chunks(wide.task))
-        .zip(output.par_chunks(wide.task).zip(grad.par_chunks(wide.task)))
-        .for_each(|((d, x), (y, g))| {
-            let terms = [&gain, &slope, &offset, &means].map(Vec::as_slice);
-            input_gradients(isa, [x, y, g], terms, floor, d);
-        });
+    let grad_x = fill(x.len(), wide.task, |first, d| {
+        let rows = [x, output, grad].map(|v| &v[first..first + d.len()]);
+        let terms = [&gain, &slope, &offset, &means].map(Vec::as_slice);
+        input_gradients(isa, rows, terms, floor, d);
+    });
     NormGradients {
         x: grad_x,
         weight: gamma,
         bias,
     }
+}
+
+/// The sum of every column of `x` `[R, C]`.
+///
+/// # Panics
+/// If `x` is not whole rows.
+pub fn column_sums(x: &[f32], channels: usize) -> Vec<f32> {
+    assert!(channels > 0 && x.len().is_multiple_of(channels), "lengths");
+    let wide = Wide::new(channels, x.len() / channels);
+    wide.sums(x, |x, sums| add(Isa::current(), x, sums))
 }
 
 impl Norm {

@@ -72,7 +72,11 @@ fn check<E: Element>(c: Convolution, n: usize) {
     let weight = values(c.outputs * c.inputs * c.kernel * c.kernel, 2);
     let grad = values(n * c.out_height() * c.out_width() * c.outputs, 3);
     let [rx, rw, rg] = [&x, &weight, &grad].map(|v| rounded::<E>(v));
+    let bias = values(c.outputs, 4);
     let mut output = vec![0f64; grad.len()];
+    for (place, sum) in output.iter_mut().enumerate() {
+        *sum = f64::from(bias[place % c.outputs]);
+    }
     let mut grad_x = vec![0f64; x.len()];
     let mut grad_weight = vec![0f64; weight.len()];
     for_each_product(&c, n, |o, i, w| {
@@ -82,7 +86,8 @@ fn check<E: Element>(c: Convolution, n: usize) {
     });
     let taps = c.kernel * c.kernel;
     for isa in Isa::all() {
-        close(&c.forward_as::<E>(isa, &x, &weight), &output, taps * c.inputs);
+        let got = c.forward_as::<E>(isa, &x, &weight, &bias);
+        close(&got, &output, taps * c.inputs + 1);
         let got = c.input_gradient_as::<E>(isa, &grad, &weight);
         close(&got, &grad_x, taps * c.outputs);
         let got = c.weight_gradient_as::<E>(isa, &x, &grad);

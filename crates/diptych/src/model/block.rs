@@ -8,10 +8,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::{gelu, sigmoid};
-use burn::tensor::module::{attention, layer_norm, linear};
-use burn::tensor::ops::AttentionModuleOptions;
+use kernels::{Activation, Precision};
 
+use super::ops::{activation, attention, layer_norm, linear};
 use super::parameters::Builder;
 use crate::Error;
 
@@ -23,6 +22,8 @@ const LAYER_NORM_EPSILON: f64 = 1e-5;
 pub(super) struct Linear {
     weight: Param<Tensor<2>>,
     bias: Param<Tensor<1>>,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Linear {
@@ -30,12 +31,13 @@ impl Linear {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
             bias: b.param(format!("{path}.bias"))?,
+            precision: b.precision(),
         })
     }
 
     /// Maps `[…, in]` to `[…, out]`.
     pub(super) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        linear(x, self.weight.val().transpose(), Some(self.bias.val()))
+        linear(x, self.weight.val(), self.bias.val(), self.precision)
     }
 }
 
@@ -56,30 +58,8 @@ impl LayerNorm {
 
     /// Normalises `[…, W]`; the shape stays.
     pub(super) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        layer_norm(
-            x,
-            self.weight.val(),
-            Some(self.bias.val()),
-            LAYER_NORM_EPSILON,
-        )
-    }
-}
-
-/// The MLP's activation; it belongs to the checkpoint, never to a guess.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Activation {
-    /// `x · Φ(x)`, by the error function.
-    Gelu,
-    /// `x · sigmoid(1.702 x)`, OpenAI's approximation.
-    QuickGelu,
-}
-
-impl Activation {
-    fn forward<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
-        match self {
-            Self::Gelu => gelu(x),
-            Self::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),
-        }
+        let parameters = [self.weight.val(), self.bias.val()];
+        layer_norm(x, parameters, LAYER_NORM_EPSILON)
     }
 }
 
@@ -100,6 +80,8 @@ struct Attention {
     out_proj: Linear,
     #[module(skip)]
     heads: usize,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Attention {
@@ -109,27 +91,19 @@ impl Attention {
             in_proj_bias: b.param(format!("{path}.in_proj_bias"))?,
             out_proj: Linear::build(b, &format!("{path}.out_proj"))?,
             heads,
+            precision: b.precision(),
         })
     }
 
     fn forward(&self, x: Tensor<3>, mask: Mask) -> Tensor<3> {
-        let [n, l, w] = x.dims();
         let qkv = linear(
             x,
-            self.in_proj_weight.val().transpose(),
-            Some(self.in_proj_bias.val()),
-        );
-        let heads = |i: usize| {
-            let part = qkv.clone().narrow(2, i * w, w); // [N, L, W]
-            part.reshape([n, l, self.heads, w / self.heads])
-                .swap_dims(1, 2) // [N, H, L, W/H]
-        };
-        let options = AttentionModuleOptions {
-            is_causal: mask == Mask::Causal,
-            ..Default::default()
-        };
-        let y = attention(heads(0), heads(1), heads(2), None, None, options); // [N, H, L, W/H]
-        self.out_proj.forward(y.swap_dims(1, 2).reshape([n, l, w])) // [N, L, W]
+            self.in_proj_weight.val(),
+            self.in_proj_bias.val(),
+            self.precision,
+        ); // [N, L, 3 W]
+        let y = attention(qkv, self.heads, mask == Mask::Causal); // [N, L, W]
+        self.out_proj.forward(y) // [N, L, W]
     }
 }
 
@@ -138,6 +112,7 @@ impl Attention {
 struct Mlp {
     c_fc: Linear,
     c_proj: Linear,
+    /// It belongs to the checkpoint, never to a guess.
     #[module(skip)]
     activation: Activation,
 }
@@ -152,8 +127,8 @@ impl Mlp {
     }
 
     fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.c_proj
-            .forward(self.activation.forward(self.c_fc.forward(x)))
+        let hidden = activation(self.c_fc.forward(x), self.activation);
+        self.c_proj.forward(hidden)
     }
 }
 

@@ -5,8 +5,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
+use kernels::{Activation, Precision};
 
-use super::block::{Activation, LayerNorm, Transformer, TransformerShape};
+use super::block::{LayerNorm, Transformer, TransformerShape};
 use super::config::{ClipConfig, Layers};
 use super::parameters::{Builder, Source};
 use super::resnet::ModifiedResNet;
@@ -56,7 +57,21 @@ impl ClipModel {
         source: &mut dyn Source,
         device: &Device,
     ) -> Result<Self, Error> {
-        let mut b = Builder::new(source, device);
+        Self::build_with(config, source, device, Precision::F32)
+    }
+
+    /// [`ClipModel::build`], with products on the CPU in another precision; sums, gains, norms and
+    /// parameters stay f32.
+    ///
+    /// # Errors
+    /// As [`ClipModel::build`].
+    pub fn build_with(
+        config: &ClipConfig,
+        source: &mut dyn Source,
+        device: &Device,
+        precision: Precision,
+    ) -> Result<Self, Error> {
+        let mut b = Builder::new(source, device, precision);
         let b = &mut b;
         let activation = if config.quick_gelu {
             Activation::QuickGelu

@@ -7,6 +7,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Shape, Tensor, TensorData};
+use kernels::Precision;
 
 use super::clip::ClipModel;
 use super::config::{ClipConfig, Layers};
@@ -51,11 +52,25 @@ pub trait Source {
 pub(super) struct Builder<'a> {
     source: &'a mut dyn Source,
     device: &'a Device,
+    precision: Precision,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(source: &'a mut dyn Source, device: &'a Device) -> Self {
-        Self { source, device }
+    pub(super) fn new(
+        source: &'a mut dyn Source,
+        device: &'a Device,
+        precision: Precision,
+    ) -> Self {
+        Self {
+            source,
+            device,
+            precision,
+        }
+    }
+
+    /// What the modules' products are computed in.
+    pub(super) fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The tensor `name`; a scalar becomes `[1]`.

@@ -13,11 +13,12 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use burn::tensor::module::attention;
+use kernels::Precision;
 
 use super::block::Linear;
 use super::clip::Mode;
 use super::config::ClipConfig;
-use super::ops::{batch_norm, convolution};
+use super::ops::{add_relu, average_pool, batch_norm, convolution};
 use super::parameters::Builder;
 use crate::Error;
 
@@ -139,7 +140,7 @@ impl Bottleneck {
             Some((conv, bn)) => bn.forward(conv.forward(average_pool(x, self.stride)), mode),
             None => x,
         };
-        relu(x + y)
+        add_relu(x, y)
     }
 }
 
@@ -178,6 +179,8 @@ struct Convolution {
     weight: Param<Tensor<4>>,
     #[module(skip)]
     stride: usize,
+    #[module(skip)]
+    precision: Precision,
 }
 
 impl Convolution {
@@ -185,11 +188,12 @@ impl Convolution {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
             stride,
+            precision: b.precision(),
         })
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        convolution(x, self.weight.val(), self.stride)
+        convolution(x, self.weight.val(), self.stride, self.precision)
     }
 }
 
@@ -297,16 +301,4 @@ impl AttentionPool {
         let y = attention(q, k, v, None, None, Default::default()); // [N, H, 1, C/H]
         self.c_proj.forward(y.reshape([n, c])) // [N, D]
     }
-}
-
-/// Means of `stride` × `stride` squares of `[N, H, W, C]`.
-fn average_pool(x: Tensor<4>, stride: usize) -> Tensor<4> {
-    if stride == 1 {
-        return x;
-    }
-    let [n, h, w, c] = x.dims();
-    let x: Tensor<6> = x.reshape([n, h / stride, stride, w / stride, stride, c]);
-    x.mean_dim(4)
-        .mean_dim(2)
-        .reshape([n, h / stride, w / stride, c])
 }

@@ -9,8 +9,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
+use kernels::Activation;
 
-use super::block::{Activation, LayerNorm, Mask, Transformer, TransformerShape};
+use super::block::{LayerNorm, Mask, Transformer, TransformerShape};
 use super::config::ClipConfig;
 use super::parameters::Builder;
 use crate::Error;

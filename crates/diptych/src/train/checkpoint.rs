@@ -94,7 +94,8 @@ pub(super) fn load(
         ));
     }
     let config = found.config;
-    let model = ClipModel::build(&config, &mut checkpoint, device)?;
+    let precision = run.compute.precision()?;
+    let model = ClipModel::build_with(&config, &mut checkpoint, device, precision)?;
 
     let path = place.join(OPTIMIZER_FILE);
     let file = TensorFile::open(&path)?;

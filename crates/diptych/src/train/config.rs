@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::weights::Precision;
+use kernels::Precision;
+
+use crate::weights;
 use crate::{Error, Result};
 
 /// A training run.
@@ -30,10 +32,42 @@ pub struct Run {
     pub checkpoint_every: usize,
     /// Number format of the finished model.
     #[serde(default)]
-    pub precision: Precision,
+    pub precision: weights::Precision,
+    /// What the factors of matrix products are rounded to while training; sums, norms and parameters
+    /// are f32.
+    #[serde(default)]
+    pub compute: Compute,
     /// What to measure while training.
     #[serde(default)]
     pub validation: Option<Validation>,
+}
+
+/// The format of a product's factors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compute {
+    /// f32.
+    #[default]
+    F32,
+    /// bf16, on a CPU with AVX512-BF16; twice as fast there.
+    Bf16,
+}
+
+impl Compute {
+    /// The kernels' name of it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if this CPU has no instructions for it.
+    pub(super) fn precision(self) -> Result<Precision> {
+        match self {
+            Self::F32 => Ok(Precision::F32),
+            Self::Bf16 if Precision::Bf16.is_native() => Ok(Precision::Bf16),
+            Self::Bf16 => Err(Error::Config {
+                origin: "`compute = \"bf16\"`".into(),
+                reason: "this CPU has no AVX512-BF16; wanted `compute = \"f32\"`".into(),
+            }),
+        }
+    }
 }
 
 /// A set of image-text pairs.
@@ -180,8 +214,8 @@ impl Run {
             .collect();
         let (batch_size, augmentation) = (self.optimizer.batch_size, &self.augmentation);
         format!(
-            "seed {}, batch {batch_size}, {augmentation:?}, {data:?}",
-            self.seed
+            "seed {}, batch {batch_size}, {:?}, {augmentation:?}, {data:?}",
+            self.seed, self.compute
         )
     }
 

@@ -19,7 +19,7 @@ mod trainer;
 
 pub use adamw::AdamW;
 pub use batch::{Batch, Batches};
-pub use config::{Augmentation, Data, Optimizer, Run, TextKind, Validation};
+pub use config::{Augmentation, Compute, Data, Optimizer, Run, TextKind, Validation};
 pub use init::Fresh;
 pub use loss::{contrastive_loss, normalise, targets};
 pub use shards::{Sample, read_shard, read_shards};

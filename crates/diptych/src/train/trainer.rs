@@ -162,6 +162,7 @@ pub fn train(
     on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Outcome> {
     let description = describe(&run.architecture)?;
+    let precision = run.compute.precision()?;
     let device = device.autodiff();
     let folder = run.out.join("checkpoints");
     let mut optimizer = AdamW::new(run.optimizer.clone());
@@ -177,7 +178,7 @@ pub fn train(
         None => {
             let config = &description.config;
             (
-                ClipModel::build(config, &mut Fresh::new(config, run.seed), &device)?,
+                ClipModel::build_with(config, &mut Fresh::new(config, run.seed), &device, precision)?,
                 0,
             )
         }

@@ -1,0 +1,135 @@
+//! Activations, forward and backward.
+
+use crate::buffer::fill;
+use crate::isa::Isa;
+use crate::math::{erf, exp};
+use crate::vectorised::vectorised;
+
+/// An activation of a Transformer's MLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `x · Φ(x)`, by the error function.
+    Gelu,
+    /// `x · sigmoid(1.702 x)`, OpenAI's approximation.
+    QuickGelu,
+}
+
+/// Values that one task takes.
+const TASK: usize = 1 << 15;
+
+impl Activation {
+    /// The activation of every value.
+    pub fn forward(self, x: &[f32]) -> Vec<f32> {
+        self.forward_with(Isa::current(), x)
+    }
+
+    /// The gradient of `x`, given that of the output.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn backward(self, x: &[f32], grad: &[f32]) -> Vec<f32> {
+        self.backward_with(Isa::current(), x, grad)
+    }
+
+    pub(crate) fn forward_with(self, isa: Isa, x: &[f32]) -> Vec<f32> {
+        fill(x.len(), TASK, |first, out| {
+            let x = &x[first..first + out.len()];
+            match self {
+                Self::Gelu => gelu(isa, x, out),
+                Self::QuickGelu => quick_gelu(isa, x, out),
+            }
+        })
+    }
+
+    pub(crate) fn backward_with(self, isa: Isa, x: &[f32], grad: &[f32]) -> Vec<f32> {
+        assert_eq!(x.len(), grad.len(), "lengths");
+        fill(x.len(), TASK, |first, out| {
+            let [x, grad] = [x, grad].map(|v| &v[first..first + out.len()]);
+            match self {
+                Self::Gelu => gelu_backward(isa, x, grad, out),
+                Self::QuickGelu => quick_gelu_backward(isa, x, grad, out),
+            }
+        })
+    }
+}
+
+/// `relu(x + y)`.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn add_relu(x: &[f32], y: &[f32]) -> Vec<f32> {
+    assert_eq!(x.len(), y.len(), "lengths");
+    fill(x.len(), TASK, |first, out| {
+        let [x, y] = [x, y].map(|v| &v[first..first + out.len()]);
+        add_relu_part(Isa::current(), x, y, out);
+    })
+}
+
+/// The gradient of either term of [`add_relu`], given its output and that output's gradient.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn add_relu_backward(output: &[f32], grad: &[f32]) -> Vec<f32> {
+    assert_eq!(output.len(), grad.len(), "lengths");
+    fill(output.len(), TASK, |first, out| {
+        let [output, grad] = [output, grad].map(|v| &v[first..first + out.len()]);
+        relu_backward_part(Isa::current(), output, grad, out);
+    })
+}
+
+/// `Φ(x)`, the share of a standard normal below `x`.
+#[inline(always)]
+fn phi(x: f32) -> f32 {
+    0.5 + 0.5 * erf(x * std::f32::consts::FRAC_1_SQRT_2)
+}
+
+vectorised! {
+    fn gelu(x: &[f32], out: &mut [f32]) {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = x * phi(x);
+        }
+    }
+}
+
+vectorised! {
+    fn gelu_backward(x: &[f32], grad: &[f32], out: &mut [f32]) {
+        const DENSITY: f32 = 0.398_942_3; // 1 / √(2π)
+        for (out, (&x, &g)) in out.iter_mut().zip(x.iter().zip(grad)) {
+            *out = g * (phi(x) + x * DENSITY * exp(-0.5 * x * x));
+        }
+    }
+}
+
+vectorised! {
+    fn quick_gelu(x: &[f32], out: &mut [f32]) {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = x / (1.0 + exp(-1.702 * x));
+        }
+    }
+}
+
+vectorised! {
+    fn quick_gelu_backward(x: &[f32], grad: &[f32], out: &mut [f32]) {
+        for (out, (&x, &g)) in out.iter_mut().zip(x.iter().zip(grad)) {
+            let s = 1.0 / (1.0 + exp(-1.702 * x));
+            *out = g * s * (1.0 + 1.702 * x * (1.0 - s));
+        }
+    }
+}
+
+vectorised! {
+    fn add_relu_part(x: &[f32], y: &[f32], out: &mut [f32]) {
+        for (out, (&x, &y)) in out.iter_mut().zip(x.iter().zip(y)) {
+            let sum = x + y;
+            *out = if sum < 0.0 { 0.0 } else { sum }; // NaN passes
+        }
+    }
+}
+
+vectorised! {
+    fn relu_backward_part(y: &[f32], grad: &[f32], out: &mut [f32]) {
+        for (out, (&y, &g)) in out.iter_mut().zip(y.iter().zip(grad)) {
+            *out = if y <= 0.0 { 0.0 } else { g };
+        }
+    }
+}

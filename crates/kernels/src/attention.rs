@@ -1,0 +1,239 @@
+//! Multi-head self-attention over stacked queries, keys and values, forward and backward.
+//!
+//! Source: Vaswani et al., arXiv 1706.03762: softmax(q kᵀ / √d) v. The backward takes the
+//! probabilities anew, row by row, so that no matrix of them is kept.
+//!
+//! `N` inputs, `L` tokens, `W` width, `H` heads, `D` = W / H.
+
+use rayon::prelude::*;
+
+use crate::isa::Isa;
+use crate::math::exp;
+use crate::vectorised::vectorised;
+
+/// The shape of an attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// Tokens `L`.
+    pub tokens: usize,
+    /// Width `W`, over all heads.
+    pub width: usize,
+    /// Heads `H`.
+    pub heads: usize,
+    /// Whether a token attends to itself and those before it alone.
+    pub causal: bool,
+}
+
+/// One head of one input, as the loops want it. Queries come scaled by 1 / √D.
+struct Head {
+    /// `[L, D]` each.
+    queries: Vec<f32>,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    /// `[D, L]` each.
+    keys_by_column: Vec<f32>,
+    values_by_column: Vec<f32>,
+}
+
+impl Attention {
+    /// Attends in `qkv` `[N, L, 3 W]`: `[N, L, W]`.
+    ///
+    /// # Panics
+    /// If `qkv` is not whole inputs, or `heads` does not divide `width`.
+    pub fn forward(&self, qkv: &[f32]) -> Vec<f32> {
+        self.forward_with(Isa::current(), qkv)
+    }
+
+    /// The gradient of `qkv`, given that of the output.
+    ///
+    /// # Panics
+    /// If the lengths do not fit each other.
+    pub fn backward(&self, qkv: &[f32], grad: &[f32]) -> Vec<f32> {
+        self.backward_with(Isa::current(), qkv, grad)
+    }
+
+    pub(crate) fn forward_with(&self, isa: Isa, qkv: &[f32]) -> Vec<f32> {
+        let (l, w, d) = (self.tokens, self.width, self.head_width());
+        assert!(qkv.len().is_multiple_of(3 * l * w), "qkv's length");
+        let mut out = vec![0f32; qkv.len() / 3];
+        out.par_chunks_mut(l * w)
+            .zip(qkv.par_chunks(3 * l * w))
+            .for_each(|(out, qkv)| {
+                let mut rows = vec![0f32; l * d];
+                let mut scratch = vec![0f32; l];
+                for h in 0..self.heads {
+                    let head = self.head(qkv, h);
+                    rows.fill(0.0);
+                    attend(isa, *self, &head, &mut scratch, &mut rows);
+                    for (row, from) in out.chunks_exact_mut(w).zip(rows.chunks_exact(d)) {
+                        row[h * d..(h + 1) * d].copy_from_slice(from);
+                    }
+                }
+            });
+        out
+    }
+
+    pub(crate) fn backward_with(&self, isa: Isa, qkv: &[f32], grad: &[f32]) -> Vec<f32> {
+        let (l, w, d) = (self.tokens, self.width, self.head_width());
+        assert!(
+            qkv.len().is_multiple_of(3 * l * w) && 3 * grad.len() == qkv.len(),
+            "lengths"
+        );
+        let mut out = vec![0f32; qkv.len()];
+        out.par_chunks_mut(3 * l * w)
+            .zip(qkv.par_chunks(3 * l * w).zip(grad.par_chunks(l * w)))
+            .for_each(|(out, (qkv, grad))| {
+                let mut scratch = vec![0f32; 2 * l];
+                for h in 0..self.heads {
+                    let head = self.head(qkv, h);
+                    let mut rows = vec![0f32; l * d];
+                    for (row, from) in rows.chunks_exact_mut(d).zip(grad.chunks_exact(w)) {
+                        row.copy_from_slice(&from[h * d..(h + 1) * d]);
+                    }
+                    let mut gradients = vec![0f32; 3 * l * d];
+                    attend_backward(isa, *self, &head, &rows, &mut scratch, &mut gradients);
+                    for (part, gradients) in gradients.chunks_exact(l * d).enumerate() {
+                        for (row, from) in out.chunks_exact_mut(3 * w).zip(gradients.chunks_exact(d))
+                        {
+                            row[part * w + h * d..][..d].copy_from_slice(from);
+                        }
+                    }
+                }
+            });
+        out
+    }
+
+    fn head_width(&self) -> usize {
+        assert!(self.heads > 0 && self.width.is_multiple_of(self.heads), "heads");
+        self.width / self.heads
+    }
+
+    /// Takes one head out of an input's `[L, 3 W]`.
+    fn head(&self, qkv: &[f32], h: usize) -> Head {
+        let (l, w, d) = (self.tokens, self.width, self.head_width());
+        let scale = (d as f32).sqrt().recip();
+        let part = |part: usize| {
+            let rows = qkv.chunks_exact(3 * w);
+            rows.map(move |row| &row[part * w + h * d..][..d])
+        };
+        let by_column = |part: &mut dyn Iterator<Item = &[f32]>| {
+            let mut columns = vec![0f32; d * l];
+            for (j, row) in part.enumerate() {
+                for (i, value) in row.iter().enumerate() {
+                    columns[i * l + j] = *value;
+                }
+            }
+            columns
+        };
+        let by_row = |part: &mut dyn Iterator<Item = &[f32]>, scale: f32| {
+            let mut rows = Vec::with_capacity(l * d);
+            part.for_each(|row| rows.extend(row.iter().map(|v| v * scale)));
+            rows
+        };
+        Head {
+            queries: by_row(&mut part(0), scale),
+            keys: by_row(&mut part(1), 1.0),
+            values: by_row(&mut part(2), 1.0),
+            keys_by_column: by_column(&mut part(1)),
+            values_by_column: by_column(&mut part(2)),
+        }
+    }
+
+    /// How many tokens the `i`-th attends to, from the first.
+    #[inline(always)]
+    fn reach(&self, i: usize) -> usize {
+        if self.causal { i + 1 } else { self.tokens }
+    }
+}
+
+/// `out[j] += Σ row[i] columns[i][j]` for `j` below the reach.
+#[inline(always)]
+fn times_columns(row: &[f32], columns: &[f32], l: usize, out: &mut [f32]) {
+    let reach = out.len();
+    for (x, column) in row.iter().zip(columns.chunks_exact(l)) {
+        let column = &column[..reach];
+        for j in 0..reach {
+            out[j] += x * column[j];
+        }
+    }
+}
+
+/// `out[d] += Σ row[j] rows[j][d]`.
+#[inline(always)]
+fn times_rows(row: &[f32], rows: &[f32], out: &mut [f32]) {
+    let d = out.len();
+    for (x, from) in row.iter().zip(rows.chunks_exact(d)) {
+        for i in 0..d {
+            out[i] += x * from[i];
+        }
+    }
+}
+
+/// The probabilities of one query over the keys it reaches.
+#[inline(always)]
+fn probabilities(query: &[f32], keys: &[f32], l: usize, out: &mut [f32]) {
+    out.fill(0.0);
+    times_columns(query, keys, l, out);
+    let mut highest = f32::NEG_INFINITY;
+    for &s in out.iter() {
+        highest = if s > highest { s } else { highest };
+    }
+    for s in out.iter_mut() {
+        *s = exp(*s - highest);
+    }
+    let sum: f32 = out.iter().sum();
+    for s in out.iter_mut() {
+        *s /= sum;
+    }
+}
+
+vectorised! {
+    fn attend(shape: Attention, head: &Head, scratch: &mut [f32], out: &mut [f32]) {
+        let (l, d) = (shape.tokens, shape.width / shape.heads);
+        for (i, out) in out.chunks_exact_mut(d).enumerate() {
+            let p = &mut scratch[..shape.reach(i)];
+            probabilities(&head.queries[i * d..][..d], &head.keys_by_column, l, p);
+            times_rows(p, &head.values, out);
+        }
+    }
+}
+
+vectorised! {
+    /// With S = softmax: dv += p g; ds = p (g·v − Σ p g·v); dq += ds k / √D, dk += ds q / √D.
+    fn attend_backward(
+        shape: Attention,
+        head: &Head,
+        grad: &[f32],
+        scratch: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let (l, d) = (shape.tokens, shape.width / shape.heads);
+        let scale = 1.0 / (d as f32).sqrt();
+        let (of_queries, rest) = out.split_at_mut(l * d);
+        let (of_keys, of_values) = rest.split_at_mut(l * d);
+        let (p, dp) = scratch.split_at_mut(l);
+        for i in 0..l {
+            let reach = shape.reach(i);
+            let (p, dp) = (&mut p[..reach], &mut dp[..reach]);
+            let query = &head.queries[i * d..][..d];
+            let g = &grad[i * d..][..d];
+            probabilities(query, &head.keys_by_column, l, p);
+            dp.fill(0.0);
+            times_columns(g, &head.values_by_column, l, dp);
+            let mut mean = 0f32;
+            for j in 0..reach {
+                mean += p[j] * dp[j];
+            }
+            for j in 0..reach {
+                let ds = p[j] * (dp[j] - mean);
+                let (key, value) = (&mut of_keys[j * d..][..d], &mut of_values[j * d..][..d]);
+                for c in 0..d {
+                    key[c] += ds * query[c]; // the query is scaled already
+                    value[c] += p[j] * g[c];
+                }
+                dp[j] = ds * scale;
+            }
+            times_rows(dp, &head.keys, &mut of_queries[i * d..][..d]);
+        }
+    }
+}
