@@ -5,8 +5,7 @@
 //!
 //! `N` inputs, `L` tokens, `W` width, `H` heads, `D` = W / H.
 
-use rayon::prelude::*;
-
+use crate::buffer::fill;
 use crate::isa::Isa;
 use crate::math::exp;
 use crate::vectorised::vectorised;
@@ -55,22 +54,19 @@ impl Attention {
     pub(crate) fn forward_with(&self, isa: Isa, qkv: &[f32]) -> Vec<f32> {
         let (l, w, d) = (self.tokens, self.width, self.head_width());
         assert!(qkv.len().is_multiple_of(3 * l * w), "qkv's length");
-        let mut out = vec![0f32; qkv.len() / 3];
-        out.par_chunks_mut(l * w)
-            .zip(qkv.par_chunks(3 * l * w))
-            .for_each(|(out, qkv)| {
-                let mut rows = vec![0f32; l * d];
-                let mut scratch = vec![0f32; l];
-                for h in 0..self.heads {
-                    let head = self.head(qkv, h);
-                    rows.fill(0.0);
-                    attend(isa, *self, &head, &mut scratch, &mut rows);
-                    for (row, from) in out.chunks_exact_mut(w).zip(rows.chunks_exact(d)) {
-                        row[h * d..(h + 1) * d].copy_from_slice(from);
-                    }
+        fill(qkv.len() / 3, l * w, |first, out| {
+            let qkv = &qkv[3 * first..][..3 * l * w];
+            let mut rows = vec![0f32; l * d];
+            let mut scratch = vec![0f32; l];
+            for h in 0..self.heads {
+                let head = self.head(qkv, h);
+                rows.fill(0.0);
+                attend(isa, *self, &head, &mut scratch, &mut rows);
+                for (row, from) in out.chunks_exact_mut(w).zip(rows.chunks_exact(d)) {
+                    row[h * d..(h + 1) * d].copy_from_slice(from);
                 }
-            });
-        out
+            }
+        })
     }
 
     pub(crate) fn backward_with(&self, isa: Isa, qkv: &[f32], grad: &[f32]) -> Vec<f32> {
@@ -79,28 +75,26 @@ impl Attention {
             qkv.len().is_multiple_of(3 * l * w) && 3 * grad.len() == qkv.len(),
             "lengths"
         );
-        let mut out = vec![0f32; qkv.len()];
-        out.par_chunks_mut(3 * l * w)
-            .zip(qkv.par_chunks(3 * l * w).zip(grad.par_chunks(l * w)))
-            .for_each(|(out, (qkv, grad))| {
-                let mut scratch = vec![0f32; 2 * l];
-                for h in 0..self.heads {
-                    let head = self.head(qkv, h);
-                    let mut rows = vec![0f32; l * d];
-                    for (row, from) in rows.chunks_exact_mut(d).zip(grad.chunks_exact(w)) {
-                        row.copy_from_slice(&from[h * d..(h + 1) * d]);
-                    }
-                    let mut gradients = vec![0f32; 3 * l * d];
-                    attend_backward(isa, *self, &head, &rows, &mut scratch, &mut gradients);
-                    for (part, gradients) in gradients.chunks_exact(l * d).enumerate() {
-                        for (row, from) in out.chunks_exact_mut(3 * w).zip(gradients.chunks_exact(d))
-                        {
-                            row[part * w + h * d..][..d].copy_from_slice(from);
-                        }
+        fill(qkv.len(), 3 * l * w, |first, out| {
+            let (qkv, grad) = (&qkv[first..][..3 * l * w], &grad[first / 3..][..l * w]);
+            let mut scratch = vec![0f32; 2 * l];
+            let mut rows = vec![0f32; l * d];
+            let mut gradients = vec![0f32; 3 * l * d];
+            for h in 0..self.heads {
+                let head = self.head(qkv, h);
+                for (row, from) in rows.chunks_exact_mut(d).zip(grad.chunks_exact(w)) {
+                    row.copy_from_slice(&from[h * d..(h + 1) * d]);
+                }
+                gradients.fill(0.0);
+                attend_backward(isa, *self, &head, &rows, &mut scratch, &mut gradients);
+                for (part, gradients) in gradients.chunks_exact(l * d).enumerate() {
+                    let rows = out.chunks_exact_mut(3 * w).zip(gradients.chunks_exact(d));
+                    for (row, from) in rows {
+                        row[part * w + h * d..][..d].copy_from_slice(from);
                     }
                 }
-            });
-        out
+            }
+        })
     }
 
     fn head_width(&self) -> usize {

@@ -11,13 +11,21 @@ use rayon::prelude::*;
 /// A vector of `len` values, of which `f` gets each part of up to `part` with the place of its first.
 /// A part holds zeros when `f` gets it.
 pub(crate) fn fill(len: usize, part: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    fill_and(len, part, f).0
+}
+
+/// [`fill`], and what `f` returned for the parts, in order.
+pub(crate) fn fill_and<R: Send>(
+    len: usize,
+    part: usize,
+    f: impl Fn(usize, &mut [f32]) -> R + Sync,
+) -> (Vec<f32>, Vec<R>) {
+    let part = part.max(1);
     let mut values = Box::<[f32]>::new_uninit_slice(len);
-    values
-        .par_chunks_mut(part.max(1))
-        .enumerate()
-        .for_each(|(i, out)| f(i * part.max(1), zeroed(out)));
+    let parts = values.par_chunks_mut(part).enumerate();
+    let returned = parts.map(|(i, out)| f(i * part, zeroed(out))).collect();
     // SAFETY: the parts cover the slice, and `zeroed` has written every value of each.
-    unsafe { values.assume_init() }.into_vec()
+    (unsafe { values.assume_init() }.into_vec(), returned)
 }
 
 /// Writes zeros, while the part is about to be in cache anyway.

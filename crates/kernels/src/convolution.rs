@@ -142,9 +142,10 @@ impl Convolution {
             .zip(grad.par_chunks(part * grad_len))
             .map(|(x, grad)| {
                 let mut sum = vec![0f32; k * k * i * o]; // [K, K, I, O]
+                let mut scratch = Scratch::default();
                 let chunks = x.chunks(chunk * x_len).zip(grad.chunks(chunk * grad_len));
                 for (x, grad) in chunks {
-                    c.add_weight_gradient::<E>(isa, x, grad, &mut sum);
+                    c.add_weight_gradient::<E>(isa, [x, grad], &mut scratch, &mut sum);
                 }
                 sum
             })
@@ -159,8 +160,8 @@ impl Convolution {
     fn add_weight_gradient<E: Element>(
         &self,
         isa: Isa,
-        x: &[f32],
-        grad: &[f32],
+        [x, grad]: [&[f32]; 2],
+        scratch: &mut Scratch<E>,
         sum: &mut [f32],
     ) {
         // The pictures of a linear layer are single positions: taken as one row, none is half a step.
@@ -181,7 +182,12 @@ impl Convolution {
         let rows = (c.height + k - 1).div_ceil(s);
         let picture_len = s * rows * row_len;
         let zeros = vec![0f32; i];
-        let mut copies = vec![E::default(); k * n * picture_len];
+        // Borders are zeros, and stay so from one chunk to the next.
+        let copies = &mut scratch.copies;
+        if copies.len() != k * n * picture_len {
+            copies.clear();
+            copies.resize(k * n * picture_len, E::default());
+        }
         for (place, out) in copies.chunks_exact_mut(row_len).enumerate() {
             let (rest, row) = (place / rows, place % rows);
             let (rest, remainder) = (rest / s, rest % s);
@@ -212,17 +218,18 @@ impl Convolution {
             }
         }
         let left = Left {
-            data: &copies,
+            data: copies,
             segments: n,
             segment_stride: picture_len,
             steps: h_out * steps,
             step_stride: i * E::STEP,
         };
-        let right = Right::pack(isa, [n * h_out * steps, o], |place| {
+        let right = &mut scratch.right;
+        right.repack(isa, [n * h_out * steps, o], |place| {
             let (line, x) = (place / (steps * E::STEP), place % (steps * E::STEP));
             (x < w_out).then(|| &grad[(line * w_out + x) * o..][..o])
         });
-        multiply(isa, &left, &starts, &right, (sum, true));
+        multiply(isa, &left, &starts, right, (sum, true));
     }
 
     /// A linear layer's positions as pictures of their own, so that they are split evenly.
@@ -260,6 +267,21 @@ fn transpose(parts: &[Vec<f32>], [taps, inputs, outputs]: [usize; 3]) -> Vec<f32
             }
         }
     })
+}
+
+/// What one part's weight gradient is computed in, kept from chunk to chunk.
+struct Scratch<E> {
+    copies: Vec<E>,
+    right: Right<E>,
+}
+
+impl<E> Default for Scratch<E> {
+    fn default() -> Self {
+        Self {
+            copies: Vec::new(),
+            right: Right::default(),
+        }
+    }
 }
 
 /// Packs a kernel whose value for an output and input channel and a place is `at(out, input, y, x)`.

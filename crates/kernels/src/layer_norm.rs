@@ -5,9 +5,7 @@
 //!
 //! `R` rows, `W` width.
 
-use rayon::prelude::*;
-
-use crate::buffer::fill;
+use crate::buffer::{fill, fill_and};
 use crate::isa::Isa;
 use crate::vectorised::vectorised;
 
@@ -56,16 +54,12 @@ pub(crate) fn layer_norm_backward_with(
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let w = weight.len();
     assert!(w > 0 && x.len().is_multiple_of(w) && grad.len() == x.len(), "lengths");
-    let mut grad_x = vec![0f32; x.len()];
-    let sums: Vec<Vec<f32>> = grad_x
-        .par_chunks_mut(ROWS * w)
-        .zip(x.par_chunks(ROWS * w).zip(grad.par_chunks(ROWS * w)))
-        .map(|(out, (x, grad))| {
-            let mut sums = vec![0f32; 2 * w];
-            backward(isa, epsilon, [x, grad], weight, out, &mut sums);
-            sums
-        })
-        .collect();
+    let (grad_x, sums) = fill_and(x.len(), ROWS * w, |first, out| {
+        let rows = [x, grad].map(|v| &v[first..first + out.len()]);
+        let mut sums = vec![0f32; 2 * w];
+        backward(isa, epsilon, rows, weight, out, &mut sums);
+        sums
+    });
     let mut total = vec![0f64; 2 * w];
     for part in sums {
         std::iter::zip(&mut total, part).for_each(|(t, v)| *t += f64::from(v));

@@ -20,6 +20,16 @@ pub(crate) struct Right<E> {
     columns: usize,
 }
 
+impl<E> Default for Right<E> {
+    fn default() -> Self {
+        Self {
+            data: Vec::new(),
+            steps: 0,
+            columns: 0,
+        }
+    }
+}
+
 impl<E: Element> Right<E> {
     /// Packs `steps · STEP` rows of `columns` values; a row that `row` does not give is zero.
     pub(crate) fn pack<'a>(
@@ -27,22 +37,34 @@ impl<E: Element> Right<E> {
         [steps, columns]: [usize; 2],
         row: impl Fn(usize) -> Option<&'a [f32]>,
     ) -> Self {
+        let mut right = Self::default();
+        right.repack(isa, [steps, columns], row);
+        right
+    }
+
+    /// [`Right::pack`] into the memory of an earlier one; of the same shape, it needs no zeros.
+    pub(crate) fn repack<'a>(
+        &mut self,
+        isa: Isa,
+        [steps, columns]: [usize; 2],
+        row: impl Fn(usize) -> Option<&'a [f32]>,
+    ) {
+        if [self.steps, self.columns] != [steps, columns] {
+            (self.steps, self.columns) = (steps, columns);
+            self.data.clear();
+            let width = columns.div_ceil(UNIT) * UNIT * E::STEP;
+            self.data.resize(steps * width, E::default());
+        }
         let zeros = vec![0f32; columns];
         let row = |k: usize| row(k).unwrap_or(&zeros);
-        let mut data = vec![E::default(); steps * columns.div_ceil(UNIT) * UNIT * E::STEP];
         for Block { first, units } in blocks(columns) {
             let width = units * UNIT * E::STEP;
-            let block = &mut data[steps * first * E::STEP..][..steps * width];
+            let block = &mut self.data[steps * first * E::STEP..][..steps * width];
             let last = columns.min(first + units * UNIT);
             for (step, out) in block.chunks_exact_mut(width).enumerate() {
                 let rows = [0, E::STEP - 1].map(|i| &row(step * E::STEP + i)[first..last]);
                 E::interleave(isa, rows, &mut out[..(last - first) * E::STEP]);
             }
-        }
-        Self {
-            data,
-            steps,
-            columns,
         }
     }
 }

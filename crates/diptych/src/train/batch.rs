@@ -3,9 +3,7 @@
 //! Invariant: a batch depends on the run file and its step alone, not on threads or on what came
 //! before, so a resumed run sees what an uninterrupted one would.
 
-use std::collections::HashMap;
-
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -13,6 +11,7 @@ use rayon::prelude::*;
 use super::augment::augment;
 use super::config::{Augmentation, Data, Run, TextKind};
 use super::hash::fnv1a;
+use super::positives::Positives;
 use super::shards::{Sample, read_shards};
 use crate::image::{Pixels, Preprocess};
 use crate::text::{Overflow, Tokenizer, Tokens};
@@ -25,8 +24,8 @@ pub struct Batch {
     pub pixels: Pixels,
     /// Their texts `[N, L]`, short ones first.
     pub tokens: Tokens,
-    /// What each text says: pairs of the same group are positives of each other.
-    pub groups: Vec<u64>,
+    /// Which of the texts are true of which pictures.
+    pub positives: Positives,
     /// What was wrong with pictures that others took the place of.
     pub skipped: Vec<String>,
 }
@@ -60,8 +59,9 @@ impl Batches {
                     .into_iter()
                     .map(|sample| (sample, i)),
             );
+            let trained = |i: &u32| !held_out(data, (i - first) as usize);
             for _ in 0..data.repeat {
-                pass.extend(first..samples.len() as u32);
+                pass.extend((first..samples.len() as u32).filter(trained));
             }
         }
         if pass.len() < run.optimizer.batch_size {
@@ -124,7 +124,7 @@ impl Batches {
         // The loss does not see the order, so short texts come together and need little padding.
         pairs.sort_by_key(|pair| pair.ids.len());
 
-        let groups = groups(&pairs);
+        let positives = positives(&pairs);
         let mut pixels = Vec::with_capacity(pairs.len() * 3 * self.preprocess.size.pow(2));
         let mut rows = Vec::with_capacity(pairs.len());
         let mut skipped = Vec::new();
@@ -136,7 +136,7 @@ impl Batches {
         Ok(Batch {
             pixels: Pixels::from_vec(self.preprocess.size, pixels)?,
             tokens: Tokens::from_rows(&rows, self.context_length)?,
-            groups,
+            positives,
             skipped,
         })
     }
@@ -177,7 +177,7 @@ impl Batches {
     /// Draws a sample's text and crop.
     fn prepare(&self, index: u32, rng: &mut ChaCha8Rng) -> Result<Pair> {
         let (sample, data) = &self.samples[index as usize];
-        let (text, class) = draw_text(sample, &self.data[*data], rng);
+        let (text, meaning) = draw_text(sample, &self.data[*data], rng);
         let picture = sample.picture()?;
         let picture = augment(&picture, &self.augmentation, &self.preprocess, rng)?;
         let mut pixels = vec![0.0; 3 * self.preprocess.size.pow(2)];
@@ -188,8 +188,7 @@ impl Batches {
         Ok(Pair {
             pixels,
             ids,
-            class,
-            sample: index,
+            meaning,
             skipped: Vec::new(),
         })
     }
@@ -199,82 +198,126 @@ impl Batches {
 struct Pair {
     pixels: Vec<f32>,
     ids: Vec<u32>,
-    /// The line that the text was drawn from.
-    class: u64,
-    /// Index of the sample.
-    sample: u32,
+    meaning: Meaning,
     skipped: Vec<String>,
 }
 
-/// Groups of pairs that are positives of each other: of the same class, with the same tokens, or of
-/// the same picture.
-fn groups(pairs: &[Pair]) -> Vec<u64> {
-    #[derive(PartialEq, Eq, Hash)]
-    enum Key<'a> {
-        Class(u64),
-        Ids(&'a [u32]),
-        Sample(u32),
-    }
-    // Union-find; a root is the first pair of its group.
-    let mut parent: Vec<usize> = (0..pairs.len()).collect();
-    fn root(parent: &[usize], mut i: usize) -> usize {
-        while parent[i] != i {
-            i = parent[i];
-        }
-        i
-    }
-    let mut seen = HashMap::new();
-    for (i, pair) in pairs.iter().enumerate() {
-        for key in [
-            Key::Class(pair.class),
-            Key::Ids(&pair.ids),
-            Key::Sample(pair.sample),
-        ] {
-            let (a, b) = (
-                root(&parent, i),
-                root(&parent, *seen.entry(key).or_insert(i)),
-            );
-            parent[a.max(b)] = a.min(b);
-        }
-    }
-    (0..pairs.len()).map(|i| root(&parent, i) as u64).collect()
+/// What a pair's text says, and what could be said of its picture: hashes of captions and names.
+struct Meaning {
+    said: u64,
+    truths: Vec<u64>,
 }
 
-/// One of a sample's texts, and the hash of the line it was drawn from: the caption, or the class.
-fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, u64) {
+/// A text is true of a picture if it says one of the picture's truths, or the same words as its text.
+fn positives(pairs: &[Pair]) -> Positives {
+    Positives::new(pairs.len(), |picture, text| {
+        let (picture, text) = (&pairs[picture], &pairs[text]);
+        picture.meaning.truths.contains(&text.meaning.said) || picture.ids == text.ids
+    })
+}
+
+/// Whether the `i`-th sample of a set is held out.
+fn held_out(data: &Data, i: usize) -> bool {
+    data.hold_out > 0 && i % data.hold_out == data.hold_out - 1
+}
+
+/// The parts of a list such as `tabby, tabby cat`.
+pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty())
+}
+
+/// Of how many texts about classes one names the kind instead.
+const KIND_EVERY: u32 = 4;
+
+/// One of a sample's texts, and what it means.
+fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, Meaning) {
+    let hash = |name: &str| fnv1a(&name.to_lowercase());
     let line = sample.texts.choose(rng).map_or("", String::as_str);
-    match data.texts {
-        TextKind::Captions => (line.to_owned(), fnv1a(&line.to_lowercase())),
-        TextKind::Classes => {
-            let names: Vec<&str> = line.split(',').map(str::trim).collect();
-            let name = names.choose(rng).copied().unwrap_or(line);
-            let template = data.templates.choose(rng).map_or("{}", String::as_str);
-            (template.replace("{}", name), fnv1a(&line.to_lowercase()))
-        }
+    if data.texts == TextKind::Captions {
+        let meaning = Meaning {
+            said: hash(line),
+            truths: sample.texts.iter().map(|text| hash(text)).collect(),
+        };
+        return (line.to_owned(), meaning);
     }
+    let own: Vec<&str> = names(line).collect();
+    let first = own.first().copied().unwrap_or(line);
+    let kinds: Vec<&str> = data.kinds.get(first).map_or(Vec::new(), |k| names(k).collect());
+    let drawn = match !kinds.is_empty() && rng.random_ratio(1, KIND_EVERY) {
+        true => kinds.choose(rng),
+        false => own.choose(rng),
+    };
+    let name = drawn.copied().unwrap_or(line);
+    let template = data.templates.choose(rng).map_or("{}", String::as_str);
+    let meaning = Meaning {
+        said: hash(name),
+        truths: own.iter().chain(&kinds).map(|name| hash(name)).collect(),
+    };
+    (template.replace("{}", name), meaning)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]
-    fn pairs_of_one_class_text_or_picture_are_positives() {
-        let pair = |class, ids: &[u32], sample| Pair {
+    fn texts_are_true_of_pictures_by_name_by_kind_and_by_words() {
+        let pair = |ids: &[u32], said, truths: &[u64]| Pair {
             pixels: Vec::new(),
             ids: ids.to_vec(),
-            class,
-            sample,
+            meaning: Meaning {
+                said,
+                truths: truths.to_vec(),
+            },
             skipped: Vec::new(),
         };
         let pairs = [
-            pair(1, &[1], 1), // alone with its text, of one class with the third
-            pair(2, &[2], 2),
-            pair(1, &[3], 3),
-            pair(3, &[3], 4), // the third's words, another class
-            pair(4, &[4], 2), // the second's picture
-            pair(5, &[5], 5),
+            pair(&[1], 10, &[10, 11, 50]), // a tabby: its second name is 11, its kind 50
+            pair(&[2], 11, &[10, 11, 50]), // another tabby, by its second name
+            pair(&[3], 50, &[50]),         // a cat that is nothing more
+            pair(&[3], 60, &[60]),         // the same words, said of something else
         ];
-        assert_eq!(groups(&pairs), [0, 1, 0, 0, 1, 5]);
+        let positives = positives(&pairs);
+        let row = |i: usize| [0, 1, 2, 3].map(|j| positives.is_true(i, j));
+        assert_eq!(row(0), [true, true, true, false]);
+        assert_eq!(row(1), [true, true, true, false]);
+        assert_eq!(row(2), [false, false, true, true]);
+        assert_eq!(row(3), [false, false, true, true]);
+    }
+
+    #[test]
+    fn kinds_are_said_now_and_then_and_every_name_is_true() {
+        let sample = Sample {
+            shard: std::path::Path::new("shard").into(),
+            key: "1".into(),
+            image: Vec::new(),
+            texts: vec!["tabby, tabby cat".into()],
+        };
+        let data: Data = toml::from_str(
+            "shards = []\ntexts = \"classes\"\ntemplates = [\"a {}.\"]\nkinds = { tabby = \"cat, pet\" }",
+        )
+        .unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut said = HashMap::<String, usize>::new();
+        for _ in 0..4000 {
+            let (text, meaning) = draw_text(&sample, &data, &mut rng);
+            assert!(meaning.truths.len() == 4 && meaning.truths.contains(&meaning.said));
+            *said.entry(text).or_default() += 1;
+        }
+        let near = |text: &str, want: usize| said[text].abs_diff(want) < 150;
+        assert!(near("a tabby.", 1500) && near("a tabby cat.", 1500), "{said:?}");
+        assert!(near("a cat.", 500) && near("a pet.", 500), "{said:?}");
+    }
+
+    #[test]
+    fn every_nth_sample_is_held_out() {
+        let data = |n: usize| -> Data {
+            toml::from_str(&format!("shards = []\ntexts = \"captions\"\nhold_out = {n}")).unwrap()
+        };
+        let held = |n: usize| (0..10).filter(|&i| held_out(&data(n), i)).collect::<Vec<_>>();
+        assert_eq!(held(0), [0usize; 0]);
+        assert_eq!(held(4), [3, 7]);
     }
 }

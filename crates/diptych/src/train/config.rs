@@ -1,5 +1,6 @@
 //! A training run, read from one TOML file.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,14 @@ pub struct Data {
     /// How often a pass over the data shows each sample.
     #[serde(default = "default_repeat")]
     pub repeat: usize,
+    /// Every how many samples one is held out: not trained on, but measured. None, if 0.
+    #[serde(default)]
+    pub hold_out: usize,
+    /// Classes: what kind of thing each is, by the first of its names; kinds are separated by commas.
+    /// Now and then one is drawn instead of a name, and where it is another picture's text it is true
+    /// of this one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub kinds: BTreeMap<String, String>,
 }
 
 /// What a line of a sample's text file is.
@@ -209,7 +218,7 @@ impl Run {
             .iter()
             .map(|d| {
                 let names: Vec<_> = d.shards.iter().map(|s| s.file_name()).collect();
-                (names, d.texts, &d.templates, d.repeat)
+                (names, d.texts, &d.templates, d.repeat, d.hold_out, &d.kinds)
             })
             .collect();
         let (batch_size, augmentation) = (self.optimizer.batch_size, &self.augmentation);
@@ -261,6 +270,12 @@ impl Run {
                     data.repeat,
                     data.shards.len()
                 ));
+            }
+            if data.hold_out == 1 {
+                return Err("`hold_out` is 1, which leaves nothing to train on".into());
+            }
+            if data.texts == TextKind::Captions && !data.kinds.is_empty() {
+                return Err("`kinds` goes with `texts = \"classes\"`, not with captions".into());
             }
             if data.texts == TextKind::Classes && data.templates.is_empty() {
                 return Err(

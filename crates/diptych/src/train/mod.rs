@@ -12,6 +12,7 @@ mod config;
 mod hash;
 mod init;
 mod loss;
+mod positives;
 mod shards;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use adamw::AdamW;
 pub use batch::{Batch, Batches};
 pub use config::{Augmentation, Compute, Data, Optimizer, Run, TextKind, Validation};
 pub use init::Fresh;
-pub use loss::{contrastive_loss, normalise, targets};
+pub use loss::{contrastive_loss, normalise};
+pub use positives::Positives;
 pub use shards::{Sample, read_shard, read_shards};
 pub use trainer::{Event, Outcome, Progress, Trainer, train};

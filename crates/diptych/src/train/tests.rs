@@ -74,9 +74,9 @@ fn recorded(checkpoint: &str, by_group: bool) -> (Trainer, Vec<Batch>) {
         Batch {
             pixels: Pixels::from_vec(preprocess.size, pixels).unwrap(),
             tokens: Tokens::from_rows(ids, config.text_cfg.context_length).unwrap(),
-            groups: match by_group {
-                true => groups[8 * i..8 * (i + 1)].to_vec(),
-                false => ids.iter().map(by_text).collect(),
+            positives: match by_group {
+                true => Positives::of_groups(&groups[8 * i..8 * (i + 1)]),
+                false => Positives::of_groups(&ids.iter().map(by_text).collect::<Vec<_>>()),
             },
             skipped: Vec::new(),
         }
@@ -268,7 +268,7 @@ fn one_batch_overfits() {
     let mut trainer = Trainer::new(model, AdamW::new(optimizer), device);
     // All pictures are different and so must the texts be, or there is no zero to reach.
     let batch = Batch {
-        groups: (0..8).collect(),
+        positives: Positives::new(8, |_, _| false),
         ..batches.into_iter().next().unwrap()
     };
     let texts: std::collections::HashSet<&[u32]> = batch.tokens.rows().collect();

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::adamw::AdamW;
 use super::batch::{Batch, Batches};
 use super::config::Run;
-use super::loss::{contrastive_loss, targets};
+use super::loss::contrastive_loss;
 use super::shards::{Sample, read_shards};
 use super::{Fresh, checkpoint};
 use crate::clip::token_tensors;
@@ -140,7 +140,7 @@ impl Trainer {
             self.model.image_features(pixels, Mode::Train),
             text_features,
             self.model.logit_scale(),
-            targets(&batch.groups, &self.device),
+            &batch.positives,
         )
     }
 }
@@ -248,7 +248,7 @@ impl Session<'_> {
                     loss,
                     logit_scale,
                     learning_rate: self.trainer.optimizer.learning_rate(step),
-                    pairs_per_s: batch.groups.len() as f64 / per_step.as_secs_f64(),
+                    pairs_per_s: batch.positives.len() as f64 / per_step.as_secs_f64(),
                     remaining: per_step * (steps - step - 1) as u32,
                 };
                 let flow = (self.on_event)(Event::Step(progress));
