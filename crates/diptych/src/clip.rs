@@ -40,18 +40,24 @@ impl Clip {
     /// As [`Clip::open`].
     pub fn open_on(model: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let mut checkpoint = Checkpoint::named(model)?;
+        let description = checkpoint.description().clone();
+        let model = ClipModel::build(&description.config, &mut checkpoint, device)?;
+        Ok(Self::assemble(description, model))
+    }
+
+    /// Puts towers together with what belongs to them.
+    pub(crate) fn assemble(description: Description, model: ClipModel) -> Self {
         let Description {
             config,
             preprocess,
             tokenizer,
-        } = checkpoint.description().clone();
-        let model = ClipModel::build(&config, &mut checkpoint, device)?;
-        Ok(Self {
+        } = description;
+        Self {
             config,
             preprocess,
             tokenizer,
             model,
-        })
+        }
     }
 
     /// The architecture.
@@ -111,7 +117,7 @@ impl Clip {
     pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
         let want = self.config.vision_cfg.image_size;
         match pixels.side() == want {
-            true => Ok(image_features(&self.model, pixels)),
+            true => Ok(self.image_chunks(pixels)),
             false => Err(Error::Side {
                 got: pixels.side(),
                 want,
@@ -147,38 +153,43 @@ impl Clip {
                 text.vocab_size
             ));
         }
-        Ok(text_features(&self.model, tokens))
+        Ok(self.text_chunks(tokens))
     }
-}
 
-/// Image features of any number of pictures, a chunk at a time.
-pub(crate) fn image_features(model: &ClipModel, pixels: &Pixels) -> Vec<f32> {
-    let side = pixels.side();
-    let device = device(model);
-    let features = |chunk: &[f32]| {
-        let n = chunk.len() / (3 * side * side);
-        let data = TensorData::new(chunk.to_vec(), [n, 3, side, side]);
-        values(model.image_features(Tensor::from_data(data, &device), Mode::Infer))
-    };
-    pixels
-        .as_slice()
-        .chunks((CHUNK * 3 * side * side).max(1))
-        .flat_map(features)
-        .collect()
-}
+    /// Image features of any number of pictures, a chunk at a time.
+    fn image_chunks(&self, pixels: &Pixels) -> Vec<f32> {
+        let side = pixels.side();
+        let device = self.device();
+        let features = |chunk: &[f32]| {
+            let n = chunk.len() / (3 * side * side);
+            let data = TensorData::new(chunk.to_vec(), [n, 3, side, side]);
+            let pixels = Tensor::from_data(data, &device);
+            values(self.model.image_features(pixels, Mode::Infer))
+        };
+        pixels
+            .as_slice()
+            .chunks((CHUNK * 3 * side * side).max(1))
+            .flat_map(features)
+            .collect()
+    }
 
-/// Text features of any number of texts, a chunk at a time.
-pub(crate) fn text_features(model: &ClipModel, tokens: &Tokens) -> Vec<f32> {
-    let device = device(model);
-    let features = |first: usize| {
-        let rows = first..tokens.len().min(first + CHUNK);
-        let (ids, ends) = token_tensors(tokens, rows, &device);
-        values(model.text_features(ids, ends))
-    };
-    (0..tokens.len())
-        .step_by(CHUNK)
-        .flat_map(features)
-        .collect()
+    /// Text features of any number of texts, a chunk at a time.
+    fn text_chunks(&self, tokens: &Tokens) -> Vec<f32> {
+        let device = self.device();
+        let features = |first: usize| {
+            let rows = first..tokens.len().min(first + CHUNK);
+            let (ids, ends) = token_tensors(tokens, rows, &device);
+            values(self.model.text_features(ids, ends))
+        };
+        (0..tokens.len())
+            .step_by(CHUNK)
+            .flat_map(features)
+            .collect()
+    }
+
+    fn device(&self) -> Device {
+        self.model.devices().into_iter().next().unwrap_or_default()
+    }
 }
 
 /// Some rows of tokens `[N, L]`, cut to their longest text, and the positions `[N]` of their ends.
@@ -210,10 +221,6 @@ pub(crate) fn token_tensors(
         Tensor::from_data(TensorData::new(ids, [n, longest]), device),
         Tensor::from_data(TensorData::new(ends, [n]), device),
     )
-}
-
-fn device(model: &ClipModel) -> Device {
-    model.devices().into_iter().next().unwrap_or_default()
 }
 
 /// A tensor's values in f32.

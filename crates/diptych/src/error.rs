@@ -89,10 +89,7 @@ pub enum Error {
         step: usize,
     },
     /// A training run that stopped being a number.
-    #[error(
-        "step {step}: {what} is {value} at a learning rate of {learning_rate:.2e}; the run stops \
-         here, and what it saved before stays"
-    )]
+    #[error("step {step}: {what} is {value} at a learning rate of {learning_rate:.2e}; {context}")]
     Diverged {
         /// The step, from 1.
         step: usize,
@@ -102,6 +99,8 @@ pub enum Error {
         value: f32,
         /// The learning rate of the step.
         learning_rate: f64,
+        /// Where its batch is listed, and where to go on from.
+        context: String,
     },
     /// A device that this build doesn't have.
     #[error("device `{device}` needs a build with the feature `{device}`")]

@@ -98,7 +98,10 @@ impl Attention {
     }
 
     fn head_width(&self) -> usize {
-        assert!(self.heads > 0 && self.width.is_multiple_of(self.heads), "heads");
+        assert!(
+            self.heads > 0 && self.width.is_multiple_of(self.heads),
+            "heads"
+        );
         self.width / self.heads
     }
 

@@ -2,7 +2,10 @@
 //!
 //! A vector of zeros from the allocator is written once by one thread, then again by the others; for
 //! the maps of a convolution that first pass took as long as the arithmetic.
-#![allow(unsafe_code, reason = "hands out memory before it is a vector of values")]
+#![allow(
+    unsafe_code,
+    reason = "hands out memory before it is a vector of values"
+)]
 
 use std::mem::MaybeUninit;
 

@@ -134,7 +134,10 @@ impl Convolution {
         let [k, i, o] = [c.kernel, c.inputs, c.outputs];
         let (x_len, grad_len) = (c.height * c.width * i, c.out_height() * c.out_width() * o);
         let n = x.len() / x_len.max(1);
-        assert!(x.len() == n * x_len && grad.len() == n * grad_len, "lengths");
+        assert!(
+            x.len() == n * x_len && grad.len() == n * grad_len,
+            "lengths"
+        );
         let part = n.div_ceil(PARTS).max(1);
         let chunk = (POSITIONS / (c.out_height() * c.out_width())).clamp(1, part);
         let parts: Vec<Vec<f32>> = x
@@ -249,24 +252,28 @@ impl Convolution {
 fn transpose(parts: &[Vec<f32>], [taps, inputs, outputs]: [usize; 3]) -> Vec<f32> {
     /// Outputs that one task takes: a cache line.
     const OUTPUTS: usize = 16;
-    fill(outputs * inputs * taps, OUTPUTS * inputs * taps, |first, out| {
-        let first = first / (inputs * taps);
-        let count = out.len() / (inputs * taps);
-        for tap in 0..taps {
-            for input in 0..inputs {
-                let place = (tap * inputs + input) * outputs + first;
-                let mut sums = [0f32; OUTPUTS];
-                for part in parts {
-                    for (sum, value) in sums.iter_mut().zip(&part[place..place + count]) {
-                        *sum += value;
+    fill(
+        outputs * inputs * taps,
+        OUTPUTS * inputs * taps,
+        |first, out| {
+            let first = first / (inputs * taps);
+            let count = out.len() / (inputs * taps);
+            for tap in 0..taps {
+                for input in 0..inputs {
+                    let place = (tap * inputs + input) * outputs + first;
+                    let mut sums = [0f32; OUTPUTS];
+                    for part in parts {
+                        for (sum, value) in sums.iter_mut().zip(&part[place..place + count]) {
+                            *sum += value;
+                        }
+                    }
+                    for (o, sum) in sums[..count].iter().enumerate() {
+                        out[(o * inputs + input) * taps + tap] = *sum;
                     }
                 }
-                for (o, sum) in sums[..count].iter().enumerate() {
-                    out[(o * inputs + input) * taps + tap] = *sum;
-                }
             }
-        }
-    })
+        },
+    )
 }
 
 /// What one part's weight gradient is computed in, kept from chunk to chunk.

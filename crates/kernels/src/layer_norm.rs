@@ -40,9 +40,19 @@ pub(crate) fn layer_norm_with(
     [weight, bias]: [&[f32]; 2],
 ) -> Vec<f32> {
     let w = weight.len();
-    assert!(w > 0 && x.len().is_multiple_of(w) && bias.len() == w, "lengths");
+    assert!(
+        w > 0 && x.len().is_multiple_of(w) && bias.len() == w,
+        "lengths"
+    );
     fill(x.len(), ROWS * w, |first, out| {
-        forward(isa, epsilon, &x[first..first + out.len()], weight, bias, out);
+        forward(
+            isa,
+            epsilon,
+            &x[first..first + out.len()],
+            weight,
+            bias,
+            out,
+        );
     })
 }
 
@@ -53,7 +63,10 @@ pub(crate) fn layer_norm_backward_with(
     weight: &[f32],
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let w = weight.len();
-    assert!(w > 0 && x.len().is_multiple_of(w) && grad.len() == x.len(), "lengths");
+    assert!(
+        w > 0 && x.len().is_multiple_of(w) && grad.len() == x.len(),
+        "lengths"
+    );
     let (grad_x, sums) = fill_and(x.len(), ROWS * w, |first, out| {
         let rows = [x, grad].map(|v| &v[first..first + out.len()]);
         let mut sums = vec![0f32; 2 * w];

@@ -69,7 +69,10 @@ pub(crate) fn batch_norm_with(
     [weight, bias]: [&[f32]; 2],
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let c = weight.len();
-    assert!(c > 0 && x.len().is_multiple_of(c) && bias.len() == c, "lengths");
+    assert!(
+        c > 0 && x.len().is_multiple_of(c) && bias.len() == c,
+        "lengths"
+    );
     let wide = Wide::new(c, x.len() / c);
     let rows = (x.len() / c) as f32;
 
@@ -131,11 +134,13 @@ pub(crate) fn batch_norm_backward_with(
 
     // dx = γ / σ · (g − dβ / R − x̂ dγ / R) = g · gain + x · slope + offset
     let r = c as f32 / x.len() as f32;
-    let gain: Vec<f32> = std::iter::zip(weight, &inverse).map(|(w, i)| w * i).collect();
-    let slope: Vec<f32> = (0..c).map(|i| -gain[i] * r * gamma[i] * inverse[i]).collect();
-    let offset: Vec<f32> = (0..c)
-        .map(|i| -gain[i] * r * bias[i])
+    let gain: Vec<f32> = std::iter::zip(weight, &inverse)
+        .map(|(w, i)| w * i)
         .collect();
+    let slope: Vec<f32> = (0..c)
+        .map(|i| -gain[i] * r * gamma[i] * inverse[i])
+        .collect();
+    let offset: Vec<f32> = (0..c).map(|i| -gain[i] * r * bias[i]).collect();
     let [gain, slope, offset] = [&gain, &slope, &offset].map(|v| wide.repeat(v));
     let grad_x = fill(x.len(), wide.task, |first, d| {
         let rows = [x, output, grad].map(|v| &v[first..first + d.len()]);

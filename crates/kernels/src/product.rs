@@ -103,7 +103,9 @@ pub(crate) fn multiply<E: Element>(
     for Block { first, units } in blocks(right.columns) {
         let width = units * UNIT * E::STEP;
         let block = &right.data[right.steps * first * E::STEP..][..right.steps * width];
-        let tiles = starts.chunks(ROWS).zip(out.chunks_mut(ROWS * right.columns));
+        let tiles = starts
+            .chunks(ROWS)
+            .zip(out.chunks_mut(ROWS * right.columns));
         for (starts, out) in tiles {
             let last = starts[starts.len() - 1];
             let tile = Tile {

@@ -63,7 +63,10 @@ fn close(got: &[f32], want: &[f64], terms: usize) {
     assert_eq!(got.len(), want.len());
     let bound = terms as f64 * f64::from(f32::EPSILON) * 2.0 + 1e-6;
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
-        assert!((f64::from(*got) - want).abs() <= bound, "at {i}: {got}, wanted {want}");
+        assert!(
+            (f64::from(*got) - want).abs() <= bound,
+            "at {i}: {got}, wanted {want}"
+        );
     }
 }
 
@@ -145,9 +148,15 @@ proptest! {
 fn nan_passes_through_batch_norm() {
     let x = [1.0, f32::NAN, 2.0, 3.0];
     for relu in [false, true] {
-        let norm = Norm { epsilon: 1e-5, relu };
+        let norm = Norm {
+            epsilon: 1e-5,
+            relu,
+        };
         let (y, ..) = batch_norm_with(Isa::current(), norm, &x, [&[1.0, 1.0], &[0.0, 0.0]]);
-        assert!(y.iter().skip(1).step_by(2).all(|v| v.is_nan()), "relu {relu}");
+        assert!(
+            y.iter().skip(1).step_by(2).all(|v| v.is_nan()),
+            "relu {relu}"
+        );
     }
 }
 
@@ -165,7 +174,10 @@ fn bf16_rounds_to_nearest_with_ties_to_even() {
             assert_eq!(got, want, "{isa:?}");
             let mut pairs = vec![bf16::default(); 2 * values.len()];
             bf16::interleave(isa, [values, values], &mut pairs);
-            assert!(pairs.chunks(2).zip(&want).all(|(p, w)| p == [*w, *w]), "{isa:?}");
+            assert!(
+                pairs.chunks(2).zip(&want).all(|(p, w)| p == [*w, *w]),
+                "{isa:?}"
+            );
         }
     }
 }

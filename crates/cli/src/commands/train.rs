@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use diptych::train::{Event, Outcome, Progress, Run, train};
+use diptych::train::{Event, Measured, Outcome, Progress, Run, train};
 use indicatif::{FormattedDuration, ProgressBar};
 
 use crate::args::TrainArgs;
@@ -76,16 +76,10 @@ impl Reporter {
             Event::Step(progress) => self.step(&progress),
             Event::Skipped(reason) => self.line(&format!("skipped: {reason}")),
             Event::Checkpoint(step) => self.line(&format!("step {step}: checkpoint written")),
-            Event::Validation(step, recall) => {
-                let percent = |shares: [f64; 3]| {
-                    let [at_1, at_5, at_10] = shares.map(|share| 100.0 * share);
-                    format!("{at_1:.1} / {at_5:.1} / {at_10:.1} %")
-                };
-                self.line(&format!(
-                    "step {step}: recall@1/5/10 text→image {}, image→text {}",
-                    percent(recall.image),
-                    percent(recall.text)
-                ));
+            Event::Validation(step, measured) => {
+                for line in lines(&measured) {
+                    self.line(&format!("step {step}: {line}"));
+                }
             }
             _ => {} // events of a later library
         }
@@ -93,8 +87,9 @@ impl Reporter {
 
     fn step(&mut self, p: &Progress) {
         let numbers = format!(
-            "loss {:.3} · scale {:.1} · rate {:.2e} · {:.0} pairs/s · {} left",
+            "loss {:.3} · right {:.0} % · scale {:.1} · rate {:.2e} · {:.0} pairs/s · {} left",
             p.loss,
+            100.0 * p.accuracy,
             p.logit_scale,
             p.learning_rate,
             p.pairs_per_s,
@@ -126,4 +121,31 @@ impl Reporter {
             bar.finish_and_clear();
         }
     }
+}
+
+/// What was measured, a line each.
+fn lines(measured: &Measured) -> Vec<String> {
+    let percent = |shares: [f64; 3]| {
+        let [at_1, at_5, at_10] = shares.map(|share| 100.0 * share);
+        format!("{at_1:.1} / {at_5:.1} / {at_10:.1} %")
+    };
+    let recall = measured.recall.map(|recall| {
+        format!(
+            "recall@1/5/10 text→image {}, image→text {}",
+            percent(recall.image),
+            percent(recall.text)
+        )
+    });
+    let zero_shot = measured.zero_shot.iter().map(|set| {
+        let a = set.accuracy;
+        format!(
+            "{}: zero-shot top-1 {:.1} %, top-5 {:.1} % of {} held-out pictures, {} classes",
+            set.data,
+            100.0 * a.top_1,
+            100.0 * a.top_5,
+            a.pictures,
+            a.classes
+        )
+    });
+    recall.into_iter().chain(zero_shot).collect()
 }

@@ -5,17 +5,16 @@
 
 use rayon::prelude::*;
 
-use crate::Result;
-use crate::clip::{image_features, text_features};
+use serde::Serialize;
+
 use crate::embedding::Embeddings;
 use crate::image::Pixels;
-use crate::model::ClipModel;
 use crate::text::Overflow;
 use crate::train::Sample;
-use crate::weights::Description;
+use crate::{Clip, Result};
 
 /// Recall at 1, 5 and 10, as shares of the queries.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Recall {
     /// Pictures found by a caption: text → image.
     pub image: [f64; 3],
@@ -25,25 +24,17 @@ pub struct Recall {
 
 const RANKS: [usize; 3] = [1, 5, 10];
 
-/// Measures `model` on samples with any number of captions each.
+/// Measures `clip` on samples with any number of captions each.
 ///
 /// # Errors
 /// [`Error::Shard`](crate::Error::Shard) for a picture that can't be decoded.
-pub fn retrieval(
-    model: &ClipModel,
-    description: &Description,
-    samples: &[Sample],
-) -> Result<Recall> {
-    let Description {
-        config,
-        preprocess,
-        tokenizer,
-    } = description;
+pub fn retrieval(clip: &Clip, samples: &[Sample]) -> Result<Recall> {
+    let preprocess = clip.preprocess();
     let pixels: Vec<Pixels> = samples
         .par_iter()
         .map(|sample| Ok(preprocess.apply(&sample.picture()?)))
         .collect::<Result<_>>()?;
-    let pixels = Pixels::concat(preprocess.size, &pixels)?;
+    let images = clip.encode_images(&Pixels::concat(preprocess.size, &pixels)?)?;
     let captions: Vec<&str> = samples
         .iter()
         .flat_map(|s| s.texts.iter().map(String::as_str))
@@ -53,14 +44,9 @@ pub fn retrieval(
         .enumerate()
         .flat_map(|(i, s)| s.texts.iter().map(move |_| i))
         .collect();
-    let tokens = tokenizer.encode_batch(
-        &captions,
-        config.text_cfg.context_length,
-        Overflow::Truncate,
-    )?;
-
-    let images = Embeddings::from_features(config.embed_dim, image_features(model, &pixels));
-    let texts = Embeddings::from_features(config.embed_dim, text_features(model, &tokens));
+    let tokens = clip.tokens(&captions, Overflow::Truncate)?;
+    let texts = clip.text_features(&tokens)?;
+    let texts = Embeddings::from_features(clip.config().embed_dim, texts);
     let of_images: Vec<usize> = (0..samples.len()).collect();
     Ok(Recall {
         image: recall(&texts, &owner, &images, &of_images),

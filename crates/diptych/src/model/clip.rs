@@ -5,11 +5,11 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use kernels::{Activation, Precision};
+use kernels::Activation;
 
 use super::block::{LayerNorm, Transformer, TransformerShape};
 use super::config::{ClipConfig, Layers};
-use super::parameters::{Builder, Source};
+use super::parameters::{BuildOptions, Builder, Source};
 use super::resnet::ModifiedResNet;
 use super::vit::Vit;
 use crate::Error;
@@ -26,6 +26,7 @@ pub struct ClipModel {
     pub(super) ln_final: LayerNorm,
     pub(super) text_projection: Param<Tensor<2>>,
     logit_scale: Param<Tensor<1>>,
+    logit_bias: Option<Param<Tensor<1>>>,
 }
 
 /// The image tower's kind.
@@ -43,6 +44,8 @@ enum ImageTower {
 pub enum Mode {
     /// From the batch, which also moves the running statistics.
     Train,
+    /// From the batch, and the running statistics stay: the first of two passes over it.
+    Rehearse,
     /// From the running statistics.
     Infer,
 }
@@ -57,11 +60,10 @@ impl ClipModel {
         source: &mut dyn Source,
         device: &Device,
     ) -> Result<Self, Error> {
-        Self::build_with(config, source, device, Precision::F32)
+        Self::build_with(config, source, device, BuildOptions::default())
     }
 
-    /// [`ClipModel::build`], with products on the CPU in another precision; sums, gains, norms and
-    /// parameters stay f32.
+    /// [`ClipModel::build`], with options.
     ///
     /// # Errors
     /// As [`ClipModel::build`].
@@ -69,9 +71,9 @@ impl ClipModel {
         config: &ClipConfig,
         source: &mut dyn Source,
         device: &Device,
-        precision: Precision,
+        options: BuildOptions,
     ) -> Result<Self, Error> {
-        let mut b = Builder::new(source, device, precision);
+        let mut b = Builder::new(source, device, options);
         let b = &mut b;
         let activation = if config.quick_gelu {
             Activation::QuickGelu
@@ -99,6 +101,10 @@ impl ClipModel {
             ln_final: LayerNorm::build(b, "ln_final")?,
             text_projection: b.param("text_projection")?,
             logit_scale: b.param("logit_scale")?,
+            logit_bias: match config.init_logit_bias {
+                Some(_) => Some(b.param("logit_bias")?),
+                None => None,
+            },
         })
     }
 
@@ -113,6 +119,11 @@ impl ClipModel {
     /// The factor `exp(t)` that turns cosines into logits, as a tensor `[1]`.
     pub fn logit_scale(&self) -> Tensor<1> {
         self.logit_scale.val().exp()
+    }
+
+    /// What is added to logits, as a tensor `[1]`; models that are trained with the sigmoid loss have it.
+    pub fn logit_bias(&self) -> Option<Tensor<1>> {
+        self.logit_bias.as_ref().map(|bias| bias.val())
     }
 
     /// The model with its temperature kept to `exp(t)` in 1 … 100 (paper, section 2.5).

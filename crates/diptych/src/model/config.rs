@@ -22,6 +22,12 @@ pub struct ClipConfig {
     /// Whether the transformers use QuickGELU, `x · sigmoid(1.702 x)`, instead of GELU.
     #[serde(default, skip_serializing_if = "is_default")]
     pub quick_gelu: bool,
+    /// Where the temperature starts, `t` of `exp(t)`; ln(1 / 0.07) by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_logit_scale: Option<f32>,
+    /// Where the bias on logits starts; a model that has one was made for the sigmoid loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_logit_bias: Option<f32>,
 }
 
 /// The image tower: a Vision Transformer where `layers` is a number, a ModifiedResNet where it is
@@ -132,6 +138,14 @@ impl ClipConfig {
     fn check(&self) -> Result<(), String> {
         let v = &self.vision_cfg;
         let t = &self.text_cfg;
+        for (name, start) in [
+            ("init_logit_scale", self.init_logit_scale),
+            ("init_logit_bias", self.init_logit_bias),
+        ] {
+            if start.is_some_and(|value| !(value.abs() <= 1e3)) {
+                return Err(format!("`{name}` is {start:?}, wanted a number up to 1000"));
+            }
+        }
         let positive = [
             ("embed_dim", self.embed_dim),
             ("vision_cfg.image_size", v.image_size),

@@ -20,7 +20,7 @@ fn fields(part: &str) -> Value {
             "output_tokens": false, "hf_model_name": null, "tokenizer_mode": null,
         }),
         _ => json!({
-            "init_logit_bias": null, "nonscalar_logit_scale": false, "custom_text": false,
+            "nonscalar_logit_scale": false, "custom_text": false,
             "multimodal_cfg": null,
         }),
     }
@@ -38,7 +38,6 @@ fn fields_of_towers() -> Value {
 /// Fields that change no number of a finished model, whatever their value: initialisation,
 /// training, options of what was refused or left out above.
 const WITHOUT_EFFECT: &[&str] = &[
-    "init_logit_scale",
     "output_dict",
     "patch_dropout",
     "attn_pooler_queries",

@@ -8,6 +8,7 @@ mod block;
 mod clip;
 mod config;
 mod fixed;
+mod freeze;
 mod ops;
 mod parameters;
 mod resnet;
@@ -18,5 +19,6 @@ mod vit;
 
 pub use clip::{ClipModel, Mode};
 pub use config::{ClipConfig, Layers, TextConfig, VisionConfig};
+pub use freeze::{Freeze, Frozen};
 pub(crate) use parameters::ParameterPath;
-pub use parameters::{Init, Parameter, Source, named_tensors, parameters};
+pub use parameters::{BuildOptions, Init, Parameter, Source, named_tensors, parameters};

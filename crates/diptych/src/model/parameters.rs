@@ -11,6 +11,7 @@ use kernels::Precision;
 
 use super::clip::ClipModel;
 use super::config::{ClipConfig, Layers};
+use super::freeze::Freeze;
 use super::resnet::{BottleneckShape, EXPANSION};
 use crate::Error;
 
@@ -52,25 +53,39 @@ pub trait Source {
 pub(super) struct Builder<'a> {
     source: &'a mut dyn Source,
     device: &'a Device,
-    precision: Precision,
+    options: BuildOptions,
+}
+
+/// How a model is to be built.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BuildOptions {
+    /// What products are computed in on the CPU; sums, norms and parameters stay f32.
+    pub precision: Precision,
+    /// What is not to be trained.
+    pub freeze: Freeze,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn new(
         source: &'a mut dyn Source,
         device: &'a Device,
-        precision: Precision,
+        options: BuildOptions,
     ) -> Self {
         Self {
             source,
             device,
-            precision,
+            options,
         }
     }
 
     /// What the modules' products are computed in.
     pub(super) fn precision(&self) -> Precision {
-        self.precision
+        self.options.precision
+    }
+
+    /// Whether the parameter `name` is not to be trained.
+    pub(super) fn is_frozen(&self, name: &str) -> bool {
+        self.options.freeze.holds(name)
     }
 
     /// The tensor `name`; a scalar becomes `[1]`.
@@ -91,13 +106,14 @@ impl<'a> Builder<'a> {
         ))
     }
 
-    /// The tensor `name` as a parameter, trainable where the device has autodiff.
+    /// The tensor `name` as a parameter, trainable where the device has autodiff and nothing freezes it.
     pub(super) fn param<const D: usize>(
         &mut self,
         name: impl Into<String>,
     ) -> Result<Param<Tensor<D>>, Error> {
+        let name = name.into();
+        let trainable = self.device.is_autodiff() && !self.is_frozen(&name);
         let tensor = self.tensor(name)?;
-        let trainable = self.device.is_autodiff();
         let tensor = if trainable {
             tensor.require_grad()
         } else {
@@ -115,7 +131,11 @@ pub fn parameters(config: &ClipConfig) -> Vec<Parameter> {
         Layers::ResNet(stages) => table.resnet(config, stages),
     }
     table.text(config);
-    table.push("logit_scale", &[], Init::Constant(LOGIT_SCALE_START));
+    let scale = config.init_logit_scale.unwrap_or(LOGIT_SCALE_START);
+    table.push("logit_scale", &[], Init::Constant(scale));
+    if let Some(bias) = config.init_logit_bias {
+        table.push("logit_bias", &[], Init::Constant(bias));
+    }
     table.0
 }
 
@@ -364,9 +384,9 @@ impl ModuleVisitor for Collector {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let name = self.path.name();
         let data = param.val().to_data().convert::<f32>();
-        // The temperature is a scalar in a state dict and `[1]` here.
+        // The temperature and bias are scalars in a state dict and `[1]` here.
         let (bytes, shape, dtype) = data.into_parts();
-        let shape = if name == "logit_scale" {
+        let shape = if name.starts_with("logit_") {
             Shape::new([])
         } else {
             shape

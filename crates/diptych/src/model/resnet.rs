@@ -204,6 +204,9 @@ struct BatchNorm {
     bias: Param<Tensor<1>>,
     running_mean: RunningState<Tensor<1>>,
     running_var: RunningState<Tensor<1>>,
+    /// Whether it keeps its statistics, as the layers around it keep their weights.
+    #[module(skip)]
+    frozen: bool,
 }
 
 impl BatchNorm {
@@ -213,6 +216,7 @@ impl BatchNorm {
             bias: b.param(format!("{path}.bias"))?,
             running_mean: RunningState::new(b.tensor(format!("{path}.running_mean"))?),
             running_var: RunningState::new(b.tensor(format!("{path}.running_var"))?),
+            frozen: b.is_frozen(&format!("{path}.weight")),
         })
     }
 
@@ -220,7 +224,8 @@ impl BatchNorm {
     fn forward(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
         match mode {
             Mode::Infer => self.infer(x),
-            Mode::Train => self.train_step(x, false),
+            _ if self.frozen => self.infer(x),
+            Mode::Train | Mode::Rehearse => self.by_batch(x, mode, false),
         }
     }
 
@@ -228,7 +233,8 @@ impl BatchNorm {
     fn forward_relu(&self, x: Tensor<4>, mode: Mode) -> Tensor<4> {
         match mode {
             Mode::Infer => relu(self.infer(x)),
-            Mode::Train => self.train_step(x, true),
+            _ if self.frozen => relu(self.infer(x)),
+            Mode::Train | Mode::Rehearse => self.by_batch(x, mode, true),
         }
     }
 
@@ -239,15 +245,17 @@ impl BatchNorm {
         x * scale.unsqueeze() + shift.unsqueeze()
     }
 
-    fn train_step(&self, x: Tensor<4>, relu: bool) -> Tensor<4> {
+    fn by_batch(&self, x: Tensor<4>, mode: Mode, relu: bool) -> Tensor<4> {
         let [n, h, w, _] = x.dims();
         let rows = n * h * w;
         let parameters = [self.weight.val(), self.bias.val()];
         let norm = batch_norm(x, parameters, BATCH_NORM_EPSILON, relu);
-        // The running variance is the unbiased one, as in PyTorch.
-        let unbiased = rows as f64 / (rows.max(2) - 1) as f64;
-        blend(&self.running_mean, norm.mean);
-        blend(&self.running_var, norm.variance.mul_scalar(unbiased));
+        if mode == Mode::Train {
+            // The running variance is the unbiased one, as in PyTorch.
+            let unbiased = rows as f64 / (rows.max(2) - 1) as f64;
+            blend(&self.running_mean, norm.mean);
+            blend(&self.running_var, norm.variance.mul_scalar(unbiased));
+        }
         norm.output
     }
 }

@@ -136,7 +136,12 @@ fn fields_that_change_the_architecture_are_refused_by_name() {
             .contains("`vision_cfg.pool_type` is \"avg\"")
     );
     assert!(message(parse("", r#","no_causal_mask":true"#, "")).contains("no_causal_mask"));
-    assert!(message(parse("", "", r#","init_logit_bias":-10"#)).contains("init_logit_bias"));
+    assert!(message(parse("", "", r#","init_logit_bias":1e9"#)).contains("init_logit_bias"));
+    let biased = parse("", "", r#","init_logit_bias":-10"#).unwrap();
+    let named = parameters(&biased)
+        .into_iter()
+        .any(|p| p.name == "logit_bias");
+    assert!(named && parameters(&plain).iter().all(|p| p.name != "logit_bias"));
     // At their defaults, the same fields say nothing.
     let defaults = parse(
         r#","pool_type":"tok","act_kwargs":null,"timm_pool":"avg""#,

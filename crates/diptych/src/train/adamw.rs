@@ -8,10 +8,11 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::config::Optimizer;
-use crate::model::{ClipConfig, ClipModel, Parameter, ParameterPath, parameters};
+use super::gradients::NamedGradients;
+use crate::model::{ClipConfig, ClipModel, Freeze, Parameter, ParameterPath, parameters};
 use crate::weights::TensorFile;
 use crate::{Error, Result};
 
@@ -21,11 +22,17 @@ pub struct AdamW {
     moments: BTreeMap<String, Moments>,
 }
 
-/// Means of the gradient and of its square, flat.
+/// Means of the gradient and of its square, and of the parameter itself if the run asks for it; flat.
 struct Moments {
     mean: Tensor<1>,
     square: Tensor<1>,
+    average: Option<Tensor<1>>,
 }
+
+/// What the state of one parameter is called: as PyTorch calls it, and our average.
+const MEAN: &str = "exp_avg";
+const SQUARE: &str = "exp_avg_sq";
+const AVERAGE: &str = "average";
 
 impl AdamW {
     /// A fresh optimiser.
@@ -34,6 +41,11 @@ impl AdamW {
             config,
             moments: BTreeMap::new(),
         }
+    }
+
+    /// What it was made with.
+    pub fn config(&self) -> &Optimizer {
+        &self.config
     }
 
     /// The learning rate of `step`, from 0: linear warm-up, then a cosine to zero.
@@ -54,7 +66,7 @@ impl AdamW {
     }
 
     /// Moves `model` by the gradients of `step`, from 0.
-    pub fn step(&mut self, model: ClipModel, gradients: Gradients, step: usize) -> ClipModel {
+    pub fn step(&mut self, model: ClipModel, gradients: NamedGradients, step: usize) -> ClipModel {
         let learning_rate = self.learning_rate(step);
         let mut update = Update {
             t: step as i32 + 1,
@@ -66,18 +78,34 @@ impl AdamW {
         model.map(&mut update)
     }
 
-    /// The state as named tensors: `NAME.exp_avg` and `NAME.exp_avg_sq`, as PyTorch calls them.
-    pub fn state(&self) -> Vec<(String, TensorData)> {
-        let moments = self.moments.iter().flat_map(|(name, moments)| {
-            [
-                (format!("{name}.exp_avg"), moments.mean.to_data()),
-                (format!("{name}.exp_avg_sq"), moments.square.to_data()),
-            ]
-        });
-        moments.collect()
+    /// `model` with the moving averages of its parameters, where the run asks for them; else itself.
+    ///
+    /// Batch norm's running statistics are averages already, and stay.
+    pub fn averaged(&self, model: &ClipModel) -> ClipModel {
+        match self.config.ema {
+            Some(_) => model.clone().map(&mut Averaged {
+                optimizer: self,
+                path: ParameterPath::default(),
+            }),
+            None => model.clone(),
+        }
     }
 
-    /// Takes a state that [`AdamW::state`] gave, for a model of `config`.
+    /// The state as named tensors: `NAME.exp_avg` and `NAME.exp_avg_sq`, as PyTorch calls them, and
+    /// `NAME.average`.
+    pub fn state(&self) -> Vec<(String, TensorData)> {
+        let mut state = Vec::new();
+        for (name, moments) in &self.moments {
+            state.push((format!("{name}.{MEAN}"), moments.mean.to_data()));
+            state.push((format!("{name}.{SQUARE}"), moments.square.to_data()));
+            if let Some(average) = &moments.average {
+                state.push((format!("{name}.{AVERAGE}"), average.to_data()));
+            }
+        }
+        state
+    }
+
+    /// Takes a state that [`AdamW::state`] gave, for a model of `config` of which `freeze` was frozen.
     ///
     /// # Errors
     /// [`Error::Tensors`] naming the first moment that is missing or of another size.
@@ -85,6 +113,7 @@ impl AdamW {
         &mut self,
         file: &TensorFile,
         config: &ClipConfig,
+        freeze: Freeze,
         device: &Device,
     ) -> Result<(), Error> {
         let read = |name: String, want: usize| -> Result<Tensor<1>> {
@@ -97,16 +126,47 @@ impl AdamW {
                 }),
             }
         };
-        let trained = |p: &Parameter| !p.name.contains(".running_");
+        let trained = |p: &Parameter| !p.name.contains(".running_") && !freeze.holds(&p.name);
         for Parameter { name, shape, .. } in parameters(config).into_iter().filter(trained) {
             let count = shape.iter().product();
             let moments = Moments {
-                mean: read(format!("{name}.exp_avg"), count)?,
-                square: read(format!("{name}.exp_avg_sq"), count)?,
+                mean: read(format!("{name}.{MEAN}"), count)?,
+                square: read(format!("{name}.{SQUARE}"), count)?,
+                average: match self.config.ema {
+                    Some(_) => Some(read(format!("{name}.{AVERAGE}"), count)?),
+                    None => None,
+                },
             };
             self.moments.insert(name, moments);
         }
         Ok(())
+    }
+}
+
+/// Puts averages in the place of parameters.
+struct Averaged<'a> {
+    optimizer: &'a AdamW,
+    path: ParameterPath,
+}
+
+impl ModuleMapper for Averaged<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _name: &str, container: &str) {
+        self.path.exit(container);
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let moments = self.optimizer.moments.get(&self.path.name());
+        let Some(average) = moments.and_then(|m| m.average.clone()) else {
+            return param;
+        };
+        let (id, tensor, mapper) = param.consume();
+        let average = average.reshape(tensor.shape());
+        let value = Tensor::from_inner(average).require_grad();
+        Param::from_mapped_value(id, value, mapper)
     }
 }
 
@@ -115,7 +175,7 @@ struct Update<'a> {
     t: i32,
     learning_rate: f64,
     optimizer: &'a mut AdamW,
-    gradients: Gradients,
+    gradients: NamedGradients,
     path: ParameterPath,
 }
 
@@ -130,7 +190,8 @@ impl ModuleMapper for Update<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, tensor, mapper) = param.consume();
-        let Some(gradient) = tensor.grad_remove(&mut self.gradients) else {
+        let name = self.path.name();
+        let Some(g) = self.gradients.remove(&name) else {
             return Param::from_mapped_value(id, tensor, mapper);
         };
         let Optimizer {
@@ -138,15 +199,26 @@ impl ModuleMapper for Update<'_> {
             beta2,
             epsilon,
             weight_decay,
+            ema,
             ..
         } = self.optimizer.config;
         let value = tensor.inner();
         let shape = value.shape();
-        let g: Tensor<1> = gradient.flatten(0, D - 1);
-        let (mean, square) = match self.optimizer.moments.remove(&self.path.name()) {
-            Some(Moments { mean, square }) => (mean, square),
-            None => (g.zeros_like(), g.zeros_like()),
+        let flat = |value: &Tensor<D>| -> Tensor<1> { value.clone().flatten(0, D - 1) };
+        let Moments {
+            mean,
+            square,
+            average,
+        } = match self.optimizer.moments.remove(&name) {
+            Some(moments) => moments,
+            None => Moments {
+                mean: g.zeros_like(),
+                square: g.zeros_like(),
+                average: None,
+            },
         };
+        // An average begins where its parameter does.
+        let average = ema.map(|decay| (decay, average.unwrap_or_else(|| flat(&value))));
         let mean = mean.mul_scalar(beta1) + g.clone().mul_scalar(1.0 - beta1);
         let square = square.mul_scalar(beta2) + g.square().mul_scalar(1.0 - beta2);
 
@@ -163,9 +235,15 @@ impl ModuleMapper for Update<'_> {
         };
         let value = value.mul_scalar(1.0 - decay) - change.reshape(shape);
 
-        self.optimizer
-            .moments
-            .insert(self.path.name(), Moments { mean, square });
+        let average = average.map(|(decay, average)| {
+            average.mul_scalar(decay) + flat(&value).mul_scalar(1.0 - decay)
+        });
+        let moments = Moments {
+            mean,
+            square,
+            average,
+        };
+        self.optimizer.moments.insert(name, moments);
         let value = Tensor::from_inner(value).require_grad();
         Param::from_mapped_value(id, value, mapper)
     }

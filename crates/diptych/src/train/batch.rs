@@ -3,8 +3,10 @@
 //! Invariant: a batch depends on the run file and its step alone, not on threads or on what came
 //! before, so a resumed run sees what an uninterrupted one would.
 
-use rand::{Rng, SeedableRng};
+use std::collections::BTreeSet;
+
 use rand::seq::{IndexedRandom, SliceRandom};
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
@@ -13,6 +15,7 @@ use super::config::{Augmentation, Data, Run, TextKind};
 use super::hash::fnv1a;
 use super::positives::Positives;
 use super::shards::{Sample, read_shards};
+use super::validation::Set;
 use crate::image::{Pixels, Preprocess};
 use crate::text::{Overflow, Tokenizer, Tokens};
 use crate::weights::Description;
@@ -28,6 +31,8 @@ pub struct Batch {
     pub positives: Positives,
     /// What was wrong with pictures that others took the place of.
     pub skipped: Vec<String>,
+    /// Where each pair came from and what its text was, for messages.
+    pub sources: Vec<String>,
 }
 
 /// The training data, and how a batch is made of it.
@@ -102,6 +107,37 @@ impl Batches {
         self.pass.len()
     }
 
+    /// The held-out samples of every set that holds some out, with the set's classes: its texts, of
+    /// which there can be no more than [`MAX_CLASSES`], or they are no classes.
+    pub(super) fn held_out(&self) -> Vec<Set> {
+        let mut sets = Vec::new();
+        let mut first = 0;
+        for (d, data) in self.data.iter().enumerate() {
+            let all: Vec<&Sample> = self.samples[first..]
+                .iter()
+                .take_while(|(_, of)| *of == d)
+                .map(|(sample, _)| sample)
+                .collect();
+            first += all.len();
+            let texts: BTreeSet<&str> = all.iter().filter_map(|s| first_text(s)).collect();
+            if data.hold_out == 0 || texts.len() > MAX_CLASSES {
+                continue;
+            }
+            let texts: Vec<&str> = texts.into_iter().collect();
+            let held = all.iter().enumerate().filter(|(i, _)| held_out(data, *i));
+            let labelled = held.filter_map(|(_, &sample)| {
+                let class = texts.binary_search(&first_text(sample)?).ok()?;
+                Some((sample.clone(), class))
+            });
+            sets.push(Set {
+                name: set_name(data),
+                samples: labelled.collect(),
+                classes: texts.iter().map(|text| sentences(text, data)).collect(),
+            });
+        }
+        sets
+    }
+
     /// The batch of `step`, from 0.
     ///
     /// A picture that can't be decoded is left out for another, and reported in the batch.
@@ -128,16 +164,19 @@ impl Batches {
         let mut pixels = Vec::with_capacity(pairs.len() * 3 * self.preprocess.size.pow(2));
         let mut rows = Vec::with_capacity(pairs.len());
         let mut skipped = Vec::new();
+        let mut sources = Vec::with_capacity(pairs.len());
         for pair in pairs {
             pixels.extend(pair.pixels);
             rows.push(pair.ids);
             skipped.extend(pair.skipped);
+            sources.push(pair.source);
         }
         Ok(Batch {
             pixels: Pixels::from_vec(self.preprocess.size, pixels)?,
             tokens: Tokens::from_rows(&rows, self.context_length)?,
             positives,
             skipped,
+            sources,
         })
     }
 
@@ -190,6 +229,7 @@ impl Batches {
             ids,
             meaning,
             skipped: Vec::new(),
+            source: format!("{}: {}\t{text}", sample.shard.display(), sample.key),
         })
     }
 }
@@ -200,6 +240,7 @@ struct Pair {
     ids: Vec<u32>,
     meaning: Meaning,
     skipped: Vec<String>,
+    source: String,
 }
 
 /// What a pair's text says, and what could be said of its picture: hashes of captions and names.
@@ -223,7 +264,37 @@ fn held_out(data: &Data, i: usize) -> bool {
 
 /// The parts of a list such as `tabby, tabby cat`.
 pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|name| !name.is_empty())
+    list.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+/// Texts that a set may have for them to be taken for classes.
+const MAX_CLASSES: usize = 2000;
+
+fn first_text(sample: &Sample) -> Option<&str> {
+    sample.texts.first().map(String::as_str)
+}
+
+/// What a set is called in measurements: by its first file.
+fn set_name(data: &Data) -> String {
+    let name = data.shards.first().and_then(|path| path.file_name());
+    let name = name.unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// The sentences whose mean embedding stands for a class.
+fn sentences(text: &str, data: &Data) -> Vec<String> {
+    match data.texts {
+        TextKind::Captions => vec![text.to_owned()],
+        TextKind::Classes => {
+            let name = names(text).next().unwrap_or(text);
+            data.templates
+                .iter()
+                .map(|t| t.replace("{}", name))
+                .collect()
+        }
+    }
 }
 
 /// Of how many texts about classes one names the kind instead.
@@ -242,7 +313,10 @@ fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, Mea
     }
     let own: Vec<&str> = names(line).collect();
     let first = own.first().copied().unwrap_or(line);
-    let kinds: Vec<&str> = data.kinds.get(first).map_or(Vec::new(), |k| names(k).collect());
+    let kinds: Vec<&str> = data
+        .kinds
+        .get(first)
+        .map_or(Vec::new(), |k| names(k).collect());
     let drawn = match !kinds.is_empty() && rng.random_ratio(1, KIND_EVERY) {
         true => kinds.choose(rng),
         false => own.choose(rng),
@@ -272,6 +346,7 @@ mod tests {
                 truths: truths.to_vec(),
             },
             skipped: Vec::new(),
+            source: String::new(),
         };
         let pairs = [
             pair(&[1], 10, &[10, 11, 50]), // a tabby: its second name is 11, its kind 50
@@ -307,16 +382,26 @@ mod tests {
             *said.entry(text).or_default() += 1;
         }
         let near = |text: &str, want: usize| said[text].abs_diff(want) < 150;
-        assert!(near("a tabby.", 1500) && near("a tabby cat.", 1500), "{said:?}");
+        assert!(
+            near("a tabby.", 1500) && near("a tabby cat.", 1500),
+            "{said:?}"
+        );
         assert!(near("a cat.", 500) && near("a pet.", 500), "{said:?}");
     }
 
     #[test]
     fn every_nth_sample_is_held_out() {
         let data = |n: usize| -> Data {
-            toml::from_str(&format!("shards = []\ntexts = \"captions\"\nhold_out = {n}")).unwrap()
+            toml::from_str(&format!(
+                "shards = []\ntexts = \"captions\"\nhold_out = {n}"
+            ))
+            .unwrap()
         };
-        let held = |n: usize| (0..10).filter(|&i| held_out(&data(n), i)).collect::<Vec<_>>();
+        let held = |n: usize| {
+            (0..10)
+                .filter(|&i| held_out(&data(n), i))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(held(0), [0usize; 0]);
         assert_eq!(held(4), [3, 7]);
     }

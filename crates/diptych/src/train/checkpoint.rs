@@ -1,4 +1,4 @@
-//! A run's state on disk: the model, the optimiser, the step.
+//! A run's state on disk: the model, the optimiser, the step; the last few, and the best model.
 //!
 //! Invariant: a checkpoint is written beside its place and renamed into it, so a kill at any instant
 //! leaves the last whole one.
@@ -6,20 +6,28 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
+use serde::{Deserialize, Serialize};
 
 use super::adamw::AdamW;
+use super::batch::Batch;
 use super::config::Run;
-use crate::model::{ClipConfig, ClipModel, named_tensors};
+use super::trainer::Trainer;
+use super::validation::Measured;
+use crate::model::{BuildOptions, ClipConfig, ClipModel, named_tensors};
 use crate::weights::{
     Checkpoint, Description, Precision, TEMPORARY, TensorFile, fill_checkpoint, replace_directory,
-    write_tensors,
+    write_atomically, write_checkpoint, write_tensors,
 };
 use crate::{Error, Result};
 
+const FOLDER: &str = "checkpoints";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STEP: &str = "step";
 const RUN: &str = "run";
+const BEST: &str = "best";
+const BEST_FILE: &str = "best.json";
+const LOCK_FILE: &str = ".lock";
 
 /// A run's state after some steps.
 pub(super) struct State {
@@ -28,93 +36,189 @@ pub(super) struct State {
     pub(super) model: ClipModel,
 }
 
-/// Writes the state after `step` steps into `folder`, and removes older ones but the last.
-pub(super) fn save(folder: &Path, step: usize, session: &Saved) -> Result<()> {
-    fs_err::create_dir_all(folder).map_err(Error::Io)?;
-    let tensors = named_tensors(session.model);
-    replace_directory(&folder.join(format!("step-{step:08}")), |dir| {
-        fill_checkpoint(dir, session.description, &tensors, Precision::F32)?;
-        let texts = HashMap::from([
-            (STEP.to_owned(), step.to_string()),
-            (RUN.to_owned(), session.run.identity()),
-        ]);
-        let state = session.optimizer.state();
-        write_tensors(&dir.join(OPTIMIZER_FILE), &state, Precision::F32, texts)
-    })?;
-    let mut all = list(folder)?;
-    all.truncate(all.len().saturating_sub(2));
-    for old in all {
-        fs_err::remove_dir_all(old).map_err(Error::Io)?;
-    }
-    remove_unfinished(folder)
+/// The checkpoints of one run.
+pub(super) struct Checkpoints<'a> {
+    run: &'a Run,
+    description: &'a Description,
+    folder: PathBuf,
 }
 
-/// What [`save`] writes.
-pub(super) struct Saved<'a> {
-    pub(super) run: &'a Run,
-    pub(super) description: &'a Description,
-    pub(super) model: &'a ClipModel,
-    pub(super) optimizer: &'a AdamW,
+/// Which model is the best so far.
+#[derive(Serialize, Deserialize)]
+struct Best {
+    step: usize,
+    score: f64,
+    measured: serde_json::Value,
 }
 
-/// Removes what a killed run left half written.
-fn remove_unfinished(folder: &Path) -> Result<()> {
-    for entry in fs_err::read_dir(folder).map_err(Error::Io)? {
-        let entry = entry.map_err(Error::Io)?;
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-            fs_err::remove_dir_all(entry.path()).map_err(Error::Io)?;
+impl<'a> Checkpoints<'a> {
+    pub(super) fn new(run: &'a Run, description: &'a Description) -> Self {
+        Self {
+            run,
+            description,
+            folder: run.out.join(FOLDER),
         }
     }
-    Ok(())
+
+    /// Writes the state after `step` steps, and removes older ones but the last few.
+    pub(super) fn save(&self, step: usize, trainer: &Trainer) -> Result<()> {
+        fs_err::create_dir_all(&self.folder)?;
+        let tensors = named_tensors(trainer.model());
+        replace_directory(&self.folder.join(format!("step-{step:08}")), |dir| {
+            fill_checkpoint(dir, self.description, &tensors, Precision::F32)?;
+            let texts = HashMap::from([
+                (STEP.to_owned(), step.to_string()),
+                (RUN.to_owned(), self.run.identity()),
+            ]);
+            let state = trainer.optimizer().state();
+            write_tensors(&dir.join(OPTIMIZER_FILE), &state, Precision::F32, texts)
+        })?;
+        let mut all = self.list()?;
+        all.truncate(all.len().saturating_sub(self.run.keep));
+        for old in all {
+            fs_err::remove_dir_all(old)?;
+        }
+        self.remove_unfinished()
+    }
+
+    /// Keeps a model as the best, if it measures better than the best so far.
+    pub(super) fn keep_best(
+        &self,
+        step: usize,
+        measured: &Measured,
+        tensors: &[(String, TensorData)],
+    ) -> Result<()> {
+        let path = self.run.out.join(BEST_FILE);
+        let score = measured.score();
+        let so_far = fs_err::read(&path).ok();
+        let so_far = so_far.and_then(|bytes| serde_json::from_slice::<Best>(&bytes).ok());
+        if so_far.is_some_and(|best| best.step < step && best.score >= score) {
+            return Ok(());
+        }
+        let place = self.run.out.join(BEST);
+        write_checkpoint(&place, self.description, tensors, self.run.precision)?;
+        let best = Best {
+            step,
+            score,
+            measured: serde_json::to_value(measured).map_err(Error::json)?,
+        };
+        let text = serde_json::to_vec_pretty(&best).map_err(Error::json)?;
+        write_atomically(&path, &text)
+    }
+
+    /// The last state, if there is one; the optimiser takes its part.
+    pub(super) fn load(
+        &self,
+        options: BuildOptions,
+        optimizer: &mut AdamW,
+        device: &Device,
+    ) -> Result<Option<State>> {
+        let Some(place) = self.list()?.pop() else {
+            return Ok(None);
+        };
+        let refuse = |reason: String| Error::Config {
+            origin: place.display().to_string(),
+            reason,
+        };
+        let mut checkpoint = Checkpoint::open(&place)?;
+        if !is_same_model(checkpoint.description(), self.description) {
+            return Err(refuse(
+                "the checkpoint has another architecture than the run file".into(),
+            ));
+        }
+        let config = checkpoint.description().config.clone();
+        let model = ClipModel::build_with(&config, &mut checkpoint, device, options)?;
+
+        let path = place.join(OPTIMIZER_FILE);
+        let file = TensorFile::open(&path)?;
+        let texts = file.texts();
+        let step = texts
+            .get(STEP)
+            .and_then(|s| s.parse().ok())
+            .ok_or_else(|| Error::Tensors {
+                path: path.clone(),
+                reason: format!("its metadata has no `{STEP}`"),
+            })?;
+        let begun = texts.get(RUN);
+        if begun.is_some_and(|begun| *begun != self.run.identity()) {
+            return Err(refuse(
+                "the run began with another seed, batch, data, augmentation, loss or frozen part \
+                 than the run file has"
+                    .into(),
+            ));
+        }
+        optimizer.load_state(&file, &config, options.freeze, &device.clone().inner())?;
+        Ok(Some(State { step, model }))
+    }
+
+    /// Adds to a divergence what its batch was and where to go on from.
+    pub(super) fn explain(&self, error: Error, batch: &Batch) -> Error {
+        let Error::Diverged {
+            step,
+            what,
+            value,
+            learning_rate,
+            ..
+        } = error
+        else {
+            return error;
+        };
+        let path = self.run.out.join(format!("diverged-step-{step}.txt"));
+        let listed = write_atomically(&path, (batch.sources.join("\n") + "\n").as_bytes());
+        let listed = match listed {
+            Ok(()) => format!("its batch is listed in {}", path.display()),
+            Err(error) => format!("its batch can't be listed: {error}"),
+        };
+        let last = self.list().ok().and_then(|mut all| all.pop());
+        let last = match last {
+            Some(last) => format!("the last good checkpoint is {}", last.display()),
+            None => "there is no checkpoint yet".into(),
+        };
+        Error::Diverged {
+            step,
+            what,
+            value,
+            learning_rate,
+            context: format!("{listed}; {last}"),
+        }
+    }
+
+    /// Removes what a killed run left half written.
+    fn remove_unfinished(&self) -> Result<()> {
+        for entry in fs_err::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                fs_err::remove_dir_all(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The checkpoints, oldest first.
+    fn list(&self) -> Result<Vec<PathBuf>> {
+        if !self.folder.exists() {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for entry in fs_err::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let digits = name.strip_prefix("step-").unwrap_or_default();
+            if digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()) && path.is_dir() {
+                drop(name);
+                found.push(path);
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
 }
 
-/// The last state in `folder`, if there is one; the optimiser takes its part.
-pub(super) fn load(
-    folder: &Path,
-    run: &Run,
-    description: &Description,
-    optimizer: &mut AdamW,
-    device: &Device,
-) -> Result<Option<State>> {
-    let Some(place) = list(folder)?.pop() else {
-        return Ok(None);
-    };
-    let refuse = |reason: String| Error::Config {
-        origin: place.display().to_string(),
-        reason,
-    };
-    let mut checkpoint = Checkpoint::open(&place)?;
-    let found = checkpoint.description().clone();
-    if plain(&found.config) != plain(&description.config)
-        || found.preprocess != description.preprocess
-        || found.tokenizer.vocab_size() != description.tokenizer.vocab_size()
-    {
-        return Err(refuse(
-            "the checkpoint has another architecture than the run file".into(),
-        ));
-    }
-    let config = found.config;
-    let precision = run.compute.precision()?;
-    let model = ClipModel::build_with(&config, &mut checkpoint, device, precision)?;
-
-    let path = place.join(OPTIMIZER_FILE);
-    let file = TensorFile::open(&path)?;
-    let texts = file.texts();
-    let step = texts
-        .get(STEP)
-        .and_then(|s| s.parse().ok())
-        .ok_or_else(|| Error::Tensors {
-            path: path.clone(),
-            reason: format!("its metadata has no `{STEP}`"),
-        })?;
-    if texts.get(RUN).is_some_and(|begun| *begun != run.identity()) {
-        return Err(refuse(
-            "the run began with another seed, batch, data or augmentation than the run file has"
-                .into(),
-        ));
-    }
-    optimizer.load_state(&file, &config, &device.clone().inner())?;
-    Ok(Some(State { step, model }))
+/// Whether two descriptions are of one architecture, tokenizer and preprocessing.
+pub(super) fn is_same_model(a: &Description, b: &Description) -> bool {
+    plain(&a.config) == plain(&b.config)
+        && a.preprocess == b.preprocess
+        && a.tokenizer.vocab_size() == b.tokenizer.vocab_size()
 }
 
 /// An architecture without what writing a checkpoint fills in.
@@ -125,21 +229,30 @@ fn plain(config: &ClipConfig) -> ClipConfig {
     config
 }
 
-/// The checkpoints in `folder`, oldest first.
-fn list(folder: &Path) -> Result<Vec<PathBuf>> {
-    if !folder.exists() {
-        return Ok(Vec::new());
+/// Takes the run's folder for this process, as long as the file is open.
+///
+/// # Errors
+/// [`Error::Config`] if another process has it.
+pub(super) fn lock(out: &Path) -> Result<fs_err::File> {
+    fs_err::create_dir_all(out)?;
+    let path = out.join(LOCK_FILE);
+    let file = fs_err::File::create(&path)?;
+    match file.file().try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Config {
+            origin: out.display().to_string(),
+            reason: "another process is at work on this run".into(),
+        }),
+        Err(std::fs::TryLockError::Error(error)) => Err(Error::io(&path, error)),
     }
-    let mut found = Vec::new();
-    for entry in fs_err::read_dir(folder).map_err(Error::Io)? {
-        let path = entry.map_err(Error::Io)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let digits = name.strip_prefix("step-").unwrap_or_default();
-        if digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()) && path.is_dir() {
-            drop(name);
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
+}
+
+/// Writes the run with all its defaults into its folder.
+pub(super) fn echo(run: &Run) -> Result<()> {
+    let path = run.out.join("run.toml");
+    let text = toml::to_string(run).map_err(|e| Error::Config {
+        origin: path.display().to_string(),
+        reason: e.to_string(),
+    })?;
+    write_atomically(&path, text.as_bytes())
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use kernels::Precision;
 
-use crate::weights;
+use super::loss::Loss;
+use crate::model::Freeze;
+use crate::weights::{self, DEFAULT_MODEL};
 use crate::{Error, Result};
 
 /// A training run.
@@ -18,6 +20,16 @@ pub struct Run {
     pub out: PathBuf,
     /// An architecture of `models/`, or the path of a JSON file like those.
     pub architecture: String,
+    /// Where the parameters start: `default`, or a checkpoint directory of the same architecture,
+    /// relative to the run file. Drawn afresh, if it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<String>,
+    /// What is not trained.
+    #[serde(default)]
+    pub freeze: Freeze,
+    /// What similarities are compared by.
+    #[serde(default)]
+    pub loss: Loss,
     /// Seed of initialisation, order and augmentation.
     #[serde(default)]
     pub seed: u64,
@@ -31,6 +43,9 @@ pub struct Run {
     /// Steps between checkpoints.
     #[serde(default = "default_checkpoint_every")]
     pub checkpoint_every: usize,
+    /// Checkpoints that are kept, the last ones; the best one is kept besides.
+    #[serde(default = "default_keep")]
+    pub keep: usize,
     /// Number format of the finished model.
     #[serde(default)]
     pub precision: weights::Precision,
@@ -129,6 +144,17 @@ pub struct Optimizer {
     /// Added to the root of the mean squared gradient.
     #[serde(default = "default_epsilon")]
     pub epsilon: f64,
+    /// Norm that the gradient of all parameters together is scaled down to, where it is larger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// Decay of a moving average of the parameters, which is what is measured and what the finished
+    /// model holds. None, if it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
+    /// Pairs that go through the towers at once, where a batch does not fit into memory: the loss is
+    /// still over the whole batch, at the price of a second forward pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk_size: Option<usize>,
 }
 
 /// Random crops and flips.
@@ -163,6 +189,10 @@ pub struct Validation {
 
 fn default_checkpoint_every() -> usize {
     500
+}
+
+fn default_keep() -> usize {
+    2
 }
 
 fn default_repeat() -> usize {
@@ -205,6 +235,11 @@ impl Run {
         for shard in shards.chain(run.validation.iter_mut().flat_map(|v| &mut v.shards)) {
             *shard = base.join(&*shard);
         }
+        if let Some(init) = &mut run.init
+            && init != DEFAULT_MODEL
+        {
+            *init = base.join(&*init).display().to_string();
+        }
         if run.architecture.ends_with(".json") {
             run.architecture = base.join(&run.architecture).display().to_string();
         }
@@ -222,10 +257,14 @@ impl Run {
             })
             .collect();
         let (batch_size, augmentation) = (self.optimizer.batch_size, &self.augmentation);
-        format!(
+        let mut identity = format!(
             "seed {}, batch {batch_size}, {:?}, {augmentation:?}, {data:?}",
             self.seed, self.compute
-        )
+        );
+        if self.loss != Loss::default() || self.freeze != Freeze::default() {
+            identity += &format!(", {:?}, {:?}", self.loss, self.freeze);
+        }
+        identity
     }
 
     fn check(&self) -> Result<(), String> {
@@ -241,6 +280,17 @@ impl Run {
             if !range.contains(&value) {
                 return Err(format!("`{name}` is {value}, wanted {range:?}"));
             }
+        }
+        for (name, value, range) in [
+            ("clip_norm", o.clip_norm, 1e-9..=1e9),
+            ("ema", o.ema, 0.0..=0.999_999_9),
+        ] {
+            if value.is_some_and(|value| !range.contains(&value)) {
+                return Err(format!("`{name}` is {value:?}, wanted {range:?}"));
+            }
+        }
+        if o.chunk_size == Some(0) || self.keep == 0 {
+            return Err("`chunk_size` or `keep` is 0, wanted at least 1".into());
         }
         if o.steps == 0 || o.batch_size < 2 || self.checkpoint_every == 0 {
             return Err(format!(

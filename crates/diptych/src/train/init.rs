@@ -1,14 +1,17 @@
-//! A fresh model: every parameter drawn from its table's distribution.
+//! Where a run begins: every parameter drawn from its table's distribution, or another model's.
 
 use std::collections::HashMap;
 
-use burn::tensor::TensorData;
+use burn::tensor::{Device, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use super::checkpoint::is_same_model;
+use super::config::Run;
 use super::hash::fnv1a;
-use crate::model::{ClipConfig, Init, Parameter, Source, parameters};
+use crate::model::{BuildOptions, ClipConfig, ClipModel, Init, Parameter, Source, parameters};
+use crate::weights::{Checkpoint, Description};
 use crate::{Error, Result};
 
 /// Draws parameters from a seed; the same seed and architecture give the same model.
@@ -26,6 +29,35 @@ impl Fresh {
             .collect();
         Self { table, seed }
     }
+}
+
+/// The model that a run begins with: drawn afresh, or another's parameters.
+///
+/// # Errors
+/// Those of [`Checkpoint::named`]; [`Error::Config`] if that is of another architecture.
+pub(super) fn start(
+    run: &Run,
+    description: &Description,
+    options: BuildOptions,
+    device: &Device,
+) -> Result<ClipModel> {
+    let config = &description.config;
+    let Some(init) = &run.init else {
+        let mut fresh = Fresh::new(config, run.seed);
+        return ClipModel::build_with(config, &mut fresh, device, options);
+    };
+    let mut checkpoint = Checkpoint::named(init)?;
+    if !is_same_model(checkpoint.description(), description) {
+        return Err(Error::Config {
+            origin: init.clone(),
+            reason: format!(
+                "`init` has another architecture, tokenizer or preprocessing than {}",
+                run.architecture
+            ),
+        });
+    }
+    let config = checkpoint.description().config.clone();
+    ClipModel::build_with(&config, &mut checkpoint, device, options)
 }
 
 impl Source for Fresh {

@@ -1,77 +1,38 @@
-//! The training loop.
+//! One step: a batch → the loss → gradients → the optimiser.
+//!
+//! A batch that does not fit into memory goes through the towers in chunks, by gradient caching (Gao et
+//! al., arXiv 2101.06983): encode every chunk without a graph; take the loss of the whole batch and its
+//! gradients for the features; encode every chunk again, with a graph, and run the features' gradients
+//! back through it. The gradients are those of the whole batch at once, but for batch norm, whose
+//! statistics are a chunk's.
 
-use std::ops::ControlFlow;
-use std::path::PathBuf;
-use std::sync::mpsc::sync_channel;
-use std::time::{Duration, Instant};
+use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::adamw::AdamW;
-use super::batch::{Batch, Batches};
-use super::config::Run;
-use super::loss::contrastive_loss;
-use super::shards::{Sample, read_shards};
-use super::{Fresh, checkpoint};
+use super::batch::Batch;
+use super::gradients::NamedGradients;
+use super::loss::{Loss, logits_per_image};
 use crate::clip::token_tensors;
-use crate::evaluate::{Recall, retrieval};
-use crate::model::{ClipModel, Mode, named_tensors};
-use crate::weights::{Description, describe, write_checkpoint};
+use crate::model::{ClipModel, Freeze, Frozen, Mode};
 use crate::{Error, Result};
 
 /// Parts that a batch's texts are encoded in.
 const TEXT_PARTS: usize = 4;
 
-/// What a run tells while it works.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// The data has been read.
-    Ready {
-        /// Samples read.
-        samples: usize,
-        /// Samples in one pass, with repetitions.
-        pass: usize,
-        /// Steps done before, by a run that this one resumes.
-        step: usize,
-    },
-    /// A picture can't be decoded, and another takes its place; the reason names it.
-    Skipped(String),
-    /// A step has been done.
-    Step(Progress),
-    /// A checkpoint has been written, after this many steps.
-    Checkpoint(usize),
-    /// Retrieval has been measured, after this many steps.
-    Validation(usize, Recall),
-}
-
 /// Numbers of one step.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Steps done, this one included.
-    pub step: usize,
-    /// Steps of the whole run.
-    pub steps: usize,
-    /// The contrastive loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The loss.
     pub loss: f32,
-    /// The factor on cosines, `exp(t)`.
+    /// The factor on cosines, `exp(t)`, that it was computed with.
     pub logit_scale: f32,
-    /// The learning rate.
-    pub learning_rate: f64,
-    /// Pairs a second since the run began or resumed.
-    pub pairs_per_s: f64,
-    /// Time to the end at that speed.
-    pub remaining: Duration,
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is done; the model lies in this directory.
-    Finished(PathBuf),
-    /// It was interrupted after this many steps, and can be resumed.
-    Interrupted(usize),
+    /// Share of the pictures whose most similar text in the batch is true of them.
+    pub accuracy: f32,
+    /// Norm of the gradient of all parameters together, before clipping.
+    pub gradient_norm: f32,
 }
 
 /// A model on its way through one run.
@@ -79,6 +40,8 @@ pub struct Trainer {
     model: ClipModel,
     optimizer: AdamW,
     device: Device,
+    loss: Loss,
+    freeze: Freeze,
 }
 
 impl Trainer {
@@ -88,6 +51,17 @@ impl Trainer {
             model,
             optimizer,
             device,
+            loss: Loss::default(),
+            freeze: Freeze::default(),
+        }
+    }
+
+    /// With another loss, and a model that was built with something frozen.
+    pub fn with(self, loss: Loss, freeze: Freeze) -> Self {
+        Self {
+            loss,
+            freeze,
+            ..self
         }
     }
 
@@ -96,15 +70,29 @@ impl Trainer {
         &self.model
     }
 
-    /// One step, numbered from 0, on one batch; returns its loss and the `logit_scale` it used.
+    /// The optimiser as it is now.
+    pub fn optimizer(&self) -> &AdamW {
+        &self.optimizer
+    }
+
+    /// One step, numbered from 0, on one batch.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if either is not finite; the parameters are then left as they were.
-    pub fn step(&mut self, batch: &Batch, step: usize) -> Result<(f32, f32)> {
-        let loss = self.loss(batch);
-        let value = scalar(&loss);
-        let logit_scale = scalar(&self.model.logit_scale());
-        for (what, value) in [("the loss", value), ("the logit scale", logit_scale)] {
+    /// [`Error::Diverged`] if the loss, the gradient or the temperature is not finite; the parameters
+    /// are then left as they were.
+    pub fn step(&mut self, batch: &Batch, step: usize) -> Result<Step> {
+        let (mut gradients, logits, loss) = self.gradients(batch);
+        let numbers = Step {
+            loss: loss.into_scalar(),
+            logit_scale: self.model.logit_scale().into_scalar(),
+            accuracy: accuracy(logits, batch),
+            gradient_norm: gradients.norm(),
+        };
+        for (what, value) in [
+            ("the loss", numbers.loss),
+            ("the logit scale", numbers.logit_scale),
+            ("the gradient's norm", numbers.gradient_norm),
+        ] {
             if !value.is_finite() {
                 let learning_rate = self.optimizer.learning_rate(step);
                 return Err(Error::Diverged {
@@ -112,186 +100,148 @@ impl Trainer {
                     what,
                     value,
                     learning_rate,
+                    context: "the parameters stay as they were".into(),
                 });
             }
         }
-        let gradients = loss.backward();
+        if let Some(limit) = self.optimizer.config().clip_norm {
+            gradients.clip(numbers.gradient_norm, limit);
+        }
         let model = self.optimizer.step(self.model.clone(), gradients, step);
         self.model = model.clamp_logit_scale();
-        Ok((value, logit_scale))
+        Ok(numbers)
     }
 
     /// The loss of one batch, as a tensor `[1]` that can be differentiated. Batch norm's running
     /// statistics move.
     pub fn loss(&self, batch: &Batch) -> Tensor<1> {
+        let all = 0..batch.pixels.len();
+        let images = self.image_features(&self.model, batch, all.clone(), Mode::Train);
+        let texts = self.text_features(&self.model, batch, all, Mode::Train);
+        self.loss.of(self.logits(images, texts), &batch.positives)
+    }
+
+    /// The gradients of one batch, its `logits_per_image` and its loss.
+    pub fn gradients(&self, batch: &Batch) -> (NamedGradients, Tensor<2>, Tensor<1>) {
         let n = batch.pixels.len();
-        let side = batch.pixels.side();
-        let pixels = TensorData::new(batch.pixels.as_slice().to_vec(), [n, 3, side, side]);
-        let pixels = Tensor::from_data(pixels, &self.device);
-        // Texts lie in order of length; each part is padded to its own longest.
-        let part = n.div_ceil(TEXT_PARTS).max(1);
-        let texts = (0..n).step_by(part).map(|first| {
-            let (ids, ends) =
-                token_tensors(&batch.tokens, first..n.min(first + part), &self.device);
-            self.model.text_features(ids, ends)
-        });
-        let text_features = Tensor::cat(texts.collect(), 0); // [N, D]
-        contrastive_loss(
-            self.model.image_features(pixels, Mode::Train),
-            text_features,
-            self.model.logit_scale(),
-            &batch.positives,
-        )
-    }
-}
-
-fn scalar(tensor: &Tensor<1>) -> f32 {
-    tensor.clone().into_scalar()
-}
-
-/// Trains as `run` says, from its last checkpoint if `resume` is set.
-///
-/// `on_event` is called after every step and may break the run off; what is done by then is kept.
-///
-/// # Errors
-/// Those of the data and of the disk, and [`Error::Diverged`].
-pub fn train(
-    run: &Run,
-    device: Device,
-    resume: bool,
-    on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
-) -> Result<Outcome> {
-    let description = describe(&run.architecture)?;
-    let precision = run.compute.precision()?;
-    let device = device.autodiff();
-    let folder = run.out.join("checkpoints");
-    let mut optimizer = AdamW::new(run.optimizer.clone());
-    let state = checkpoint::load(&folder, run, &description, &mut optimizer, &device)?;
-    let (model, first) = match state {
-        Some(state) if resume => (state.model, state.step),
-        Some(state) => {
-            return Err(Error::UnfinishedRun {
-                out: run.out.clone(),
-                step: state.step,
-            });
+        let chunk = self.optimizer.config().chunk_size.unwrap_or(n);
+        if chunk < n {
+            return self.gradients_by_chunk(batch, chunk);
         }
-        None => {
-            let config = &description.config;
-            (
-                ClipModel::build_with(config, &mut Fresh::new(config, run.seed), &device, precision)?,
-                0,
-            )
-        }
-    };
-    let batches = Batches::open(run, &description)?;
-    let validation = match &run.validation {
-        Some(v) => read_shards(&v.shards)?,
-        None => Vec::new(),
-    };
-    let mut session = Session {
-        run,
-        description: &description,
-        folder,
-        trainer: Trainer::new(model, optimizer, device),
-        validation,
-        on_event,
-    };
-    let ready = Event::Ready {
-        samples: batches.len(),
-        pass: batches.pass_len(),
-        step: first,
-    };
-    if (session.on_event)(ready).is_break() {
-        return Ok(Outcome::Interrupted(first));
+        let images = self.image_features(&self.model, batch, 0..n, Mode::Train);
+        let texts = self.text_features(&self.model, batch, 0..n, Mode::Train);
+        let logits = self.logits(images, texts);
+        let loss = self.loss.of(logits.clone(), &batch.positives);
+        let gradients = NamedGradients::take(&self.model, loss.backward());
+        (gradients, logits.inner(), loss.inner())
     }
-    session.steps(&batches, first)
-}
 
-/// One call of [`train`].
-struct Session<'a> {
-    run: &'a Run,
-    description: &'a Description,
-    folder: PathBuf,
-    trainer: Trainer,
-    validation: Vec<Sample>,
-    on_event: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
-}
+    fn gradients_by_chunk(
+        &self,
+        batch: &Batch,
+        chunk: usize,
+    ) -> (NamedGradients, Tensor<2>, Tensor<1>) {
+        let n = batch.pixels.len();
+        let chunks = || {
+            (0..n)
+                .step_by(chunk)
+                .map(|first| first..n.min(first + chunk))
+        };
 
-impl Session<'_> {
-    fn steps(&mut self, batches: &Batches, first: usize) -> Result<Outcome> {
-        let steps = self.run.optimizer.steps;
-        std::thread::scope(|scope| {
-            // The next batches are made while a step works. Two ahead even out slow pictures.
-            let (sender, receiver) = sync_channel(2);
-            scope.spawn(move || {
-                for step in first..steps {
-                    if sender.send(batches.get(step)).is_err() {
-                        return; // the run has ended early
-                    }
-                }
-            });
-            let began = Instant::now();
-            for step in first..steps {
-                let batch = receiver.recv().map_err(|_| Error::Config {
-                    origin: "the run's data".into(),
-                    reason: "no more batches are made; the thread that makes them has ended".into(),
-                })??;
-                for reason in &batch.skipped {
-                    let _ = (self.on_event)(Event::Skipped(reason.clone()));
-                }
-                let (loss, logit_scale) = self.trainer.step(&batch, step)?;
-                let done = step + 1 - first;
-                let per_step = began.elapsed() / done as u32;
-                let progress = Progress {
-                    step: step + 1,
-                    steps,
-                    loss,
-                    logit_scale,
-                    learning_rate: self.trainer.optimizer.learning_rate(step),
-                    pairs_per_s: batch.positives.len() as f64 / per_step.as_secs_f64(),
-                    remaining: per_step * (steps - step - 1) as u32,
+        let still = self.model.valid();
+        let encode = |features: &dyn Fn(Range<usize>) -> Tensor<2>| {
+            Tensor::from_inner(Tensor::cat(chunks().map(features).collect(), 0)).require_grad()
+        };
+        let images = encode(&|rows| self.image_features(&still, batch, rows, Mode::Rehearse));
+        let texts = encode(&|rows| self.text_features(&still, batch, rows, Mode::Rehearse));
+
+        let logits = self.logits(images.clone(), texts.clone());
+        let loss = self.loss.of(logits.clone(), &batch.positives);
+        let mut gradients = loss.backward();
+        let of_images = images.grad_remove(&mut gradients);
+        let of_texts = texts.grad_remove(&mut gradients);
+        let mut named = NamedGradients::take(&self.model, gradients); // temperature and bias
+
+        for rows in chunks() {
+            let towers: [(_, &Option<Tensor<2>>, &dyn Fn() -> Tensor<2>); 2] = [
+                (self.freeze.image, &of_images, &|| {
+                    self.image_features(&self.model, batch, rows.clone(), Mode::Train)
+                }),
+                (self.freeze.text, &of_texts, &|| {
+                    self.text_features(&self.model, batch, rows.clone(), Mode::Train)
+                }),
+            ];
+            for (frozen, gradient, features) in towers {
+                let Some(gradient) = gradient.as_ref().filter(|_| frozen != Frozen::All) else {
+                    continue;
                 };
-                let flow = (self.on_event)(Event::Step(progress));
-                self.after(step + 1, flow.is_break())?;
-                if flow.is_break() && step + 1 < steps {
-                    return Ok(Outcome::Interrupted(step + 1));
-                }
+                // The sum's gradient for the features is what the loss gave them.
+                let gradient = gradient.clone().narrow(0, rows.start, rows.len());
+                let sum = (features() * Tensor::from_inner(gradient)).sum();
+                named.add(NamedGradients::take(&self.model, sum.backward()));
             }
-            self.finish()
-        })
+        }
+        (named, logits.inner(), loss.inner())
     }
 
-    /// Saves and measures, where it is time.
-    fn after(&mut self, step: usize, interrupted: bool) -> Result<()> {
-        let last = step == self.run.optimizer.steps;
-        if last || interrupted || step.is_multiple_of(self.run.checkpoint_every) {
-            let Trainer {
-                model, optimizer, ..
-            } = &self.trainer;
-            let (run, description) = (self.run, self.description);
-            let saved = checkpoint::Saved {
-                run,
-                description,
-                model,
-                optimizer,
-            };
-            checkpoint::save(&self.folder, step, &saved)?;
-            let _ = (self.on_event)(Event::Checkpoint(step));
-        }
-        if let Some(v) = &self.run.validation
-            && (last || (step.is_multiple_of(v.every) && !interrupted))
-        {
-            let model = self.trainer.model.valid();
-            let recall = retrieval(&model, self.description, &self.validation)?;
-            let _ = (self.on_event)(Event::Validation(step, recall));
-        }
-        Ok(())
+    fn logits(&self, images: Tensor<2>, texts: Tensor<2>) -> Tensor<2> {
+        let (scale, bias) = (self.model.logit_scale(), self.model.logit_bias());
+        logits_per_image(images, texts, scale, bias)
     }
 
-    fn finish(&self) -> Result<Outcome> {
-        let dir = self.run.out.join("model");
-        let tensors = named_tensors(&self.trainer.model);
-        write_checkpoint(&dir, self.description, &tensors, self.run.precision)?;
-        Ok(Outcome::Finished(dir))
+    /// Image features of some pairs, by `model`: this one, or its twin without a graph.
+    fn image_features(
+        &self,
+        model: &ClipModel,
+        batch: &Batch,
+        rows: Range<usize>,
+        mode: Mode,
+    ) -> Tensor<2> {
+        let (n, side) = (rows.len(), batch.pixels.side());
+        let picture = 3 * side * side;
+        let values = &batch.pixels.as_slice()[rows.start * picture..rows.end * picture];
+        let data = TensorData::new(values.to_vec(), [n, 3, side, side]);
+        model.image_features(Tensor::from_data(data, &self.device_of(mode)), mode)
     }
+
+    /// Text features of some pairs.
+    fn text_features(
+        &self,
+        model: &ClipModel,
+        batch: &Batch,
+        rows: Range<usize>,
+        mode: Mode,
+    ) -> Tensor<2> {
+        // Texts lie in order of length; each part is padded to its own longest.
+        let part = batch.pixels.len().div_ceil(TEXT_PARTS).max(1);
+        let device = self.device_of(mode);
+        let parts = rows.clone().step_by(part).map(|first| {
+            let part = first..rows.end.min(first + part);
+            let (ids, ends) = token_tensors(&batch.tokens, part, &device);
+            model.text_features(ids, ends)
+        });
+        Tensor::cat(parts.collect(), 0) // [N, D]
+    }
+
+    /// Where a pass of this mode runs: with a graph, or without.
+    fn device_of(&self, mode: Mode) -> Device {
+        match mode {
+            Mode::Train => self.device.clone(),
+            Mode::Rehearse | Mode::Infer => self.device.clone().inner(),
+        }
+    }
+}
+
+/// The share of the pictures whose highest logit is at a text that is true of them.
+fn accuracy(logits_per_image: Tensor<2>, batch: &Batch) -> f32 {
+    let n = batch.positives.len();
+    let logits: Vec<f32> = logits_per_image.into_data().iter::<f32>().collect();
+    let right = logits
+        .chunks_exact(n.max(1))
+        .enumerate()
+        .filter(|(i, row)| {
+            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            best.is_some_and(|(j, _)| batch.positives.is_true(*i, j))
+        });
+    right.count() as f32 / n.max(1) as f32
 }

@@ -21,7 +21,7 @@ pub use default::DEFAULT_MODEL;
 pub use describe::{architectures, describe};
 pub use description::Description;
 pub use tensors::{Precision, TensorFile};
-pub(crate) use write::{TEMPORARY, fill_checkpoint, replace_directory};
+pub(crate) use write::{TEMPORARY, fill_checkpoint, replace_directory, write_atomically};
 pub use write::{write_checkpoint, write_tensors};
 
 /// The file of weights in a checkpoint directory.

@@ -2,7 +2,10 @@
 //!
 //! Invariant: entered only from `tile/mod.rs`, after `Tile::check` and the choice of the instruction
 //! set.
-#![allow(unsafe_code, reason = "intrinsics and raw loads; see `tile/mod.rs` for the checks")]
+#![allow(
+    unsafe_code,
+    reason = "intrinsics and raw loads; see `tile/mod.rs` for the checks"
+)]
 
 use std::arch::x86_64::*;
 

@@ -2,7 +2,10 @@
 //!
 //! Invariant: every function here is entered only from `tile/mod.rs`, after `Tile::check` and the
 //! choice of the instruction set.
-#![allow(unsafe_code, reason = "intrinsics and raw loads; see `tile/mod.rs` for the checks")]
+#![allow(
+    unsafe_code,
+    reason = "intrinsics and raw loads; see `tile/mod.rs` for the checks"
+)]
 
 use std::arch::x86_64::*;
 
@@ -106,11 +109,7 @@ unsafe fn bf16_units<const V: usize>(t: &Tile<bf16>, out: &mut [f32]) {
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-unsafe fn store<E, const V: usize>(
-    t: &Tile<E>,
-    sums: &[[__m512; V]; ROWS],
-    out: &mut [f32],
-) {
+unsafe fn store<E, const V: usize>(t: &Tile<E>, sums: &[[__m512; V]; ROWS], out: &mut [f32]) {
     for (r, row) in sums.iter().enumerate() {
         if r >= t.rows {
             break;

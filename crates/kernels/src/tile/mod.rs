@@ -3,7 +3,10 @@
 //! The left factor is read in place, wherever its rows lie, so a convolution needs no gathered copy;
 //! the right factor is packed. One file per instruction set, and the scalar twin here.
 
-#![allow(unsafe_code, reason = "enters the instruction sets' files, once bounds are checked")]
+#![allow(
+    unsafe_code,
+    reason = "enters the instruction sets' files, once bounds are checked"
+)]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

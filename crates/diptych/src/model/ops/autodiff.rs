@@ -60,28 +60,39 @@ backward!(Project, 3, Projected<B>, |(x, weight, precision), grad| {
     <B as Gradients>::project(x, weight, grad, precision)
 });
 
-backward!(NormColumns, 3, (Normed<B>, f64, bool), |(normed, epsilon, relu), grad| {
-    <B as Gradients>::norm_columns(normed, grad, epsilon, relu)
-});
+backward!(
+    NormColumns,
+    3,
+    (Normed<B>, f64, bool),
+    |(normed, epsilon, relu), grad| { <B as Gradients>::norm_columns(normed, grad, epsilon, relu) }
+);
 
 backward!(NormRows, 3, RowNormed<B>, |(x, weight, epsilon), grad| {
     <B as Gradients>::norm_rows(x, weight, grad, epsilon)
 });
 
-backward!(Attend, 1, (FloatTensor<B>, Attention), |(qkv, attention), grad| {
-    [<B as Gradients>::attend(qkv, grad, attention)]
-});
+backward!(
+    Attend,
+    1,
+    (FloatTensor<B>, Attention),
+    |(qkv, attention), grad| { [<B as Gradients>::attend(qkv, grad, attention)] }
+);
 
-backward!(Activate, 1, (FloatTensor<B>, Activation), |(x, activation), grad| {
-    [<B as Gradients>::activate(x, grad, activation)]
-});
+backward!(
+    Activate,
+    1,
+    (FloatTensor<B>, Activation),
+    |(x, activation), grad| { [<B as Gradients>::activate(x, grad, activation)] }
+);
 
 backward!(AddRelu, 2, FloatTensor<B>, |output, grad| {
     let gradient = <B as Gradients>::add_relu(output, grad);
     [gradient.clone(), gradient]
 });
 
-backward!(Pool, 1, AveragePool, |pool, grad| [<B as Gradients>::pool(grad, pool)]);
+backward!(Pool, 1, AveragePool, |pool, grad| [<B as Gradients>::pool(
+    grad, pool
+)]);
 
 /// Backward of [`Ops::convolve`]; the first convolution's pixels need no gradient, so each is computed
 /// only where it is asked for.
@@ -152,7 +163,12 @@ impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
 
     fn norm_rows(x: T<B, C>, weight: T<B, C>, bias: T<B, C>, epsilon: f64) -> T<B, C> {
         let (values, gain) = (x.primitive().clone(), weight.primitive().clone());
-        let y = <B as Ops>::norm_rows(values.clone(), gain.clone(), bias.primitive().clone(), epsilon);
+        let y = <B as Ops>::norm_rows(
+            values.clone(),
+            gain.clone(),
+            bias.primitive().clone(),
+            epsilon,
+        );
         track!(NormRows, [x, weight, bias], (values, gain, epsilon), y)
     }
 

@@ -95,12 +95,7 @@ impl Gradients for Flex {
         ]
     }
 
-    fn norm_columns(
-        forward: Normed<Self>,
-        grad: T,
-        epsilon: f64,
-        relu: bool,
-    ) -> [T; 3] {
+    fn norm_columns(forward: Normed<Self>, grad: T, epsilon: f64, relu: bool) -> [T; 3] {
         let maps = contiguous([forward.x, forward.output, grad]);
         let columns = contiguous([forward.weight, forward.mean, forward.variance]);
         let [rows, c] = dims(&maps[0]);

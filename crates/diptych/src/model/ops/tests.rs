@@ -43,7 +43,10 @@ fn close(got: &[Vec<f32>], want: &[Vec<f32>], bound: f32) {
         let scale = want.iter().fold(1f32, |m, v| m.max(v.abs()));
         for (i, (got, want)) in got.iter().zip(want).enumerate() {
             let off = (got - want).abs();
-            assert!(off <= bound * scale, "part {part} at {i}: {got}, wanted {want}");
+            assert!(
+                off <= bound * scale,
+                "part {part} at {i}: {got}, wanted {want}"
+            );
         }
     }
 }

@@ -1,0 +1,236 @@
+//! A run from its file to its finished model: steps, measurements, checkpoints, and the record of them.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
+
+use burn::module::Module;
+use burn::tensor::Device;
+
+use super::adamw::AdamW;
+use super::batch::Batches;
+use super::checkpoint::{self, Checkpoints};
+use super::config::Run;
+use super::init::start;
+use super::loss::Loss;
+use super::metrics::Metrics;
+use super::trainer::Trainer;
+use super::validation::{Measured, Validator};
+use crate::model::{BuildOptions, ClipModel, named_tensors};
+use crate::weights::{Description, describe, write_checkpoint};
+use crate::{Error, Result};
+
+/// What a run tells while it works.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The data has been read.
+    Ready {
+        /// Samples read.
+        samples: usize,
+        /// Samples in one pass, with repetitions.
+        pass: usize,
+        /// Steps done before, by a run that this one resumes.
+        step: usize,
+    },
+    /// A picture can't be decoded, and another takes its place; the reason names it.
+    Skipped(String),
+    /// A step has been done.
+    Step(Progress),
+    /// A checkpoint has been written, after this many steps.
+    Checkpoint(usize),
+    /// The model has been measured, after this many steps.
+    Validation(usize, Measured),
+}
+
+/// Numbers of one step.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Steps done, this one included.
+    pub step: usize,
+    /// Steps of the whole run.
+    pub steps: usize,
+    /// The contrastive loss.
+    pub loss: f32,
+    /// The factor on cosines, `exp(t)`.
+    pub logit_scale: f32,
+    /// Share of the batch's pictures whose most similar text is true of them.
+    pub accuracy: f32,
+    /// Norm of the gradient of all parameters together, before clipping.
+    pub gradient_norm: f32,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// Pairs a second since the run began or resumed.
+    pub pairs_per_s: f64,
+    /// Time to the end at that speed.
+    pub remaining: Duration,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done; the model lies in this directory.
+    Finished(PathBuf),
+    /// It was interrupted after this many steps, and can be resumed.
+    Interrupted(usize),
+}
+
+/// Trains as `run` says, from its last checkpoint if `resume` is set.
+///
+/// `on_event` is called after every step and may break the run off; what is done by then is kept.
+///
+/// # Errors
+/// Those of the data and of the disk; [`Error::Diverged`]; [`Error::Config`] if another process is at
+/// work on this run.
+pub fn train(
+    run: &Run,
+    device: Device,
+    resume: bool,
+    on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<Outcome> {
+    let description = describe(&run.architecture)?;
+    if run.loss == Loss::Sigmoid && description.config.init_logit_bias.is_none() {
+        return Err(Error::Config {
+            origin: run.architecture.clone(),
+            reason: "`loss = \"sigmoid\"` needs an architecture with `init_logit_bias`".into(),
+        });
+    }
+    let options = BuildOptions {
+        precision: run.compute.precision()?,
+        freeze: run.freeze,
+    };
+    let device = device.autodiff();
+    let _lock = checkpoint::lock(&run.out)?;
+    let checkpoints = Checkpoints::new(run, &description);
+    let mut optimizer = AdamW::new(run.optimizer.clone());
+    let saved = checkpoints.load(options, &mut optimizer, &device)?;
+    let (model, first) = match saved {
+        Some(saved) if resume => (saved.model, saved.step),
+        Some(saved) => {
+            return Err(Error::UnfinishedRun {
+                out: run.out.clone(),
+                step: saved.step,
+            });
+        }
+        None => (start(run, &description, options, &device)?, 0),
+    };
+    let batches = Batches::open(run, &description)?;
+    let validator = Validator::open(run, &batches)?;
+    checkpoint::echo(run)?;
+    let ready = Event::Ready {
+        samples: batches.len(),
+        pass: batches.pass_len(),
+        step: first,
+    };
+    let mut session = Session {
+        run,
+        description: &description,
+        checkpoints,
+        trainer: Trainer::new(model, optimizer, device).with(run.loss, run.freeze),
+        validator,
+        metrics: Metrics::open(&run.out, first)?,
+        on_event,
+    };
+    if (session.on_event)(ready).is_break() {
+        return Ok(Outcome::Interrupted(first));
+    }
+    session.steps(&batches, first)
+}
+
+/// One call of [`train`].
+struct Session<'a> {
+    run: &'a Run,
+    description: &'a Description,
+    checkpoints: Checkpoints<'a>,
+    trainer: Trainer,
+    validator: Validator,
+    metrics: Metrics,
+    on_event: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
+}
+
+impl Session<'_> {
+    fn steps(&mut self, batches: &Batches, first: usize) -> Result<Outcome> {
+        let steps = self.run.optimizer.steps;
+        std::thread::scope(|scope| {
+            // The next batches are made while a step works. Two ahead even out slow pictures.
+            let (sender, receiver) = sync_channel(2);
+            scope.spawn(move || {
+                for step in first..steps {
+                    if sender.send(batches.get(step)).is_err() {
+                        return; // the run has ended early
+                    }
+                }
+            });
+            let began = Instant::now();
+            for step in first..steps {
+                let batch = receiver.recv().map_err(|_| Error::Config {
+                    origin: "the run's data".into(),
+                    reason: "no more batches are made; the thread that makes them has ended".into(),
+                })??;
+                for reason in &batch.skipped {
+                    let _ = (self.on_event)(Event::Skipped(reason.clone()));
+                }
+                let learning_rate = self.trainer.optimizer().learning_rate(step);
+                let numbers = self
+                    .trainer
+                    .step(&batch, step)
+                    .map_err(|error| self.checkpoints.explain(error, &batch))?;
+                let done = step + 1 - first;
+                let per_step = began.elapsed() / done as u32;
+                let progress = Progress {
+                    step: step + 1,
+                    steps,
+                    loss: numbers.loss,
+                    logit_scale: numbers.logit_scale,
+                    accuracy: numbers.accuracy,
+                    gradient_norm: numbers.gradient_norm,
+                    learning_rate,
+                    pairs_per_s: batch.positives.len() as f64 / per_step.as_secs_f64(),
+                    remaining: per_step * (steps - step - 1) as u32,
+                };
+                self.metrics.step(&progress)?;
+                let flow = (self.on_event)(Event::Step(progress));
+                self.after(step + 1, flow.is_break())?;
+                if flow.is_break() && step + 1 < steps {
+                    return Ok(Outcome::Interrupted(step + 1));
+                }
+            }
+            self.finish()
+        })
+    }
+
+    /// Measures and saves, where it is time.
+    fn after(&mut self, step: usize, interrupted: bool) -> Result<()> {
+        let last = step == self.run.optimizer.steps;
+        let every = self.run.validation.as_ref().map(|v| v.every);
+        let is_due = every.is_some_and(|every| step.is_multiple_of(every));
+        if every.is_some() && (last || (is_due && !interrupted)) {
+            let measured = self.validator.measure(self.description, self.averaged())?;
+            self.metrics.measured(step, &measured)?;
+            let tensors = named_tensors(&self.averaged());
+            self.checkpoints.keep_best(step, &measured, &tensors)?;
+            let _ = (self.on_event)(Event::Validation(step, measured));
+        }
+        if last || interrupted || step.is_multiple_of(self.run.checkpoint_every) {
+            self.metrics.flush()?;
+            self.checkpoints.save(step, &self.trainer)?;
+            self.metrics.draw()?;
+            let _ = (self.on_event)(Event::Checkpoint(step));
+        }
+        Ok(())
+    }
+
+    /// The model to measure and to keep: averaged, if the run says so.
+    fn averaged(&self) -> ClipModel {
+        let trainer = &self.trainer;
+        trainer.optimizer().averaged(trainer.model()).valid()
+    }
+
+    fn finish(&self) -> Result<Outcome> {
+        let dir = self.run.out.join("model");
+        let tensors = named_tensors(&self.averaged());
+        write_checkpoint(&dir, self.description, &tensors, self.run.precision)?;
+        Ok(Outcome::Finished(dir))
+    }
+}

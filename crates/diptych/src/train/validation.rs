@@ -1,0 +1,88 @@
+//! What a run measures on the way: retrieval on captioned pictures that it does not train on, zero-shot
+//! classification of samples that were held out.
+
+use serde::Serialize;
+
+use super::batch::Batches;
+use super::config::Run;
+use super::shards::{Sample, read_shards};
+use crate::evaluate::{Accuracy, Recall, classification, retrieval};
+use crate::model::ClipModel;
+use crate::weights::Description;
+use crate::{Clip, Result};
+
+/// What was measured.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Measured {
+    /// Recall at 1, 5 and 10 on the validation's captioned pictures.
+    #[serde(flatten)]
+    pub recall: Option<Recall>,
+    /// Zero-shot accuracy on the held-out samples of each set that holds some out.
+    pub zero_shot: Vec<HeldOut>,
+}
+
+/// Zero-shot accuracy on the held-out part of a set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HeldOut {
+    /// The set, by the name of its first file.
+    pub data: String,
+    /// How often the model was right.
+    #[serde(flatten)]
+    pub accuracy: Accuracy,
+}
+
+impl Measured {
+    /// One number to compare checkpoints by: the mean of retrieval's recall at 10 and of the sets'
+    /// top-1 accuracies.
+    pub fn score(&self) -> f64 {
+        let recall = self.recall.as_ref().map(|r| (r.image[2] + r.text[2]) / 2.0);
+        let accuracies = self.zero_shot.iter().map(|set| set.accuracy.top_1);
+        let all: Vec<f64> = recall.into_iter().chain(accuracies).collect();
+        all.iter().sum::<f64>() / all.len().max(1) as f64
+    }
+}
+
+/// Samples to measure on.
+pub(super) struct Validator {
+    captioned: Vec<Sample>,
+    sets: Vec<Set>,
+}
+
+/// A set's held-out samples with their classes.
+pub(super) struct Set {
+    pub(super) name: String,
+    /// A class's sentences: its first name in each template, or the caption itself.
+    pub(super) classes: Vec<Vec<String>>,
+    /// Samples with the index of their class.
+    pub(super) samples: Vec<(Sample, usize)>,
+}
+
+impl Validator {
+    pub(super) fn open(run: &Run, batches: &Batches) -> Result<Self> {
+        Ok(Self {
+            captioned: match &run.validation {
+                Some(validation) => read_shards(&validation.shards)?,
+                None => Vec::new(),
+            },
+            sets: batches.held_out(),
+        })
+    }
+
+    pub(super) fn measure(&self, description: &Description, model: ClipModel) -> Result<Measured> {
+        let clip = Clip::assemble(description.clone(), model);
+        let set = |set: &Set| {
+            let samples: Vec<_> = set.samples.iter().map(|(s, class)| (s, *class)).collect();
+            Ok(HeldOut {
+                data: set.name.clone(),
+                accuracy: classification(&clip, &set.classes, &samples)?,
+            })
+        };
+        Ok(Measured {
+            recall: match self.captioned.is_empty() {
+                true => None,
+                false => Some(retrieval(&clip, &self.captioned)?),
+            },
+            zero_shot: self.sets.iter().map(set).collect::<Result<_>>()?,
+        })
+    }
+}
