@@ -156,3 +156,76 @@ fn wrong_run_files_are_named() {
     check("pairs.tar", "gone.tar", &["gone.tar"]);
     check("arch.json", "no-such", &["no-such", "ViT-B-32"]);
 }
+
+/// What a run's record says of every step, but for how long it took.
+fn record(files: &tempfile::TempDir) -> Vec<serde_json::Value> {
+    let text = fs_err::read_to_string(within(files, "out/metrics.jsonl")).unwrap();
+    let mut lines = parse(&text);
+    for line in &mut lines {
+        line.as_object_mut().unwrap().remove("pairs_per_s");
+    }
+    lines
+}
+
+#[test]
+fn ten_kills_at_any_moment_change_nothing() {
+    const STEPS: usize = 400;
+    const KILLS: usize = 10;
+    let often = |files: &tempfile::TempDir| {
+        let run = within(files, "run.toml");
+        let text = fs_err::read_to_string(&run).unwrap();
+        let text = text.replace("[optimizer]", "checkpoint_every = 7\n[optimizer]");
+        fs_err::write(&run, text.replace("batch_size = 4", "batch_size = 4\nema = 0.9")).unwrap();
+        run
+    };
+    let whole = write_run(STEPS);
+    assert_eq!(diptych(&["train", &often(&whole), "--threads", "2"]).code, Some(0));
+
+    let killed = write_run(STEPS);
+    let run = often(&killed);
+    let arguments = ["train", &run, "--threads", "2", "--resume"];
+    let mut state = u64::from(std::process::id()); // another sequence in every run of the test
+    let mut kills = 0;
+    while kills < KILLS {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let mut child = start(&arguments);
+        std::thread::sleep(std::time::Duration::from_millis((state >> 33) % 250));
+        child.kill().unwrap();
+        if child.wait().unwrap().success() {
+            break; // it was done before the kill
+        }
+        kills += 1;
+    }
+    assert!(kills >= 3, "only {kills} kills before the run was done");
+    let ran = diptych(&arguments);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let (got, want) = (record(&killed), record(&whole));
+    assert_eq!(got.len(), want.len());
+    for (got, want) in got.iter().zip(&want) {
+        assert_eq!(got, want);
+    }
+    let weights = |files| fs_err::read(within(files, "out/model/open_clip_model.safetensors"));
+    assert!(weights(&killed).unwrap() == weights(&whole).unwrap(), "the weights differ");
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_the_one_before_it_goes_on() {
+    let files = write_run(6);
+    let run = within(&files, "run.toml");
+    let text = fs_err::read_to_string(&run).unwrap();
+    let text = text.replace("[optimizer]", "checkpoint_every = 2\n[optimizer]");
+    fs_err::write(&run, &text).unwrap();
+    assert_eq!(diptych(&["train", &run]).code, Some(0));
+    fs_err::write(&run, text.replace("steps = 6", "steps = 8")).unwrap();
+    for file in ["open_clip_model.safetensors", "optimizer.safetensors"] {
+        let path = within(&files, &format!("out/checkpoints/step-00000006/{file}"));
+        let bytes = fs_err::read(&path).unwrap();
+        fs_err::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        diptych(&["train", &run, "--resume"]).fails(&[file, "step-00000004"]);
+        fs_err::write(&path, bytes).unwrap();
+    }
+    fs_err::remove_dir_all(within(&files, "out/checkpoints/step-00000006")).unwrap();
+    let ran = diptych(&["train", &run, "--resume"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("4 steps done before"), "{}", ran.stderr);
+}

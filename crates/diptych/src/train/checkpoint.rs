@@ -107,20 +107,46 @@ impl<'a> Checkpoints<'a> {
     }
 
     /// The last state, if there is one; the optimiser takes its part.
+    ///
+    /// # Errors
+    /// Those of the files, with what to go on from; [`Error::Config`] for another run's.
     pub(super) fn load(
         &self,
         options: BuildOptions,
         optimizer: &mut AdamW,
         device: &Device,
     ) -> Result<Option<State>> {
-        let Some(place) = self.list()?.pop() else {
+        let mut all = self.list()?;
+        let Some(place) = all.pop() else {
             return Ok(None);
         };
+        let state = self.open(&place, options, optimizer, device);
+        // A checkpoint is whole when it gets its name, so damage came later, and is for a person to see.
+        state.map(Some).map_err(|error| match (error, all.pop()) {
+            (Error::Tensors { path, reason }, Some(before)) => Error::Tensors {
+                path,
+                reason: format!(
+                    "{reason}; without {} the run goes on from {}",
+                    place.display(),
+                    before.display()
+                ),
+            },
+            (error, _) => error,
+        })
+    }
+
+    fn open(
+        &self,
+        place: &Path,
+        options: BuildOptions,
+        optimizer: &mut AdamW,
+        device: &Device,
+    ) -> Result<State> {
         let refuse = |reason: String| Error::Config {
             origin: place.display().to_string(),
             reason,
         };
-        let mut checkpoint = Checkpoint::open(&place)?;
+        let mut checkpoint = Checkpoint::open(place)?;
         if !is_same_model(checkpoint.description(), self.description) {
             return Err(refuse(
                 "the checkpoint has another architecture than the run file".into(),
@@ -148,7 +174,7 @@ impl<'a> Checkpoints<'a> {
             ));
         }
         optimizer.load_state(&file, &config, options.freeze, &device.clone().inner())?;
-        Ok(Some(State { step, model }))
+        Ok(State { step, model })
     }
 
     /// Adds to a divergence what its batch was and where to go on from.
