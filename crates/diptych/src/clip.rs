@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::embedding::Embeddings;
 use crate::image::{Pixels, Preprocess};
-use crate::model::{ClipConfig, ClipModel, Mode};
+use crate::model::{ClipConfig, ClipModel, Mode, plain_values};
 use crate::text::{Overflow, Tokenizer, Tokens};
 use crate::weights::{Checkpoint, Description};
 use crate::{Error, Result};
@@ -164,7 +164,7 @@ impl Clip {
             let n = chunk.len() / (3 * side * side);
             let data = TensorData::new(chunk.to_vec(), [n, 3, side, side]);
             let pixels = Tensor::from_data(data, &device);
-            values(self.model.image_features(pixels, Mode::Infer))
+            plain_values(self.model.image_features(pixels, Mode::Infer))
         };
         pixels
             .as_slice()
@@ -179,7 +179,7 @@ impl Clip {
         let features = |first: usize| {
             let rows = first..tokens.len().min(first + CHUNK);
             let (ids, ends) = token_tensors(tokens, rows, &device);
-            values(self.model.text_features(ids, ends))
+            plain_values(self.model.text_features(ids, ends))
         };
         (0..tokens.len())
             .step_by(CHUNK)
@@ -221,9 +221,4 @@ pub(crate) fn token_tensors(
         Tensor::from_data(TensorData::new(ids, [n, longest]), device),
         Tensor::from_data(TensorData::new(ends, [n]), device),
     )
-}
-
-/// A tensor's values in f32.
-fn values(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
 }

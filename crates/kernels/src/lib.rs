@@ -9,6 +9,7 @@
 //! `N` pictures, `H` × `W` positions, `I` input and `O` output channels, `K` kernel side.
 
 mod activation;
+mod adamw;
 mod attention;
 mod buffer;
 mod convolution;
@@ -25,6 +26,7 @@ mod tile;
 mod vectorised;
 
 pub use activation::{Activation, add_relu, add_relu_backward};
+pub use adamw::{AdamW, sum_of_squares};
 pub use attention::Attention;
 pub use convolution::Convolution;
 pub use element::Precision;

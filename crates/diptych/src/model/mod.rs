@@ -21,4 +21,5 @@ pub use clip::{ClipModel, Mode};
 pub use config::{ClipConfig, Layers, TextConfig, VisionConfig};
 pub use freeze::{Freeze, Frozen};
 pub(crate) use parameters::ParameterPath;
+pub(crate) use ops::{has_kernels, plain_values};
 pub use parameters::{BuildOptions, Init, Parameter, Source, named_tensors, parameters};

@@ -12,7 +12,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::config::Optimizer;
 use super::gradients::NamedGradients;
-use crate::model::{ClipConfig, ClipModel, Freeze, Parameter, ParameterPath, parameters};
+use crate::model::{
+    ClipConfig, ClipModel, Freeze, Parameter, ParameterPath, has_kernels, parameters, plain_values,
+};
 use crate::weights::TensorFile;
 use crate::{Error, Result};
 
@@ -194,17 +196,9 @@ impl ModuleMapper for Update<'_> {
         let Some(g) = self.gradients.remove(&name) else {
             return Param::from_mapped_value(id, tensor, mapper);
         };
-        let Optimizer {
-            beta1,
-            beta2,
-            epsilon,
-            weight_decay,
-            ema,
-            ..
-        } = self.optimizer.config;
         let value = tensor.inner();
         let shape = value.shape();
-        let flat = |value: &Tensor<D>| -> Tensor<1> { value.clone().flatten(0, D - 1) };
+        let value: Tensor<1> = value.flatten(0, D - 1);
         let Moments {
             mean,
             square,
@@ -218,25 +212,11 @@ impl ModuleMapper for Update<'_> {
             },
         };
         // An average begins where its parameter does.
-        let average = ema.map(|decay| (decay, average.unwrap_or_else(|| flat(&value))));
-        let mean = mean.mul_scalar(beta1) + g.clone().mul_scalar(1.0 - beta1);
-        let square = square.mul_scalar(beta2) + g.square().mul_scalar(1.0 - beta2);
-
-        let rate = self.learning_rate / (1.0 - beta1.powi(self.t));
-        let root = square
-            .clone()
-            .sqrt()
-            .div_scalar((1.0 - beta2.powi(self.t)).sqrt());
-        let change = mean.clone().mul_scalar(rate) / root.add_scalar(epsilon);
-        let decay = if D >= 2 {
-            self.learning_rate * weight_decay
-        } else {
-            0.0
-        };
-        let value = value.mul_scalar(1.0 - decay) - change.reshape(shape);
-
+        let ema = self.optimizer.config.ema;
+        let average = ema.map(|decay| (decay, average.unwrap_or_else(|| value.clone())));
+        let [value, mean, square] = self.moved([value, mean, square], g, D >= 2);
         let average = average.map(|(decay, average)| {
-            average.mul_scalar(decay) + flat(&value).mul_scalar(1.0 - decay)
+            average.mul_scalar(decay) + value.clone().mul_scalar(1.0 - decay)
         });
         let moments = Moments {
             mean,
@@ -244,7 +224,45 @@ impl ModuleMapper for Update<'_> {
             average,
         };
         self.optimizer.moments.insert(name, moments);
-        let value = Tensor::from_inner(value).require_grad();
+        let value = Tensor::from_inner(value.reshape(shape)).require_grad();
         Param::from_mapped_value(id, value, mapper)
+    }
+}
+
+impl Update<'_> {
+    /// A parameter and its two means after this step.
+    fn moved(
+        &self,
+        [value, mean, square]: [Tensor<1>; 3],
+        g: Tensor<1>,
+        decays: bool,
+    ) -> [Tensor<1>; 3] {
+        let o = &self.optimizer.config;
+        let decay = if decays { o.weight_decay } else { 0.0 };
+        let rate = self.learning_rate / (1.0 - o.beta1.powi(self.t));
+        let root_scale = 1.0 / (1.0 - o.beta2.powi(self.t)).sqrt();
+        let kept = 1.0 - self.learning_rate * decay;
+        if !has_kernels(&value) {
+            let mean = mean.mul_scalar(o.beta1) + g.clone().mul_scalar(1.0 - o.beta1);
+            let square = square.mul_scalar(o.beta2) + g.square().mul_scalar(1.0 - o.beta2);
+            let root = square.clone().sqrt().mul_scalar(root_scale);
+            let change = mean.clone().mul_scalar(rate) / root.add_scalar(o.epsilon);
+            return [value.mul_scalar(kept) - change, mean, square];
+        }
+        let device = value.device();
+        let [mut value, mut mean, mut square] = [value, mean, square].map(plain_values);
+        let by = kernels::AdamW {
+            beta1: o.beta1 as f32,
+            beta2: o.beta2 as f32,
+            rate: rate as f32,
+            root_scale: root_scale as f32,
+            epsilon: o.epsilon as f32,
+            kept: kept as f32,
+        };
+        by.step(&mut value, [&mut mean, &mut square], &plain_values(g));
+        [value, mean, square].map(|v| {
+            let n = v.len();
+            Tensor::from_data(TensorData::new(v, [n]), &device)
+        })
     }
 }

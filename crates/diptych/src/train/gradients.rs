@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 
-use crate::model::{ClipModel, ParameterPath};
+use crate::model::{ClipModel, ParameterPath, has_kernels, plain_values};
 
 /// The gradients of a model's trained parameters, flat.
 #[derive(Default)]
@@ -36,9 +36,11 @@ impl NamedGradients {
 
     /// The Euclidean norm of all of them together.
     pub fn norm(&self) -> f32 {
-        let squares = self.0.values().map(|g| g.clone().square().sum());
-        let sum: f64 = squares.map(|s| f64::from(s.into_scalar::<f32>())).sum();
-        sum.sqrt() as f32
+        let squares = |g: &Tensor<1>| match has_kernels(g) {
+            true => kernels::sum_of_squares(&plain_values(g.clone())),
+            false => f64::from(g.clone().square().sum().into_scalar::<f32>()),
+        };
+        self.0.values().map(squares).sum::<f64>().sqrt() as f32
     }
 
     /// Scales them down to a norm of `limit`, if theirs, `norm`, is above it.

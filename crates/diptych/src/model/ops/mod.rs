@@ -134,8 +134,17 @@ pub(super) struct Normed<B: Backend> {
 }
 
 /// Whether `kernels` computes on this tensor.
-fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
+pub(crate) fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
     x.dtype() == DType::F32 && x.device().inner() == Device::flex()
+}
+
+/// A tensor's values in f32; without a copy, where nothing else holds it.
+pub(crate) fn plain_values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    let data = x.into_data().convert::<f32>();
+    data.try_into_vec().unwrap_or_else(|error| {
+        // It was converted to f32 above, so the type can't differ.
+        unreachable!("values in f32: {error:?}")
+    })
 }
 
 /// Convolves channels-last `x` `[N, H, W, I]` with `weight` `[O, I, K, K]`, K odd, padded by K / 2,
