@@ -10,6 +10,7 @@ mod config;
 mod fixed;
 mod ops;
 mod parameters;
+mod profile;
 mod resnet;
 #[cfg(test)]
 mod tests;
@@ -20,3 +21,4 @@ pub use clip::{ClipModel, Mode};
 pub use config::{ClipConfig, Layers, TextConfig, VisionConfig};
 pub(crate) use parameters::ParameterPath;
 pub use parameters::{Init, Parameter, Source, named_tensors, parameters};
+pub use profile::{Profile, TowerProfile};
