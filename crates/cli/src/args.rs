@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Tokenize(TokenizeArgs),
     Preprocess(PreprocessArgs),
     Train(TrainArgs),
+    Models(ModelsArgs),
+    Demo(DemoArgs),
     Completions(CompletionsArgs),
 }
 
@@ -210,6 +212,42 @@ pub(crate) struct TrainArgs {
     /// Where the towers run
     #[arg(long, value_parser = one_of(DEVICES), default_value = "cpu")]
     pub(crate) device: DeviceKind,
+}
+
+/// List architectures and checkpoints: sizes, parameters, operations
+///
+/// Operations are those of one picture and of one text that fills its context, a multiply-accumulate
+/// being two, as open_clip's model profile counts them. A checkpoint's configuration and the header
+/// of its weights are read, not the weights.
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArgs {
+    /// Checkpoints, or folders with checkpoints up to two levels below
+    /// [default: the current folder, models and runs]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) folders: Vec<PathBuf>,
+
+    /// Print one JSON object a model: name, kind, sizes, parameters and gflops of each tower
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Draw a gallery, classify and search it, and write the result as a page
+///
+/// For a machine without pictures: some fifty everyday things, drawn by the program itself, each
+/// classified among the labels of all. Prints how many were right. Drawings are not photographs, so
+/// this shows the tool at work more than it measures the model.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Folder for gallery.html and pictures/: new, empty, or an earlier demo's
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "diptych-demo")]
+    pub(crate) out: PathBuf,
+
+    /// Print one JSON object: accuracy, pictures (path, label, rank, predictions), searches, page
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
 }
 
 /// Print the completion script of a shell

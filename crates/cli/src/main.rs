@@ -6,6 +6,8 @@
 
 mod args;
 mod commands;
+mod files;
+mod gallery;
 mod inputs;
 mod interrupt;
 mod npy;
@@ -76,6 +78,8 @@ fn run(cli: Cli) -> Result<Status> {
         Command::Tokenize(args) => commands::tokenize::run(args),
         Command::Preprocess(args) => commands::preprocess::run(&args),
         Command::Train(args) => commands::train::run(&args),
+        Command::Models(args) => commands::models::run(&args),
+        Command::Demo(args) => commands::demo::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
     }
 }

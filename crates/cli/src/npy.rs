@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempPath;
 
+use crate::files::{cannot_write, temporary_beside};
+
 /// An array on its way to a file, in any number of parts.
 pub(crate) struct NpyWriter {
     path: PathBuf,
@@ -36,7 +38,7 @@ impl NpyWriter {
                 (device.into_parts().0, None)
             }
             _ => {
-                let (file, temporary) = beside(&path).with_context(at)?.into_parts();
+                let (file, temporary) = temporary_beside(&path).with_context(at)?.into_parts();
                 (file, Some(temporary))
             }
         };
@@ -90,22 +92,6 @@ impl NpyWriter {
         }
         Ok(())
     }
-}
-
-fn cannot_write(path: &Path) -> String {
-    format!("cannot write {}", path.display())
-}
-
-/// A temporary file in the directory of `path`, with the permissions of any new file.
-fn beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".diptych-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder.unwrap_or(Path::new(".")))
 }
 
 /// Magic, version, and a shape of two or more sides in Python's spelling, padded to a multiple of 64

@@ -2,7 +2,9 @@
 
 pub(crate) mod classify;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod embed;
+pub(crate) mod models;
 pub(crate) mod preprocess;
 pub(crate) mod similarity;
 pub(crate) mod tokenize;

@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on should panic")]
 
 mod classify;
+mod demo;
 mod embed;
 mod general;
+mod models;
 mod preprocess;
 mod similarity;
 mod support;

@@ -11,6 +11,7 @@ mod fixed;
 mod freeze;
 mod ops;
 mod parameters;
+mod profile;
 mod resnet;
 #[cfg(test)]
 mod tests;
@@ -23,3 +24,4 @@ pub use freeze::{Freeze, Frozen};
 pub(crate) use parameters::ParameterPath;
 pub(crate) use ops::{has_kernels, plain_values};
 pub use parameters::{BuildOptions, Init, Parameter, Source, named_tensors, parameters};
+pub use profile::{Profile, TowerProfile};

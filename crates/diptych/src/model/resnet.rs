@@ -148,7 +148,7 @@ impl Bottleneck {
 pub(super) struct BottleneckShape {
     pub(super) inputs: usize,
     pub(super) inner: usize,
-    stride: usize,
+    pub(super) stride: usize,
 }
 
 impl BottleneckShape {

@@ -6,6 +6,7 @@
 //!
 //! `N` pictures, `C` labels, `D` embedding.
 
+use super::search::{Hit, nearest};
 use crate::{Clip, Embeddings, Error, Result};
 
 /// A classifier for labels that were never trained on.
@@ -83,14 +84,13 @@ impl ZeroShot {
 
     fn predictions(&self, cosines: &[f32], top: usize) -> Vec<Prediction> {
         let probabilities = softmax(cosines.iter().map(|c| c * self.logit_scale));
-        let mut order: Vec<usize> = (0..cosines.len()).collect();
-        order.sort_by(|&a, &b| cosines[b].total_cmp(&cosines[a]));
-        let prediction = |i: usize| Prediction {
-            label: self.labels[i].clone(),
-            probability: probabilities[i],
-            cosine: cosines[i],
+        let prediction = |Hit { index, cosine }| Prediction {
+            label: self.labels[index].clone(),
+            probability: probabilities[index],
+            cosine,
         };
-        order.into_iter().take(top).map(prediction).collect()
+        let hits = nearest(cosines, top).into_iter();
+        hits.map(prediction).collect()
     }
 }
 

@@ -1,0 +1,277 @@
+//! `diptych demo`: nothing → a gallery drawn, classified and searched; files, a page and a summary.
+//!
+//! Invariant: labels, prompts and searches are fixed here, whatever a model makes of them, and every
+//! picture counts. Nothing is written before all is known, and only where nothing of anyone else is.
+
+mod page;
+
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow};
+use diptych::image::{DecodeOptions, Picture, Pixels};
+use diptych::tasks::{Prediction, ZeroShot, search};
+use diptych::{Clip, Embeddings};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::open;
+use crate::Status;
+use crate::args::DemoArgs;
+use crate::gallery::{self, Drawing};
+use crate::output::{Data, hinted, message};
+use crate::{files, inputs};
+
+/// Plain sentences for any label; their embeddings are averaged.
+const TEMPLATES: [&str; 8] = [
+    "a photo of a {}.",
+    "a picture of a {}.",
+    "an image of a {}.",
+    "a drawing of a {}.",
+    "a painting of a {}.",
+    "a cartoon of a {}.",
+    "a close-up of a {}.",
+    "a {}.",
+];
+
+/// What the gallery is searched for: descriptions, none of them a label.
+const SEARCHES: [&str; 6] = [
+    "something to drink",
+    "an animal with a trunk",
+    "things that fly",
+    "a yellow fruit",
+    "a musical instrument",
+    "a place by the sea",
+];
+
+/// Guesses and hits that are shown.
+const SHOWN: usize = 5;
+
+const PAGE: &str = "gallery.html";
+const PICTURES: &str = "pictures";
+
+/// What the demo found; the object of `--json`.
+#[derive(Serialize)]
+struct Report<'a> {
+    model: &'a str,
+    n_pictures: usize,
+    /// Shares of the pictures whose label came first, or among the first five.
+    top_1: f64,
+    top_5: f64,
+    /// What guessing would reach.
+    chance_top_1: f64,
+    chance_top_5: f64,
+    pictures: Vec<Classified<'a>>,
+    searches: Vec<Search<'a>>,
+    page: String,
+}
+
+/// A picture and what the model made of it.
+#[derive(Serialize)]
+struct Classified<'a> {
+    path: String,
+    label: &'a str,
+    /// The place of its label, from 1.
+    rank: usize,
+    predictions: Vec<Prediction>,
+    #[serde(skip)]
+    png: Vec<u8>,
+}
+
+/// A description and the pictures nearest to it.
+#[derive(Serialize)]
+struct Search<'a> {
+    query: &'a str,
+    hits: Vec<Found<'a>>,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    path: String,
+    label: &'a str,
+    cosine: f32,
+    /// The picture's place in the report.
+    #[serde(skip)]
+    picture: usize,
+}
+
+pub(crate) fn run(args: &DemoArgs) -> Result<Status> {
+    check_folder(&args.out)?;
+    let clip = open(&args.model)?;
+    let drawings: Vec<&Drawing> = gallery::drawings().collect();
+    let pngs: Vec<Vec<u8>> = drawings
+        .par_iter()
+        .map(|drawing| drawing.png())
+        .collect::<Result<_>>()?;
+    let images = encode(&clip, &pngs)?;
+    let report = Report::new(args, &clip, &drawings, pngs, &images)?;
+    report.write(&args.out)?;
+
+    let mut data = Data::new();
+    match args.json {
+        true => data.json(&report)?,
+        false => report.print(&mut data)?,
+    }
+    data.flush()?;
+    if !args.json {
+        message(format_args!(
+            "\nThe page is {}. To go on with words of your own:\n  diptych classify {} --labels \"animal, vehicle, flower\" --top 1",
+            report.page,
+            args.out.join(PICTURES).join("*.png").display()
+        ));
+    }
+    Ok(Status::Done)
+}
+
+/// The embeddings of PNG files, read as any user's are.
+fn encode(clip: &Clip, pngs: &[Vec<u8>]) -> Result<Embeddings> {
+    let preprocess = clip.preprocess();
+    let pixels = pngs.par_iter().map(|png| {
+        let picture = Picture::decode(png, &DecodeOptions::default())?;
+        Ok(preprocess.apply(&picture))
+    });
+    let pixels: Vec<Pixels> = pixels.collect::<Result<_>>()?;
+    Ok(clip.encode_images(&Pixels::concat(preprocess.size, &pixels)?)?)
+}
+
+impl<'a> Report<'a> {
+    fn new(
+        args: &'a DemoArgs,
+        clip: &Clip,
+        drawings: &[&'a Drawing],
+        pngs: Vec<Vec<u8>>,
+        images: &Embeddings,
+    ) -> Result<Self> {
+        let labels: Vec<&str> = drawings.iter().map(|drawing| drawing.label).collect();
+        let label = |prompt: usize| format!("label `{}`", labels[prompt / TEMPLATES.len()]);
+        let classifier =
+            ZeroShot::new(clip, &labels, &TEMPLATES).map_err(|e| inputs::in_text(e, label))?;
+        let query = |index: usize| format!("search `{}`", SEARCHES[index]);
+        let queries = clip
+            .encode_texts(&SEARCHES)
+            .map_err(|e| inputs::in_text(e, query))?;
+
+        let path = |drawing: &Drawing| {
+            let file = format!("{}.png", drawing.file_stem());
+            let path = args.out.join(PICTURES).join(file);
+            path.display().to_string()
+        };
+        let predictions = classifier.classify(images, usize::MAX);
+        let pictures = drawings.iter().zip(pngs).zip(predictions);
+        let pictures = pictures.map(|((drawing, png), mut predictions)| {
+            let right = predictions.iter().position(|p| p.label == drawing.label);
+            predictions.truncate(SHOWN);
+            Classified {
+                path: path(drawing),
+                label: drawing.label,
+                // Each label is among the predictions.
+                rank: right.map_or(labels.len(), |place| place + 1),
+                predictions,
+                png,
+            }
+        });
+        let pictures: Vec<Classified> = pictures.collect();
+        let hits = search(&queries, images, SHOWN).into_iter();
+        let searches = SEARCHES.iter().zip(hits).map(|(query, hits)| Search {
+            query,
+            hits: hits
+                .iter()
+                .map(|hit| Found {
+                    path: path(drawings[hit.index]),
+                    label: labels[hit.index],
+                    cosine: hit.cosine,
+                    picture: hit.index,
+                })
+                .collect(),
+        });
+        let n = pictures.len();
+        let share = |k: usize| k as f64 / n as f64;
+        let within = |k: usize| share(pictures.iter().filter(|p| p.rank <= k).count());
+        Ok(Self {
+            model: &args.model.model,
+            n_pictures: n,
+            top_1: within(1),
+            top_5: within(5),
+            chance_top_1: share(1),
+            chance_top_5: share(5),
+            searches: searches.collect(),
+            page: args.out.join(PAGE).display().to_string(),
+            pictures,
+        })
+    }
+
+    /// Pictures whose label is among the first `k`.
+    fn right(&self, k: usize) -> usize {
+        self.pictures.iter().filter(|p| p.rank <= k).count()
+    }
+
+    /// Writes the pictures, then the page that shows them.
+    fn write(&self, out: &Path) -> Result<()> {
+        fs_err::create_dir_all(out.join(PICTURES))?;
+        for picture in &self.pictures {
+            files::write(Path::new(&picture.path), &picture.png)?;
+        }
+        files::write(&out.join(PAGE), page::html(self).as_bytes())
+    }
+
+    /// For people: accuracy, then the searches.
+    fn print(&self, data: &mut Data) -> Result<()> {
+        let n = self.n_pictures;
+        data.line(format_args!(
+            "{n} drawings, {n} labels, model {}",
+            self.model
+        ))?;
+        for (k, chance) in [(1, self.chance_top_1), (5, self.chance_top_5)] {
+            let right = self.right(k);
+            data.line(format_args!(
+                "top-{k}  {right:>3} right  {:>5.1} %  (chance {:.1} %)",
+                100.0 * right as f64 / n as f64,
+                100.0 * chance
+            ))?;
+        }
+        for search in &self.searches {
+            data.line(format_args!("\n{}", search.query))?;
+            for hit in &search.hits {
+                data.line(format_args!("{:>8.3}  {}", hit.cosine, hit.label))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses a folder that holds anything but an earlier demo.
+fn check_folder(out: &Path) -> Result<()> {
+    let mut entries = match fs_err::read_dir(out) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(entry) = entries.next().transpose()? else {
+        return Ok(());
+    };
+    if is_demo(out) {
+        return Ok(());
+    }
+    let name = entry.file_name();
+    Err(hinted(
+        anyhow!(
+            "{}: there is something else here, such as `{}`; it stays as it is",
+            out.display(),
+            name.display()
+        ),
+        "name a folder that is new, empty, or an earlier demo's with `--out`",
+    ))
+}
+
+/// Whether the page in `out` is one of ours.
+fn is_demo(out: &Path) -> bool {
+    let beginning = || -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let page = fs_err::File::open(out.join(PAGE))?;
+        page.take(page::BEGINNING.len() as u64)
+            .read_to_end(&mut bytes)
+            .context("cannot read it")?;
+        Ok(bytes)
+    };
+    beginning().is_ok_and(|bytes| bytes == page::BEGINNING.as_bytes())
+}

@@ -1,0 +1,151 @@
+//! `diptych models`.
+
+use serde_json::Value;
+
+use crate::support::*;
+
+/// The line called `name`.
+fn model<'a>(lines: &'a [Value], name: &str) -> &'a Value {
+    let found = lines.iter().find(|line| line["name"] == name);
+    found.unwrap_or_else(|| panic!("no `{name}` in {lines:?}"))
+}
+
+/// The names of those of one kind.
+fn names<'a>(lines: &'a [Value], kind: &str) -> Vec<&'a str> {
+    let of_kind = lines.iter().filter(|line| line["kind"] == kind);
+    of_kind.map(|line| line["name"].as_str().unwrap()).collect()
+}
+
+/// A tiny golden checkpoint, copied to `place` in `folder`.
+fn copy_checkpoint(folder: &tempfile::TempDir, place: &str) {
+    let to = folder.path().join(place);
+    fs_err::create_dir_all(&to).unwrap();
+    for name in [
+        "open_clip_config.json",
+        "open_clip_model.safetensors",
+        "tokenizer.json",
+    ] {
+        fs_err::copy(golden(&format!("tiny-vit/{name}")), to.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn architectures_and_the_embedded_model_are_always_listed() {
+    let empty = folder(&[]);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_diptych"));
+    command.args(["models", "--json"]).current_dir(empty.path());
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+    let lines = parse(&String::from_utf8(output.stdout).unwrap());
+    assert_eq!(names(&lines, "architecture").len(), 10);
+    assert_eq!(names(&lines, "embedded"), ["default"]);
+    assert_eq!(lines.len(), 11);
+
+    let b32 = model(&lines, "ViT-B-32");
+    assert_eq!(b32["parameters"], 151_277_313, "as PyTorch counts OpenAI's");
+    assert_eq!(b32["image_size"], 224);
+    assert_eq!(b32["embed_dim"], 512);
+    assert_eq!(b32["context_length"], 77);
+    assert_close(&[number(b32, "gflops")], &[14.78], 0.005);
+    for line in &lines {
+        let whole = |key: &str| line[key].as_u64().unwrap();
+        let towers = whole("image_parameters") + whole("text_parameters");
+        assert_eq!(whole("parameters"), towers + 1, "and the temperature");
+        let towers = number(line, "image_gflops") + number(line, "text_gflops");
+        assert_close(&[number(line, "gflops")], &[towers], 1e-3);
+    }
+}
+
+#[test]
+fn people_get_a_table() {
+    let table = diptych(&["models", &golden("tiny-vit")]).ok();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 2 + 12);
+    let columns = |line: &str| line.split_whitespace().count();
+    assert!(lines[1..].iter().all(|line| columns(line) == 11), "{table}");
+    let ends: Vec<usize> = lines[1..].iter().map(|l| l.chars().count()).collect();
+    assert!(ends.iter().all(|&end| end == ends[0]), "{table}");
+    let b32 = lines
+        .iter()
+        .find(|line| line.starts_with("ViT-B-32 "))
+        .unwrap();
+    let words: Vec<&str> = b32.split_whitespace().collect();
+    let want = [
+        "ViT-B-32",
+        "architecture",
+        "224",
+        "512",
+        "77",
+        "87.85",
+        "63.43",
+        "151.28",
+        "8.82",
+        "5.96",
+        "14.78",
+    ];
+    assert_eq!(words, want);
+}
+
+#[test]
+fn checkpoints_are_found_in_a_folder_and_two_levels_below() {
+    let files = folder(&[]);
+    for place in ["b", "runs/a/model", "x/y/z/too-deep"] {
+        copy_checkpoint(&files, place);
+    }
+    let lines = diptych(&["models", "--json", &within(&files, "x/..")]).json();
+    assert_eq!(names(&lines, "checkpoint"), [within(&files, "x/../b")]);
+    let runs = within(&files, "runs");
+    let model_of_run = within(&files, "runs/a/model");
+    // Named twice, listed once.
+    let lines = diptych(&["models", "--json", &runs, &model_of_run]).json();
+    assert_eq!(names(&lines, "checkpoint"), [model_of_run.as_str()]);
+    let line = model(&lines, &model_of_run);
+    assert_eq!(line["context_length"], 18);
+    assert_eq!(line["image_size"], 16);
+
+    // Without a folder: here, and in `models` and `runs`.
+    copy_checkpoint(&files, "models/m");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_diptych"));
+    command.args(["models", "--json"]).current_dir(files.path());
+    let output = command.output().unwrap();
+    let lines = parse(&String::from_utf8(output.stdout).unwrap());
+    let found = names(&lines, "checkpoint");
+    assert_eq!(found, ["b", "models/m", "runs/a/model"]);
+}
+
+#[test]
+fn a_folder_that_is_no_checkpoint_is_reported_and_the_others_are_listed() {
+    let files = folder(&[("file", b"")]);
+    for place in ["good", "no-weights", "cut", "damaged", "wild"] {
+        copy_checkpoint(&files, place);
+    }
+    let at = |name: &str| files.path().join(name);
+    fs_err::create_dir(at("empty")).unwrap();
+    fs_err::remove_file(at("no-weights/open_clip_model.safetensors")).unwrap();
+    let weights = fs_err::read(at("cut/open_clip_model.safetensors")).unwrap();
+    let half = &weights[..weights.len() / 2];
+    fs_err::write(at("cut/open_clip_model.safetensors"), half).unwrap();
+    fs_err::write(at("damaged/open_clip_config.json"), "{\"model_cfg\": [").unwrap();
+    let config = fs_err::read_to_string(at("wild/open_clip_config.json")).unwrap();
+    let wild = config.replace("\"width\": 48", "\"width\": 18446744073709551615");
+    assert_ne!(wild, config);
+    fs_err::write(at("wild/open_clip_config.json"), wild).unwrap();
+
+    let all = within(&files, "");
+    let ran = diptych(&["models", "--json", &all]);
+    let stdout = ran.fails(&["no-weights/", "cut/", "damaged/", "wild/"]);
+    let lines = parse(&stdout);
+    assert_eq!(names(&lines, "checkpoint"), [within(&files, "good")]);
+    assert_eq!(names(&lines, "architecture").len(), 10);
+    for (name, words) in [
+        ("empty", "no checkpoint"),
+        ("file", "file"),
+        ("gone", "gone"),
+    ] {
+        let stdout = diptych(&["models", "--json", &within(&files, name)]).fails(&[name, words]);
+        assert_eq!(parse(&stdout).len(), 11);
+    }
+}

@@ -1,0 +1,78 @@
+//! Search: for each query the items nearest to it, by comparing with every one.
+//!
+//! Queries and items are embeddings of one model; either may be pictures or texts.
+//!
+//! `Q` queries, `N` items, `D` embedding.
+
+use rayon::prelude::*;
+
+use crate::Embeddings;
+
+/// An item and how near it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit {
+    /// The item's row.
+    pub index: usize,
+    /// The cosine of query and item.
+    pub cosine: f32,
+}
+
+/// For each of `queries` `[Q, D]` the `top` nearest of `items` `[N, D]`, nearest first.
+///
+/// # Panics
+/// If the widths differ: two models' embeddings have no similarity.
+pub fn search(queries: &Embeddings, items: &Embeddings, top: usize) -> Vec<Vec<Hit>> {
+    if items.is_empty() {
+        return vec![Vec::new(); queries.len()];
+    }
+    let cosines = queries.cosines(items); // [Q, N]
+    cosines
+        .par_chunks_exact(items.len())
+        .map(|row| nearest(row, top))
+        .collect()
+}
+
+/// The `top` largest of `cosines`, largest first; of equals, the earlier one first.
+pub(super) fn nearest(cosines: &[f32], top: usize) -> Vec<Hit> {
+    let hits = cosines.iter().enumerate();
+    let mut hits: Vec<Hit> = hits.map(|(index, &cosine)| Hit { index, cosine }).collect();
+    hits.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
+    hits.truncate(top);
+    hits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows that each query in the plane finds, nearest first.
+    fn found(queries: &[f32], items: &[f32], top: usize) -> Vec<Vec<usize>> {
+        let plane = |values: &[f32]| Embeddings::from_features(2, values.to_vec());
+        let hits = search(&plane(queries), &plane(items), top);
+        hits.iter()
+            .map(|hits| hits.iter().map(|hit| hit.index).collect())
+            .collect()
+    }
+
+    #[test]
+    fn the_nearest_come_first_and_no_more_than_asked_for() {
+        let items = [0.0, 1.0, 1.0, 1.0, 1.0, 0.0];
+        assert_eq!(
+            found(&[1.0, 0.1, -1.0, 0.2], &items, 2),
+            [[2, 1], [0, 1]],
+            "by angle, whatever the length"
+        );
+        assert_eq!(found(&[1.0, 0.1], &items, 9), [[2, 1, 0]]);
+    }
+
+    #[test]
+    fn equals_keep_their_order() {
+        assert_eq!(found(&[1.0, 0.0], &[2.0, 0.0, 1.0, 0.0], 2), [[0, 1]]);
+    }
+
+    #[test]
+    fn nothing_is_found_among_nothing() {
+        assert_eq!(found(&[1.0, 0.0], &[], 3), [[0; 0]]);
+        assert!(found(&[], &[1.0, 0.0], 3).is_empty());
+    }
+}
