@@ -29,6 +29,7 @@ pub mod evaluate;
 mod golden;
 pub mod image;
 pub mod model;
+mod positioned;
 pub mod tasks;
 pub mod text;
 pub mod train;

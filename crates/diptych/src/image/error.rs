@@ -61,6 +61,19 @@ pub enum ImageError {
         found: String,
     },
 
+    /// The picture can't be written in a format.
+    #[error("a picture of {width}×{height} does not become {format}: {reason}")]
+    Encode {
+        /// The format to be written.
+        format: Format,
+        /// Columns.
+        width: usize,
+        /// Rows.
+        height: usize,
+        /// What the encoder met.
+        reason: String,
+    },
+
     /// The header announces more pixels than the caller allows; nothing was decoded.
     #[error("{format} of {width}×{height} has more than the {max_megapixels} megapixels allowed")]
     TooLarge {

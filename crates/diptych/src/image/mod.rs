@@ -17,6 +17,7 @@
 //! ```
 
 mod decode;
+mod encode;
 mod error;
 mod orient;
 mod picture;
@@ -27,6 +28,7 @@ mod resample;
 mod tests;
 
 pub use decode::{DecodeOptions, Format};
+pub use encode::Encoding;
 pub use error::ImageError;
 pub use picture::{Mode, Picture, crop, flip_horizontal};
 pub use pixels::Pixels;

@@ -174,7 +174,7 @@ impl Preprocess {
 }
 
 /// torchvision's `Resize(side)`: the longer side is truncated.
-fn shortest(width: usize, height: usize, side: usize) -> (usize, usize) {
+pub(super) fn shortest(width: usize, height: usize, side: usize) -> (usize, usize) {
     let long = |long: usize, short: usize| ((side * long) as f64 / short as f64) as usize;
     if width <= height {
         (side, long(height, width))

@@ -3,18 +3,19 @@
 //! Invariant: a batch depends on the run file and its step alone, not on threads or on what came
 //! before, so a resumed run sees what an uninterrupted one would.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Mutex, PoisonError};
 
-use rand::seq::{IndexedRandom, SliceRandom};
-use rand::{Rng, SeedableRng};
+use rand::Rng;
+use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::augment::augment;
 use super::config::{Augmentation, Data, Run, TextKind};
+use super::data::{self, Order, Sample, Turn, generator};
 use super::hash::fnv1a;
 use super::positives::Positives;
-use super::shards::{Sample, read_shards};
 use super::validation::Set;
 use crate::image::{Pixels, Preprocess};
 use crate::text::{Overflow, Tokenizer, Tokens};
@@ -29,7 +30,7 @@ pub struct Batch {
     pub tokens: Tokens,
     /// Which of the texts are true of which pictures.
     pub positives: Positives,
-    /// What was wrong with pictures that others took the place of.
+    /// What was wrong with samples that were left out or that others took the place of, each told once.
     pub skipped: Vec<String>,
     /// Where each pair came from and what its text was, for messages.
     pub sources: Vec<String>,
@@ -39,8 +40,9 @@ pub struct Batch {
 pub struct Batches {
     samples: Vec<(Sample, usize)>,
     data: Vec<Data>,
-    /// Indices into `samples`, as often as a pass shows them.
-    pass: Vec<u32>,
+    order: Order,
+    /// Never held while a batch depends on it.
+    bad: Mutex<Bad>,
     seed: u64,
     batch_size: usize,
     augmentation: Augmentation,
@@ -50,31 +52,45 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Reads the run's shards.
+    /// Finds the run's samples.
     ///
     /// # Errors
-    /// Those of [`read_shards`]; [`Error::Config`] if there are fewer samples than a batch has.
+    /// [`Error::Io`] and [`Error::Shard`] for data that can't be read; [`Error::Config`] if there are
+    /// fewer samples than a batch has.
     pub fn open(run: &Run, model: &Description) -> Result<Self> {
         let mut samples = Vec::new();
-        let mut pass = Vec::new();
+        let mut bad = Bad::default();
+        let mut sets = Vec::new();
         for (i, data) in run.data.iter().enumerate() {
+            let found = data::read(data)?;
+            bad.at_opening += found.skipped.len();
+            bad.untold.extend(found.skipped);
             let first = samples.len() as u32;
-            samples.extend(
-                read_shards(&data.shards)?
-                    .into_iter()
-                    .map(|sample| (sample, i)),
-            );
+            samples.extend(found.samples.into_iter().map(|sample| (sample, i)));
             let trained = |i: &u32| !held_out(data, (i - first) as usize);
-            for _ in 0..data.repeat {
-                pass.extend((first..samples.len() as u32).filter(trained));
-            }
+            sets.push(
+                (first..samples.len() as u32)
+                    .filter(trained)
+                    .collect::<Vec<_>>(),
+            );
         }
-        if pass.len() < run.optimizer.batch_size {
+        let weights: Option<Vec<f64>> = run.data.iter().map(|data| data.weight).collect();
+        let order = match weights {
+            Some(weights) => Order::weighted(run.seed, sets.into_iter().zip(weights).collect()),
+            None => {
+                let repeated = sets
+                    .iter()
+                    .zip(&run.data)
+                    .map(|(set, data)| set.repeat(data.repeat));
+                Order::repeated(run.seed, repeated.collect::<Vec<_>>().concat())
+            }
+        };
+        if order.pass_len() < run.optimizer.batch_size {
             return Err(Error::Config {
                 origin: "the run's data".into(),
                 reason: format!(
                     "{} samples are fewer than `batch_size`, {}",
-                    pass.len(),
+                    order.pass_len(),
                     run.optimizer.batch_size
                 ),
             });
@@ -82,7 +98,8 @@ impl Batches {
         Ok(Self {
             samples,
             data: run.data.clone(),
-            pass,
+            order,
+            bad: Mutex::new(bad),
             seed: run.seed,
             batch_size: run.optimizer.batch_size,
             augmentation: run.augmentation.clone(),
@@ -104,7 +121,7 @@ impl Batches {
 
     /// Samples in one pass over the data.
     pub fn pass_len(&self) -> usize {
-        self.pass.len()
+        self.order.pass_len()
     }
 
     /// The held-out samples of every set that holds some out, with the set's classes: its texts, of
@@ -140,22 +157,20 @@ impl Batches {
 
     /// The batch of `step`, from 0.
     ///
-    /// A picture that can't be decoded is left out for another, and reported in the batch.
+    /// A picture that can't be decoded is left out for another, and reported in the first batch that
+    /// meets it; the first batch of all also tells what was left out when the data was opened.
     ///
     /// # Errors
     /// [`Error::Shard`] if picture after picture can't be decoded.
     pub fn get(&self, step: usize) -> Result<Batch> {
         let first = step as u64 * self.batch_size as u64;
-        let last = first + self.batch_size as u64 - 1;
-        let n = self.pass.len() as u64;
-        // A batch may end one pass and begin the next.
-        let orders: Vec<Vec<u32>> = (first / n..=last / n)
-            .map(|pass| self.order(pass))
-            .collect();
-        let mut pairs: Vec<Pair> = (first..=last)
-            .into_par_iter()
-            .map(|place| self.pair(&orders[(place / n - first / n) as usize], place))
+        let turns = self.order.turns(first..first + self.batch_size as u64);
+        let mut pairs: Vec<Pair> = turns
+            .par_iter()
+            .enumerate()
+            .map(|(i, turn)| self.pair(turn, first + i as u64))
             .collect::<Result<_>>()?;
+        let skipped = self.tell(&pairs);
 
         // The loss does not see the order, so short texts come together and need little padding.
         pairs.sort_by_key(|pair| pair.ids.len());
@@ -163,12 +178,10 @@ impl Batches {
         let positives = positives(&pairs);
         let mut pixels = Vec::with_capacity(pairs.len() * 3 * self.preprocess.size.pow(2));
         let mut rows = Vec::with_capacity(pairs.len());
-        let mut skipped = Vec::new();
         let mut sources = Vec::with_capacity(pairs.len());
         for pair in pairs {
             pixels.extend(pair.pixels);
             rows.push(pair.ids);
-            skipped.extend(pair.skipped);
             sources.push(pair.source);
         }
         Ok(Batch {
@@ -180,34 +193,36 @@ impl Batches {
         })
     }
 
-    /// The order of pass number `epoch`.
-    fn order(&self, epoch: u64) -> Vec<u32> {
-        let mut order = self.pass.clone();
-        order.shuffle(&mut self.rng(1, epoch));
-        order
+    /// Samples known to be bad by now.
+    pub fn skipped(&self) -> usize {
+        let bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+        bad.seen.len() + bad.at_opening
     }
 
-    /// A generator for one purpose and one place in the run.
-    fn rng(&self, purpose: u64, place: u64) -> ChaCha8Rng {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        rng.set_stream(purpose << 56 | place);
-        rng
+    /// What has not been told yet about bad samples, those met by `pairs` included.
+    fn tell(&self, pairs: &[Pair]) -> Vec<String> {
+        let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reasons = std::mem::take(&mut bad.untold);
+        for (sample, reason) in pairs.iter().flat_map(|pair| &pair.skipped) {
+            if bad.seen.insert(*sample) {
+                reasons.push(reason.clone());
+            }
+        }
+        reasons
     }
 
-    /// One pair, as the `place`-th of the whole run sees it, in a pass of this order.
-    fn pair(&self, order: &[u32], place: u64) -> Result<Pair> {
+    /// One pair, as the `place`-th of the whole run sees it, whose turn it is.
+    fn pair(&self, turn: &Turn, place: u64) -> Result<Pair> {
         /// Samples to try in a place; where all fail, the data is not what it should be.
         const TRIES: u64 = 8;
-        let mut rng = self.rng(2, place);
+        let mut rng = generator(self.seed, 2, place);
         let mut skipped = Vec::new();
         for attempt in 0..TRIES {
-            // Far apart in the pass, as a damaged stretch of a shard is together.
-            let at = (place + attempt * 7919) % order.len() as u64;
-            let sample = order[at as usize];
+            let sample = turn.sample(attempt);
             match self.prepare(sample, &mut rng) {
                 Ok(pair) => return Ok(Pair { skipped, ..pair }),
                 Err(error) if attempt + 1 == TRIES => return Err(error),
-                Err(error) => skipped.push(error.to_string()),
+                Err(error) => skipped.push((sample, error.to_string())),
             }
         }
         unreachable!("the last attempt returns")
@@ -229,7 +244,7 @@ impl Batches {
             ids,
             meaning,
             skipped: Vec::new(),
-            source: format!("{}: {}\t{text}", sample.shard.display(), sample.key),
+            source: format!("{}: {}\t{text}", sample.origin.display(), sample.key),
         })
     }
 }
@@ -239,8 +254,20 @@ struct Pair {
     pixels: Vec<f32>,
     ids: Vec<u32>,
     meaning: Meaning,
-    skipped: Vec<String>,
+    /// Samples that were tried before, and what is wrong with them.
+    skipped: Vec<(u32, String)>,
     source: String,
+}
+
+/// Samples that can't be used.
+#[derive(Default)]
+struct Bad {
+    /// Left out when the data was opened.
+    at_opening: usize,
+    /// Met since.
+    seen: HashSet<u32>,
+    /// What is wrong with those at opening, until a batch tells it.
+    untold: Vec<String>,
 }
 
 /// What a pair's text says, and what could be said of its picture: hashes of captions and names.
@@ -278,7 +305,9 @@ fn first_text(sample: &Sample) -> Option<&str> {
 
 /// What a set is called in measurements: by its first file.
 fn set_name(data: &Data) -> String {
-    let name = data.shards.first().and_then(|path| path.file_name());
+    let file = data.shards.first().or(data.table.as_ref());
+    let file = file.or(data.folder.as_ref());
+    let name = file.and_then(|path| path.file_name());
     let name = name.unwrap_or_default().to_string_lossy();
     name.split('.').next().unwrap_or_default().to_owned()
 }
@@ -334,6 +363,8 @@ fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, Mea
 mod tests {
     use std::collections::HashMap;
 
+    use rand::SeedableRng;
+
     use super::*;
 
     #[test]
@@ -364,14 +395,9 @@ mod tests {
 
     #[test]
     fn kinds_are_said_now_and_then_and_every_name_is_true() {
-        let sample = Sample {
-            shard: std::path::Path::new("shard").into(),
-            key: "1".into(),
-            image: Vec::new(),
-            texts: vec!["tabby, tabby cat".into()],
-        };
+        let sample = Sample::in_memory("1", Vec::new(), vec!["tabby, tabby cat".into()]);
         let data: Data = toml::from_str(
-            "shards = []\ntexts = \"classes\"\ntemplates = [\"a {}.\"]\nkinds = { tabby = \"cat, pet\" }",
+            "texts = \"classes\"\ntemplates = [\"a {}.\"]\nkinds = { tabby = \"cat, pet\" }",
         )
         .unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -392,10 +418,7 @@ mod tests {
     #[test]
     fn every_nth_sample_is_held_out() {
         let data = |n: usize| -> Data {
-            toml::from_str(&format!(
-                "shards = []\ntexts = \"captions\"\nhold_out = {n}"
-            ))
-            .unwrap()
+            toml::from_str(&format!("texts = \"captions\"\nhold_out = {n}")).unwrap()
         };
         let held = |n: usize| {
             (0..10)

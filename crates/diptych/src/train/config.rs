@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use kernels::Precision;
 
+use super::data::expand_all;
 use super::loss::Loss;
 use crate::model::Freeze;
 use crate::weights::{self, DEFAULT_MODEL};
@@ -90,8 +91,27 @@ impl Compute {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// WebDataset shards, `.tar` or `.tar.gz`; relative to the run file.
+    /// WebDataset shards, `.tar` or `.tar.gz`, with `{000..099}`, `{a,b}`, `*`, `?` and `[…]` as in a
+    /// shell; relative to the run file. [`Run::open`] puts the files in the patterns' place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<PathBuf>,
+    /// Instead of `shards`, a table of pictures and captions, `.csv` or `.tsv`; relative to the run file,
+    /// and its pictures relative to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<PathBuf>,
+    /// The table's column of pictures, if it is not `image`, `path` or `filepath`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_column: Option<String>,
+    /// The table's column of captions, if it is not `caption`, `text` or `title`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_column: Option<String>,
+    /// Instead of `shards`, a folder of folders, each of which has the pictures of the class that it is
+    /// named after; relative to the run file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// Use what can be read of a damaged shard, and report the rest, instead of failing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_damaged: bool,
     /// What a line of a sample's text is.
     pub texts: TextKind,
     /// Classes: the sentences a name is put into, `{}` standing for the name.
@@ -100,6 +120,10 @@ pub struct Data {
     /// How often a pass over the data shows each sample.
     #[serde(default = "default_repeat")]
     pub repeat: usize,
+    /// The share of the pairs that are drawn from this set, beside the weights of the others: all sets
+    /// have one, or none has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
     /// Every how many samples one is held out: not trained on, but measured. None, if 0.
     #[serde(default)]
     pub hold_out: usize,
@@ -229,11 +253,15 @@ impl Run {
         };
         let mut run: Self = toml::from_str(&text).map_err(|e| refuse(e.to_string()))?;
         run.check().map_err(refuse)?;
-        let base = path.parent().unwrap_or(Path::new(""));
+        // Absolute, so that the run's echo in another folder names the same files.
+        let base = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
+        let base = base.parent().unwrap_or(Path::new(""));
         run.out = base.join(&run.out);
-        let shards = run.data.iter_mut().flat_map(|d| &mut d.shards);
-        for shard in shards.chain(run.validation.iter_mut().flat_map(|v| &mut v.shards)) {
-            *shard = base.join(&*shard);
+        for data in &mut run.data {
+            data.resolve(base).map_err(refuse)?;
+        }
+        if let Some(v) = &mut run.validation {
+            v.shards = expand_all(base, &v.shards).map_err(refuse)?;
         }
         if let Some(init) = &mut run.init
             && init != DEFAULT_MODEL
@@ -256,6 +284,7 @@ impl Run {
                 (names, d.texts, &d.templates, d.repeat, d.hold_out, &d.kinds)
             })
             .collect();
+        let extras: Vec<_> = self.data.iter().map(Data::extras).collect();
         let (batch_size, augmentation) = (self.optimizer.batch_size, &self.augmentation);
         let mut identity = format!(
             "seed {}, batch {batch_size}, {:?}, {augmentation:?}, {data:?}",
@@ -263,6 +292,9 @@ impl Run {
         );
         if self.loss != Loss::default() || self.freeze != Freeze::default() {
             identity += &format!(", {:?}, {:?}", self.loss, self.freeze);
+        }
+        if extras.iter().any(Option::is_some) {
+            identity += &format!(", {extras:?}");
         }
         identity
     }
@@ -313,29 +345,17 @@ impl Run {
         if self.validation.as_ref().is_some_and(|v| v.every == 0) {
             return Err("`validation.every` is 0, wanted at least 1".into());
         }
-        for data in &self.data {
-            if !(1..=1000).contains(&data.repeat) || data.shards.is_empty() {
-                return Err(format!(
-                    "`repeat` is {} with {} shards, wanted 1 to 1000 and at least one",
-                    data.repeat,
-                    data.shards.len()
-                ));
-            }
-            if data.hold_out == 1 {
-                return Err("`hold_out` is 1, which leaves nothing to train on".into());
-            }
-            if data.texts == TextKind::Captions && !data.kinds.is_empty() {
-                return Err("`kinds` goes with `texts = \"classes\"`, not with captions".into());
-            }
-            if data.texts == TextKind::Classes && data.templates.is_empty() {
-                return Err(
-                    "`templates` is empty, and data with `texts = \"classes\"` needs one".into(),
-                );
-            }
-            if let Some(template) = data.templates.iter().find(|t| !t.contains("{}")) {
-                return Err(format!("template `{template}` has no `{{}}` for the name"));
-            }
+        let weighted = self
+            .data
+            .iter()
+            .filter(|data| data.weight.is_some())
+            .count();
+        if weighted != 0 && weighted != self.data.len() {
+            return Err(format!(
+                "{weighted} of {} sets have a `weight`; wanted one in all or in none",
+                self.data.len()
+            ));
         }
-        Ok(())
+        self.data.iter().try_for_each(Data::check)
     }
 }

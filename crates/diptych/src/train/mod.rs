@@ -1,6 +1,6 @@
 //! Training: image-text pairs → checkpoint.
 //!
-//! Flow: shards → batches → towers → symmetric cross-entropy → backward → AdamW → checkpoint.
+//! Flow: data → batches → towers → contrastive loss → gradients → AdamW → checkpoint.
 //! Source: section 2 of the paper (Radford et al., arXiv 2103.00020) and open_clip's trainer for
 //! what the paper leaves open.
 
@@ -10,6 +10,7 @@ mod batch;
 mod checkpoint;
 mod config;
 mod curves;
+mod data;
 mod gradients;
 mod hash;
 mod init;
@@ -17,7 +18,6 @@ mod loss;
 mod metrics;
 mod positives;
 mod session;
-mod shards;
 #[cfg(test)]
 mod tests;
 mod trainer;
@@ -26,11 +26,11 @@ mod validation;
 pub use adamw::AdamW;
 pub use batch::{Batch, Batches};
 pub use config::{Augmentation, Compute, Data, Optimizer, Run, TextKind, Validation};
+pub use data::{Sample, pack, read_shard, read_shards};
 pub use gradients::NamedGradients;
 pub use init::Fresh;
 pub use loss::{Loss, logits_per_image, normalise};
 pub use positives::Positives;
 pub use session::{Event, Outcome, Progress, train};
-pub use shards::{Sample, read_shard, read_shards};
 pub use trainer::{Step, Trainer};
 pub use validation::{HeldOut, Measured};

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::batch::Batches;
 use super::config::Run;
-use super::shards::{Sample, read_shards};
+use super::data::{Sample, read_shards};
 use crate::evaluate::{Accuracy, Recall, classification, retrieval};
 use crate::model::ClipModel;
 use crate::weights::Description;

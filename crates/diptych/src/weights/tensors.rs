@@ -7,6 +7,7 @@ use burn::tensor::TensorData;
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata};
 
+use crate::positioned::PositionedFile;
 use crate::{Error, Result};
 
 /// safetensors refuses headers above this many bytes, and so do we.
@@ -70,7 +71,7 @@ pub struct TensorFile {
 
 /// Where the bytes are.
 enum Bytes {
-    File(std::fs::File),
+    File(PositionedFile),
     Memory(&'static [u8]),
 }
 
@@ -81,8 +82,8 @@ impl TensorFile {
     /// [`Error::Io`] if it can't be read, [`Error::Tensors`] if it is not a whole safetensors file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let file = fs_err::File::open(path).map_err(Error::Io)?.into_parts().0;
-        let len = file.metadata().map_err(|e| Error::io(path, e))?.len();
+        let file = PositionedFile::open(path)?;
+        let len = file.len();
         Self::new(path.to_owned(), Bytes::File(file), len)
     }
 
@@ -205,15 +206,7 @@ impl Bytes {
     /// Fills `buffer` from byte `offset` on.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
         match self {
-            #[cfg(unix)]
-            Self::File(file) => std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset),
-            #[cfg(not(unix))]
-            Self::File(file) => {
-                use std::io::{Read, Seek, SeekFrom};
-                let mut file = file;
-                file.seek(SeekFrom::Start(offset))?;
-                file.read_exact(buffer)
-            }
+            Self::File(file) => file.read_exact_at(buffer, offset),
             Self::Memory(bytes) => {
                 let mut rest = bytes.get(offset as usize..).unwrap_or_default();
                 std::io::Read::read_exact(&mut rest, buffer)

@@ -1,0 +1,161 @@
+//! What is packed: which kind of source a path is, and its samples.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::super::sample::{Place, Sample};
+use super::super::table::Table;
+use super::super::{Found, folder};
+use super::{Packing, coco, flickr};
+use crate::{Error, Result};
+
+/// Bytes of a text file that are looked at to see what it is.
+const LOOK: u64 = 1 << 12;
+
+/// A kind of source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// CSV or TSV with a column of pictures and one of captions.
+    Table,
+    /// A folder per class.
+    Folder,
+    /// COCO's `captions_*.json`.
+    Coco,
+    /// Flickr8k's and Flickr30k's `*.token`: `name.jpg#0`, a tab, a caption.
+    Flickr,
+}
+
+impl Source {
+    /// The kind of what lies at `path`, by its extension or else by its first line.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it can't be read, [`Error::Config`] if it is none that is known.
+    pub fn of(path: &Path) -> Result<Self> {
+        if fs_err::metadata(path).map_err(Error::Io)?.is_dir() {
+            return Ok(Self::Folder);
+        }
+        let extension = path
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default();
+        match &*extension.to_ascii_lowercase() {
+            "csv" | "tsv" | "tab" => return Ok(Self::Table),
+            "json" => return Ok(Self::Coco),
+            _ => {}
+        }
+        let file = fs_err::File::open(path).map_err(Error::Io)?;
+        let mut line = Vec::new();
+        BufReader::new(file.take(LOOK))
+            .read_until(b'\n', &mut line)
+            .map_err(|e| Error::io(path, e))?;
+        let line = String::from_utf8_lossy(&line);
+        if flickr::parse(&line).is_some() {
+            return Ok(Self::Flickr);
+        }
+        // Kaggle's captions.txt of Flickr8k is a table by its first line.
+        match line.contains(',') {
+            true => Ok(Self::Table),
+            false => Err(Error::Config {
+                origin: path.display().to_string(),
+                reason:
+                    "neither its name nor its first line tells what it is; wanted a .csv or .tsv \
+                         table, a folder per class, COCO's captions or a Flickr token file"
+                        .into(),
+            }),
+        }
+    }
+
+    /// Finds the samples.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it can't be read, [`Error::Shard`] if nothing in it can be used.
+    pub(super) fn read(self, packing: &Packing) -> Result<Found> {
+        let path = &packing.path;
+        let beside = path.parent().unwrap_or(Path::new(""));
+        let base = packing.images.as_deref().unwrap_or(beside);
+        match self {
+            Self::Folder => folder::read(path),
+            Self::Table => Table {
+                path,
+                base,
+                image_column: packing.image_column.as_deref(),
+                text_column: packing.text_column.as_deref(),
+            }
+            .read(),
+            Self::Coco => coco::read(path, base),
+            Self::Flickr => flickr::read(path, base),
+        }
+    }
+}
+
+/// Captions that come one by one, each with the name of its picture.
+pub(super) struct Captions<'a> {
+    path: &'a Path,
+    origin: Arc<Path>,
+    base: &'a Path,
+    of: FxHashMap<String, usize>,
+    found: Found,
+}
+
+impl<'a> Captions<'a> {
+    /// None yet; pictures lie below `base`.
+    pub(super) fn new(path: &'a Path, base: &'a Path) -> Self {
+        Self {
+            path,
+            origin: path.into(),
+            base,
+            of: FxHashMap::default(),
+            found: Found::default(),
+        }
+    }
+
+    /// Adds a caption; one that can't be used is noted.
+    pub(super) fn add(&mut self, name: &str, caption: &str) {
+        let caption = caption.split_whitespace().collect::<Vec<_>>().join(" ");
+        if caption.is_empty() {
+            return self.skip(format_args!("picture {name}: a caption is empty"));
+        }
+        if let Some(&at) = self.of.get(name) {
+            return self.found.samples[at].texts.push(caption);
+        }
+        let Some(below) = below(name) else {
+            return self.skip(format_args!(
+                "picture {name}: it does not lie below the folder of pictures"
+            ));
+        };
+        self.of.insert(name.to_owned(), self.found.samples.len());
+        self.found.samples.push(Sample {
+            origin: self.origin.clone(),
+            key: name.to_owned(),
+            texts: vec![caption],
+            place: Place::File(self.base.join(below)),
+        });
+    }
+
+    /// Notes what can't be used.
+    pub(super) fn skip(&mut self, reason: impl fmt::Display) {
+        let reason = format!("{}: {reason}", self.path.display());
+        self.found.skipped.push(reason);
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// [`Error::Shard`] if there are none.
+    pub(super) fn finish(self) -> Result<Found> {
+        self.found.or_none(self.path)
+    }
+}
+
+/// A name as a path that stays below where it starts; these files name pictures of their own folder.
+fn below(name: &str) -> Option<PathBuf> {
+    let path = Path::new(name);
+    let is_inside = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    (is_inside && !name.is_empty()).then(|| path.to_owned())
+}
