@@ -80,6 +80,7 @@ fn run(cli: Cli) -> Result<Status> {
         Command::Train(args) => commands::train::run(&args),
         Command::Models(args) => commands::models::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
+        Command::Pack(args) => commands::pack::run(args),
         Command::Completions(args) => commands::completions::run(&args),
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod embed;
 pub(crate) mod models;
+pub(crate) mod pack;
 pub(crate) mod preprocess;
 pub(crate) mod similarity;
 pub(crate) mod tokenize;

@@ -49,6 +49,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
 struct Reporter {
     bar: Option<ProgressBar>,
     last_line: Option<Instant>,
+    skipped: usize,
 }
 
 impl Reporter {
@@ -59,6 +60,7 @@ impl Reporter {
         Self {
             bar,
             last_line: None,
+            skipped: 0,
         }
     }
 
@@ -74,7 +76,10 @@ impl Reporter {
                 ));
             }
             Event::Step(progress) => self.step(&progress),
-            Event::Skipped(reason) => self.line(&format!("skipped: {reason}")),
+            Event::Skipped(reason) => {
+                self.skipped += 1;
+                self.line(&format!("skipped: {reason}"));
+            }
             Event::Checkpoint(step) => self.line(&format!("step {step}: checkpoint written")),
             Event::Validation(step, measured) => {
                 for line in lines(&measured) {
@@ -119,6 +124,11 @@ impl Reporter {
     fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+        match self.skipped {
+            0 => {}
+            1 => message("1 sample can't be used and was skipped"),
+            n => message(format_args!("{n} samples can't be used and were skipped")),
         }
     }
 }

@@ -9,6 +9,7 @@ mod demo;
 mod embed;
 mod general;
 mod models;
+mod pack;
 mod preprocess;
 mod similarity;
 mod support;
