@@ -153,8 +153,9 @@ impl Session<'_> {
     fn steps(&mut self, batches: &Batches, first: usize) -> Result<Outcome> {
         let steps = self.run.optimizer.steps;
         std::thread::scope(|scope| {
-            // The next batches are made while a step works. Two ahead even out slow pictures.
-            let (sender, receiver) = sync_channel(2);
+            // The next batch is made while a step works, and one more waits: with a batch of thousands,
+            // pictures that wait are most of the memory.
+            let (sender, receiver) = sync_channel(1);
             scope.spawn(move || {
                 for step in first..steps {
                     if sender.send(batches.get(step)).is_err() {
