@@ -99,9 +99,10 @@ impl Attention {
 
     fn head_width(&self) -> usize {
         assert!(
-            self.heads > 0 && self.width.is_multiple_of(self.heads),
-            "heads"
+            self.tokens > 0 && self.heads > 0 && self.width > 0,
+            "not an attention: {self:?}"
         );
+        assert!(self.width.is_multiple_of(self.heads), "heads");
         self.width / self.heads
     }
 

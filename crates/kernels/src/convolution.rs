@@ -52,7 +52,7 @@ impl Convolution {
     /// if that is empty: `[N, H', W', O]`.
     ///
     /// # Panics
-    /// If a slice has another length than its shape says.
+    /// If a slice has another length than its shape says, or the shape is none.
     pub fn forward(
         &self,
         precision: Precision,
@@ -69,7 +69,7 @@ impl Convolution {
     /// The gradient of `x`, given `grad` `[N, H', W', O]` of the output.
     ///
     /// # Panics
-    /// If a slice has another length than its shape says.
+    /// If a slice has another length than its shape says, or the shape is none.
     pub fn input_gradient(&self, precision: Precision, grad: &[f32], weight: &[f32]) -> Vec<f32> {
         match precision {
             Precision::F32 => self.input_gradient_as::<f32>(Isa::current(), grad, weight),
@@ -80,7 +80,7 @@ impl Convolution {
     /// The gradient of `weight`, given `x` and `grad` `[N, H', W', O]` of the output.
     ///
     /// # Panics
-    /// If a slice has another length than its shape says.
+    /// If a slice has another length than its shape says, or the shape is none.
     pub fn weight_gradient(&self, precision: Precision, x: &[f32], grad: &[f32]) -> Vec<f32> {
         match precision {
             Precision::F32 => self.weight_gradient_as::<f32>(Isa::current(), x, grad),
@@ -168,7 +168,7 @@ impl Convolution {
         sum: &mut [f32],
     ) {
         // The pictures of a linear layer are single positions: taken as one row, none is half a step.
-        let c = if self.height * self.width == 1 && self.kernel == 1 {
+        let c = if [self.height, self.width, self.kernel, self.stride] == [1; 4] {
             Self {
                 width: x.len() / self.inputs,
                 ..*self
@@ -235,8 +235,31 @@ impl Convolution {
         multiply(isa, &left, &starts, right, (sum, true));
     }
 
+    /// Checks the geometry, so that sizes computed from it do not wrap.
+    ///
+    /// # Panics
+    /// If it is none: a side or a number of channels is 0, the kernel even, the stride 0, or a picture
+    /// larger than any memory.
+    fn check(&self) {
+        let sides = [self.height, self.width, self.inputs, self.outputs, self.stride];
+        assert!(
+            sides.iter().all(|&side| side > 0) && self.kernel % 2 == 1,
+            "not a convolution: {self:?}"
+        );
+        let factors = [
+            self.height.saturating_add(self.kernel),
+            self.width.saturating_add(self.kernel),
+            self.inputs.max(self.outputs).saturating_add(1),
+            self.kernel.saturating_mul(self.kernel),
+            self.inputs.min(self.outputs).saturating_add(1),
+        ];
+        let size = factors.iter().try_fold(1usize, |size, &f| size.checked_mul(f));
+        assert!(size.is_some_and(|size| size < 1 << 48), "too large: {self:?}");
+    }
+
     /// A linear layer's positions as pictures of their own, so that they are split evenly.
     fn flat(self) -> Self {
+        self.check();
         match (self.kernel, self.stride) {
             (1, 1) => Self {
                 height: 1,

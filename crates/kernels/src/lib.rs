@@ -2,9 +2,11 @@
 //!
 //! Flow: slices of f32 in, vectors of f32 out. The layouts are those of the towers: activations are
 //! channels-last, weights `[out, in, K, K]` as a checkpoint has them.
-//! Invariant: no model, no picture, no text, no file. This is the only crate with `unsafe`, in one
-//! file per instruction set; every kernel has a scalar twin that the tests hold it against, and which
-//! of them runs is decided in [`Isa::current`] alone.
+//! Invariant: no model, no picture, no text, no file. This is the only crate with `unsafe`: in one file
+//! per instruction set and the one that enters them (`tile/`), in `vectorised`, which compiles plain
+//! loops for each set, and in `buffer`, for memory that is filled in parallel. Every kernel runs on the
+//! scalar set, too, and tests hold the others against it. Which set runs is decided in
+//! [`Isa::current`] alone.
 //!
 //! `N` pictures, `H` × `W` positions, `I` input and `O` output channels, `K` kernel side.
 

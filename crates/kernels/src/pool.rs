@@ -23,7 +23,7 @@ impl AveragePool {
     /// Averages `x` `[N, H, W, C]`: `[N, H / S, W / S, C]`.
     ///
     /// # Panics
-    /// If `x` is not whole pictures.
+    /// If `x` is not whole pictures, or the squares do not fill them.
     pub fn forward(&self, x: &[f32]) -> Vec<f32> {
         let picture = self.picture_len();
         assert!(x.len().is_multiple_of(picture), "x's length");
@@ -37,7 +37,7 @@ impl AveragePool {
     /// The gradient of `x`, given that of the output.
     ///
     /// # Panics
-    /// If `grad` is not whole pictures.
+    /// If `grad` is not whole pictures, or the squares do not fill them.
     pub fn backward(&self, grad: &[f32]) -> Vec<f32> {
         let picture = self.picture_len();
         let pooled = picture / (self.side * self.side);
@@ -49,6 +49,12 @@ impl AveragePool {
     }
 
     fn picture_len(&self) -> usize {
+        let side = self.side;
+        assert!(
+            side > 0 && self.height.is_multiple_of(side) && self.width.is_multiple_of(side),
+            "not a pooling: {self:?}"
+        );
+        assert!(self.height > 0 && self.width > 0 && self.channels > 0, "not a pooling: {self:?}");
         self.height * self.width * self.channels
     }
 }

@@ -3,9 +3,12 @@
 use half::bf16;
 use proptest::prelude::*;
 
+use crate::activation::Activation;
+use crate::attention::Attention;
 use crate::convolution::Convolution;
 use crate::element::Element;
 use crate::isa::Isa;
+use crate::layer_norm::{layer_norm_backward_with, layer_norm_with};
 use crate::norm::{Norm, batch_norm_backward_with, batch_norm_with};
 
 /// Deterministic values in −1 … 1.
@@ -142,6 +145,55 @@ proptest! {
             prop_assert_eq!(&back.bias, &want_back.bias);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_transformers_layers_are_the_same_on_every_instruction_set(
+        n in 1..4usize, tokens in 1..30usize, heads in 1..4usize, d in 1..40usize, causal in any::<bool>(),
+    ) {
+        let width = heads * d;
+        let shape = Attention { tokens, width, heads, causal };
+        let qkv = values(n * tokens * 3 * width, 1);
+        let grad = values(n * tokens * width, 2);
+        let [weight, bias] = [values(width, 3), values(width, 4)];
+        let run = |isa| {
+            let gelu = Activation::Gelu;
+            let (x, w, b) = layer_norm_backward_with(isa, 1e-5, [&grad, &grad], &weight);
+            [
+                shape.forward_with(isa, &qkv),
+                shape.backward_with(isa, &qkv, &grad),
+                layer_norm_with(isa, 1e-5, &grad, [&weight, &bias]),
+                x,
+                w,
+                b,
+                gelu.forward_with(isa, &qkv),
+                gelu.backward_with(isa, &qkv, &qkv),
+                Activation::QuickGelu.forward_with(isa, &qkv),
+                Activation::QuickGelu.backward_with(isa, &qkv, &qkv),
+            ]
+        };
+        let want = run(Isa::Scalar);
+        for isa in Isa::all() {
+            prop_assert_eq!(&run(isa), &want);
+        }
+    }
+}
+
+#[test]
+fn single_positions_with_a_stride_keep_all_their_gradients() {
+    let c = Convolution { height: 1, width: 1, inputs: 2, outputs: 3, kernel: 1, stride: 2 };
+    check::<f32>(c, 9);
+    check::<bf16>(c, 17);
+}
+
+#[test]
+#[should_panic(expected = "too large")]
+fn sizes_that_wrap_are_refused() {
+    let c = Convolution { height: 2, width: 1, inputs: 1, outputs: 2, kernel: (1 << 32) + 1, stride: 2 };
+    c.input_gradient(crate::Precision::F32, &[1.0, 1.0], &[]);
 }
 
 #[test]

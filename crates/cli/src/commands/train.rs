@@ -139,7 +139,7 @@ fn lines(measured: &Measured) -> Vec<String> {
         let [at_1, at_5, at_10] = shares.map(|share| 100.0 * share);
         format!("{at_1:.1} / {at_5:.1} / {at_10:.1} %")
     };
-    let recall = measured.recall.map(|recall| {
+    let recall = measured.recall.as_ref().map(|recall| {
         format!(
             "recall@1/5/10 text→image {}, image→text {}",
             percent(recall.image),
@@ -147,7 +147,7 @@ fn lines(measured: &Measured) -> Vec<String> {
         )
     });
     let zero_shot = measured.zero_shot.iter().map(|set| {
-        let a = set.accuracy;
+        let a = &set.accuracy;
         format!(
             "{}: zero-shot top-1 {:.1} %, top-5 {:.1} % of {} held-out pictures, {} classes",
             set.data,

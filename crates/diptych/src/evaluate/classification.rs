@@ -3,16 +3,15 @@
 //! Source: section 3.1 of the paper; the metrics as in `zeroshot_classification.py` of CLIP_benchmark,
 //! commit 48de38c.
 
-use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::image::Pixels;
+use super::encode::encode;
 use crate::text::Overflow;
 use crate::train::Sample;
 use crate::{Clip, Embeddings, Result};
 
 /// How often a classifier is right.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Accuracy {
     /// Share of the pictures whose class comes first.
     pub top_1: f64,
@@ -22,16 +21,17 @@ pub struct Accuracy {
     pub pictures: usize,
     /// Number of classes.
     pub classes: usize,
+    /// What is wrong with pictures that were left out.
+    #[serde(skip)]
+    pub skipped: Vec<String>,
 }
 
-/// Pictures that are decoded and encoded at a time.
-const CHUNK: usize = 256;
-
 /// Measures `clip` on samples with the index of their class, a class being a few sentences whose
-/// embeddings are averaged.
+/// embeddings are averaged. Samples whose picture can't be decoded are left out, and told in
+/// [`Accuracy::skipped`].
 ///
 /// # Errors
-/// [`Error::Shard`](crate::Error::Shard) for a picture that can't be decoded.
+/// [`Error::Tokens`](crate::Error::Tokens) for texts of another model.
 pub fn classification(
     clip: &Clip,
     classes: &[Vec<String>],
@@ -45,17 +45,14 @@ pub fn classification(
         weights.extend_from_slice(prompts.means(prompts.len().max(1)).as_slice());
     }
     let weights = Embeddings::from_features(dim, weights);
-    let mut ranks = Vec::new();
-    for chunk in samples.chunks(CHUNK) {
-        let pixels: Vec<Pixels> = chunk
-            .par_iter()
-            .map(|(sample, _)| Ok(clip.preprocess().apply(&sample.picture()?)))
-            .collect::<Result<_>>()?;
-        let pixels = Pixels::concat(clip.preprocess().size, &pixels)?;
-        let cosines = clip.encode_images(&pixels)?.cosines(&weights);
-        let rows = cosines.chunks_exact(classes.len().max(1)).zip(chunk);
-        ranks.extend(rows.map(|(row, (_, class))| rank(row, *class)));
-    }
+    let pictures: Vec<&Sample> = samples.iter().map(|(sample, _)| *sample).collect();
+    let encoded = encode(clip, &pictures)?;
+    let cosines = encoded.images.cosines(&weights);
+    let rows = cosines.chunks_exact(classes.len().max(1));
+    let ranks: Vec<usize> = rows
+        .zip(&encoded.kept)
+        .map(|(row, &i)| rank(row, samples[i].1))
+        .collect();
     let share = |k: usize| {
         let right = ranks.iter().filter(|&&rank| rank < k).count();
         right as f64 / ranks.len().max(1) as f64
@@ -65,6 +62,7 @@ pub fn classification(
         top_5: share(5),
         pictures: ranks.len(),
         classes: classes.len(),
+        skipped: encoded.skipped,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Measuring a model on labelled data.
 
 mod classification;
+mod encode;
 mod retrieval;
 
 pub use classification::{Accuracy, classification};

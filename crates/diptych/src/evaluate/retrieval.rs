@@ -7,50 +7,48 @@ use rayon::prelude::*;
 
 use serde::Serialize;
 
+use super::encode::encode;
 use crate::embedding::Embeddings;
-use crate::image::Pixels;
 use crate::text::Overflow;
 use crate::train::Sample;
 use crate::{Clip, Result};
 
 /// Recall at 1, 5 and 10, as shares of the queries.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Recall {
     /// Pictures found by a caption: text → image.
     pub image: [f64; 3],
     /// Captions found by a picture: image → text.
     pub text: [f64; 3],
+    /// What is wrong with pictures that were left out.
+    #[serde(skip)]
+    pub skipped: Vec<String>,
 }
 
 const RANKS: [usize; 3] = [1, 5, 10];
 
-/// Measures `clip` on samples with any number of captions each.
+/// Measures `clip` on samples with any number of captions each. Samples whose picture can't be decoded
+/// are left out, and told in [`Recall::skipped`].
 ///
 /// # Errors
-/// [`Error::Shard`](crate::Error::Shard) for a picture that can't be decoded.
+/// [`Error::Tokens`](crate::Error::Tokens) for texts of another model.
 pub fn retrieval(clip: &Clip, samples: &[Sample]) -> Result<Recall> {
-    let preprocess = clip.preprocess();
-    let pixels: Vec<Pixels> = samples
-        .par_iter()
-        .map(|sample| Ok(preprocess.apply(&sample.picture()?)))
-        .collect::<Result<_>>()?;
-    let images = clip.encode_images(&Pixels::concat(preprocess.size, &pixels)?)?;
-    let captions: Vec<&str> = samples
-        .iter()
-        .flat_map(|s| s.texts.iter().map(String::as_str))
-        .collect();
-    let owner: Vec<usize> = samples
-        .iter()
-        .enumerate()
-        .flat_map(|(i, s)| s.texts.iter().map(move |_| i))
-        .collect();
+    let encoded = encode(clip, &samples.iter().collect::<Vec<_>>())?;
+    let texts_of = |(image, &i): (usize, &usize)| {
+        let texts = samples[i].texts.iter();
+        texts.map(move |text| (text.as_str(), image))
+    };
+    let (captions, owner): (Vec<&str>, Vec<usize>) =
+        encoded.kept.iter().enumerate().flat_map(texts_of).unzip();
     let tokens = clip.tokens(&captions, Overflow::Truncate)?;
     let texts = clip.text_features(&tokens)?;
     let texts = Embeddings::from_features(clip.config().embed_dim, texts);
-    let of_images: Vec<usize> = (0..samples.len()).collect();
+    let images = encoded.images;
+    let of_images: Vec<usize> = (0..images.len()).collect();
     Ok(Recall {
         image: recall(&texts, &owner, &images, &of_images),
         text: recall(&images, &of_images, &texts, &owner),
+        skipped: encoded.skipped,
     })
 }
 

@@ -85,10 +85,13 @@ impl AdamW {
     /// Batch norm's running statistics are averages already, and stay.
     pub fn averaged(&self, model: &ClipModel) -> ClipModel {
         match self.config.ema {
-            Some(_) => model.clone().map(&mut Averaged {
-                optimizer: self,
-                path: ParameterPath::default(),
-            }),
+            Some(_) => model
+                .clone()
+                .map(&mut Averaged {
+                    optimizer: self,
+                    path: ParameterPath::default(),
+                })
+                .clamp_logit_scale(),
             None => model.clone(),
         }
     }

@@ -65,6 +65,15 @@ impl Batches {
             let found = data::read(data)?;
             bad.at_opening += found.skipped.len();
             bad.untold.extend(found.skipped);
+            let texts: HashSet<_> = found.samples.iter().filter_map(first_text).collect();
+            if data.hold_out > 0 && texts.len() > MAX_CLASSES {
+                bad.untold.push(format!(
+                    "{}: what is held out is not measured: {} different texts are no classes, of \
+                     which there can be {MAX_CLASSES}",
+                    set_name(data),
+                    texts.len()
+                ));
+            }
             let first = samples.len() as u32;
             samples.extend(found.samples.into_iter().map(|sample| (sample, i)));
             let trained = |i: &u32| !held_out(data, (i - first) as usize);
@@ -124,8 +133,8 @@ impl Batches {
         self.order.pass_len()
     }
 
-    /// The held-out samples of every set that holds some out, with the set's classes: its texts, of
-    /// which there can be no more than [`MAX_CLASSES`], or they are no classes.
+    /// The held-out samples of every set that holds some out, with the set's classes: its texts. A set
+    /// with more than [`MAX_CLASSES`] of them has no classes, and is left out.
     pub(super) fn held_out(&self) -> Vec<Set> {
         let mut sets = Vec::new();
         let mut first = 0;
@@ -146,8 +155,14 @@ impl Batches {
                 let class = texts.binary_search(&first_text(sample)?).ok()?;
                 Some((sample.clone(), class))
             });
+            let name = set_name(data);
+            let before = self.data[..d].iter().filter(|other| set_name(other) == name).count();
             sets.push(Set {
-                name: set_name(data),
+                // Sets are told apart by name in curves and messages.
+                name: match before {
+                    0 => name,
+                    n => format!("{name} ({})", n + 1),
+                },
                 samples: labelled.collect(),
                 classes: texts.iter().map(|text| sentences(text, data)).collect(),
             });

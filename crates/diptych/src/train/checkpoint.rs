@@ -28,6 +28,8 @@ const RUN: &str = "run";
 const BEST: &str = "best";
 const BEST_FILE: &str = "best.json";
 const LOCK_FILE: &str = ".lock";
+/// Not `run.toml`, which may be the user's own, in a folder whose `out` is that folder.
+const ECHO: &str = "run-with-defaults.toml";
 
 /// A run's state after some steps.
 pub(super) struct State {
@@ -48,6 +50,8 @@ pub(super) struct Checkpoints<'a> {
 struct Best {
     step: usize,
     score: f64,
+    /// What was run and measured on; another run's best is none of this one's.
+    run: String,
     measured: serde_json::Value,
 }
 
@@ -78,7 +82,7 @@ impl<'a> Checkpoints<'a> {
         for old in all {
             fs_err::remove_dir_all(old)?;
         }
-        self.remove_unfinished()
+        Ok(())
     }
 
     /// Keeps a model as the best, if it measures better than the best so far.
@@ -92,7 +96,10 @@ impl<'a> Checkpoints<'a> {
         let score = measured.score();
         let so_far = fs_err::read(&path).ok();
         let so_far = so_far.and_then(|bytes| serde_json::from_slice::<Best>(&bytes).ok());
-        if so_far.is_some_and(|best| best.step < step && best.score >= score) {
+        let measured_on = self.run.validation.as_ref().map(|v| &v.shards);
+        let run = format!("{}, measured on {measured_on:?}", self.run.identity());
+        let is_better = |best: Best| best.run == run && best.step < step && best.score >= score;
+        if so_far.is_some_and(is_better) {
             return Ok(());
         }
         let place = self.run.out.join(BEST);
@@ -100,10 +107,19 @@ impl<'a> Checkpoints<'a> {
         let best = Best {
             step,
             score,
+            run,
             measured: serde_json::to_value(measured).map_err(Error::json)?,
         };
         let text = serde_json::to_vec_pretty(&best).map_err(Error::json)?;
         write_atomically(&path, &text)
+    }
+
+    /// Forgets the best model of what was run in this folder before, of which no checkpoint is left.
+    pub(super) fn forget_best(&self) -> Result<()> {
+        match fs_err::remove_file(self.run.out.join(BEST_FILE)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// The last state, if there is one; the optimiser takes its part.
@@ -168,8 +184,8 @@ impl<'a> Checkpoints<'a> {
         let begun = texts.get(RUN);
         if begun.is_some_and(|begun| *begun != self.run.identity()) {
             return Err(refuse(
-                "the run began with another seed, batch, data, augmentation, loss or frozen part \
-                 than the run file has"
+                "the run began with another seed, batch, compute, data, augmentation, loss or frozen \
+                 part than the run file has"
                     .into(),
             ));
         }
@@ -209,17 +225,6 @@ impl<'a> Checkpoints<'a> {
         }
     }
 
-    /// Removes what a killed run left half written.
-    fn remove_unfinished(&self) -> Result<()> {
-        for entry in fs_err::read_dir(&self.folder)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-                fs_err::remove_dir_all(entry.path())?;
-            }
-        }
-        Ok(())
-    }
-
     /// The checkpoints, oldest first.
     fn list(&self) -> Result<Vec<PathBuf>> {
         if !self.folder.exists() {
@@ -255,7 +260,8 @@ fn plain(config: &ClipConfig) -> ClipConfig {
     config
 }
 
-/// Takes the run's folder for this process, as long as the file is open.
+/// Takes the run's folder for this process, as long as the file is open, and removes what a killed one
+/// left half written.
 ///
 /// # Errors
 /// [`Error::Config`] if another process has it.
@@ -264,7 +270,11 @@ pub(super) fn lock(out: &Path) -> Result<fs_err::File> {
     let path = out.join(LOCK_FILE);
     let file = fs_err::File::create(&path)?;
     match file.file().try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            remove_unfinished(out)?;
+            remove_unfinished(&out.join(FOLDER))?;
+            Ok(file)
+        }
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Config {
             origin: out.display().to_string(),
             reason: "another process is at work on this run".into(),
@@ -273,9 +283,25 @@ pub(super) fn lock(out: &Path) -> Result<fs_err::File> {
     }
 }
 
+fn remove_unfinished(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            match entry.path().is_dir() {
+                true => fs_err::remove_dir_all(entry.path())?,
+                false => fs_err::remove_file(entry.path())?,
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Writes the run with all its defaults into its folder.
 pub(super) fn echo(run: &Run) -> Result<()> {
-    let path = run.out.join("run.toml");
+    let path = run.out.join(ECHO);
     let text = toml::to_string(run).map_err(|e| Error::Config {
         origin: path.display().to_string(),
         reason: e.to_string(),

@@ -205,7 +205,8 @@ impl Default for Augmentation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
-    /// Shards of captioned pictures.
+    /// Shards of captioned pictures; without any, what the data holds out is measured alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<PathBuf>,
     /// Steps between measurements; there is always one at the end.
     pub every: usize,

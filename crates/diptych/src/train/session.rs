@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use super::adamw::AdamW;
 use super::batch::Batches;
 use super::checkpoint::{self, Checkpoints};
-use super::config::Run;
+use super::config::{Compute, Run};
 use super::init::start;
 use super::loss::Loss;
 use super::metrics::Metrics;
@@ -100,6 +100,13 @@ pub fn train(
         precision: run.compute.precision()?,
         freeze: run.freeze,
     };
+    // The kernels are the CPU's; elsewhere a format that is not kept would be a promise broken.
+    if run.compute == Compute::Bf16 && device != Device::flex() {
+        return Err(Error::Config {
+            origin: "`compute = \"bf16\"`".into(),
+            reason: "only the CPU computes in bf16 so far; wanted `compute = \"f32\"`".into(),
+        });
+    }
     let device = device.autodiff();
     let _lock = checkpoint::lock(&run.out)?;
     let checkpoints = Checkpoints::new(run, &description);
@@ -113,7 +120,10 @@ pub fn train(
                 step: saved.step,
             });
         }
-        None => (start(run, &description, options, &device)?, 0),
+        None => {
+            checkpoints.forget_best()?;
+            (start(run, &description, options, &device)?, 0)
+        }
     };
     let batches = Batches::open(run, &description)?;
     let validator = Validator::open(run, &batches)?;
@@ -156,7 +166,7 @@ impl Session<'_> {
             // The next batch is made while a step works, and one more waits: with a batch of thousands,
             // pictures that wait are most of the memory.
             let (sender, receiver) = sync_channel(1);
-            scope.spawn(move || {
+            let maker = scope.spawn(move || {
                 for step in first..steps {
                     if sender.send(batches.get(step)).is_err() {
                         return; // the run has ended early
@@ -164,19 +174,28 @@ impl Session<'_> {
                 }
             });
             let began = Instant::now();
+            let mut maker = Some(maker);
             for step in first..steps {
-                let batch = receiver.recv().map_err(|_| Error::Config {
-                    origin: "the run's data".into(),
-                    reason: "no more batches are made; the thread that makes them has ended".into(),
-                })??;
+                let Ok(batch) = receiver.recv() else {
+                    // Joined, or the scope would panic with it.
+                    let _ = maker.take().map(|maker| maker.join());
+                    return Err(Error::Config {
+                        origin: "the run's data".into(),
+                        reason: format!("batch {} can't be made; this is a mistake of ours", step + 1),
+                    });
+                };
+                let batch = batch?;
                 for reason in &batch.skipped {
                     let _ = (self.on_event)(Event::Skipped(reason.clone()));
                 }
                 let learning_rate = self.trainer.optimizer().learning_rate(step);
-                let numbers = self
-                    .trainer
-                    .step(&batch, step)
-                    .map_err(|error| self.checkpoints.explain(error, &batch))?;
+                let numbers = match self.trainer.step(&batch, step) {
+                    Ok(numbers) => numbers,
+                    Err(error) => {
+                        self.metrics.draw()?;
+                        return Err(self.checkpoints.explain(error, &batch));
+                    }
+                };
                 let done = step + 1 - first;
                 let per_step = began.elapsed() / done as u32;
                 let progress = Progress {
@@ -206,19 +225,31 @@ impl Session<'_> {
         let last = step == self.run.optimizer.steps;
         let every = self.run.validation.as_ref().map(|v| v.every);
         let is_due = every.is_some_and(|every| step.is_multiple_of(every));
-        if every.is_some() && (last || (is_due && !interrupted)) {
-            let measured = self.validator.measure(self.description, self.averaged())?;
-            self.metrics.measured(step, &measured)?;
-            let tensors = named_tensors(&self.averaged());
-            self.checkpoints.keep_best(step, &measured, &tensors)?;
-            let _ = (self.on_event)(Event::Validation(step, measured));
-        }
+        // Before the checkpoint, so that a resumed run's record has it; but an error here must not cost
+        // the steps since the last one.
+        let measured = match every.is_some() && (last || (is_due && !interrupted)) {
+            true => self.measure(step),
+            false => Ok(()),
+        };
         if last || interrupted || step.is_multiple_of(self.run.checkpoint_every) {
             self.metrics.flush()?;
             self.checkpoints.save(step, &self.trainer)?;
             self.metrics.draw()?;
             let _ = (self.on_event)(Event::Checkpoint(step));
         }
+        measured
+    }
+
+    fn measure(&mut self, step: usize) -> Result<()> {
+        let model = self.averaged();
+        let tensors = named_tensors(&model);
+        let measured = self.validator.measure(self.description, model)?;
+        for reason in measured.skipped() {
+            let _ = (self.on_event)(Event::Skipped(reason.clone()));
+        }
+        self.metrics.measured(step, &measured)?;
+        self.checkpoints.keep_best(step, &measured, &tensors)?;
+        let _ = (self.on_event)(Event::Validation(step, measured));
         Ok(())
     }
 

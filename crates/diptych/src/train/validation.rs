@@ -9,7 +9,7 @@ use super::data::{Sample, read_shards};
 use crate::evaluate::{Accuracy, Recall, classification, retrieval};
 use crate::model::ClipModel;
 use crate::weights::Description;
-use crate::{Clip, Result};
+use crate::{Clip, Error, Result};
 
 /// What was measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -32,9 +32,16 @@ pub struct HeldOut {
 }
 
 impl Measured {
+    /// What is wrong with pictures that were left out.
+    pub(super) fn skipped(&self) -> impl Iterator<Item = &String> {
+        let of_recall = self.recall.iter().flat_map(|recall| &recall.skipped);
+        let sets = self.zero_shot.iter().flat_map(|set| &set.accuracy.skipped);
+        of_recall.chain(sets)
+    }
+
     /// One number to compare checkpoints by: the mean of retrieval's recall at 10 and of the sets'
     /// top-1 accuracies.
-    pub fn score(&self) -> f64 {
+    pub(super) fn score(&self) -> f64 {
         let recall = self.recall.as_ref().map(|r| (r.image[2] + r.text[2]) / 2.0);
         let accuracies = self.zero_shot.iter().map(|set| set.accuracy.top_1);
         let all: Vec<f64> = recall.into_iter().chain(accuracies).collect();
@@ -59,13 +66,25 @@ pub(super) struct Set {
 
 impl Validator {
     pub(super) fn open(run: &Run, batches: &Batches) -> Result<Self> {
-        Ok(Self {
-            captioned: match &run.validation {
-                Some(validation) => read_shards(&validation.shards)?,
-                None => Vec::new(),
-            },
+        let Some(validation) = &run.validation else {
+            return Ok(Self {
+                captioned: Vec::new(),
+                sets: Vec::new(),
+            });
+        };
+        let validator = Self {
+            captioned: read_shards(&validation.shards)?,
             sets: batches.held_out(),
-        })
+        };
+        if validator.captioned.is_empty() && validator.sets.is_empty() {
+            return Err(Error::Config {
+                origin: "`[validation]`".into(),
+                reason: "there is nothing to measure; wanted `shards` of captioned pictures, or a set \
+                         of classes with `hold_out`"
+                    .into(),
+            });
+        }
+        Ok(validator)
     }
 
     pub(super) fn measure(&self, description: &Description, model: ClipModel) -> Result<Measured> {

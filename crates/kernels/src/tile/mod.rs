@@ -59,14 +59,17 @@ impl<E: Element> Tile<'_, E> {
     fn check(&self, out: &[f32]) {
         assert!((1..=ROWS).contains(&self.rows) && (1..=UNITS).contains(&self.units));
         assert!(self.columns >= 1 && self.columns <= self.units * UNIT);
-        assert!(out.len() >= (self.rows - 1) * self.out_stride + self.columns);
-        let steps = self.segments * self.steps;
-        assert!(self.right.len() >= steps * self.units * UNIT * E::STEP);
-        if steps > 0 {
-            let reach =
-                (self.segments - 1) * self.segment_stride + (self.steps - 1) * self.step_stride;
-            let last = self.starts.iter().max().copied().unwrap_or(0) + reach;
-            assert!(last + E::STEP <= self.left.len());
+        // Wrapped sizes would pass for small ones.
+        let size = |a: usize, b: usize| a.checked_mul(b).expect("a tile's size");
+        let sum = |a: usize, b: usize| a.checked_add(b).expect("a tile's size");
+        assert!(out.len() >= sum(size(self.rows - 1, self.out_stride), self.columns));
+        let steps = size(self.segments, self.steps);
+        assert!(self.right.len() >= size(steps, self.units * UNIT * E::STEP));
+        if self.segments > 0 && self.steps > 0 {
+            let segments = size(self.segments - 1, self.segment_stride);
+            let reach = sum(segments, size(self.steps - 1, self.step_stride));
+            let last = self.starts.iter().max().copied().unwrap_or(0);
+            assert!(sum(sum(last, reach), E::STEP) <= self.left.len());
         }
     }
 }

@@ -205,13 +205,14 @@ impl<'a> Report<'a> {
         self.pictures.iter().filter(|p| p.rank <= k).count()
     }
 
-    /// Writes the pictures, then the page that shows them.
+    /// Writes the page, which holds all it shows and marks the folder as ours, then the pictures.
     fn write(&self, out: &Path) -> Result<()> {
         fs_err::create_dir_all(out.join(PICTURES))?;
+        files::write(&out.join(PAGE), page::html(self).as_bytes())?;
         for picture in &self.pictures {
             files::write(Path::new(&picture.path), &picture.png)?;
         }
-        files::write(&out.join(PAGE), page::html(self).as_bytes())
+        Ok(())
     }
 
     /// For people: accuracy, then the searches.

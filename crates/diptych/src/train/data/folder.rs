@@ -1,6 +1,6 @@
 //! A folder per class: `cat/1.jpg`, `cat/2.jpg`, `sea_lion/1.jpg`, as torchvision's `ImageFolder`.
 //!
-//! A class is called as its folder, with spaces for underscores. Folders and pictures come in
+//! A class is called as its folder, with spaces for underscores; commas separate several names. Folders and pictures come in
 //! alphabetical order, so that a set is the same on every machine.
 
 use std::path::{Path, PathBuf};
@@ -19,10 +19,12 @@ pub(super) fn read(root: &Path) -> Result<Found> {
     let origin: Arc<Path> = root.into();
     for folder in list(root)?.into_iter().filter(|path| path.is_dir()) {
         let name = folder.file_name().unwrap_or_default();
-        let Some(class) = name.to_str().map(|name| name.replace('_', " ")) else {
+        let class = name.to_str().map(|name| name.replace('_', " "));
+        let class = class.filter(|class| !class.trim().is_empty());
+        let Some(class) = class else {
             let error = Error::Shard {
                 path: root.to_owned(),
-                reason: format!("folder {}: the name is not UTF-8", name.display()),
+                reason: format!("folder {}: the name is no class's, in UTF-8", name.display()),
             };
             found.skipped.push(error.to_string());
             continue;

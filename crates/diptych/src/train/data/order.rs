@@ -59,8 +59,12 @@ pub(in crate::train) struct Turn {
 impl Turn {
     /// The sample to try at this `attempt`, from 0; another takes the place of one that is bad.
     pub(in crate::train) fn sample(&self, attempt: u64) -> u32 {
-        // Far apart in the pass, as a damaged stretch of a shard is together.
-        self.order[((self.at + attempt * 7919) % self.order.len() as u64) as usize]
+        // Far apart in the pass, as a damaged stretch of a shard is together; a prime, so that it comes
+        // back to where it was only in passes of its multiples.
+        const APART: u64 = 7919;
+        let n = self.order.len() as u64;
+        let step = if n.is_multiple_of(APART) { 1 } else { APART };
+        self.order[((self.at + attempt * step) % n) as usize]
     }
 }
 

@@ -321,7 +321,7 @@ fn a_run_leaves_its_echo_its_record_its_best_and_its_last() {
         ["step-00000006", "step-00000007", "step-00000008"]
     );
 
-    let echoed = Run::open(&out.join("run.toml")).unwrap();
+    let echoed = Run::open(&out.join("run-with-defaults.toml")).unwrap();
     assert_eq!(
         (echoed.keep, echoed.optimizer.beta2),
         (3, 0.98),

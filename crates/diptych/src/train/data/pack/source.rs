@@ -52,8 +52,13 @@ impl Source {
         BufReader::new(file.take(LOOK))
             .read_until(b'\n', &mut line)
             .map_err(|e| Error::io(path, e))?;
-        let line = String::from_utf8_lossy(&line);
-        if flickr::parse(&line).is_some() {
+        // Anything else than text is some other file, a picture perhaps.
+        let is_text = !line.contains(&0) && (line.ends_with(b"\n") || line.is_ascii());
+        let line = match std::str::from_utf8(&line) {
+            Ok(line) if is_text => line,
+            _ => "",
+        };
+        if flickr::parse(line).is_some() {
             return Ok(Self::Flickr);
         }
         // Kaggle's captions.txt of Flickr8k is a table by its first line.

@@ -1,7 +1,8 @@
 //! Writes shards: `KEY.EXT` and `KEY.txt` in tar files of a given number of samples.
 //!
-//! Invariant: shards are written into a hidden folder and moved when all are whole; whatever ends the
-//! work before leaves the output folder as it was. Equal samples make equal bytes: members have no time
+//! Invariant: shards are written into a hidden folder and moved when all are whole. An error or an
+//! interruption before leaves the output folder as it was; after a kill the hidden folder is left, and the
+//! next packing into this folder removes it. Equal samples make equal bytes: members have no time
 //! and no owner.
 
 use std::io::{BufWriter, Write};
@@ -50,6 +51,10 @@ impl Writer {
         for entry in fs_err::read_dir(&out).map_err(Error::Io)? {
             let found = entry.map_err(Error::Io)?.file_name();
             let found = found.to_string_lossy();
+            if found.starts_with(TEMPORARY) {
+                let _ = fs_err::remove_dir_all(out.join(&*found)); // a killed packing's
+                continue;
+            }
             if is_shard_of(&found, &name) {
                 return Err(refuse(format!(
                     "{found} is here already; wanted another name or another folder"
