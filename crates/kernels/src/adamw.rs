@@ -32,14 +32,12 @@ impl AdamW {
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn step(
-        self,
-        value: &mut [f32],
-        [mean, square]: [&mut [f32]; 2],
-        gradient: &[f32],
-    ) {
+    pub fn step(self, value: &mut [f32], [mean, square]: [&mut [f32]; 2], gradient: &[f32]) {
         let n = value.len();
-        assert!(mean.len() == n && square.len() == n && gradient.len() == n, "lengths");
+        assert!(
+            mean.len() == n && square.len() == n && gradient.len() == n,
+            "lengths"
+        );
         let means = mean.par_chunks_mut(TASK).zip(square.par_chunks_mut(TASK));
         value
             .par_chunks_mut(TASK)

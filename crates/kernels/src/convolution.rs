@@ -241,7 +241,13 @@ impl Convolution {
     /// If it is none: a side or a number of channels is 0, the kernel even, the stride 0, or a picture
     /// larger than any memory.
     fn check(&self) {
-        let sides = [self.height, self.width, self.inputs, self.outputs, self.stride];
+        let sides = [
+            self.height,
+            self.width,
+            self.inputs,
+            self.outputs,
+            self.stride,
+        ];
         assert!(
             sides.iter().all(|&side| side > 0) && self.kernel % 2 == 1,
             "not a convolution: {self:?}"
@@ -253,8 +259,13 @@ impl Convolution {
             self.kernel.saturating_mul(self.kernel),
             self.inputs.min(self.outputs).saturating_add(1),
         ];
-        let size = factors.iter().try_fold(1usize, |size, &f| size.checked_mul(f));
-        assert!(size.is_some_and(|size| size < 1 << 48), "too large: {self:?}");
+        let size = factors
+            .iter()
+            .try_fold(1usize, |size, &f| size.checked_mul(f));
+        assert!(
+            size.is_some_and(|size| size < 1 << 48),
+            "too large: {self:?}"
+        );
     }
 
     /// A linear layer's positions as pictures of their own, so that they are split evenly.
@@ -342,8 +353,8 @@ struct Map {
     height: usize,
     width: usize,
     /// Rows and columns of the values given; each is `spread` from the next.
-    from_height: usize,
-    from_width: usize,
+    given_height: usize,
+    given_width: usize,
     spread: usize,
     channels: usize,
     /// Channels of the copy: whole steps.
@@ -356,8 +367,8 @@ impl Map {
         Self {
             height: c.height,
             width: c.width,
-            from_height: c.height.div_ceil(spread),
-            from_width: c.width.div_ceil(spread),
+            given_height: c.height.div_ceil(spread),
+            given_width: c.width.div_ceil(spread),
             spread,
             channels,
             even: channels.next_multiple_of(E::STEP),
@@ -376,22 +387,22 @@ impl Map {
     }
 
     /// Values of a picture as given.
-    fn from_len(&self) -> usize {
-        self.from_height * self.from_width * self.channels
+    fn given_len(&self) -> usize {
+        self.given_height * self.given_width * self.channels
     }
 
     /// Copies pictures, with a border of zeros.
     fn copy<E: Element>(&self, isa: Isa, x: &[f32]) -> Vec<E> {
         let pad = self.kernel / 2;
-        let mut copy = vec![E::default(); x.len() / self.from_len() * self.copy_len()];
+        let mut copy = vec![E::default(); x.len() / self.given_len() * self.copy_len()];
         let whole = self.kernel == 1 && self.spread == 1 && self.even == self.channels;
         if whole {
             E::narrow(isa, x, &mut copy);
             return copy;
         }
         let pictures = copy.chunks_exact_mut(self.copy_len());
-        for (copy, x) in pictures.zip(x.chunks_exact(self.from_len())) {
-            for (y, line) in x.chunks_exact(self.from_width * self.channels).enumerate() {
+        for (copy, x) in pictures.zip(x.chunks_exact(self.given_len())) {
+            for (y, line) in x.chunks_exact(self.given_width * self.channels).enumerate() {
                 let row = &mut copy[(y * self.spread + pad) * self.row_len()..];
                 let row = &mut row[pad * self.even..];
                 if self.spread == 1 && self.even == self.channels {
@@ -417,8 +428,8 @@ fn correlate<E: Element>(
     (x, outputs, bias): (&[f32], usize, &[f32]),
 ) -> Vec<f32> {
     let (h_out, w_out) = (map.height.div_ceil(stride), map.width.div_ceil(stride));
-    let n = x.len() / map.from_len().max(1);
-    assert_eq!(x.len(), n * map.from_len(), "the map's length");
+    let n = x.len() / map.given_len().max(1);
+    assert_eq!(x.len(), n * map.given_len(), "the map's length");
     let chunk = (POSITIONS / (h_out * w_out)).clamp(1, n.div_ceil(PARTS).max(1));
     let mut starts = Vec::with_capacity(chunk * h_out * w_out);
     for picture in 0..chunk {
@@ -430,7 +441,7 @@ fn correlate<E: Element>(
     let picture = h_out * w_out * outputs;
     fill(n * picture, chunk * picture, |first, out| {
         let pictures = first / picture..(first + out.len()) / picture;
-        let x = &x[pictures.start * map.from_len()..pictures.end * map.from_len()];
+        let x = &x[pictures.start * map.given_len()..pictures.end * map.given_len()];
         let copy = map.copy::<E>(isa, x);
         let left = Left {
             data: &copy,

@@ -54,7 +54,10 @@ impl AveragePool {
             side > 0 && self.height.is_multiple_of(side) && self.width.is_multiple_of(side),
             "not a pooling: {self:?}"
         );
-        assert!(self.height > 0 && self.width > 0 && self.channels > 0, "not a pooling: {self:?}");
+        assert!(
+            self.height > 0 && self.width > 0 && self.channels > 0,
+            "not a pooling: {self:?}"
+        );
         self.height * self.width * self.channels
     }
 }

@@ -184,7 +184,14 @@ proptest! {
 
 #[test]
 fn single_positions_with_a_stride_keep_all_their_gradients() {
-    let c = Convolution { height: 1, width: 1, inputs: 2, outputs: 3, kernel: 1, stride: 2 };
+    let c = Convolution {
+        height: 1,
+        width: 1,
+        inputs: 2,
+        outputs: 3,
+        kernel: 1,
+        stride: 2,
+    };
     check::<f32>(c, 9);
     check::<bf16>(c, 17);
 }
@@ -192,7 +199,14 @@ fn single_positions_with_a_stride_keep_all_their_gradients() {
 #[test]
 #[should_panic(expected = "too large")]
 fn sizes_that_wrap_are_refused() {
-    let c = Convolution { height: 2, width: 1, inputs: 1, outputs: 2, kernel: (1 << 32) + 1, stride: 2 };
+    let c = Convolution {
+        height: 2,
+        width: 1,
+        inputs: 1,
+        outputs: 2,
+        kernel: (1 << 32) + 1,
+        stride: 2,
+    };
     c.input_gradient(crate::Precision::F32, &[1.0, 1.0], &[]);
 }
 

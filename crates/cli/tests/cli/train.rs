@@ -175,11 +175,18 @@ fn ten_kills_at_any_moment_change_nothing() {
         let run = within(files, "run.toml");
         let text = fs_err::read_to_string(&run).unwrap();
         let text = text.replace("[optimizer]", "checkpoint_every = 7\n[optimizer]");
-        fs_err::write(&run, text.replace("batch_size = 4", "batch_size = 4\nema = 0.9")).unwrap();
+        fs_err::write(
+            &run,
+            text.replace("batch_size = 4", "batch_size = 4\nema = 0.9"),
+        )
+        .unwrap();
         run
     };
     let whole = write_run(STEPS);
-    assert_eq!(diptych(&["train", &often(&whole), "--threads", "2"]).code, Some(0));
+    assert_eq!(
+        diptych(&["train", &often(&whole), "--threads", "2"]).code,
+        Some(0)
+    );
 
     let killed = write_run(STEPS);
     let run = often(&killed);
@@ -187,7 +194,9 @@ fn ten_kills_at_any_moment_change_nothing() {
     let mut state = u64::from(std::process::id()); // another sequence in every run of the test
     let mut kills = 0;
     while kills < KILLS {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         let mut child = start(&arguments);
         std::thread::sleep(std::time::Duration::from_millis((state >> 33) % 250));
         child.kill().unwrap();
@@ -205,7 +214,10 @@ fn ten_kills_at_any_moment_change_nothing() {
         assert_eq!(got, want);
     }
     let weights = |files| fs_err::read(within(files, "out/model/open_clip_model.safetensors"));
-    assert!(weights(&killed).unwrap() == weights(&whole).unwrap(), "the weights differ");
+    assert!(
+        weights(&killed).unwrap() == weights(&whole).unwrap(),
+        "the weights differ"
+    );
 }
 
 #[test]

@@ -142,7 +142,7 @@ impl ClipConfig {
             ("init_logit_scale", self.init_logit_scale),
             ("init_logit_bias", self.init_logit_bias),
         ] {
-            if start.is_some_and(|value| !(value.abs() <= 1e3)) {
+            if start.is_some_and(|value| !(-1e3..=1e3).contains(&value)) {
                 return Err(format!("`{name}` is {start:?}, wanted a number up to 1000"));
             }
         }

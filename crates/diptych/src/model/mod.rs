@@ -21,7 +21,7 @@ mod vit;
 pub use clip::{ClipModel, Mode};
 pub use config::{ClipConfig, Layers, TextConfig, VisionConfig};
 pub use freeze::{Freeze, Frozen};
-pub(crate) use parameters::ParameterPath;
 pub(crate) use ops::{has_kernels, plain_values};
+pub(crate) use parameters::ParameterPath;
 pub use parameters::{BuildOptions, Init, Parameter, Source, named_tensors, parameters};
 pub use profile::{Profile, TowerProfile};

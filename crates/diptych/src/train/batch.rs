@@ -156,7 +156,10 @@ impl Batches {
                 Some((sample.clone(), class))
             });
             let name = set_name(data);
-            let before = self.data[..d].iter().filter(|other| set_name(other) == name).count();
+            let before = self.data[..d]
+                .iter()
+                .filter(|other| set_name(other) == name)
+                .count();
             sets.push(Set {
                 // Sets are told apart by name in curves and messages.
                 name: match before {

@@ -181,7 +181,10 @@ impl Session<'_> {
                     let _ = maker.take().map(|maker| maker.join());
                     return Err(Error::Config {
                         origin: "the run's data".into(),
-                        reason: format!("batch {} can't be made; this is a mistake of ours", step + 1),
+                        reason: format!(
+                            "batch {} can't be made; this is a mistake of ours",
+                            step + 1
+                        ),
                     });
                 };
                 let batch = batch?;

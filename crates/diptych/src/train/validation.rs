@@ -79,9 +79,10 @@ impl Validator {
         if validator.captioned.is_empty() && validator.sets.is_empty() {
             return Err(Error::Config {
                 origin: "`[validation]`".into(),
-                reason: "there is nothing to measure; wanted `shards` of captioned pictures, or a set \
+                reason:
+                    "there is nothing to measure; wanted `shards` of captioned pictures, or a set \
                          of classes with `hold_out`"
-                    .into(),
+                        .into(),
             });
         }
         Ok(validator)

@@ -40,8 +40,8 @@ unsafe fn f32_units<const V: usize>(t: &Tile<f32>, out: &mut [f32]) {
             let rows = t.starts.map(|start| left.add(start));
             for step in 0..t.steps {
                 let mut b = [_mm512_setzero_ps(); V];
-                for v in 0..V {
-                    b[v] = _mm512_loadu_ps(right.add(v * UNIT));
+                for (v, b) in b.iter_mut().enumerate() {
+                    *b = _mm512_loadu_ps(right.add(v * UNIT));
                 }
                 right = right.add(V * UNIT);
                 for r in 0..ROWS {
@@ -85,8 +85,8 @@ unsafe fn bf16_units<const V: usize>(t: &Tile<bf16>, out: &mut [f32]) {
             let rows = t.starts.map(|start| left.add(start));
             for step in 0..t.steps {
                 let mut b = [_mm512_setzero_si512(); V];
-                for v in 0..V {
-                    b[v] = _mm512_loadu_si512(right.add(v));
+                for (v, b) in b.iter_mut().enumerate() {
+                    *b = _mm512_loadu_si512(right.add(v));
                 }
                 right = right.add(V);
                 for r in 0..ROWS {

@@ -24,7 +24,10 @@ pub(super) fn read(root: &Path) -> Result<Found> {
         let Some(class) = class else {
             let error = Error::Shard {
                 path: root.to_owned(),
-                reason: format!("folder {}: the name is no class's, in UTF-8", name.display()),
+                reason: format!(
+                    "folder {}: the name is no class's, in UTF-8",
+                    name.display()
+                ),
             };
             found.skipped.push(error.to_string());
             continue;
