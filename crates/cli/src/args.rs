@@ -216,7 +216,7 @@ pub(crate) struct TrainArgs {
     pub(crate) device: DeviceKind,
 }
 
-/// Make training shards from a table, a folder per class, COCO captions or a Flickr token file
+/// Make training shards from a table, class folders, COCO or Flickr captions
 ///
 /// Writes WebDataset shards, `NAME-000000.tar` and so on, once all are whole. Files that are equal are
 /// packed once, with the captions of all. Pictures that can't be used are reported and left out.

@@ -25,6 +25,7 @@ const FOLDER: &str = "checkpoints";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 const STEP: &str = "step";
 const RUN: &str = "run";
+const SAMPLES: &str = "samples";
 const BEST: &str = "best";
 const BEST_FILE: &str = "best.json";
 const LOCK_FILE: &str = ".lock";
@@ -36,6 +37,24 @@ pub(super) struct State {
     /// Steps done.
     pub(super) step: usize,
     pub(super) model: ClipModel,
+    /// Samples that the run's data had; older checkpoints don't say.
+    samples: Option<usize>,
+    place: PathBuf,
+}
+
+impl State {
+    /// Refuses data of another size: a shard that was cut or exchanged would silently give other batches.
+    pub(super) fn check(&self, samples: usize) -> Result<()> {
+        match self.samples {
+            Some(begun) if begun != samples => Err(Error::Config {
+                origin: self.place.display().to_string(),
+                reason: format!(
+                    "the run began with {begun} samples, and its data has {samples} now"
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The checkpoints of one run.
@@ -64,8 +83,8 @@ impl<'a> Checkpoints<'a> {
         }
     }
 
-    /// Writes the state after `step` steps, and removes older ones but the last few.
-    pub(super) fn save(&self, step: usize, trainer: &Trainer) -> Result<()> {
+    /// Writes the state after `step` steps on data of `samples`, and removes older ones but the last few.
+    pub(super) fn save(&self, step: usize, trainer: &Trainer, samples: usize) -> Result<()> {
         fs_err::create_dir_all(&self.folder)?;
         let tensors = named_tensors(trainer.model());
         replace_directory(&self.folder.join(format!("step-{step:08}")), |dir| {
@@ -73,6 +92,7 @@ impl<'a> Checkpoints<'a> {
             let texts = HashMap::from([
                 (STEP.to_owned(), step.to_string()),
                 (RUN.to_owned(), self.run.identity()),
+                (SAMPLES.to_owned(), samples.to_string()),
             ]);
             let state = trainer.optimizer().state();
             write_tensors(&dir.join(OPTIMIZER_FILE), &state, Precision::F32, texts)
@@ -190,7 +210,12 @@ impl<'a> Checkpoints<'a> {
             ));
         }
         optimizer.load_state(&file, &config, options.freeze, &device.clone().inner())?;
-        Ok(State { step, model })
+        Ok(State {
+            step,
+            model,
+            samples: texts.get(SAMPLES).and_then(|s| s.parse().ok()),
+            place: place.to_owned(),
+        })
     }
 
     /// Adds to a divergence what its batch was and where to go on from.

@@ -112,20 +112,25 @@ pub fn train(
     let checkpoints = Checkpoints::new(run, &description);
     let mut optimizer = AdamW::new(run.optimizer.clone());
     let saved = checkpoints.load(options, &mut optimizer, &device)?;
+    if let Some(saved) = &saved
+        && !resume
+    {
+        return Err(Error::UnfinishedRun {
+            out: run.out.clone(),
+            step: saved.step,
+        });
+    }
+    let batches = Batches::open(run, &description)?;
     let (model, first) = match saved {
-        Some(saved) if resume => (saved.model, saved.step),
         Some(saved) => {
-            return Err(Error::UnfinishedRun {
-                out: run.out.clone(),
-                step: saved.step,
-            });
+            saved.check(batches.len())?;
+            (saved.model, saved.step)
         }
         None => {
             checkpoints.forget_best()?;
             (start(run, &description, options, &device)?, 0)
         }
     };
-    let batches = Batches::open(run, &description)?;
     let validator = Validator::open(run, &batches)?;
     checkpoint::echo(run)?;
     let ready = Event::Ready {
@@ -140,6 +145,7 @@ pub fn train(
         trainer: Trainer::new(model, optimizer, device).with(run.loss, run.freeze),
         validator,
         metrics: Metrics::open(&run.out, first)?,
+        samples: batches.len(),
         on_event,
     };
     if (session.on_event)(ready).is_break() {
@@ -156,6 +162,7 @@ struct Session<'a> {
     trainer: Trainer,
     validator: Validator,
     metrics: Metrics,
+    samples: usize,
     on_event: &'a mut dyn FnMut(Event) -> ControlFlow<()>,
 }
 
@@ -236,7 +243,7 @@ impl Session<'_> {
         };
         if last || interrupted || step.is_multiple_of(self.run.checkpoint_every) {
             self.metrics.flush()?;
-            self.checkpoints.save(step, &self.trainer)?;
+            self.checkpoints.save(step, &self.trainer, self.samples)?;
             self.metrics.draw()?;
             let _ = (self.on_event)(Event::Checkpoint(step));
         }

@@ -497,3 +497,28 @@ fn the_sigmoid_loss_wants_a_bias() {
     fs_err::write(&arch, with).unwrap();
     assert!(matches!(go(), Ok(Outcome::Finished(_))));
 }
+
+#[test]
+fn a_run_whose_data_has_shrunk_is_not_resumed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write_run(dir.path());
+    losses(&path, false, 2);
+    // Cut between two members, where a tar file without its end reads as a whole one.
+    let shard = dir.path().join("shapes.tar");
+    let bytes = fs_err::read(&shard).unwrap();
+    let sample = |i: usize| format!("{i:03}.png");
+    let cut = bytes
+        .windows(7)
+        .position(|w| w == sample(20).as_bytes())
+        .unwrap();
+    fs_err::write(&shard, &bytes[..cut]).unwrap();
+    let run = Run::open(&path).unwrap();
+    let resumed = train(&run, Device::flex(), true, &mut |_| {
+        ControlFlow::Continue(())
+    });
+    let message = resumed.unwrap_err().to_string();
+    assert!(
+        message.contains("24 samples") && message.contains("20 now"),
+        "{message}"
+    );
+}
