@@ -5,7 +5,7 @@ reads a shard, decodes and crops; PyTorch gets finished pixels and tokens from m
 PyTorch runs texts at the model's context length, as open_clip does; Diptych computes nothing after a
 batch part's longest text.
 
-    python benchmarks/training.py [--rounds 3] [--steps 6] [--threads 2] [--diptych target/release/diptych]
+    python benchmarks/training.py [--rounds 3] [--steps 6] [--threads 2] [--only ViT] [--diptych target/release/diptych]
 """
 
 import argparse
@@ -142,6 +142,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--only", default="", help="models whose name begins so")
     parser.add_argument("--diptych", default="target/release/diptych")
     args = parser.parse_args()
     print(f"{cpu_name()}, {args.threads} threads; PyTorch {torch.__version__}, open_clip {open_clip.__version__}")
@@ -149,6 +150,8 @@ def main():
     print("| model | texts | format | Diptych | PyTorch | ratio |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name, model in MODELS.items():
+        if not name.startswith(args.only):
+            continue
         for words, formats in ((12, ("f32", "bf16")), (70, ("f32",))):
             rng = np.random.default_rng(0)
             texts = sentences(rng, words)

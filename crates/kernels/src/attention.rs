@@ -1,7 +1,7 @@
 //! Multi-head self-attention over stacked queries, keys and values, forward and backward.
 //!
 //! Source: Vaswani et al., arXiv 1706.03762: softmax(q kᵀ / √d) v. The backward takes the
-//! probabilities anew, row by row, so that no matrix of them is kept.
+//! probabilities anew, a head at a time, so that none are kept.
 //!
 //! `N` inputs, `L` tokens, `W` width, `H` heads, `D` = W / H.
 
@@ -60,7 +60,6 @@ impl Attention {
             let mut scratch = vec![0f32; l];
             for h in 0..self.heads {
                 let head = self.head(qkv, h);
-                rows.fill(0.0);
                 attend(isa, *self, &head, &mut scratch, &mut rows);
                 for (row, from) in out.chunks_exact_mut(w).zip(rows.chunks_exact(d)) {
                     row[h * d..(h + 1) * d].copy_from_slice(from);
@@ -77,7 +76,7 @@ impl Attention {
         );
         fill(qkv.len(), 3 * l * w, |first, out| {
             let (qkv, grad) = (&qkv[first..][..3 * l * w], &grad[first / 3..][..l * w]);
-            let mut scratch = vec![0f32; 2 * l];
+            let mut scratch = vec![0f32; 2 * l * l];
             let mut rows = vec![0f32; l * d];
             let mut gradients = vec![0f32; 3 * l * d];
             for h in 0..self.heads {
@@ -85,7 +84,6 @@ impl Attention {
                 for (row, from) in rows.chunks_exact_mut(d).zip(grad.chunks_exact(w)) {
                     row.copy_from_slice(&from[h * d..(h + 1) * d]);
                 }
-                gradients.fill(0.0);
                 attend_backward(isa, *self, &head, &rows, &mut scratch, &mut gradients);
                 for (part, gradients) in gradients.chunks_exact(l * d).enumerate() {
                     let rows = out.chunks_exact_mut(3 * w).zip(gradients.chunks_exact(d));
@@ -144,34 +142,70 @@ impl Attention {
     }
 }
 
-/// `out[j] += Σ row[i] columns[i][j]` for `j` below the reach.
+/// Values of a result that are summed in registers at once: a head's width, or as many keys.
+const BLOCK: usize = 64;
+
+/// A remainder's block.
+const SMALL: usize = 16;
+
+/// `out[c] = Σ factor(k) rows[k][c]` over `k` in `over`; `rows` lie `stride` apart.
 #[inline(always)]
-fn times_columns(row: &[f32], columns: &[f32], l: usize, out: &mut [f32]) {
-    let reach = out.len();
-    for (x, column) in row.iter().zip(columns.chunks_exact(l)) {
-        let column = &column[..reach];
-        for j in 0..reach {
-            out[j] += x * column[j];
+fn combine(
+    rows: &[f32],
+    stride: usize,
+    over: std::ops::Range<usize>,
+    factor: impl Fn(usize) -> f32,
+    out: &mut [f32],
+) {
+    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+    let first = blocks.len() * BLOCK;
+    for (b, block) in blocks.iter_mut().enumerate() {
+        combine_block(&rows[b * BLOCK..], stride, over.clone(), &factor, block);
+    }
+    let (blocks, rest) = rest.as_chunks_mut::<SMALL>();
+    for (b, block) in blocks.iter_mut().enumerate() {
+        combine_block(
+            &rows[first + b * SMALL..],
+            stride,
+            over.clone(),
+            &factor,
+            block,
+        );
+    }
+    let first = first + blocks.len() * SMALL;
+    for (c, value) in rest.iter_mut().enumerate() {
+        let mut sum = 0f32;
+        for k in over.clone() {
+            sum += factor(k) * rows[first + c + k * stride];
         }
+        *value = sum;
     }
 }
 
-/// `out[d] += Σ row[j] rows[j][d]`.
+/// [`combine`] for a block of columns, whose sums stay in registers.
 #[inline(always)]
-fn times_rows(row: &[f32], rows: &[f32], out: &mut [f32]) {
-    let d = out.len();
-    for (x, from) in row.iter().zip(rows.chunks_exact(d)) {
-        for i in 0..d {
-            out[i] += x * from[i];
+fn combine_block<const N: usize>(
+    rows: &[f32],
+    stride: usize,
+    over: std::ops::Range<usize>,
+    factor: impl Fn(usize) -> f32,
+    out: &mut [f32; N],
+) {
+    let mut sums = [0f32; N];
+    for k in over {
+        let x = factor(k);
+        let row = &rows[k * stride..][..N];
+        for c in 0..N {
+            sums[c] += x * row[c];
         }
     }
+    *out = sums;
 }
 
 /// The probabilities of one query over the keys it reaches.
 #[inline(always)]
 fn probabilities(query: &[f32], keys: &[f32], l: usize, out: &mut [f32]) {
-    out.fill(0.0);
-    times_columns(query, keys, l, out);
+    combine(keys, l, 0..query.len(), |i| query[i], out);
     let mut highest = f32::NEG_INFINITY;
     for &s in out.iter() {
         highest = if s > highest { s } else { highest };
@@ -191,7 +225,7 @@ vectorised! {
         for (i, out) in out.chunks_exact_mut(d).enumerate() {
             let p = &mut scratch[..shape.reach(i)];
             probabilities(&head.queries[i * d..][..d], &head.keys_by_column, l, p);
-            times_rows(p, &head.values, out);
+            combine(&head.values, d, 0..p.len(), |j| p[j], out);
         }
     }
 }
@@ -209,29 +243,30 @@ vectorised! {
         let scale = 1.0 / (d as f32).sqrt();
         let (of_queries, rest) = out.split_at_mut(l * d);
         let (of_keys, of_values) = rest.split_at_mut(l * d);
-        let (p, dp) = scratch.split_at_mut(l);
+        let (p, ds) = scratch.split_at_mut(l * l); // [L, L] each
         for i in 0..l {
             let reach = shape.reach(i);
-            let (p, dp) = (&mut p[..reach], &mut dp[..reach]);
-            let query = &head.queries[i * d..][..d];
+            let (p, ds) = (&mut p[i * l..][..reach], &mut ds[i * l..][..reach]);
             let g = &grad[i * d..][..d];
-            probabilities(query, &head.keys_by_column, l, p);
-            dp.fill(0.0);
-            times_columns(g, &head.values_by_column, l, dp);
+            probabilities(&head.queries[i * d..][..d], &head.keys_by_column, l, p);
+            combine(&head.values_by_column, l, 0..d, |c| g[c], ds);
             let mut mean = 0f32;
             for j in 0..reach {
-                mean += p[j] * dp[j];
+                mean += p[j] * ds[j];
             }
             for j in 0..reach {
-                let ds = p[j] * (dp[j] - mean);
-                let (key, value) = (&mut of_keys[j * d..][..d], &mut of_values[j * d..][..d]);
-                for c in 0..d {
-                    key[c] += ds * query[c]; // the query is scaled already
-                    value[c] += p[j] * g[c];
-                }
-                dp[j] = ds * scale;
+                ds[j] = p[j] * (ds[j] - mean);
             }
-            times_rows(dp, &head.keys, &mut of_queries[i * d..][..d]);
+            let of_query = &mut of_queries[i * d..][..d];
+            combine(&head.keys, d, 0..reach, |j| ds[j] * scale, of_query);
+        }
+        for j in 0..l {
+            // The queries that reach this key.
+            let over = if shape.causal { j..l } else { 0..l };
+            let (key, value) = (&mut of_keys[j * d..][..d], &mut of_values[j * d..][..d]);
+            // The queries are scaled already.
+            combine(&head.queries, d, over.clone(), |i| ds[i * l + j], key);
+            combine(grad, d, over, |i| p[i * l + j], value);
         }
     }
 }
