@@ -27,10 +27,18 @@ pub struct Attention {
 struct Head {
     /// `[L, D]` each.
     queries: Vec<f32>,
-    keys: Vec<f32>,
     values: Vec<f32>,
-    /// `[D, L]` each.
+    /// `[D, L]`.
     keys_by_column: Vec<f32>,
+}
+
+/// What the backward wants besides.
+struct Backward {
+    /// The output's gradient, `[L, D]`.
+    grad: Vec<f32>,
+    /// `[L, D]`.
+    keys: Vec<f32>,
+    /// `[D, L]`.
     values_by_column: Vec<f32>,
 }
 
@@ -77,14 +85,15 @@ impl Attention {
         fill(qkv.len(), 3 * l * w, |first, out| {
             let (qkv, grad) = (&qkv[first..][..3 * l * w], &grad[first / 3..][..l * w]);
             let mut scratch = vec![0f32; 2 * l * l];
-            let mut rows = vec![0f32; l * d];
             let mut gradients = vec![0f32; 3 * l * d];
             for h in 0..self.heads {
                 let head = self.head(qkv, h);
-                for (row, from) in rows.chunks_exact_mut(d).zip(grad.chunks_exact(w)) {
-                    row.copy_from_slice(&from[h * d..(h + 1) * d]);
-                }
-                attend_backward(isa, *self, &head, &rows, &mut scratch, &mut gradients);
+                let more = Backward {
+                    grad: self.rows(grad, [w, h * d], 1.0),
+                    keys: self.rows(qkv, [3 * w, w + h * d], 1.0),
+                    values_by_column: self.columns(qkv, 2 * w + h * d),
+                };
+                attend_backward(isa, *self, &head, &more, &mut scratch, &mut gradients);
                 for (part, gradients) in gradients.chunks_exact(l * d).enumerate() {
                     let rows = out.chunks_exact_mut(3 * w).zip(gradients.chunks_exact(d));
                     for (row, from) in rows {
@@ -106,33 +115,35 @@ impl Attention {
 
     /// Takes one head out of an input's `[L, 3 W]`.
     fn head(&self, qkv: &[f32], h: usize) -> Head {
-        let (l, w, d) = (self.tokens, self.width, self.head_width());
+        let (w, d) = (self.width, self.head_width());
         let scale = (d as f32).sqrt().recip();
-        let part = |part: usize| {
-            let rows = qkv.chunks_exact(3 * w);
-            rows.map(move |row| &row[part * w + h * d..][..d])
-        };
-        let by_column = |part: &mut dyn Iterator<Item = &[f32]>| {
-            let mut columns = vec![0f32; d * l];
-            for (j, row) in part.enumerate() {
-                for (i, value) in row.iter().enumerate() {
-                    columns[i * l + j] = *value;
-                }
-            }
-            columns
-        };
-        let by_row = |part: &mut dyn Iterator<Item = &[f32]>, scale: f32| {
-            let mut rows = Vec::with_capacity(l * d);
-            part.for_each(|row| rows.extend(row.iter().map(|v| v * scale)));
-            rows
-        };
         Head {
-            queries: by_row(&mut part(0), scale),
-            keys: by_row(&mut part(1), 1.0),
-            values: by_row(&mut part(2), 1.0),
-            keys_by_column: by_column(&mut part(1)),
-            values_by_column: by_column(&mut part(2)),
+            queries: self.rows(qkv, [3 * w, h * d], scale),
+            values: self.rows(qkv, [3 * w, 2 * w + h * d], 1.0),
+            keys_by_column: self.columns(qkv, w + h * d),
         }
+    }
+
+    /// What every row of `stride` values has from `first` on, `[L, D]`, scaled.
+    fn rows(&self, from: &[f32], [stride, first]: [usize; 2], scale: f32) -> Vec<f32> {
+        let d = self.head_width();
+        let mut rows = Vec::with_capacity(self.tokens * d);
+        for row in from.chunks_exact(stride) {
+            rows.extend(row[first..][..d].iter().map(|v| v * scale));
+        }
+        rows
+    }
+
+    /// What every row of an input has from `first` on, `[D, L]`.
+    fn columns(&self, qkv: &[f32], first: usize) -> Vec<f32> {
+        let (l, d) = (self.tokens, self.head_width());
+        let mut columns = vec![0f32; d * l];
+        for (j, row) in qkv.chunks_exact(3 * self.width).enumerate() {
+            for (i, value) in row[first..][..d].iter().enumerate() {
+                columns[i * l + j] = *value;
+            }
+        }
+        columns
     }
 
     /// How many tokens the `i`-th attends to, from the first.
@@ -235,7 +246,7 @@ vectorised! {
     fn attend_backward(
         shape: Attention,
         head: &Head,
-        grad: &[f32],
+        more: &Backward,
         scratch: &mut [f32],
         out: &mut [f32],
     ) {
@@ -247,9 +258,9 @@ vectorised! {
         for i in 0..l {
             let reach = shape.reach(i);
             let (p, ds) = (&mut p[i * l..][..reach], &mut ds[i * l..][..reach]);
-            let g = &grad[i * d..][..d];
+            let g = &more.grad[i * d..][..d];
             probabilities(&head.queries[i * d..][..d], &head.keys_by_column, l, p);
-            combine(&head.values_by_column, l, 0..d, |c| g[c], ds);
+            combine(&more.values_by_column, l, 0..d, |c| g[c], ds);
             let mut mean = 0f32;
             for j in 0..reach {
                 mean += p[j] * ds[j];
@@ -258,7 +269,7 @@ vectorised! {
                 ds[j] = p[j] * (ds[j] - mean);
             }
             let of_query = &mut of_queries[i * d..][..d];
-            combine(&head.keys, d, 0..reach, |j| ds[j] * scale, of_query);
+            combine(&more.keys, d, 0..reach, |j| ds[j] * scale, of_query);
         }
         for j in 0..l {
             // The queries that reach this key.
@@ -266,7 +277,7 @@ vectorised! {
             let (key, value) = (&mut of_keys[j * d..][..d], &mut of_values[j * d..][..d]);
             // The queries are scaled already.
             combine(&head.queries, d, over.clone(), |i| ds[i * l + j], key);
-            combine(grad, d, over, |i| p[i * l + j], value);
+            combine(&more.grad, d, over, |i| p[i * l + j], value);
         }
     }
 }

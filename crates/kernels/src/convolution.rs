@@ -1,7 +1,8 @@
 //! Convolutions of channels-last maps, forward and backward; a linear layer is the one with `K` = 1.
 //!
-//! Nothing is gathered: a row of the left factor is read where it lies in a padded copy of the map,
-//! a kernel row at a time, since the values under a kernel row follow each other.
+//! Forward and for the input's gradient nothing is gathered: a row of the left factor is read where it
+//! lies in a padded copy of the map, a kernel row at a time, since the values under a kernel row follow
+//! each other. The weight's gradient sums over positions, and takes a copy of the map a kernel column.
 //!
 //! Pictures are split among threads in parts that do not depend on the number of threads, so neither
 //! do the results.

@@ -19,7 +19,8 @@ impl Positives {
     }
 
     /// Pairs of the same group have texts that are true of each other's pictures.
-    pub fn of_groups(groups: &[u64]) -> Self {
+    #[cfg(test)]
+    pub(super) fn of_groups(groups: &[u64]) -> Self {
         Self::new(groups.len(), |i, j| groups[i] == groups[j])
     }
 

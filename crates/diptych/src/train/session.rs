@@ -34,7 +34,8 @@ pub enum Event {
         /// Steps done before, by a run that this one resumes.
         step: usize,
     },
-    /// A picture can't be decoded, and another takes its place; the reason names it.
+    /// Something of the data can't be used; the reason names it. A picture in a batch is replaced by
+    /// another; a damaged shard's rest, a table's bad row and a picture to measure on are left out.
     Skipped(String),
     /// A step has been done.
     Step(Progress),

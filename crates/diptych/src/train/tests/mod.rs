@@ -1,5 +1,6 @@
 //! The trainer against PyTorch's record, finite differences, and itself.
 
+mod outputs;
 mod recorded;
 mod runs;
 mod steps;

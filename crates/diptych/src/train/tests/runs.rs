@@ -294,78 +294,6 @@ fn with_line(path: &Path, line: &str) {
 }
 
 #[test]
-fn a_run_leaves_its_echo_its_record_its_best_and_its_last() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = write_run(dir.path());
-    let text = fs_err::read_to_string(&path).unwrap();
-    let text = text
-        .replace("every = 100", "every = 2")
-        .replace("checkpoint_every = 3", "checkpoint_every = 1\nkeep = 3");
-    fs_err::write(
-        &path,
-        text.replace("texts = \"classes\"", "texts = \"classes\"\nhold_out = 6"),
-    )
-    .unwrap();
-    losses(&path, false, usize::MAX);
-    let out = dir.path().join("out");
-    let names = |folder: &str| -> Vec<String> {
-        let entries = fs_err::read_dir(out.join(folder)).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    };
-    assert_eq!(
-        names("checkpoints"),
-        ["step-00000006", "step-00000007", "step-00000008"]
-    );
-
-    let echoed = Run::open(&out.join("run-with-defaults.toml")).unwrap();
-    assert_eq!(
-        (echoed.keep, echoed.optimizer.beta2),
-        (3, 0.98),
-        "defaults are written out"
-    );
-
-    let record = fs_err::read_to_string(out.join("metrics.jsonl")).unwrap();
-    let lines: Vec<serde_json::Value> = record
-        .lines()
-        .map(|l| serde_json::from_str(l).unwrap())
-        .collect();
-    let steps = lines.iter().filter(|l| l.get("loss").is_some());
-    assert_eq!(steps.count(), 8);
-    let measured: Vec<_> = lines.iter().filter_map(|l| l.get("measured")).collect();
-    assert_eq!(measured.len(), 4);
-    let set = &measured[0]["zero_shot"][0];
-    assert_eq!(
-        (set["data"].as_str(), set["classes"].as_u64()),
-        (Some("shapes"), Some(3))
-    );
-    assert_eq!(
-        set["pictures"].as_u64(),
-        Some(4),
-        "every sixth of 24 is held out"
-    );
-    assert!(measured[0]["image"][2].as_f64().is_some());
-
-    let best: serde_json::Value =
-        serde_json::from_slice(&fs_err::read(out.join("best.json")).unwrap()).unwrap();
-    let score = |m: &serde_json::Value| {
-        let recall = (m["image"][2].as_f64().unwrap() + m["text"][2].as_f64().unwrap()) / 2.0;
-        (recall + m["zero_shot"][0]["top_1"].as_f64().unwrap()) / 2.0
-    };
-    let highest = measured.iter().map(|m| score(m)).fold(0.0, f64::max);
-    assert!((best["score"].as_f64().unwrap() - highest).abs() < 1e-12);
-    assert!(crate::Clip::open(out.join("best")).is_ok());
-    assert!(
-        fs_err::read_to_string(out.join("curves.html"))
-            .unwrap()
-            .contains("recall@10")
-    );
-}
-
-#[test]
 fn averages_clipping_chunks_and_frozen_parts_resume_bit_for_bit() {
     let options = "batch_size = 10\nema = 0.9\nclip_norm = 0.5\nchunk_size = 4";
     let write = |dir: &Path| {
@@ -425,54 +353,6 @@ fn a_run_starts_from_another_models_parameters() {
     assert!(message.contains("another architecture"), "{message}");
     let message = refused("out/model", "nowhere", "run.toml");
     assert!(message.contains("nowhere"), "{message}");
-}
-
-#[test]
-fn two_processes_do_not_work_on_one_run() {
-    let dir = tempfile::tempdir().unwrap();
-    let run = Run::open(&write_run(dir.path())).unwrap();
-    let held = checkpoint::lock(&run.out).unwrap();
-    let go = || {
-        train(&run, Device::flex(), false, &mut |_| {
-            ControlFlow::Continue(())
-        })
-    };
-    let message = go().unwrap_err().to_string();
-    assert!(message.contains("another process"), "{message}");
-    drop(held);
-    assert!(go().is_ok());
-}
-
-#[test]
-fn a_run_that_diverges_names_its_batch_and_its_last_checkpoint() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = write_run(dir.path());
-    losses(&path, false, 4);
-    let text = fs_err::read_to_string(&path).unwrap();
-    fs_err::write(
-        &path,
-        text.replace("learning_rate = 1e-3", "learning_rate = 1e3"),
-    )
-    .unwrap();
-    let text = fs_err::read_to_string(&path).unwrap();
-    fs_err::write(&path, text.replace("steps = 8", "steps = 200")).unwrap();
-    let run = Run::open(&path).unwrap();
-    let result = train(&run, Device::flex(), true, &mut |_| {
-        ControlFlow::Continue(())
-    });
-    // A rate of a thousand is absurd; should it survive, the test below has nothing to look at.
-    let message = result.unwrap_err().to_string();
-    assert!(message.contains("checkpoints/step-"), "{message}");
-    let listed = message
-        .split("listed in ")
-        .nth(1)
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap();
-    let batch = fs_err::read_to_string(listed).unwrap();
-    assert_eq!(batch.lines().count(), 10);
-    assert!(batch.contains("shapes.tar: 0"), "{batch}");
 }
 
 #[test]

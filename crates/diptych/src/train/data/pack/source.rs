@@ -77,8 +77,24 @@ impl Source {
     /// Finds the samples.
     ///
     /// # Errors
-    /// [`Error::Io`] if it can't be read, [`Error::Shard`] if nothing in it can be used.
+    /// [`Error::Io`] if it can't be read, [`Error::Shard`] if nothing in it can be used,
+    /// [`Error::Config`] for options of another kind of source.
     pub(super) fn read(self, packing: &Packing) -> Result<Found> {
+        let columns = packing.image_column.is_some() || packing.text_column.is_some();
+        let refused = match self {
+            Self::Table => None,
+            _ if columns => Some("columns are a table's, and this is none"),
+            Self::Folder if packing.images.is_some() => {
+                Some("a folder of classes has its pictures in it, and takes no other for them")
+            }
+            _ => None,
+        };
+        if let Some(reason) = refused {
+            return Err(Error::Config {
+                origin: packing.path.display().to_string(),
+                reason: reason.into(),
+            });
+        }
         let path = &packing.path;
         let beside = path.parent().unwrap_or(Path::new(""));
         let base = packing.images.as_deref().unwrap_or(beside);
