@@ -3,20 +3,18 @@
 //! Invariant: a batch depends on the run file and its step alone, not on threads or on what came
 //! before, so a resumed run sees what an uninterrupted one would.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use rand::Rng;
-use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::augment::augment;
-use super::config::{Augmentation, Data, Run, TextKind};
+use super::config::{Augmentation, Data, Run};
 use super::data::{self, Order, Sample, Turn, generator};
-use super::hash::fnv1a;
-use super::positives::Positives;
-use super::validation::Set;
+use super::held_out::{self, Part, Set};
+use super::meaning::{Meaning, draw_text};
+use super::positives::{Positives, Relation};
 use crate::image::{Pixels, Preprocess};
 use crate::text::{Overflow, Tokenizer, Tokens};
 use crate::weights::Description;
@@ -65,23 +63,17 @@ impl Batches {
             let found = data::read(data)?;
             bad.at_opening += found.skipped.len();
             bad.untold.extend(found.skipped);
-            let texts: HashSet<_> = found.samples.iter().filter_map(first_text).collect();
-            if data.hold_out > 0 && texts.len() > MAX_CLASSES {
-                bad.untold.push(format!(
-                    "{}: what is held out is not measured: {} different texts are no classes, of \
-                     which there can be {MAX_CLASSES}",
-                    set_name(data),
-                    texts.len()
-                ));
-            }
-            let first = samples.len() as u32;
+            bad.untold
+                .extend(held_out::unmeasured(data, &found.samples));
+            held_out::check(data, &found.samples)?;
+            let first = samples.len();
             samples.extend(found.samples.into_iter().map(|sample| (sample, i)));
-            let trained = |i: &u32| !held_out(data, (i - first) as usize);
-            sets.push(
-                (first..samples.len() as u32)
-                    .filter(trained)
-                    .collect::<Vec<_>>(),
-            );
+            let trained = samples[first..]
+                .iter()
+                .enumerate()
+                .filter(|(i, (sample, _))| Part::of(data, *i, sample) == Part::Train)
+                .map(|(i, _)| (first + i) as u32);
+            sets.push(trained.collect::<Vec<_>>());
         }
         let weights: Option<Vec<f64>> = run.data.iter().map(|data| data.weight).collect();
         let order = match weights {
@@ -133,44 +125,9 @@ impl Batches {
         self.order.pass_len()
     }
 
-    /// The held-out samples of every set that holds some out, with the set's classes: its texts. A set
-    /// with more than [`MAX_CLASSES`] of them has no classes, and is left out.
+    /// What is measured instead of trained on, set by set.
     pub(super) fn held_out(&self) -> Vec<Set> {
-        let mut sets = Vec::new();
-        let mut first = 0;
-        for (d, data) in self.data.iter().enumerate() {
-            let all: Vec<&Sample> = self.samples[first..]
-                .iter()
-                .take_while(|(_, of)| *of == d)
-                .map(|(sample, _)| sample)
-                .collect();
-            first += all.len();
-            let texts: BTreeSet<&str> = all.iter().filter_map(|s| first_text(s)).collect();
-            if data.hold_out == 0 || texts.len() > MAX_CLASSES {
-                continue;
-            }
-            let texts: Vec<&str> = texts.into_iter().collect();
-            let held = all.iter().enumerate().filter(|(i, _)| held_out(data, *i));
-            let labelled = held.filter_map(|(_, &sample)| {
-                let class = texts.binary_search(&first_text(sample)?).ok()?;
-                Some((sample.clone(), class))
-            });
-            let name = set_name(data);
-            let before = self.data[..d]
-                .iter()
-                .filter(|other| set_name(other) == name)
-                .count();
-            sets.push(Set {
-                // Sets are told apart by name in curves and messages.
-                name: match before {
-                    0 => name,
-                    n => format!("{name} ({})", n + 1),
-                },
-                samples: labelled.collect(),
-                classes: texts.iter().map(|text| sentences(text, data)).collect(),
-            });
-        }
-        sets
+        held_out::sets(&self.data, &self.samples)
     }
 
     /// The batch of `step`, from 0.
@@ -193,7 +150,13 @@ impl Batches {
         // The loss does not see the order, so short texts come together and need little padding.
         pairs.sort_by_key(|pair| pair.ids.len());
 
-        let positives = positives(&pairs);
+        let positives = Positives::new(pairs.len(), |picture, text| {
+            let (picture, text) = (&pairs[picture], &pairs[text]);
+            match picture.ids == text.ids {
+                true => Relation::Same,
+                false => picture.meaning.relation(&text.meaning),
+            }
+        });
         let mut pixels = Vec::with_capacity(pairs.len() * 3 * self.preprocess.size.pow(2));
         let mut rows = Vec::with_capacity(pairs.len());
         let mut sources = Vec::with_capacity(pairs.len());
@@ -286,164 +249,4 @@ struct Bad {
     seen: HashSet<u32>,
     /// What is wrong with those at opening, until a batch tells it.
     untold: Vec<String>,
-}
-
-/// What a pair's text says, and what could be said of its picture: hashes of captions and names.
-struct Meaning {
-    said: u64,
-    truths: Vec<u64>,
-}
-
-/// A text is true of a picture if it says one of the picture's truths, or the same words as its text.
-fn positives(pairs: &[Pair]) -> Positives {
-    Positives::new(pairs.len(), |picture, text| {
-        let (picture, text) = (&pairs[picture], &pairs[text]);
-        picture.meaning.truths.contains(&text.meaning.said) || picture.ids == text.ids
-    })
-}
-
-/// Whether the `i`-th sample of a set is held out.
-fn held_out(data: &Data, i: usize) -> bool {
-    data.hold_out > 0 && i % data.hold_out == data.hold_out - 1
-}
-
-/// The parts of a list such as `tabby, tabby cat`.
-pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-}
-
-/// Texts that a set may have for them to be taken for classes.
-const MAX_CLASSES: usize = 2000;
-
-fn first_text(sample: &Sample) -> Option<&str> {
-    sample.texts.first().map(String::as_str)
-}
-
-/// What a set is called in measurements: by its first file.
-fn set_name(data: &Data) -> String {
-    let file = data.shards.first().or(data.table.as_ref());
-    let file = file.or(data.folder.as_ref());
-    let name = file.and_then(|path| path.file_name());
-    let name = name.unwrap_or_default().to_string_lossy();
-    name.split('.').next().unwrap_or_default().to_owned()
-}
-
-/// The sentences whose mean embedding stands for a class.
-fn sentences(text: &str, data: &Data) -> Vec<String> {
-    match data.texts {
-        TextKind::Captions => vec![text.to_owned()],
-        TextKind::Classes => {
-            let name = names(text).next().unwrap_or(text);
-            data.templates
-                .iter()
-                .map(|t| t.replace("{}", name))
-                .collect()
-        }
-    }
-}
-
-/// Of how many texts about classes one names the kind instead.
-const KIND_EVERY: u32 = 4;
-
-/// One of a sample's texts, and what it means.
-fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, Meaning) {
-    let hash = |name: &str| fnv1a(&name.to_lowercase());
-    let line = sample.texts.choose(rng).map_or("", String::as_str);
-    if data.texts == TextKind::Captions {
-        let meaning = Meaning {
-            said: hash(line),
-            truths: sample.texts.iter().map(|text| hash(text)).collect(),
-        };
-        return (line.to_owned(), meaning);
-    }
-    let own: Vec<&str> = names(line).collect();
-    let first = own.first().copied().unwrap_or(line);
-    let kinds: Vec<&str> = data
-        .kinds
-        .get(first)
-        .map_or(Vec::new(), |k| names(k).collect());
-    let drawn = match !kinds.is_empty() && rng.random_ratio(1, KIND_EVERY) {
-        true => kinds.choose(rng),
-        false => own.choose(rng),
-    };
-    let name = drawn.copied().unwrap_or(line);
-    let template = data.templates.choose(rng).map_or("{}", String::as_str);
-    let meaning = Meaning {
-        said: hash(name),
-        truths: own.iter().chain(&kinds).map(|name| hash(name)).collect(),
-    };
-    (template.replace("{}", name), meaning)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use rand::SeedableRng;
-
-    use super::*;
-
-    #[test]
-    fn texts_are_true_of_pictures_by_name_by_kind_and_by_words() {
-        let pair = |ids: &[u32], said, truths: &[u64]| Pair {
-            pixels: Vec::new(),
-            ids: ids.to_vec(),
-            meaning: Meaning {
-                said,
-                truths: truths.to_vec(),
-            },
-            skipped: Vec::new(),
-            source: String::new(),
-        };
-        let pairs = [
-            pair(&[1], 10, &[10, 11, 50]), // a tabby: its second name is 11, its kind 50
-            pair(&[2], 11, &[10, 11, 50]), // another tabby, by its second name
-            pair(&[3], 50, &[50]),         // a cat that is nothing more
-            pair(&[3], 60, &[60]),         // the same words, said of something else
-        ];
-        let positives = positives(&pairs);
-        let row = |i: usize| [0, 1, 2, 3].map(|j| positives.is_true(i, j));
-        assert_eq!(row(0), [true, true, true, false]);
-        assert_eq!(row(1), [true, true, true, false]);
-        assert_eq!(row(2), [false, false, true, true]);
-        assert_eq!(row(3), [false, false, true, true]);
-    }
-
-    #[test]
-    fn kinds_are_said_now_and_then_and_every_name_is_true() {
-        let sample = Sample::in_memory("1", Vec::new(), vec!["tabby, tabby cat".into()]);
-        let data: Data = toml::from_str(
-            "texts = \"classes\"\ntemplates = [\"a {}.\"]\nkinds = { tabby = \"cat, pet\" }",
-        )
-        .unwrap();
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut said = HashMap::<String, usize>::new();
-        for _ in 0..4000 {
-            let (text, meaning) = draw_text(&sample, &data, &mut rng);
-            assert!(meaning.truths.len() == 4 && meaning.truths.contains(&meaning.said));
-            *said.entry(text).or_default() += 1;
-        }
-        let near = |text: &str, want: usize| said[text].abs_diff(want) < 150;
-        assert!(
-            near("a tabby.", 1500) && near("a tabby cat.", 1500),
-            "{said:?}"
-        );
-        assert!(near("a cat.", 500) && near("a pet.", 500), "{said:?}");
-    }
-
-    #[test]
-    fn every_nth_sample_is_held_out() {
-        let data = |n: usize| -> Data {
-            toml::from_str(&format!("texts = \"captions\"\nhold_out = {n}")).unwrap()
-        };
-        let held = |n: usize| {
-            (0..10)
-                .filter(|&i| held_out(&data(n), i))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(held(0), [0usize; 0]);
-        assert_eq!(held(4), [3, 7]);
-    }
 }

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use burn::tensor::{Device, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::adamw::AdamW;
 use super::batch::Batch;
 use super::config::Run;
+use super::optimizer::Optimizer;
 use super::trainer::Trainer;
 use super::validation::Measured;
 use crate::model::{BuildOptions, ClipConfig, ClipModel, named_tensors};
@@ -149,7 +149,7 @@ impl<'a> Checkpoints<'a> {
     pub(super) fn load(
         &self,
         options: BuildOptions,
-        optimizer: &mut AdamW,
+        optimizer: &mut Optimizer,
         device: &Device,
     ) -> Result<Option<State>> {
         let mut all = self.list()?;
@@ -175,7 +175,7 @@ impl<'a> Checkpoints<'a> {
         &self,
         place: &Path,
         options: BuildOptions,
-        optimizer: &mut AdamW,
+        optimizer: &mut Optimizer,
         device: &Device,
     ) -> Result<State> {
         let refuse = |reason: String| Error::Config {

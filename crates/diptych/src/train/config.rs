@@ -37,7 +37,7 @@ pub struct Run {
     /// What to train on.
     pub data: Vec<Data>,
     /// Steps, batch, learning rate.
-    pub optimizer: Optimizer,
+    pub optimizer: Optimization,
     /// What happens to pictures on their way into a batch.
     #[serde(default)]
     pub augmentation: Augmentation,
@@ -127,6 +127,9 @@ pub struct Data {
     /// Every how many samples one is held out: not trained on, but measured. None, if 0.
     #[serde(default)]
     pub hold_out: usize,
+    /// Classes that are not trained on, by the first of their names, but measured, told from each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withhold: Vec<String>,
     /// Classes: what kind of thing each is, by the first of its names; kinds are separated by commas.
     /// Now and then one is drawn instead of a name, and where it is another picture's text it is true
     /// of this one.
@@ -144,18 +147,36 @@ pub enum TextKind {
     Classes,
 }
 
-/// AdamW and its schedule.
+/// What moves parameters by their gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// AdamW.
+    #[default]
+    AdamW,
+    /// Muon for the weights of hidden layers, AdamW for all else.
+    Muon,
+}
+
+/// The optimiser and its schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Optimizer {
+pub struct Optimization {
+    /// AdamW, or Muon.
+    #[serde(default)]
+    pub algorithm: Algorithm,
     /// Optimiser steps.
     pub steps: usize,
     /// Pairs a step.
     pub batch_size: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// Steps of linear warm-up before the cosine.
+    /// Steps of linear warm-up.
     pub warmup_steps: usize,
+    /// Steps at the end in which the rate falls to zero, after a plateau; without it, the rate falls by
+    /// a cosine from the warm-up's end on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decay_steps: Option<usize>,
     /// Decoupled weight decay, on weights of two or more dimensions.
     #[serde(default = "default_weight_decay")]
     pub weight_decay: f64,
@@ -334,6 +355,14 @@ impl Run {
         if o.warmup_steps > o.steps {
             return Err(format!(
                 "`warmup_steps` is {}, `steps` only {}",
+                o.warmup_steps, o.steps
+            ));
+        }
+        if let Some(decay) = o.decay_steps
+            && decay > o.steps - o.warmup_steps
+        {
+            return Err(format!(
+                "`warmup_steps` {} and `decay_steps` {decay} are more than `steps`, {}",
                 o.warmup_steps, o.steps
             ));
         }

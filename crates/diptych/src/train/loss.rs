@@ -62,6 +62,10 @@ pub fn normalise(features: Tensor<2>) -> Tensor<2> {
 fn softmax(logits: Tensor<2>, positives: &Positives) -> Tensor<1> {
     let [of_images, of_texts] = positives.targets().map(|values| constant(values, &logits));
     let n = positives.len() as f64;
+    let logits = match positives.mask() {
+        Some(mask) => constant(mask, &logits) + logits,
+        None => logits,
+    };
     let images_to_texts = log_softmax(logits.clone(), 1) * of_images;
     let texts_to_images = log_softmax(logits, 0) * of_texts;
     (images_to_texts + texts_to_images)
@@ -94,6 +98,7 @@ fn constant(values: Vec<f32>, like: &Tensor<2>) -> Tensor<2> {
 mod tests {
     use super::*;
     use crate::Device;
+    use crate::train::positives::Relation;
 
     #[test]
     fn the_sigmoid_loss_is_its_definition() {
@@ -101,7 +106,10 @@ mod tests {
         let logits = [[2.0f32, -1.0], [0.5, -3.0]];
         let tensor = Tensor::from_data(TensorData::from(logits), &device);
         // Text 0 is true of both pictures, text 1 of its own.
-        let positives = Positives::new(2, |i, j| (i, j) == (1, 0));
+        let positives = Positives::new(2, |i, j| match (i, j) {
+            (1, 0) => Relation::Aside,
+            _ => Relation::Untrue,
+        });
         let got: f32 = Loss::Sigmoid.of(tensor, &positives).into_scalar();
         let log_sigmoid = |x: f32| -(1.0 + (-x).exp()).ln();
         let terms = [2.0, 1.0, 0.5, -3.0].map(log_sigmoid);

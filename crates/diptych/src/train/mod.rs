@@ -4,7 +4,6 @@
 //! Source: section 2 of the paper (Radford et al., arXiv 2103.00020) and open_clip's trainer for
 //! what the paper leaves open.
 
-mod adamw;
 mod augment;
 mod batch;
 mod checkpoint;
@@ -13,9 +12,13 @@ mod curves;
 mod data;
 mod gradients;
 mod hash;
+mod held_out;
 mod init;
 mod loss;
+mod meaning;
 mod metrics;
+mod muon;
+mod optimizer;
 mod positives;
 mod session;
 #[cfg(test)]
@@ -23,14 +26,14 @@ mod tests;
 mod trainer;
 mod validation;
 
-pub use adamw::AdamW;
 pub use batch::{Batch, Batches};
-pub use config::{Augmentation, Compute, Data, Optimizer, Run, TextKind, Validation};
+pub use config::{Algorithm, Augmentation, Compute, Data, Optimization, Run, TextKind, Validation};
 pub use data::{Sample, pack, read_shard, read_shards};
 pub use gradients::NamedGradients;
 pub use init::Fresh;
 pub use loss::{Loss, logits_per_image, normalise};
-pub use positives::Positives;
+pub use optimizer::Optimizer;
+pub use positives::{Positives, Relation};
 pub use session::{Event, Outcome, Progress, train};
 pub use trainer::{Step, Trainer};
 pub use validation::{HeldOut, Measured};

@@ -3,25 +3,45 @@
 //! The paper takes a picture's own text for the only true one. Where texts are class names, others of
 //! the batch are as true: the class's other names, what kind of thing it is, the same words.
 
-/// For `N` pairs, whether text `j` is true of picture `i`: `[N, N]`. A pair's own text always is.
+/// What a text is to a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// It says something else.
+    Untrue,
+    /// It is true, but says more or less than the picture's own text: neither is to be preferred.
+    Aside,
+    /// It says the same as the picture's own text.
+    Same,
+}
+
+/// For `N` pairs, what text `j` is to picture `i`: `[N, N]`. A pair's own text says the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Positives {
     n: usize,
-    of: Vec<bool>,
+    of: Vec<Relation>,
 }
 
 impl Positives {
-    /// For `n` pairs: text `j` is true of picture `i` if `i == j` or `is_true(i, j)`.
-    pub fn new(n: usize, is_true: impl Fn(usize, usize) -> bool) -> Self {
+    /// For `n` pairs: text `j` is to picture `i` what `relation(i, j)` says, for `i ≠ j`.
+    pub fn new(n: usize, relation: impl Fn(usize, usize) -> Relation) -> Self {
         let places = (0..n).flat_map(|i| (0..n).map(move |j| (i, j)));
-        let of = places.map(|(i, j)| i == j || is_true(i, j)).collect();
-        Self { n, of }
+        let of = places.map(|(i, j)| match i == j {
+            true => Relation::Same,
+            false => relation(i, j),
+        });
+        Self {
+            n,
+            of: of.collect(),
+        }
     }
 
-    /// Pairs of the same group have texts that are true of each other's pictures.
+    /// Pairs of the same group have texts that say the same of each other's pictures.
     #[cfg(test)]
     pub(super) fn of_groups(groups: &[u64]) -> Self {
-        Self::new(groups.len(), |i, j| groups[i] == groups[j])
+        Self::new(groups.len(), |i, j| match groups[i] == groups[j] {
+            true => Relation::Same,
+            false => Relation::Untrue,
+        })
     }
 
     /// Number of pairs.
@@ -34,18 +54,24 @@ impl Positives {
         self.n == 0
     }
 
-    /// Whether text `j` is true of picture `i`.
-    pub fn is_true(&self, i: usize, j: usize) -> bool {
+    /// What text `j` is to picture `i`.
+    pub fn relation(&self, i: usize, j: usize) -> Relation {
         self.of[i * self.n + j]
     }
 
+    /// Whether text `j` is true of picture `i`.
+    pub fn is_true(&self, i: usize, j: usize) -> bool {
+        self.relation(i, j) != Relation::Untrue
+    }
+
     /// What the similarities of pictures to texts should be, each row a distribution over the texts,
-    /// and of texts to pictures, each column one over the pictures: `[N, N]` both.
+    /// and of texts to pictures, each column one over the pictures: `[N, N]` both. What is aside has
+    /// no share.
     pub(super) fn targets(&self) -> [Vec<f32>; 2] {
         let n = self.n;
         let mut rows = vec![0f32; n];
         let mut columns = vec![0f32; n];
-        let places = || (0..n * n).filter(|&k| self.of[k]);
+        let places = || (0..n * n).filter(|&k| self.of[k] == Relation::Same);
         for k in places() {
             rows[k / n] += 1.0;
             columns[k % n] += 1.0;
@@ -57,7 +83,20 @@ impl Positives {
         };
         [share(&rows, |k, n| k / n), share(&columns, |k, n| k % n)]
     }
+
+    /// What to add to similarities so that what is aside takes no part in a softmax `[N, N]`; nothing,
+    /// if all take part.
+    pub(super) fn mask(&self) -> Option<Vec<f32>> {
+        let aside = |r: &Relation| *r == Relation::Aside;
+        self.of.iter().any(aside).then(|| {
+            let out = |r| if aside(r) { OUT } else { 0.0 };
+            self.of.iter().map(out).collect()
+        })
+    }
 }
+
+/// Far below every logit, which CLIP bounds by 100, and still a number: times a target of 0 it is 0.
+const OUT: f32 = -1e4;
 
 #[cfg(test)]
 mod tests {
@@ -66,10 +105,16 @@ mod tests {
     #[test]
     fn targets_share_a_row_and_a_column_among_what_is_true() {
         // Text 1 ("an animal") is true of picture 0 (a cat); text 0 ("a cat") is not of picture 1.
-        let positives = Positives::new(2, |i, j| (i, j) == (0, 1));
+        let positives = Positives::new(2, |i, j| match (i, j) {
+            (0, 1) => Relation::Same,
+            _ => Relation::Untrue,
+        });
         let [of_images, of_texts] = positives.targets();
         assert_eq!(of_images, [0.5, 0.5, 0.0, 1.0]);
         assert_eq!(of_texts, [1.0, 0.5, 0.0, 0.5]);
+        assert_eq!(positives.mask(), None);
+        let positives = Positives::new(2, |_, _| Relation::Aside);
+        assert_eq!(positives.mask(), Some(vec![0.0, OUT, OUT, 0.0]));
         let groups = Positives::of_groups(&[7, 8, 7]);
         assert!(groups.is_true(0, 2) && groups.is_true(2, 0) && !groups.is_true(0, 1));
     }

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::adamw::AdamW;
 use super::batch::Batches;
 use super::checkpoint::{self, Checkpoints};
 use super::config::{Compute, Run};
 use super::init::start;
 use super::loss::Loss;
 use super::metrics::Metrics;
+use super::optimizer::Optimizer;
 use super::trainer::Trainer;
 use super::validation::{Measured, Validator};
 use crate::model::{BuildOptions, ClipModel, named_tensors};
@@ -111,7 +111,7 @@ pub fn train(
     let device = device.autodiff();
     let _lock = checkpoint::lock(&run.out)?;
     let checkpoints = Checkpoints::new(run, &description);
-    let mut optimizer = AdamW::new(run.optimizer.clone());
+    let mut optimizer = Optimizer::new(run.optimizer.clone()).with_precision(options.precision);
     let saved = checkpoints.load(options, &mut optimizer, &device)?;
     if let Some(saved) = &saved
         && !resume

@@ -11,10 +11,10 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::adamw::AdamW;
 use super::batch::Batch;
 use super::gradients::NamedGradients;
 use super::loss::{Loss, logits_per_image};
+use super::optimizer::Optimizer;
 use crate::clip::token_tensors;
 use crate::model::{ClipModel, Freeze, Frozen, Mode};
 use crate::{Error, Result};
@@ -38,7 +38,7 @@ pub struct Step {
 /// A model on its way through one run.
 pub struct Trainer {
     model: ClipModel,
-    optimizer: AdamW,
+    optimizer: Optimizer,
     device: Device,
     loss: Loss,
     freeze: Freeze,
@@ -46,7 +46,7 @@ pub struct Trainer {
 
 impl Trainer {
     /// Trains `model`, which was built on `device`, a device with autodiff.
-    pub fn new(model: ClipModel, optimizer: AdamW, device: Device) -> Self {
+    pub fn new(model: ClipModel, optimizer: Optimizer, device: Device) -> Self {
         Self {
             model,
             optimizer,
@@ -71,7 +71,7 @@ impl Trainer {
     }
 
     /// The optimiser as it is now.
-    pub fn optimizer(&self) -> &AdamW {
+    pub fn optimizer(&self) -> &Optimizer {
         &self.optimizer
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::batch::Batches;
 use super::config::Run;
 use super::data::{Sample, read_shards};
+use super::held_out::Set;
 use crate::evaluate::{Accuracy, Recall, classification, retrieval};
 use crate::model::ClipModel;
 use crate::weights::Description;
@@ -53,15 +54,6 @@ impl Measured {
 pub(super) struct Validator {
     captioned: Vec<Sample>,
     sets: Vec<Set>,
-}
-
-/// A set's held-out samples with their classes.
-pub(super) struct Set {
-    pub(super) name: String,
-    /// A class's sentences: its first name in each template, or the caption itself.
-    pub(super) classes: Vec<Vec<String>>,
-    /// Samples with the index of their class.
-    pub(super) samples: Vec<(Sample, usize)>,
 }
 
 impl Validator {

@@ -143,6 +143,9 @@ impl Data {
             TextKind::Captions if !self.kinds.is_empty() => {
                 Err("`kinds` goes with `texts = \"classes\"`, not with captions".into())
             }
+            TextKind::Captions if !self.withhold.is_empty() => {
+                Err("`withhold` goes with `texts = \"classes\"`, not with captions".into())
+            }
             TextKind::Classes if self.templates.is_empty() => {
                 Err("`templates` is empty, and data with `texts = \"classes\"` needs one".into())
             }

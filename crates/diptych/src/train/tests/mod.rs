@@ -7,13 +7,15 @@ mod steps;
 
 use super::*;
 
-fn optimizer(steps: usize, warmup_steps: usize) -> Optimizer {
-    Optimizer {
+fn optimizer(steps: usize, warmup_steps: usize) -> Optimization {
+    Optimization {
         steps,
         batch_size: 8,
         learning_rate: 1e-3,
         warmup_steps,
         weight_decay: 0.2,
+        algorithm: Algorithm::AdamW,
+        decay_steps: None,
         beta1: 0.9,
         beta2: 0.98,
         epsilon: 1e-6,

@@ -33,7 +33,7 @@ pub(super) fn recorded(checkpoint: &str, by_group: bool) -> (Trainer, Vec<Batch>
     let config = start.0.description().config.clone();
     let preprocess = start.0.description().preprocess.clone();
     let model = ClipModel::build(&config, &mut start, &device).unwrap();
-    let trainer = Trainer::new(model, AdamW::new(optimizer(10, 3)), device);
+    let trainer = Trainer::new(model, Optimizer::new(optimizer(10, 3)), device);
 
     let golden = Golden::open("training", "batches.safetensors");
     let bytes: Vec<u8> = golden.tensor("pixels").1.iter().map(|&v| v as u8).collect();
@@ -203,7 +203,7 @@ fn gradients_match_finite_differences() {
                 let model = moved(trainer.model().clone(), &direction, amount);
                 let trainer = Trainer::new(
                     model,
-                    AdamW::new(optimizer(1, 0)),
+                    Optimizer::new(optimizer(1, 0)),
                     Device::flex().autodiff(),
                 );
                 trainer.loss(&batches[0]).into_scalar()
@@ -226,15 +226,17 @@ fn one_batch_overfits() {
     let (_, batches) = recorded("tiny-vit", false);
     let device = Device::flex().autodiff();
     let model = ClipModel::build(&config, &mut Fresh::new(&config, 3), &device).unwrap();
-    let optimizer = Optimizer {
+    let optimizer = Optimization {
         learning_rate: 5e-3,
         weight_decay: 0.0,
+        algorithm: Algorithm::AdamW,
+        decay_steps: None,
         ..optimizer(80, 5)
     };
-    let mut trainer = Trainer::new(model, AdamW::new(optimizer), device);
+    let mut trainer = Trainer::new(model, Optimizer::new(optimizer), device);
     // All pictures are different and so must the texts be, or there is no zero to reach.
     let batch = Batch {
-        positives: Positives::new(8, |_, _| false),
+        positives: Positives::new(8, |_, _| Relation::Untrue),
         ..batches.into_iter().next().unwrap()
     };
     let texts: std::collections::HashSet<&[u32]> = batch.tokens.rows().collect();
@@ -267,7 +269,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_says_where() {
     let direction = BTreeMap::from([("text_projection".to_owned(), vec![f32::NAN; 32 * 24])]);
     let model = moved(trainer.model().clone(), &direction, 1.0);
     let device = Device::flex().autodiff();
-    let mut trainer = Trainer::new(model, AdamW::new(optimizer(10, 3)), device);
+    let mut trainer = Trainer::new(model, Optimizer::new(optimizer(10, 3)), device);
     let message = trainer.step(&batches[0], 6).unwrap_err().to_string();
     assert!(message.starts_with("step 7: the loss is NaN"), "{message}");
 }

@@ -186,6 +186,11 @@ fn run_files_say_what_is_wrong() {
         "warmup_steps = 9",
         "`warmup_steps` is 9",
     );
+    check(
+        "warmup_steps = 2",
+        "warmup_steps = 2\ndecay_steps = 7",
+        "`decay_steps` 7",
+    );
     check("\"a {}.\"", "\"a cat.\"", "no `{}`");
     check("\"classes\"", "\"labels\"", "labels");
 }
@@ -295,12 +300,24 @@ fn with_line(path: &Path, line: &str) {
 
 #[test]
 fn averages_clipping_chunks_and_frozen_parts_resume_bit_for_bit() {
-    let options = "batch_size = 10\nema = 0.9\nclip_norm = 0.5\nchunk_size = 4";
+    let options = "ema = 0.9\nclip_norm = 0.5\nchunk_size = 4";
+    resumes_bit_for_bit(options, "[freeze]\nimage = 2");
+}
+
+#[test]
+fn muon_and_a_plateau_resume_bit_for_bit() {
+    let options = "algorithm = \"muon\"\ndecay_steps = 3\nema = 0.9";
+    resumes_bit_for_bit(options, "");
+}
+
+/// Trains with lines in `[optimizer]` and before it, whole and in two parts.
+fn resumes_bit_for_bit(options: &str, before: &str) {
     let write = |dir: &Path| {
         let path = write_run(dir);
         let text = fs_err::read_to_string(&path).unwrap();
-        fs_err::write(&path, text.replace("batch_size = 10", options)).unwrap();
-        with_line(&path, "[freeze]\nimage = 2");
+        let with = format!("batch_size = 10\n{options}");
+        fs_err::write(&path, text.replace("batch_size = 10", &with)).unwrap();
+        with_line(&path, before);
         path
     };
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

@@ -33,9 +33,10 @@ fn config(kind: &str) -> ClipConfig {
     ClipConfig::from_json("test", serde_json::from_str(&json).unwrap()).unwrap()
 }
 
-fn trainer(config: &ClipConfig, optimizer: Optimizer, freeze: Freeze) -> Trainer {
+fn trainer(config: &ClipConfig, optimizer: Optimization, freeze: Freeze) -> Trainer {
     let device = Device::flex().autodiff();
-    Trainer::new(fresh(config, freeze), AdamW::new(optimizer), device).with(Loss::Softmax, freeze)
+    Trainer::new(fresh(config, freeze), Optimizer::new(optimizer), device)
+        .with(Loss::Softmax, freeze)
 }
 
 fn tensors(model: &ClipModel) -> BTreeMap<String, TensorData> {
@@ -49,7 +50,7 @@ fn gradients_by_chunk_are_those_of_the_whole_batch() {
     let (want, want_logits, want_loss) = whole.gradients(batch);
     let (norm, want) = (want.norm(), want.values());
     for chunk_size in [1, 3, 8] {
-        let chunked = Optimizer {
+        let chunked = Optimization {
             chunk_size: Some(chunk_size),
             ..optimizer(10, 3)
         };
@@ -79,12 +80,12 @@ fn gradients_by_chunk_are_those_of_the_whole_batch() {
 fn running_statistics_move_once_a_chunk_and_not_in_the_rehearsal() {
     let (trainer_of_one, batches) = recorded("tiny-resnet", true);
     let config = trainer_of_one.model().clone();
-    let chunked = Optimizer {
+    let chunked = Optimization {
         chunk_size: Some(4),
         ..optimizer(10, 3)
     };
     let device = Device::flex().autodiff();
-    let trainer = Trainer::new(config, AdamW::new(chunked), device);
+    let trainer = Trainer::new(config, Optimizer::new(chunked), device);
     let name = "visual.bn1.running_mean";
     let before: Vec<f32> = tensors(trainer.model())[name].iter::<f32>().collect();
     // The statistics of each half, by a step of its own from the same start.
@@ -135,7 +136,7 @@ fn gradients_are_clipped_by_their_common_norm() {
 #[test]
 fn averages_follow_the_parameters() {
     let (_, batches) = recorded("tiny-vit", true);
-    let averaging = Optimizer {
+    let averaging = Optimization {
         ema: Some(0.75),
         ..optimizer(10, 0)
     };
@@ -170,7 +171,7 @@ fn what_is_frozen_stays_and_the_rest_learns() {
             image,
             text: Frozen::First(1),
         };
-        let options = Optimizer {
+        let options = Optimization {
             chunk_size,
             weight_decay: 0.2,
             ..optimizer(10, 0)
@@ -206,4 +207,72 @@ fn the_sigmoid_loss_learns_its_bias() {
     );
     let bias: f32 = trainer.model().logit_bias().unwrap().into_scalar();
     assert!(bias != -10.0 && bias.is_finite());
+}
+
+#[test]
+fn rates_rise_and_fall_as_the_run_says() {
+    let rates = |options: Optimization| -> Vec<f64> {
+        let optimizer = Optimizer::new(options);
+        (0..8)
+            .map(|step| optimizer.learning_rate(step) / 1e-3)
+            .collect()
+    };
+    let near = |got: Vec<f64>, want: [f64; 8]| {
+        let far = std::iter::zip(&got, want).any(|(g, w)| (g - w).abs() > 1e-9);
+        assert!(!far, "{got:?}, wanted {want:?}");
+    };
+    let cosine = optimizer(8, 2);
+    let half = |k: f64| 0.5 + 0.5 * (std::f64::consts::PI * k / 6.0).cos();
+    near(
+        rates(cosine.clone()),
+        [
+            0.5,
+            1.0,
+            1.0,
+            half(1.0),
+            half(2.0),
+            0.5,
+            half(4.0),
+            half(5.0),
+        ],
+    );
+    let plateau = Optimization {
+        decay_steps: Some(4),
+        ..cosine
+    };
+    let root = 0.75f64.sqrt();
+    near(
+        rates(plateau),
+        [
+            0.5,
+            1.0,
+            1.0,
+            1.0,
+            1.0,
+            0.5,
+            1.0 - 0.5f64.sqrt(),
+            1.0 - root,
+        ],
+    );
+}
+
+#[test]
+fn muon_learns_what_adamw_learns_and_keeps_no_squares_of_matrices() {
+    let (trainer, batches) = recorded("tiny-resnet", true);
+    let options = Optimization {
+        algorithm: Algorithm::Muon,
+        ..optimizer(30, 3)
+    };
+    let model = trainer.model().clone();
+    let mut trainer = Trainer::new(model, Optimizer::new(options), Device::flex().autodiff());
+    let losses: Vec<f32> = (0..30)
+        .map(|i| trainer.step(&batches[0], i).unwrap().loss)
+        .collect();
+    assert!(losses[29] < 0.5 * losses[0], "{losses:?}");
+    let state: BTreeMap<_, _> = trainer.optimizer().state().into_iter().collect();
+    let has = |name: &str, moment: &str| state.contains_key(&format!("{name}.{moment}"));
+    let matrix = "visual.layer1.0.conv2.weight";
+    assert!(has(matrix, "exp_avg") && !has(matrix, "exp_avg_sq"));
+    let embedding = "token_embedding.weight";
+    assert!(has(embedding, "exp_avg") && has(embedding, "exp_avg_sq"));
 }

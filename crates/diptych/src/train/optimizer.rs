@@ -1,70 +1,93 @@
-//! AdamW, with decay only on weights of two or more dimensions.
+//! The optimiser: AdamW, with decay only on weights of two or more dimensions, or Muon where a weight
+//! is a hidden layer's matrix and AdamW elsewhere.
 //!
-//! Source: Loshchilov & Hutter, arXiv 1711.05101, in the form of `torch.optim.AdamW`:
+//! AdamW's source: Loshchilov & Hutter, arXiv 1711.05101, in the form of `torch.optim.AdamW`:
 //! θ ← θ − η λ θ, m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²,
 //! θ ← θ − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε).
-//! CLIP leaves gains and biases undecayed (paper, section 2.5).
+//! CLIP leaves gains and biases undecayed (paper, section 2.5). Muon's sources are in `muon`.
 
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
+use kernels::Precision;
 
-use super::config::Optimizer;
+use super::config::{Algorithm, Optimization};
 use super::gradients::NamedGradients;
+use super::muon::{MOMENTUM, Matrices};
 use crate::model::{
     ClipConfig, ClipModel, Freeze, Parameter, ParameterPath, has_kernels, parameters, plain_values,
 };
 use crate::weights::TensorFile;
 use crate::{Error, Result};
 
-/// The optimiser and its state: two moments a parameter, by the parameter's name.
-pub struct AdamW {
-    config: Optimizer,
+/// The optimiser and its state: moments of every parameter, by the parameter's name.
+pub struct Optimizer {
+    config: Optimization,
+    precision: Precision,
     moments: BTreeMap<String, Moments>,
 }
 
-/// Means of the gradient and of its square, and of the parameter itself if the run asks for it; flat.
+/// Means of the gradient, of its square where AdamW moves the parameter, and of the parameter itself if
+/// the run asks for it; flat. Muon's is not a mean but a decaying sum.
 struct Moments {
     mean: Tensor<1>,
-    square: Tensor<1>,
+    square: Option<Tensor<1>>,
     average: Option<Tensor<1>>,
 }
 
-/// What the state of one parameter is called: as PyTorch calls it, and our average.
+/// The state's names for them: PyTorch's, and our average.
+
 const MEAN: &str = "exp_avg";
 const SQUARE: &str = "exp_avg_sq";
 const AVERAGE: &str = "average";
 
-impl AdamW {
+impl Optimizer {
     /// A fresh optimiser.
-    pub fn new(config: Optimizer) -> Self {
+    pub fn new(config: Optimization) -> Self {
         Self {
             config,
+            precision: Precision::F32,
             moments: BTreeMap::new(),
         }
     }
 
+    /// With Muon's products in another format than f32.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
     /// What it was made with.
-    pub fn config(&self) -> &Optimizer {
+    pub fn config(&self) -> &Optimization {
         &self.config
     }
 
-    /// The learning rate of `step`, from 0: linear warm-up, then a cosine to zero.
+    /// The learning rate of `step`, from 0: linear warm-up, then a cosine to zero; or a plateau, and at
+    /// its end a decay by 1 − √, if the run says how long that is to take.
     ///
-    /// Source: `cosine_lr` in open_clip's `scheduler.py`.
+    /// Sources: `cosine_lr` in open_clip's `scheduler.py`; Hägele et al., arXiv 2405.18392, section 3.
     pub fn learning_rate(&self, step: usize) -> f64 {
-        let Optimizer {
+        let Optimization {
             steps,
             warmup_steps,
+            decay_steps,
             learning_rate,
             ..
         } = self.config;
         if step < warmup_steps {
             return learning_rate * (step + 1) as f64 / warmup_steps as f64;
         }
-        let done = (step - warmup_steps) as f64 / steps.saturating_sub(warmup_steps).max(1) as f64;
-        learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+        let first = match decay_steps {
+            Some(decay) => steps.saturating_sub(decay),
+            None => warmup_steps,
+        };
+        let steps = steps.saturating_sub(first).max(1);
+        let done = step.saturating_sub(first) as f64 / steps as f64;
+        learning_rate
+            * match decay_steps {
+                Some(_) => 1.0 - done.sqrt(),
+                None => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            }
     }
 
     /// Moves `model` by the gradients of `step`, from 0.
@@ -97,14 +120,15 @@ impl AdamW {
     }
 
     /// The state as named tensors: `NAME.exp_avg` and `NAME.exp_avg_sq`, as PyTorch calls them, and
-    /// `NAME.average`.
+    /// `NAME.average`, as far as the parameter has them.
     pub fn state(&self) -> Vec<(String, TensorData)> {
         let mut state = Vec::new();
         for (name, moments) in &self.moments {
             state.push((format!("{name}.{MEAN}"), moments.mean.to_data()));
-            state.push((format!("{name}.{SQUARE}"), moments.square.to_data()));
-            if let Some(average) = &moments.average {
-                state.push((format!("{name}.{AVERAGE}"), average.to_data()));
+            for (kind, moment) in [(SQUARE, &moments.square), (AVERAGE, &moments.average)] {
+                if let Some(moment) = moment {
+                    state.push((format!("{name}.{kind}"), moment.to_data()));
+                }
             }
         }
         state
@@ -134,23 +158,33 @@ impl AdamW {
         let trained = |p: &Parameter| !p.name.contains(".running_") && !freeze.holds(&p.name);
         for Parameter { name, shape, .. } in parameters(config).into_iter().filter(trained) {
             let count = shape.iter().product();
+            let read_if = |wanted: bool, kind: &str| match wanted {
+                true => read(format!("{name}.{kind}"), count).map(Some),
+                false => Ok(None),
+            };
+            let by_adamw = self.matrices(&name, &shape).is_none();
             let moments = Moments {
                 mean: read(format!("{name}.{MEAN}"), count)?,
-                square: read(format!("{name}.{SQUARE}"), count)?,
-                average: match self.config.ema {
-                    Some(_) => Some(read(format!("{name}.{AVERAGE}"), count)?),
-                    None => None,
-                },
+                square: read_if(by_adamw, SQUARE)?,
+                average: read_if(self.config.ema.is_some(), AVERAGE)?,
             };
             self.moments.insert(name, moments);
         }
         Ok(())
     }
+
+    /// The matrices of a parameter that Muon moves.
+    fn matrices(&self, name: &str, shape: &[usize]) -> Option<Matrices> {
+        match self.config.algorithm {
+            Algorithm::AdamW => None,
+            Algorithm::Muon => Matrices::of(name, shape),
+        }
+    }
 }
 
 /// Puts averages in the place of parameters.
 struct Averaged<'a> {
-    optimizer: &'a AdamW,
+    optimizer: &'a Optimizer,
     path: ParameterPath,
 }
 
@@ -179,7 +213,7 @@ impl ModuleMapper for Averaged<'_> {
 struct Update<'a> {
     t: i32,
     learning_rate: f64,
-    optimizer: &'a mut AdamW,
+    optimizer: &'a mut Optimizer,
     gradients: NamedGradients,
     path: ParameterPath,
 }
@@ -201,23 +235,26 @@ impl ModuleMapper for Update<'_> {
         };
         let value = tensor.inner();
         let shape = value.shape();
+        let matrices = self.optimizer.matrices(&name, shape.as_slice());
         let value: Tensor<1> = value.flatten(0, D - 1);
-        let Moments {
-            mean,
-            square,
-            average,
-        } = match self.optimizer.moments.remove(&name) {
-            Some(moments) => moments,
-            None => Moments {
-                mean: g.zeros_like(),
-                square: g.zeros_like(),
-                average: None,
-            },
+        let (mean, square, average) = match self.optimizer.moments.remove(&name) {
+            Some(moments) => (moments.mean, moments.square, moments.average),
+            None => (g.zeros_like(), None, None),
         };
         // An average begins where its parameter does.
         let ema = self.optimizer.config.ema;
         let average = ema.map(|decay| (decay, average.unwrap_or_else(|| value.clone())));
-        let [value, mean, square] = self.moved([value, mean, square], g, D >= 2);
+        let (value, mean, square) = match matrices {
+            Some(matrices) => {
+                let [value, mean] = self.moved_by_muon([value, mean], g, matrices);
+                (value, mean, None)
+            }
+            None => {
+                let square = square.unwrap_or_else(|| g.zeros_like());
+                let [value, mean, square] = self.moved([value, mean, square], g, D >= 2);
+                (value, mean, Some(square))
+            }
+        };
         let average = average.map(|(decay, average)| {
             average.mul_scalar(decay) + value.clone().mul_scalar(1.0 - decay)
         });
@@ -233,6 +270,24 @@ impl ModuleMapper for Update<'_> {
 }
 
 impl Update<'_> {
+    /// A matrix and its momentum after this step of Muon: of Nesterov's kind.
+    fn moved_by_muon(
+        &self,
+        [value, momentum]: [Tensor<1>; 2],
+        g: Tensor<1>,
+        matrices: Matrices,
+    ) -> [Tensor<1>; 2] {
+        let o = &self.optimizer.config;
+        let momentum = momentum.mul_scalar(MOMENTUM) + g.clone();
+        let ahead = momentum.clone().mul_scalar(MOMENTUM) + g;
+        let step = matrices.step(&plain_values(ahead), self.optimizer.precision);
+        let n = step.len();
+        let step = Tensor::from_data(TensorData::new(step, [n]), &value.device());
+        let kept = 1.0 - self.learning_rate * o.weight_decay;
+        let value = value.mul_scalar(kept) - step.mul_scalar(self.learning_rate);
+        [value, momentum]
+    }
+
     /// A parameter and its two means after this step.
     fn moved(
         &self,

@@ -1,0 +1,134 @@
+//! A pair's text: which one is drawn, and of which other pictures it is true.
+
+use rand::Rng;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::config::{Data, TextKind};
+use super::data::Sample;
+use super::hash::fnv1a;
+use super::positives::Relation;
+
+/// The parts of a list such as `tabby, tabby cat`.
+pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
+
+/// What a pair's text says, and what could be said of its picture: hashes of captions and names.
+pub(super) struct Meaning {
+    said: u64,
+    /// The picture's captions, or its class's names.
+    names: Vec<u64>,
+    /// What kinds of thing it is.
+    kinds: Vec<u64>,
+}
+
+impl Meaning {
+    /// What the text of a pair that means `text` is to the picture of this one. It is true of it if it
+    /// says one of the picture's names or kinds.
+    ///
+    /// A kind is aside where the picture's text is a name, and the other way round: to be as near to "a
+    /// cat" as to its own name would keep a tabby from being told from other cats.
+    pub(super) fn relation(&self, text: &Self) -> Relation {
+        let is_name = |hash| self.names.contains(&hash);
+        if self.said == text.said || is_name(self.said) && is_name(text.said) {
+            Relation::Same
+        } else if is_name(text.said) || self.kinds.contains(&text.said) {
+            Relation::Aside
+        } else {
+            Relation::Untrue
+        }
+    }
+}
+
+/// Of how many texts about classes one names the kind instead.
+const KIND_EVERY: u32 = 8;
+
+/// One of a sample's texts, and what it means.
+pub(super) fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, Meaning) {
+    let hash = |name: &str| fnv1a(&name.to_lowercase());
+    let line = sample.texts.choose(rng).map_or("", String::as_str);
+    if data.texts == TextKind::Captions {
+        let meaning = Meaning {
+            said: hash(line),
+            names: sample.texts.iter().map(|text| hash(text)).collect(),
+            kinds: Vec::new(),
+        };
+        return (line.to_owned(), meaning);
+    }
+    let own: Vec<&str> = names(line).collect();
+    let first = own.first().copied().unwrap_or(line);
+    let kinds: Vec<&str> = data
+        .kinds
+        .get(first)
+        .map_or(Vec::new(), |k| names(k).collect());
+    let drawn = match !kinds.is_empty() && rng.random_ratio(1, KIND_EVERY) {
+        true => kinds.choose(rng),
+        false => own.choose(rng),
+    };
+    let name = drawn.copied().unwrap_or(line);
+    let template = data.templates.choose(rng).map_or("{}", String::as_str);
+    let meaning = Meaning {
+        said: hash(name),
+        names: own.iter().map(|name| hash(name)).collect(),
+        kinds: kinds.iter().map(|name| hash(name)).collect(),
+    };
+    (template.replace("{}", name), meaning)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_true_of_pictures_by_name_and_by_kind() {
+        let meaning = |said, names: &[u64], kinds: &[u64]| Meaning {
+            said,
+            names: names.to_vec(),
+            kinds: kinds.to_vec(),
+        };
+        let meanings = [
+            meaning(10, &[10, 11], &[50]), // a tabby: its second name is 11, its kind 50
+            meaning(11, &[10, 11], &[50]), // another tabby, by its second name
+            meaning(50, &[50], &[]),       // a cat that is nothing more
+            meaning(50, &[12], &[50, 51]), // a Persian cat, by its kind
+            meaning(60, &[60], &[]),
+        ];
+        let row = |i: usize| [0, 1, 2, 3, 4].map(|j| meanings[i].relation(&meanings[j]));
+        use Relation::{Aside, Same, Untrue};
+        assert_eq!(row(0), [Same, Same, Aside, Aside, Untrue]);
+        assert_eq!(row(1), [Same, Same, Aside, Aside, Untrue]);
+        assert_eq!(row(2), [Untrue, Untrue, Same, Same, Untrue]);
+        assert_eq!(row(3), [Untrue, Untrue, Same, Same, Untrue]);
+        assert_eq!(row(4), [Untrue, Untrue, Untrue, Untrue, Same]);
+    }
+
+    #[test]
+    fn kinds_are_said_now_and_then_and_every_name_is_true() {
+        let sample = Sample::in_memory("1", Vec::new(), vec!["tabby, tabby cat".into()]);
+        let data: Data = toml::from_str(
+            "texts = \"classes\"\ntemplates = [\"a {}.\"]\nkinds = { tabby = \"cat, pet\" }",
+        )
+        .unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut said = HashMap::<String, usize>::new();
+        for _ in 0..4000 {
+            let (text, meaning) = draw_text(&sample, &data, &mut rng);
+            let truths = [meaning.names, meaning.kinds].concat();
+            assert!(truths.len() == 4 && truths.contains(&meaning.said));
+            *said.entry(text).or_default() += 1;
+        }
+        let near = |text: &str, want: usize| said[text].abs_diff(want) < 120;
+        assert!(
+            near("a tabby.", 1750) && near("a tabby cat.", 1750),
+            "{said:?}"
+        );
+        assert!(near("a cat.", 250) && near("a pet.", 250), "{said:?}");
+    }
+}
