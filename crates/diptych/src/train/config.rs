@@ -315,6 +315,9 @@ impl Run {
         if self.loss != Loss::default() || self.freeze != Freeze::default() {
             identity += &format!(", {:?}, {:?}", self.loss, self.freeze);
         }
+        if self.optimizer.algorithm != Algorithm::default() {
+            identity += &format!(", {:?}", self.optimizer.algorithm);
+        }
         if extras.iter().any(Option::is_some) {
             identity += &format!(", {extras:?}");
         }

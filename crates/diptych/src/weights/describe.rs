@@ -27,7 +27,7 @@ architectures!(
     "ViT-B-16",
     "ViT-L-14",
     "ViT-L-14-336",
-    "Diptych-RN-S",
+    "Diptych-RN-M",
 );
 
 /// The names of the known architectures.

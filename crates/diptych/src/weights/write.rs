@@ -60,11 +60,29 @@ pub(crate) fn replace_directory(
     let new_directory = || builder.tempdir_in(parent).map_err(|e| Error::io(parent, e));
     let new = new_directory()?;
     fill(new.path())?;
+    if exchange(new.path(), place) {
+        return Ok(()); // what was there goes with `new`
+    }
+    // Where the system can't exchange two directories, there is a moment without either.
     let old = new_directory()?;
     if place.exists() {
         fs_err::rename(place, old.path().join("old")).map_err(Error::Io)?;
     }
     fs_err::rename(new.keep(), place).map_err(Error::Io)
+}
+
+/// Exchanges two directories at one stroke; false, if the second is not there or the system can't.
+fn exchange(new: &Path, place: &Path) -> bool {
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        renameat_with(CWD, new, CWD, place, RenameFlags::EXCHANGE).is_ok()
+    }
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    {
+        let _ = (new, place);
+        false
+    }
 }
 
 /// Writes a checkpoint's files into `dir`.

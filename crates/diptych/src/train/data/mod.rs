@@ -165,11 +165,14 @@ impl Data {
         };
         let (table, folder) = (name(&self.table), name(&self.folder));
         let columns = (&self.image_column, &self.text_column);
-        let is_plain =
-            table.is_none() && folder.is_none() && self.weight.is_none() && !self.skip_damaged;
+        let is_plain = table.is_none()
+            && folder.is_none()
+            && self.weight.is_none()
+            && !self.skip_damaged
+            && self.withhold.is_empty();
         (!is_plain).then(|| {
-            let (weight, skip) = (self.weight, self.skip_damaged);
-            format!("{table:?} {folder:?} {columns:?} {weight:?} {skip}")
+            let (weight, skip, withheld) = (self.weight, self.skip_damaged, &self.withhold);
+            format!("{table:?} {folder:?} {columns:?} {weight:?} {skip} {withheld:?}")
         })
     }
 }

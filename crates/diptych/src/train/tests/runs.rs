@@ -232,6 +232,12 @@ fn a_run_with_another_model_or_data_is_not_resumed() {
         "another seed",
     );
     refused("run.toml", "\"a {}.\"", "\"the {}.\"", "another seed");
+    refused(
+        "run.toml",
+        "steps = 8",
+        "steps = 8\nalgorithm = \"muon\"",
+        "another seed",
+    );
     assert_eq!(losses(&path, true, usize::MAX).0.len(), 6);
 }
 

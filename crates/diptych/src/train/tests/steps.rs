@@ -160,6 +160,27 @@ fn averages_follow_the_parameters() {
 }
 
 #[test]
+fn an_average_of_temperatures_is_bounded_as_the_temperature_is() {
+    let (_, batches) = recorded("tiny-vit", true);
+    let mut config = config("vit");
+    config.init_logit_scale = Some(6.0); // e⁶ = 403; CLIP's bound is 100
+    let averaging = Optimization {
+        ema: Some(0.5),
+        ..optimizer(10, 0)
+    };
+    let mut trainer = trainer(&config, averaging, Freeze::default());
+    trainer.step(&batches[0], 0).unwrap();
+    let scale = |model: &ClipModel| model.logit_scale().into_scalar::<f32>();
+    assert!((scale(trainer.model()) - 100.0).abs() < 1e-3);
+    let averaged = trainer.optimizer().averaged(trainer.model());
+    assert!(
+        (scale(&averaged) - 100.0).abs() < 1e-3,
+        "{}",
+        scale(&averaged)
+    );
+}
+
+#[test]
 fn what_is_frozen_stays_and_the_rest_learns() {
     let (_, batches) = recorded("tiny-vit", true);
     for (kind, image, chunk_size) in [

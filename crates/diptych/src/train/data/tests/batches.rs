@@ -1,0 +1,222 @@
+//! The batches that are made of sets.
+
+use super::*;
+use crate::train::{Batches, Run};
+use crate::weights::describe;
+
+/// A run file in `dir` with these sets of data, ten pairs a step.
+fn run(dir: &Path, data: &str) -> Result<Run, String> {
+    let arch = r#"{"embed_dim":8,"vision_cfg":{"image_size":32,"layers":[1,1,1,1],"width":2,"head_width":16},
+        "text_cfg":{"context_length":12,"vocab_size":600,"width":16,"heads":2,"layers":1}}"#;
+    let text = format!(
+        "out = \"out\"\narchitecture = \"arch.json\"\nseed = 7\n[optimizer]\nsteps = 8\n\
+         batch_size = 10\nlearning_rate = 1e-3\nwarmup_steps = 2\n{data}"
+    );
+    write(
+        dir,
+        &[
+            ("arch.json", arch.as_bytes()),
+            ("run.toml", text.as_bytes()),
+        ],
+    );
+    Run::open(&dir.join("run.toml")).map_err(|e| e.to_string())
+}
+
+fn batches(run: &Run) -> Result<Batches, String> {
+    let description = describe(&run.architecture).map_err(|e| e.to_string())?;
+    Batches::open(run, &description).map_err(|e| e.to_string())
+}
+
+/// A hash of all that a step's batch is made of.
+fn fingerprint(batches: &Batches, step: usize) -> u64 {
+    let batch = batches.get(step).unwrap();
+    let text = format!(
+        "{:?} {:?}",
+        batch.pixels.as_slice(),
+        batch.tokens.rows().collect::<Vec<_>>()
+    );
+    crate::train::hash::fnv1a(&text)
+}
+
+const TWO_SETS: &str = r#"
+    [[data]]
+    shards = ["a.tar"]
+    texts = "captions"
+    repeat = 2
+    [[data]]
+    shards = ["b.tar.gz"]
+    texts = "classes"
+    templates = ["a {}.", "one {}"]
+    hold_out = 4
+"#;
+
+#[test]
+fn runs_of_before_are_continued_as_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        &[("a.tar", &shard(9)), ("b.tar.gz", &gzip(&shard(13)))],
+    );
+    let run = run(dir.path(), TWO_SETS).unwrap();
+    assert_eq!(
+        run.identity(),
+        "seed 7, batch 10, F32, Augmentation { min_scale: 0.9, flip: true }, \
+         [([Some(\"a.tar\")], Captions, [], 2, 0, {}), \
+         ([Some(\"b.tar.gz\")], Classes, [\"a {}.\", \"one {}\"], 1, 4, {})]"
+    );
+    let batches = batches(&run).unwrap();
+    assert_eq!((batches.len(), batches.pass_len()), (22, 28));
+    // As made by the version that read whole shards into memory; step 2 ends one pass and begins another.
+    let got = [0, 2, 7].map(|step| fingerprint(&batches, step));
+    let want = [
+        0x3fe1_f0a8_04d6_9849,
+        0x35dd_f10b_3521_c5f9,
+        0x3703_35b3_78fb_3dbf,
+    ];
+    assert_eq!(got, want);
+}
+
+#[test]
+fn weighted_sets_give_their_shares_of_the_pairs() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        &[
+            ("a-0.tar", &shard(3)),
+            ("a-1.tar", &shard(5)),
+            ("t.csv", b"image,caption\n1.png,from a table\n"),
+            ("1.png", &png(1)),
+            ("f/a_class/1.png", &png(2)),
+        ],
+    );
+    let data = r#"
+        [[data]]
+        shards = ["a-{0..1}.tar"]
+        texts = "captions"
+        weight = 2
+        [[data]]
+        table = "t.csv"
+        texts = "captions"
+        weight = 1
+        [[data]]
+        folder = "f"
+        texts = "classes"
+        templates = ["{}"]
+        weight = 1
+    "#;
+    // A set of one sample fills half of what the eight of another do.
+    let run = run(dir.path(), data).unwrap();
+    let all = batches(&run).unwrap();
+    assert_eq!((all.len(), all.pass_len()), (10, 10));
+    let tokenizer = describe(&run.architecture).unwrap().tokenizer;
+    let ids = |text: &str| {
+        let overflow = crate::text::Overflow::Truncate;
+        tokenizer.encode(text, 12, overflow).unwrap()
+    };
+    let (table, class) = (ids("from a table"), ids("a class"));
+    let mut counts = [0; 3];
+    for step in 0..40 {
+        let batch = all.get(step).unwrap();
+        for row in batch.tokens.rows() {
+            let row: Vec<u32> = row.iter().copied().filter(|&id| id != 0).collect();
+            counts[if row == table {
+                1
+            } else if row == class {
+                2
+            } else {
+                0
+            }] += 1;
+        }
+    }
+    // Of 400 pairs, standard deviations are 10 and 9.
+    assert!(
+        counts[0] > 160 && counts[1] > 65 && counts[2] > 65,
+        "{counts:?}"
+    );
+    // Any step is had without those before it.
+    let fresh = batches(&run).unwrap();
+    assert_eq!(fingerprint(&fresh, 33), fingerprint(&all, 33));
+    assert!(run.identity().contains("a-0.tar") && run.identity().contains("t.csv"));
+}
+
+#[test]
+fn sets_that_cannot_be_followed_say_why() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("a.tar", &shard(12))]);
+    let check = |data: &str, words: &[&str]| {
+        let data = data.replace(
+            "A;",
+            "[[data]]\nshards = [\"a.tar\"]\ntexts = \"captions\"\n",
+        );
+        let data = data.replace("D;", "[[data]]\ntexts = \"captions\"\n");
+        says(
+            &run(dir.path(), &data).unwrap_err(),
+            &[&["run.toml"], words].concat(),
+        );
+    };
+    let one_of = ["one of `shards`, `table` and `folder`"];
+    check("D;", &one_of);
+    check("D;shards = []", &one_of);
+    check("A;table = \"a.csv\"", &one_of);
+    check("D;table = \"a.csv\"\nfolder = \"b\"", &one_of);
+    check("D;folder = \"b\"", &["`folder`", "classes"]);
+    check("A;weight = 1\nA;", &["1 of 2 sets"]);
+    check("A;weight = 0", &["`weight`"]);
+    check("A;weight = nan", &["`weight`"]);
+    check("A;weight = inf", &["`weight`"]);
+    check("A;weight = 1\nrepeat = 2", &["not both"]);
+    check("A;repeat = 0", &["`repeat` is 0"]);
+    check("A;image_column = \"x\"", &["`image_column`", "`table`"]);
+    check(
+        "D;table = \"a.csv\"\nskip_damaged = true",
+        &["`skip_damaged`"],
+    );
+    check("D;shards = [\"b-*.tar\"]", &["`b-*.tar` matches no file"]);
+    check(
+        "D;shards = [\"b-{0..1.tar\"]",
+        &["b-{0..1.tar", "without its"],
+    );
+    check(
+        "A;[validation]\nevery = 1\nshards = [\"v?.tar\"]",
+        &["`v?.tar`"],
+    );
+    // A brace is a promise: a shard of the list that is not there is missed when it is read.
+    let run = run(
+        dir.path(),
+        "[[data]]\ntexts = \"captions\"\nshards = [\"{a,b}.tar\"]",
+    )
+    .unwrap();
+    says(&batches(&run).err().unwrap(), &["b.tar"]);
+}
+
+#[test]
+fn a_bad_sample_is_told_once_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let csv = "image,caption\n".to_owned()
+        + &(0..12)
+            .map(|i| format!("{i}.png,number {i}\n"))
+            .collect::<String>()
+        + "12.png,\n";
+    write(dir.path(), &[("t.csv", csv.as_bytes())]);
+    for i in (0..12u8).filter(|i| *i != 5) {
+        write(dir.path(), &[(&format!("{i}.png"), &png(i))]);
+    }
+    let run = run(
+        dir.path(),
+        "[[data]]\ntable = \"t.csv\"\ntexts = \"captions\"",
+    )
+    .unwrap();
+    let batches = batches(&run).unwrap();
+    assert_eq!(batches.skipped(), 1);
+    let first = batches.get(0).unwrap().skipped;
+    says(&first[0], &["t.csv: row 14: it has no caption"]);
+    let mut told = first;
+    for step in 1..6 {
+        let batch = batches.get(step).unwrap();
+        assert_eq!(batch.positives.len(), 10, "another takes its place");
+        told.extend(batch.skipped);
+    }
+    assert_eq!(told.len(), 2, "{told:?}");
+    says(&told[1], &["t.csv: picture 5.png"]);
+    assert_eq!(batches.skipped(), 2);
+}
