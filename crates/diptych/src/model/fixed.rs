@@ -20,8 +20,7 @@ fn fields(part: &str) -> Value {
             "output_tokens": false, "hf_model_name": null, "tokenizer_mode": null,
         }),
         _ => json!({
-            "nonscalar_logit_scale": false, "custom_text": false,
-            "multimodal_cfg": null,
+            "nonscalar_logit_scale": false, "multimodal_cfg": null,
         }),
     }
 }
@@ -39,6 +38,8 @@ fn fields_of_towers() -> Value {
 /// training, options of what was refused or left out above.
 const WITHOUT_EFFECT: &[&str] = &[
     "output_dict",
+    // The text tower in a module of its own: another name for every tensor of it, and the same numbers.
+    "custom_text",
     "patch_dropout",
     "attn_pooler_queries",
     "attn_pooler_heads",

@@ -1,35 +1,62 @@
 //! Opening a checkpoint: read the configuration, check every tensor, then hand them out.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
 
 use super::describe::{architecture, architectures};
-use super::{DEFAULT_MODEL, Description, TensorFile, WEIGHTS_FILE, default};
+use super::layout::Layout;
+use super::storage::Storage;
+use super::{CONFIG_FILE, DEFAULT_MODEL, Description, HF_CONFIG_FILE, default, shapes};
 use crate::model::{ClipConfig, Source, parameters};
 use crate::{Error, Result};
 
 /// A checkpoint whose every tensor has been checked.
 pub struct Checkpoint {
     description: Description,
-    tensors: TensorFile,
+    storage: Storage,
+    layout: Layout,
 }
 
+/// Files of weights, the first of which that a directory has is opened: open_clip's order, then
+/// transformers'.
+///
+/// Source: `_find_checkpoint_in_dir` in open_clip's `factory.py`, 3.3.0.
+const WEIGHTS_FILES: &[&str] = &[
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "pytorch_model.pth",
+    "model.pth",
+];
+
 impl Checkpoint {
-    /// Opens the checkpoint in the directory `dir`.
+    /// Opens the checkpoint in a directory or in a file.
+    ///
+    /// A directory is open_clip's or transformers', by its configuration. So is a file that has one of
+    /// theirs beside it; the architecture of any other is told by its tensors' shapes, as OpenAI's code
+    /// does.
     ///
     /// # Errors
     /// Those of [`Description::open`]; [`Error::Tensors`] for a file that is not whole;
     /// [`Error::Mismatch`] naming every tensor that is missing, unexpected, misshapen or not finite.
-    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
-        let dir = dir.as_ref();
-        Self::new(
-            Description::open(dir)?,
-            TensorFile::open(dir.join(WEIGHTS_FILE))?,
-        )
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if path.is_dir() {
+            let description = Description::open(path)?;
+            return Self::new(description, Storage::open(&weights_file(path)?)?);
+        }
+        let storage = Storage::open(path)?;
+        Self::new(describe_file(path, &storage)?, storage)
     }
 
-    /// Opens the model called `name`: [`DEFAULT_MODEL`], or a checkpoint directory.
+    /// Opens the model called `name`: [`DEFAULT_MODEL`], or a checkpoint's directory or file.
     ///
     /// # Errors
     /// [`Error::Model`] if there is none; else as [`Checkpoint::open`].
@@ -38,14 +65,14 @@ impl Checkpoint {
         if path == Path::new(DEFAULT_MODEL) {
             return default::open();
         }
-        if path.is_dir() {
+        if path.exists() {
             return Self::open(path);
         }
         let name = path.display().to_string();
         let reason = match architecture(&name) {
             Some(_) => "is an architecture, and this needs weights".to_owned(),
             None => format!(
-                "is neither `{DEFAULT_MODEL}`, nor a checkpoint directory, nor one of the architectures {}",
+                "is neither `{DEFAULT_MODEL}`, nor a checkpoint's directory or file, nor one of the architectures {}",
                 architectures().collect::<Vec<_>>().join(", ")
             ),
         };
@@ -53,11 +80,19 @@ impl Checkpoint {
     }
 
     /// A checkpoint of these tensors, once they are checked.
-    pub(super) fn new(description: Description, tensors: TensorFile) -> Result<Self> {
-        check(&description.config, &tensors)?;
+    pub(super) fn new(description: Description, storage: Storage) -> Result<Self> {
+        let stored = storage.shapes();
+        let layout = Layout::of(stored.keys());
+        check(
+            &description.config,
+            layout.shapes(&stored),
+            &layout,
+            &storage,
+        )?;
         Ok(Self {
             description,
-            tensors,
+            storage,
+            layout,
         })
     }
 
@@ -69,13 +104,42 @@ impl Checkpoint {
 
 impl Source for Checkpoint {
     fn read(&mut self, name: &str) -> Result<TensorData> {
-        self.tensors.read(name)
+        self.layout.read(&self.storage, name)
     }
 }
 
+/// The file of weights in a checkpoint directory.
+fn weights_file(dir: &Path) -> Result<PathBuf> {
+    let paths = WEIGHTS_FILES.iter().map(|name| dir.join(name));
+    let found = paths.into_iter().find(|path| path.exists());
+    found.ok_or_else(|| Error::Model {
+        name: dir.display().to_string(),
+        reason: format!("has no weights; wanted one of {}", WEIGHTS_FILES.join(", ")),
+    })
+}
+
+/// What the checkpoint in one file is.
+pub(super) fn describe_file(path: &Path, storage: &Storage) -> Result<Description> {
+    let dir = path.parent().unwrap_or(Path::new(""));
+    if [CONFIG_FILE, HF_CONFIG_FILE]
+        .iter()
+        .any(|name| dir.join(name).exists())
+    {
+        return Description::open(dir);
+    }
+    let stored = storage.shapes();
+    let origin = path.display().to_string();
+    let config = shapes::architecture(&origin, &Layout::of(stored.keys()).shapes(&stored))?;
+    Description::openai(&origin, config)
+}
+
 /// Checks names and shapes against the architecture's table, then every number.
-fn check(config: &ClipConfig, tensors: &TensorFile) -> Result<()> {
-    let mut found = tensors.shapes();
+fn check(
+    config: &ClipConfig,
+    mut found: BTreeMap<String, Vec<usize>>,
+    layout: &Layout,
+    storage: &Storage,
+) -> Result<()> {
     let mut problems = Vec::new();
     for parameter in parameters(config) {
         match found.remove(&parameter.name) {
@@ -84,7 +148,7 @@ fn check(config: &ClipConfig, tensors: &TensorFile) -> Result<()> {
                 "`{}` is {shape:?}, wanted {:?}",
                 parameter.name, parameter.shape
             )),
-            Some(_) => match tensors.read(&parameter.name) {
+            Some(_) => match layout.read(storage, &parameter.name) {
                 Ok(data) => {
                     let values = data.as_slice::<f32>().unwrap_or_default();
                     problems.extend(check_values(&parameter.name, values));
@@ -94,13 +158,11 @@ fn check(config: &ClipConfig, tensors: &TensorFile) -> Result<()> {
             },
         }
     }
-    // PyTorch counts batches in every batch norm; nothing depends on it.
-    found.retain(|name, _| !name.ends_with(".num_batches_tracked"));
     problems.extend(found.keys().map(|name| format!("`{name}` is unexpected")));
     match problems.is_empty() {
         true => Ok(()),
         false => Err(Error::Mismatch {
-            path: tensors.path().to_owned(),
+            path: storage.path().to_owned(),
             problems,
         }),
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::storage::Storage;
 use super::{Checkpoint, Description, TensorFile};
 use crate::Result;
 
@@ -18,7 +19,7 @@ macro_rules! file {
 pub(super) fn open() -> Result<Checkpoint> {
     let name = "default/open_clip_model.safetensors";
     let tensors = TensorFile::from_static(name, file!("open_clip_model.safetensors"))?;
-    Checkpoint::new(description()?, tensors)
+    Checkpoint::new(description()?, Storage::Safetensors(tensors))
 }
 
 /// All of it but the tensors.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::checkpoint::describe_file;
+use super::storage::Storage;
 use super::{Checkpoint, DEFAULT_MODEL, Description, default};
 use crate::image::Preprocess;
 use crate::model::ClipConfig;
@@ -54,6 +56,9 @@ pub fn describe(model: &str) -> Result<Description> {
     }
     if path.is_file() && path.extension().is_some_and(|e| e == "json") {
         return from_architecture(model, &fs_err::read(path).map_err(Error::Io)?);
+    }
+    if path.is_file() {
+        return describe_file(path, &Storage::open(path)?);
     }
     // Nothing is there: this says what there could be.
     Checkpoint::named(model).map(|checkpoint| checkpoint.description().clone())

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::config::{ConfigFile, preprocess_from_json};
-use super::{CONFIG_FILE, TOKENIZER_FILE};
-use crate::image::Preprocess;
+use super::{CONFIG_FILE, HF_CONFIG_FILE, TOKENIZER_FILE, hf};
+use crate::image::{Order, Preprocess};
 use crate::model::ClipConfig;
 use crate::text::{SpecialTokens, Tokenizer};
 use crate::{Error, Result};
@@ -30,8 +30,9 @@ impl Description {
     /// [`Error::Io`] for a file that can't be read, [`Error::Config`] and [`Error::Tokenizer`] for
     /// one that can't be followed.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
-        let config = dir.as_ref().join(CONFIG_FILE);
-        let tokenizer = dir.as_ref().join(TOKENIZER_FILE);
+        let dir = dir.as_ref();
+        let config = dir.join(CONFIG_FILE);
+        let tokenizer = dir.join(TOKENIZER_FILE);
         let tokenizer = match tokenizer.exists() {
             true => Some((
                 tokenizer.clone(),
@@ -39,11 +40,71 @@ impl Description {
             )),
             false => None,
         };
+        if !config.exists() && dir.join(HF_CONFIG_FILE).exists() {
+            return Self::open_hf(dir, tokenizer);
+        }
         Self::parse(
             &config,
             &fs_err::read(&config).map_err(Error::Io)?,
             tokenizer,
         )
+    }
+
+    /// Reads what a directory of transformers' has.
+    fn open_hf(dir: &Path, tokenizer: Option<(PathBuf, Vec<u8>)>) -> Result<Self> {
+        let path = dir.join(HF_CONFIG_FILE);
+        let origin = path.display().to_string();
+        let config = hf::architecture(&origin, &fs_err::read(&path).map_err(Error::Io)?)?;
+        let side = config.vision_cfg.image_size;
+        let path = dir.join("preprocessor_config.json");
+        let preprocess = match path.exists() {
+            true => {
+                let json = fs_err::read(&path).map_err(Error::Io)?;
+                hf::preprocess(&path.display().to_string(), &json, side)?
+            }
+            false => Preprocess {
+                order: Order::RgbFirst,
+                ..Preprocess::openai(side)
+            },
+        };
+        let tokenizer = match tokenizer {
+            Some((path, bytes)) => {
+                let tokenizer = Tokenizer::from_json(&bytes);
+                tokenizer.map_err(|source| Error::Tokenizer { path, source })?
+            }
+            None => openai_tokenizer(&config)?,
+        };
+        Self::assemble(&origin, config, preprocess, tokenizer)
+    }
+
+    /// A checkpoint without any file beside it: OpenAI's preprocessing and vocabulary.
+    pub(super) fn openai(origin: &str, config: ClipConfig) -> Result<Self> {
+        let preprocess = Preprocess::openai(config.vision_cfg.image_size);
+        let tokenizer = openai_tokenizer(&config)?;
+        Self::assemble(origin, config, preprocess, tokenizer)
+    }
+
+    fn assemble(
+        origin: &str,
+        config: ClipConfig,
+        preprocess: Preprocess,
+        tokenizer: Tokenizer,
+    ) -> Result<Self> {
+        match tokenizer.vocab_size() == config.text_cfg.vocab_size {
+            true => Ok(Self {
+                config,
+                preprocess,
+                tokenizer,
+            }),
+            false => Err(Error::Config {
+                origin: origin.into(),
+                reason: format!(
+                    "the vocabulary has {} entries, and its tokenizer {}",
+                    config.text_cfg.vocab_size,
+                    tokenizer.vocab_size()
+                ),
+            }),
+        }
     }
 
     /// Reads the contents of `open_clip_config.json`, and of `tokenizer.json` if there is one; the
@@ -67,6 +128,12 @@ impl Description {
             tokenizer,
         })
     }
+}
+
+/// CLIP's tokenizer, with as many of its merges as the vocabulary has room for.
+fn openai_tokenizer(config: &ClipConfig) -> Result<Tokenizer> {
+    let entries = config.text_cfg.vocab_size;
+    Ok(Tokenizer::with_vocab_size(entries, SpecialTokens::OpenAi)?)
 }
 
 /// The tokenizer of a checkpoint: its own file where the configuration says so, else CLIP's

@@ -11,9 +11,14 @@ mod config;
 mod default;
 mod describe;
 mod description;
+mod hf;
+mod layout;
+mod shapes;
+mod storage;
 mod tensors;
 #[cfg(test)]
 mod tests;
+mod torch;
 mod write;
 
 pub use checkpoint::Checkpoint;
@@ -28,5 +33,7 @@ pub use write::{write_checkpoint, write_tensors};
 pub const WEIGHTS_FILE: &str = "open_clip_model.safetensors";
 /// The file of architecture and preprocessing in a checkpoint directory.
 pub const CONFIG_FILE: &str = "open_clip_config.json";
+/// The file of architecture in a directory of transformers'.
+pub const HF_CONFIG_FILE: &str = "config.json";
 /// The file of the tokenizer, where it is not CLIP's standard one.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";

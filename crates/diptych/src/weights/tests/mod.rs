@@ -1,5 +1,8 @@
 //! Checkpoints: what is written opens, and what is damaged is refused by name.
 
+mod layouts;
+mod torch;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

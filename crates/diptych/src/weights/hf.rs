@@ -1,0 +1,299 @@
+//! The configuration files of a `CLIPModel` of Hugging Face's transformers.
+//!
+//! Sources: `CLIPConfig` in transformers' `configuration_clip.py` and `CLIPImageProcessor` in its
+//! `image_processing_clip.py`, 5.23; a field that is missing has the class's default.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::image::{Interpolation, Order, Preprocess, ResizeMode};
+use crate::model::ClipConfig;
+use crate::{Error, Result};
+
+/// `config.json`, as far as it bears on the architecture; its other fields are transformers' own.
+#[derive(Deserialize)]
+struct ConfigFile {
+    #[serde(default)]
+    model_type: Option<String>,
+    #[serde(default = "default_projection")]
+    projection_dim: usize,
+    #[serde(default)]
+    text_config: Option<Value>,
+    #[serde(default)]
+    vision_config: Option<Value>,
+    /// What old files have instead of the two above, or beside them; then these count.
+    #[serde(default)]
+    text_config_dict: Option<Value>,
+    #[serde(default)]
+    vision_config_dict: Option<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct TextFile {
+    vocab_size: usize,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    max_position_embeddings: usize,
+    hidden_act: String,
+    layer_norm_eps: f64,
+    eos_token_id: Option<u32>,
+}
+
+impl Default for TextFile {
+    fn default() -> Self {
+        Self {
+            vocab_size: 49_408,
+            hidden_size: 512,
+            intermediate_size: 2048,
+            num_hidden_layers: 12,
+            num_attention_heads: 8,
+            max_position_embeddings: 77,
+            hidden_act: "quick_gelu".into(),
+            layer_norm_eps: 1e-5,
+            eos_token_id: Some(49_407),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct VisionFile {
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    num_channels: usize,
+    image_size: usize,
+    patch_size: usize,
+    hidden_act: String,
+    layer_norm_eps: f64,
+}
+
+impl Default for VisionFile {
+    fn default() -> Self {
+        Self {
+            hidden_size: 768,
+            intermediate_size: 3072,
+            num_hidden_layers: 12,
+            num_attention_heads: 12,
+            num_channels: 3,
+            image_size: 224,
+            patch_size: 32,
+            hidden_act: "quick_gelu".into(),
+            layer_norm_eps: 1e-5,
+        }
+    }
+}
+
+fn default_projection() -> usize {
+    512
+}
+
+/// The architecture that a `config.json` describes.
+///
+/// # Errors
+/// [`Error::Config`] naming `origin` and the field that can't be followed.
+pub(super) fn architecture(origin: &str, json: &[u8]) -> Result<ClipConfig> {
+    let refuse = |reason: String| Error::Config {
+        origin: origin.into(),
+        reason,
+    };
+    let file: ConfigFile = serde_json::from_slice(json).map_err(|e| refuse(e.to_string()))?;
+    match file.model_type.as_deref() {
+        Some("clip") => {}
+        Some(other) => {
+            return Err(refuse(format!(
+                "`model_type` is `{other}`, and of transformers' models only `clip` is supported"
+            )));
+        }
+        None => return Err(refuse("there is no `model_type`, wanted `clip`".into())),
+    }
+    let part = |name: &str, value: Option<Value>, old: Option<Value>| {
+        let mut part = value.filter(|v| !v.is_null()).unwrap_or_else(|| json!({}));
+        if let (Some(part), Some(Value::Object(old))) = (part.as_object_mut(), old) {
+            part.extend(old);
+        }
+        (name.to_owned(), part)
+    };
+    let (name, text) = part("text_config", file.text_config, file.text_config_dict);
+    let text: TextFile =
+        serde_json::from_value(text).map_err(|e| refuse(format!("`{name}`: {e}")))?;
+    let (name, vision) = part("vision_config", file.vision_config, file.vision_config_dict);
+    let vision: VisionFile =
+        serde_json::from_value(vision).map_err(|e| refuse(format!("`{name}`: {e}")))?;
+
+    let quick_gelu = match [text.hidden_act.as_str(), &vision.hidden_act] {
+        ["quick_gelu", "quick_gelu"] => true,
+        ["gelu", "gelu"] => false,
+        acts => {
+            return Err(refuse(format!(
+                "`hidden_act` is {acts:?} in the towers, wanted quick_gelu or gelu in both"
+            )));
+        }
+    };
+    for (tower, epsilon) in [
+        ("text", text.layer_norm_eps),
+        ("vision", vision.layer_norm_eps),
+    ] {
+        if (epsilon - 1e-5).abs() > 1e-9 {
+            return Err(refuse(format!(
+                "`{tower}_config.layer_norm_eps` is {epsilon}, and only 1e-5 is supported"
+            )));
+        }
+    }
+    if vision.num_channels != 3 {
+        return Err(refuse(format!(
+            "`vision_config.num_channels` is {}, wanted 3",
+            vision.num_channels
+        )));
+    }
+    // The text is read at its highest id, which is the end token. Old files say 2 and mean that.
+    let last = text.vocab_size.saturating_sub(1);
+    if text
+        .eos_token_id
+        .is_some_and(|id| id != 2 && id as usize != last)
+    {
+        return Err(refuse(format!(
+            "`text_config.eos_token_id` is {:?}, wanted the last of the vocabulary, {last}",
+            text.eos_token_id
+        )));
+    }
+    if vision.num_attention_heads == 0 || vision.hidden_size % vision.num_attention_heads != 0 {
+        return Err(refuse(format!(
+            "`vision_config.hidden_size` {} is not shared evenly by {} heads",
+            vision.hidden_size, vision.num_attention_heads
+        )));
+    }
+    // open_clip's configurations have a ratio, by which a width is multiplied and cut off.
+    let ratio = |inner: usize, width: usize| {
+        let ratio = inner as f64 / width.max(1) as f64;
+        match (width as f64 * ratio) as usize == inner {
+            true => ratio,
+            false => (inner as f64 + 0.5) / width.max(1) as f64,
+        }
+    };
+    let config = json!({
+        "embed_dim": file.projection_dim,
+        "quick_gelu": quick_gelu,
+        "vision_cfg": {
+            "image_size": vision.image_size,
+            "layers": vision.num_hidden_layers,
+            "width": vision.hidden_size,
+            "head_width": vision.hidden_size / vision.num_attention_heads,
+            "patch_size": vision.patch_size,
+            "mlp_ratio": ratio(vision.intermediate_size, vision.hidden_size),
+        },
+        "text_cfg": {
+            "context_length": text.max_position_embeddings,
+            "vocab_size": text.vocab_size,
+            "width": text.hidden_size,
+            "heads": text.num_attention_heads,
+            "layers": text.num_hidden_layers,
+            "mlp_ratio": ratio(text.intermediate_size, text.hidden_size),
+        },
+    });
+    ClipConfig::from_json(origin, config)
+}
+
+/// `preprocessor_config.json`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ProcessorFile {
+    size: Option<Size>,
+    crop_size: Option<Size>,
+    do_resize: Option<bool>,
+    do_center_crop: Option<bool>,
+    do_rescale: Option<bool>,
+    do_normalize: Option<bool>,
+    resample: Option<u8>,
+    rescale_factor: Option<f64>,
+    image_mean: Option<[f32; 3]>,
+    image_std: Option<[f32; 3]>,
+}
+
+/// A side, or sides by name.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum Size {
+    Side(usize),
+    Shortest { shortest_edge: usize },
+    Sides { height: usize, width: usize },
+}
+
+/// The preprocessing that a `preprocessor_config.json` describes, for pictures of `side` pixels.
+///
+/// # Errors
+/// [`Error::Config`] naming `origin` and the field that can't be followed.
+pub(super) fn preprocess(origin: &str, json: &[u8], side: usize) -> Result<Preprocess> {
+    let refuse = |reason: String| Error::Config {
+        origin: origin.into(),
+        reason,
+    };
+    let file: ProcessorFile = serde_json::from_slice(json).map_err(|e| refuse(e.to_string()))?;
+    for (field, value) in [
+        ("do_resize", file.do_resize),
+        ("do_rescale", file.do_rescale),
+        ("do_normalize", file.do_normalize),
+    ] {
+        if value == Some(false) {
+            return Err(refuse(format!("`{field}` is false, wanted true")));
+        }
+    }
+    if file
+        .rescale_factor
+        .is_some_and(|f| (f * 255.0 - 1.0).abs() > 1e-6)
+    {
+        return Err(refuse(format!(
+            "`rescale_factor` is {:?}, wanted 1 / 255",
+            file.rescale_factor
+        )));
+    }
+    let crops = file.do_center_crop != Some(false);
+    let resize_mode = match file.size {
+        Some(Size::Sides { height, width }) if [height, width] == [side; 2] => ResizeMode::Squash,
+        Some(Size::Side(s) | Size::Shortest { shortest_edge: s }) if s == side && crops => {
+            ResizeMode::Shortest
+        }
+        None if crops => ResizeMode::Shortest,
+        _ => {
+            return Err(refuse(format!(
+                "`size` is not the image tower's {side}, or pictures are not cropped to it"
+            )));
+        }
+    };
+    let crop = match file.crop_size {
+        Some(Size::Side(s) | Size::Shortest { shortest_edge: s }) => [s, s],
+        Some(Size::Sides { height, width }) => [height, width],
+        None => [side, side],
+    };
+    if crops && crop != [side, side] {
+        return Err(refuse(format!(
+            "`crop_size` is {crop:?}, but the image tower takes {side}"
+        )));
+    }
+    let interpolation = match file.resample {
+        None | Some(3) => Interpolation::Bicubic,
+        Some(2) => Interpolation::Bilinear,
+        Some(other) => {
+            return Err(refuse(format!(
+                "`resample` is {other}, wanted 2 (bilinear) or 3 (bicubic)"
+            )));
+        }
+    };
+    let openai = Preprocess::openai(side);
+    let std = file.image_std.unwrap_or(openai.std);
+    if std.iter().any(|s| !s.is_finite() || *s <= 0.0) {
+        return Err(refuse(format!("`image_std` is {std:?}, wanted above 0")));
+    }
+    Ok(Preprocess {
+        mean: file.image_mean.unwrap_or(openai.mean),
+        std,
+        interpolation,
+        resize_mode,
+        order: Order::RgbFirst,
+        ..openai
+    })
+}

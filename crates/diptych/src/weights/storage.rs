@@ -1,0 +1,148 @@
+//! Files of named tensors, whatever wrote them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::TensorData;
+use serde::Deserialize;
+
+use super::TensorFile;
+use super::torch::TorchFile;
+use crate::{Error, Result};
+
+/// An open file of named tensors, or several that belong together.
+pub(super) enum Storage {
+    Safetensors(TensorFile),
+    Torch(TorchFile),
+    /// Files, and which of them has each tensor.
+    Shards(Vec<Storage>, BTreeMap<String, usize>),
+}
+
+/// `model.safetensors.index.json`, as transformers writes it.
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// Shards that an index may name.
+const MAX_SHARDS: usize = 1000;
+
+/// Bytes that an index may have.
+const MAX_INDEX_BYTES: u64 = 64 << 20;
+
+impl Storage {
+    /// Opens a file of tensors by what is in it, whatever it is called; or an index of such files.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it can't be read, [`Error::Tensors`] if it is no whole file of tensors.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        if path.extension().is_some_and(|e| e == "json") {
+            return Self::open_index(path);
+        }
+        let mut magic = [0; 2];
+        let mut file = fs_err::File::open(path).map_err(Error::Io)?;
+        let refuse = |reason: &str| {
+            Err(Error::Tensors {
+                path: path.to_owned(),
+                reason: reason.into(),
+            })
+        };
+        if std::io::Read::read_exact(&mut file, &mut magic).is_err() {
+            return refuse("it has less than two bytes, so there are no tensors in it");
+        }
+        match magic {
+            [b'P', b'K'] => Ok(Self::Torch(TorchFile::open(path)?)),
+            // A pickle of protocol 2 and nothing around it.
+            [0x80, 2] => refuse(
+                "a file of PyTorch's from before version 1.6; load it there and save it again",
+            ),
+            _ => Ok(Self::Safetensors(TensorFile::open(path)?)),
+        }
+    }
+
+    fn open_index(path: &Path) -> Result<Self> {
+        let refuse = |reason: String| Error::Config {
+            origin: path.display().to_string(),
+            reason,
+        };
+        let len = fs_err::metadata(path).map_err(Error::Io)?.len();
+        if len > MAX_INDEX_BYTES {
+            return Err(refuse(format!(
+                "an index of {len} bytes, wanted at most {MAX_INDEX_BYTES}"
+            )));
+        }
+        let text = fs_err::read(path).map_err(Error::Io)?;
+        let index: Index = serde_json::from_slice(&text).map_err(|e| refuse(e.to_string()))?;
+        let mut names: Vec<&String> = index.weight_map.values().collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() > MAX_SHARDS {
+            return Err(refuse(format!(
+                "{} shards, wanted at most {MAX_SHARDS}",
+                names.len()
+            )));
+        }
+        let open = |name: &&String| {
+            // A shard lies beside its index; a name that leads elsewhere is not followed.
+            let is_plain = Path::new(name)
+                .file_name()
+                .is_some_and(|n| n == name.as_str());
+            match is_plain && !name.ends_with(".json") {
+                true => Self::open(&path.with_file_name(name)),
+                false => Err(refuse(format!(
+                    "`{name}` is not the name of a shard beside it"
+                ))),
+            }
+        };
+        let shards = names.iter().map(open).collect::<Result<Vec<_>>>()?;
+        let mut places = BTreeMap::new();
+        for (tensor, name) in &index.weight_map {
+            if let Ok(shard) = names.binary_search(&name) {
+                places.insert(tensor.clone(), shard);
+            }
+        }
+        Ok(Self::Shards(shards, places))
+    }
+
+    /// The path, for messages: of the first file, if there are several.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Safetensors(file) => file.path(),
+            Self::Torch(file) => file.path(),
+            Self::Shards(shards, _) => shards.first().map_or(Path::new(""), Self::path),
+        }
+    }
+
+    /// Every tensor's name and shape.
+    pub(super) fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
+        match self {
+            Self::Safetensors(file) => file.shapes(),
+            Self::Torch(file) => file.shapes(),
+            Self::Shards(shards, places) => {
+                let shapes: Vec<_> = shards.iter().map(Self::shapes).collect();
+                let named = places.iter().filter_map(|(name, &shard)| {
+                    Some((name.clone(), shapes[shard].get(name)?.clone()))
+                });
+                named.collect()
+            }
+        }
+    }
+
+    /// Reads the tensor `name` as f32.
+    ///
+    /// # Errors
+    /// [`Error::Tensors`] if there is none, or its numbers are not floating-point.
+    pub(super) fn read(&self, name: &str) -> Result<TensorData> {
+        match self {
+            Self::Safetensors(file) => file.read(name),
+            Self::Torch(file) => file.read(name),
+            Self::Shards(shards, places) => match places.get(name) {
+                Some(&shard) => shards[shard].read(name),
+                None => Err(Error::Tensors {
+                    path: self.path().to_owned(),
+                    reason: format!("no shard has a tensor `{name}`"),
+                }),
+            },
+        }
+    }
+}

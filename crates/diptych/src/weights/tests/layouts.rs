@@ -1,0 +1,163 @@
+//! Checkpoints in every layout open by their path alone and compute what the libraries that wrote
+//! them do (`parity/checkpoints.py`; versions beside them).
+
+use super::*;
+use crate::Embeddings;
+use crate::golden::{Golden, max_difference};
+use crate::image::Pixels;
+use crate::text::{Overflow, Tokens};
+
+/// Opens `golden/layouts/{folder}/{checkpoint}` and compares with the folder's record.
+fn agrees(group: &str, checkpoint: &str) {
+    let group = format!("layouts/{group}");
+    let golden = Golden::open(&group, "expected.safetensors");
+    let name = format!("{group}/{checkpoint}");
+    let clip = Clip::open(folder(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+
+    let side = clip.config().vision_cfg.image_size;
+    let pictures: Vec<u8> = golden.f32("pictures").iter().map(|&v| v as u8).collect();
+    let mut pixels = vec![0.0; pictures.len()];
+    let picture = 3 * side * side;
+    for (rgb, out) in pictures
+        .chunks_exact(picture)
+        .zip(pixels.chunks_exact_mut(picture))
+    {
+        clip.preprocess().normalise_into(rgb, out);
+    }
+    let pixels = Pixels::from_vec(side, pixels).unwrap();
+    let images = clip.encode_images(&pixels).unwrap();
+    let want = golden.f32("image_embeddings");
+    let off = max_difference(images.as_slice(), &want);
+    assert!(off < 1e-5, "{name}: pictures are off by {off:e}");
+
+    let context_length = clip.config().text_cfg.context_length;
+    let ids = golden.ids("ids", context_length);
+    let tokens = Tokens::from_rows(&ids, context_length).unwrap();
+    let texts = clip.text_features(&tokens).unwrap();
+    let texts = Embeddings::from_features(clip.config().embed_dim, texts);
+    let off = max_difference(texts.as_slice(), &golden.f32("text_embeddings"));
+    assert!(off < 1e-5, "{name}: texts are off by {off:e}");
+
+    // Its own tokenizer, or as many of CLIP's merges as it has room for, gives the same ids.
+    let strings = fs_err::read_to_string(folder(&group).join("texts.json")).unwrap();
+    let strings: Vec<String> = serde_json::from_str(&strings).unwrap();
+    let own = clip.tokens(&strings, Overflow::Truncate).unwrap();
+    let own: Vec<Vec<u32>> = own
+        .rows()
+        .zip(own.lengths())
+        .map(|(row, &n)| row[..n].to_vec())
+        .collect();
+    assert_eq!(own, ids, "{name}: ids");
+}
+
+#[test]
+fn openais_archives_and_state_dicts_open() {
+    agrees("openai-vit", "script.pt");
+    agrees("openai-vit", "state_dict.pt");
+    agrees("openai-rn", "script.pt");
+}
+
+#[test]
+fn directories_of_transformers_open() {
+    agrees("hf", "safetensors");
+    agrees("hf", "sharded");
+    agrees("hf", "bin");
+    // A file beside its configuration is the directory.
+    agrees("hf", "safetensors/model.safetensors");
+    agrees("hf", "sharded/model.safetensors.index.json");
+}
+
+#[test]
+fn directories_of_open_clip_open_whatever_their_weights_are_in() {
+    agrees("open-clip", "bin");
+    agrees("open-clip", "pth");
+    agrees("open-clip", "custom-text");
+}
+
+/// A copy of a golden directory with one file's text changed.
+fn changed(dir: &str, file: &str, change: impl FnOnce(&str) -> String) -> String {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs_err::read_dir(folder(dir)).unwrap() {
+        let entry = entry.unwrap();
+        fs_err::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    let path = copy.path().join(file);
+    let text = fs_err::read_to_string(&path).unwrap();
+    let new = change(&text);
+    assert_ne!(new, text);
+    fs_err::write(&path, new).unwrap();
+    message(Checkpoint::open(copy.path()))
+}
+
+#[test]
+fn configurations_that_mean_another_model_are_refused_by_field() {
+    let config = |from: &str, to: &str| {
+        changed("layouts/hf/safetensors", "config.json", |text| {
+            text.replace(from, to)
+        })
+    };
+    for (from, to, wanted) in [
+        (
+            "\"model_type\": \"clip\",",
+            "\"model_type\": \"blip\",",
+            "`blip`",
+        ),
+        (
+            "\"hidden_act\": \"quick_gelu\"",
+            "\"hidden_act\": \"relu\"",
+            "`hidden_act`",
+        ),
+        (
+            "\"layer_norm_eps\": 1e-05",
+            "\"layer_norm_eps\": 1e-06",
+            "layer_norm_eps",
+        ),
+        ("\"patch_size\": 4", "\"patch_size\": 8", "conv1.weight"),
+        (
+            "\"num_hidden_layers\": 2",
+            "\"num_hidden_layers\": 3",
+            "resblocks.2",
+        ),
+        (
+            "\"projection_dim\": 24",
+            "\"projection_dim\": 25",
+            "text_projection",
+        ),
+    ] {
+        let message = config(from, to);
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
+#[test]
+fn shards_lie_beside_their_index() {
+    for name in [
+        "../model-00002-of-00003.safetensors",
+        "/etc/passwd",
+        "",
+        "none",
+        "a.json",
+    ] {
+        let message = changed(
+            "layouts/hf/sharded",
+            "model.safetensors.index.json",
+            |text| text.replace("model-00002-of-00003.safetensors", name),
+        );
+        assert!(
+            message.contains("shard") || message.contains("none"),
+            "{name}: {message}"
+        );
+    }
+}
+
+#[test]
+fn a_directory_without_weights_says_what_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = folder("layouts/hf/safetensors").join("config.json");
+    fs_err::copy(config, dir.path().join("config.json")).unwrap();
+    let message = message(Checkpoint::open(dir.path()));
+    assert!(
+        message.contains("has no weights; wanted one of"),
+        "{message}"
+    );
+}

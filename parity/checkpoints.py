@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Checkpoints in every layout that people have, tiny, with what the libraries that wrote them compute.
+
+`--write-golden` makes `crates/diptych/tests/golden/layouts/NAME/`: checkpoints, and one
+`expected.safetensors` a folder (all checkpoints in a folder have the same weights):
+
+| folder       | checkpoints                                                   | reference            |
+| openai-vit   | script.pt (TorchScript), state_dict.pt                        | OpenAI's clip 1.0.1  |
+| openai-rn    | script.pt                                                     | OpenAI's clip 1.0.1  |
+| hf           | safetensors/, sharded/, bin/                                  | transformers         |
+| open-clip    | custom-text/ (safetensors, GELU), bin/, pth/                  | open_clip            |
+
+`expected.safetensors` has `pictures` (u8 [N, S, S, 3]), `ids` and unit `image_embeddings`, `text_embeddings`.
+Weights are rounded to f16 before anything is computed, so files in f16 and in f32 hold the same numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import towers  # Sets the environment that keeps the libraries from downloading.
+
+import numpy as np
+import open_clip
+import torch
+from transformers import CLIPConfig, CLIPModel
+
+
+
+def openai_model() -> Any:
+    """OpenAI's `clip/model.py`; its package imports what newer setuptools no longer has."""
+    package = importlib.util.find_spec("clip").submodule_search_locations[0]
+    spec = importlib.util.spec_from_file_location("openai_clip_model", Path(package) / "model.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # TorchScript looks it up.
+    spec.loader.exec_module(module)
+    return module
+
+
+openai = openai_model()
+GOLDEN = towers.GOLDEN / "layouts"
+VOCAB = 512 + towers.TINY_MERGES + 2
+TEXTS = towers.TEXTS
+
+
+def ids(context_length: int) -> torch.Tensor:
+    """The texts' ids in a vocabulary of the first merges: start, text, end, zeros."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        cfg = towers.write_tokenizer(Path(folder), towers.TINY_MERGES, context_length)
+        tokenizer = open_clip.tokenizer.HFTokenizer(
+            folder, context_length=context_length, **cfg["tokenizer_kwargs"]
+        )
+        return tokenizer(TEXTS)
+
+
+@torch.no_grad()
+def to_f16(model: torch.nn.Module) -> None:
+    for tensor in model.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(tensor.half())
+
+
+@torch.no_grad()
+def record(folder: Path, encode: Callable[[torch.Tensor, torch.Tensor], tuple], side: int, context: int) -> None:
+    """Writes what `encode` makes of the pictures and texts, unit vectors."""
+    pictures = towers.draw_pictures(6, side, 5)
+    tokens = ids(context)
+    image, text = (f / f.norm(dim=-1, keepdim=True) for f in encode(towers.normalise(pictures), tokens))
+    for what, embeddings in (("pictures", image), ("texts", text)):
+        cosine = towers.highest_cosine(embeddings)
+        print(f"{folder.name}: highest cosine between two {what} {cosine:.3f}", file=sys.stderr)
+        assert cosine < towers.MAX_COSINE
+    towers.save_tensors(
+        folder / "expected.safetensors",
+        {"pictures": torch.from_numpy(np.stack(pictures)), "ids": tokens, "image_embeddings": image.float(), "text_embeddings": text.float()},
+    )
+    towers.write_json(folder / "texts.json", TEXTS)
+
+
+def fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def prepared(model: torch.nn.Module, side: int, context: int, seed: int, resnet: bool = False) -> torch.nn.Module:
+    """`model` with weights that matter, each a number in f16."""
+    pixels = towers.normalise(towers.draw_pictures(6, side, 5))
+    tokens = ids(context)
+    towers.randomise(model, seed, 2.5, gain=1.4 if resnet else 1.6, shift=0.25)
+    towers.calibrate(model.eval(), pixels, shift=0.3, seed=seed)
+    towers.spread(model, pixels, tokens)
+    to_f16(model)
+    return model.eval()
+
+
+def write_openai(name: str, side: int, vision: dict[str, Any], seed: int) -> None:
+    folder = fresh(GOLDEN / name)
+    context, width = 12, 64
+    arguments = dict(
+        embed_dim=24, image_resolution=side, context_length=context, vocab_size=VOCAB,
+        transformer_width=width, transformer_heads=width // 64, transformer_layers=1, **vision,
+    )
+    model = prepared(openai.CLIP(**arguments), side, context, seed, resnet=not vision["vision_patch_size"])
+    half = copy.deepcopy(model)
+    openai.convert_weights(half)  # As OpenAI's files are: matrices in f16, the rest in f32.
+    pixels, tokens = torch.zeros(2, 3, side, side), ids(context)[:2]
+    # Traced in f32, which the CPU can run; then the parameters become what OpenAI's files hold.
+    script = torch.jit.trace_module(
+        model, {"forward": (pixels, tokens), "encode_image": (pixels,), "encode_text": (tokens,)}
+    )
+    for (_, parameter), (_, wanted) in zip(script.named_parameters(), half.named_parameters(), strict=True):
+        parameter.data = wanted.data.clone()
+    script.save(str(folder / "script.pt"))
+    if vision["vision_patch_size"]:
+        state = half.state_dict()
+        state |= {"input_resolution": torch.tensor(side), "context_length": torch.tensor(context), "vocab_size": torch.tensor(VOCAB)}
+        torch.save(state, folder / "state_dict.pt")
+    reference = openai.build_model(torch.jit.load(str(folder / "script.pt")).state_dict()).float()
+    record(folder, lambda p, t: (reference.encode_image(p), reference.encode_text(t)), side, context)
+
+
+def write_hf() -> None:
+    folder = fresh(GOLDEN / "hf")
+    side, context = 16, 12
+    config = CLIPConfig(
+        projection_dim=24,
+        text_config=dict(vocab_size=VOCAB, hidden_size=32, intermediate_size=80, num_hidden_layers=2, num_attention_heads=4,
+                         max_position_embeddings=context, hidden_act="quick_gelu", eos_token_id=2, bos_token_id=0, pad_token_id=1),
+        vision_config=dict(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=3,
+                           image_size=side, patch_size=4, hidden_act="quick_gelu"),
+    )
+    model = CLIPModel(config).eval()
+    g = torch.Generator().manual_seed(4)
+    with torch.no_grad():
+        for name, tensor in model.state_dict().items():
+            if not tensor.is_floating_point() or name == "logit_scale":
+                continue
+            if "embedding" in name and "patch" not in name:
+                tensor.copy_(0.5 * torch.randn(tensor.shape, generator=g))
+            elif tensor.ndim >= 2:
+                tensor.copy_(1.6 * tensor[0].numel() ** -0.5 * torch.randn(tensor.shape, generator=g))
+            elif name.endswith("bias"):
+                tensor.copy_(0.2 * torch.randn(tensor.shape, generator=g))
+            else:
+                tensor.copy_(1 + 0.2 * torch.randn(tensor.shape, generator=g))
+
+    def encode(p: torch.Tensor, t: torch.Tensor) -> tuple:
+        # The projections themselves: what the getters return has changed between versions.
+        image = model.visual_projection(model.vision_model(pixel_values=p).pooler_output)
+        text = model.text_projection(model.text_model(input_ids=t).pooler_output)
+        return image, text
+
+    with torch.no_grad():
+        pixels, tokens = towers.normalise(towers.draw_pictures(6, side, 5)), ids(context)
+        for features, projection in zip(encode(pixels, tokens), (model.visual_projection, model.text_projection)):
+            _, s, vt = torch.linalg.svd(features, full_matrices=False)
+            even = torch.eye(features.shape[1]) - vt.T @ torch.diag(1 - (s[-1] / s).sqrt()) @ vt
+            projection.weight.copy_(even @ projection.weight)
+    to_f16(model)
+    record(folder, encode, side, context)
+    model.half()
+    model.save_pretrained(folder / "safetensors")
+    model.save_pretrained(folder / "sharded", max_shard_size="60KB")
+    (folder / "bin").mkdir()
+    shutil.copy(folder / "safetensors" / "config.json", folder / "bin")
+    # As transformers 4 wrote it, position ids included.
+    state = model.state_dict() | {"text_model.embeddings.position_ids": torch.arange(context)[None]}
+    torch.save(state, folder / "bin" / "pytorch_model.bin")
+    processor = {"crop_size": side, "do_center_crop": True, "do_normalize": True, "do_resize": True, "resample": 3, "size": side,
+                 "image_mean": list(open_clip.OPENAI_DATASET_MEAN), "image_std": list(open_clip.OPENAI_DATASET_STD)}
+    towers.write_json(folder / "bin" / "preprocessor_config.json", processor)
+
+
+def write_open_clip() -> None:
+    folder = fresh(GOLDEN / "open-clip")
+    side, context = 16, 12
+    model_cfg = {
+        "embed_dim": 24,
+        "vision_cfg": {"image_size": side, "patch_size": 4, "layers": 2, "width": 48, "head_width": 16},
+        "text_cfg": {"context_length": context, "vocab_size": VOCAB, "width": 32, "heads": 4, "layers": 2},
+    }
+    model = prepared(open_clip.model.CLIP(**copy.deepcopy(model_cfg)), side, context, 9)
+    record(folder, lambda p, t: (model.encode_image(p), model.encode_text(t)), side, context)
+    state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
+    for name, cfg in (("bin", {}), ("pth", {}), ("custom-text", {"custom_text": True})):
+        part = folder / name
+        part.mkdir()
+        text_cfg = model_cfg["text_cfg"] | towers.write_tokenizer(part, towers.TINY_MERGES, context)
+        cfg = model_cfg | {"text_cfg": text_cfg} | cfg
+        towers.write_json(part / "open_clip_config.json", {"model_cfg": cfg, "preprocess_cfg": towers.preprocess_cfg()})
+    torch.save(state, folder / "bin" / "open_clip_pytorch_model.bin")
+    torch.save({"state_dict": {f"module.{k}": v for k, v in state.items()}}, folder / "pth" / "open_clip_pytorch_model.pth")
+    custom = open_clip.model.convert_to_custom_text_state_dict(dict(state))
+    towers.save_tensors(folder / "custom-text" / "open_clip_model.safetensors", custom)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--write-golden", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.write_golden:
+        parser.error("nothing to do; --write-golden makes the folders")
+    torch.manual_seed(0)
+    write_openai("openai-vit", 16, dict(vision_layers=1, vision_width=64, vision_patch_size=8), 7)
+    write_openai("openai-rn", 64, dict(vision_layers=(1, 2, 1, 1), vision_width=2, vision_patch_size=None), 27)
+    write_hf()
+    write_open_clip()
+    towers.write_json(GOLDEN / "versions.json", towers.versions() | {"openai-clip": "1.0.1"})
+
+
+if __name__ == "__main__":
+    main()
