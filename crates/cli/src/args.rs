@@ -9,7 +9,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
 use diptych::DeviceKind;
 use diptych::image::{Encoding, Interpolation, Order, ResizeMode};
 use diptych::train::pack::Source;
-use diptych::weights::DEFAULT_MODEL;
+use diptych::weights::{DEFAULT_MODEL, LayoutKind, Precision};
 
 /// CLIP in Rust: pictures and texts in one space
 ///
@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Train(TrainArgs),
     Pack(PackArgs),
     Models(ModelsArgs),
+    Convert(ConvertArgs),
     Demo(DemoArgs),
     Completions(CompletionsArgs),
 }
@@ -274,7 +275,11 @@ pub(crate) struct PackArgs {
 /// being two, as open_clip's model profile counts them. A checkpoint's configuration and the header
 /// of its weights are read, not the weights.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    pub(crate) show: Option<ModelsCommand>,
+
     /// Checkpoints, or folders with checkpoints up to two levels below
     /// [default: the current folder, models and runs]
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -283,6 +288,46 @@ pub(crate) struct ModelsArgs {
     /// Print one JSON object a model: name, kind, sizes, parameters and gflops of each tower
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    Show(ShowArgs),
+}
+
+/// Say what one model is, and where each of its parts came from
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Model: `default`, a checkpoint's directory or file, or an architecture such as ViT-B-32
+    #[arg(value_name = "NAME_OR_PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) model: String,
+
+    /// Print one JSON object: model_cfg, preprocess_cfg, tokenizer, parameters, gflops, weights, origins
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Write a checkpoint in another layout or number format
+///
+/// Reads every layout that `--model` takes. The result is a directory that Python's open_clip opens as
+/// `local-dir:`, or one that transformers opens as a `CLIPModel`.
+#[derive(Debug, Args)]
+pub(crate) struct ConvertArgs {
+    /// Checkpoint: `default`, or a directory or file
+    #[arg(value_name = "NAME_OR_PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) model: String,
+
+    /// Directory to write; an older checkpoint there is replaced
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+
+    /// Number format of the weights
+    #[arg(long, value_parser = one_of(DTYPES), default_value = "f32")]
+    pub(crate) dtype: Precision,
+
+    /// Whose layout
+    #[arg(long, value_parser = one_of(LAYOUTS), default_value = "open_clip")]
+    pub(crate) layout: LayoutKind,
 }
 
 /// Draw a gallery, classify and search it, and write the result as a page
@@ -314,7 +359,7 @@ pub(crate) struct CompletionsArgs {
 /// A model with weights.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// Model: `default` or a checkpoint directory
+    /// Model: `default`, or a checkpoint's directory or file
     #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]
     #[arg(default_value = DEFAULT_MODEL)]
     pub(crate) model: String,
@@ -327,7 +372,7 @@ pub(crate) struct ModelArgs {
 /// A model that needs no weights.
 #[derive(Debug, Args)]
 pub(crate) struct DescriptionArgs {
-    /// Model: `default`, a checkpoint directory, or an architecture such as ViT-B-32
+    /// Model: `default`, a checkpoint's directory or file, or an architecture such as ViT-B-32
     #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]
     #[arg(default_value = DEFAULT_MODEL)]
     pub(crate) model: String,
@@ -363,6 +408,13 @@ const SOURCES: &[(&str, Source)] = &[
     ("coco", Source::Coco),
     ("flickr", Source::Flickr),
 ];
+const DTYPES: &[(&str, Precision)] = &[
+    ("f32", Precision::F32),
+    ("f16", Precision::F16),
+    ("bf16", Precision::Bf16),
+];
+const LAYOUTS: &[(&str, LayoutKind)] =
+    &[("open_clip", LayoutKind::OpenClip), ("hf", LayoutKind::Hf)];
 const ENCODINGS: &[(&str, Encoding)] = &[
     ("jpeg", Encoding::Jpeg),
     ("png", Encoding::Png),

@@ -78,6 +78,7 @@ fn run(cli: Cli) -> Result<Status> {
         Command::Tokenize(args) => commands::tokenize::run(args),
         Command::Preprocess(args) => commands::preprocess::run(&args),
         Command::Train(args) => commands::train::run(&args),
+        Command::Convert(args) => commands::convert::run(&args),
         Command::Models(args) => commands::models::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
         Command::Pack(args) => commands::pack::run(args),

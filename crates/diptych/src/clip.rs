@@ -51,6 +51,7 @@ impl Clip {
             config,
             preprocess,
             tokenizer,
+            ..
         } = description;
         Self {
             config,

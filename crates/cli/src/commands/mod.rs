@@ -2,11 +2,13 @@
 
 pub(crate) mod classify;
 pub(crate) mod completions;
+pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod embed;
 pub(crate) mod models;
 pub(crate) mod pack;
 pub(crate) mod preprocess;
+pub(crate) mod show;
 pub(crate) mod similarity;
 pub(crate) mod tokenize;
 pub(crate) mod train;

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use diptych::model::Profile;
 use diptych::weights::{
-    CONFIG_FILE, DEFAULT_MODEL, Description, TensorFile, WEIGHTS_FILE, architectures, describe,
+    CONFIG_FILE, Checkpoint, DEFAULT_MODEL, Description, architectures, describe,
 };
 use serde::Serialize;
 
 use crate::Status;
-use crate::args::ModelsArgs;
+use crate::args::{ModelsArgs, ModelsCommand};
+use crate::commands::show;
 use crate::output::{self, Data, hinted};
 
 /// Where checkpoints are looked for when nothing is said.
@@ -72,6 +73,9 @@ impl Model {
 }
 
 pub(crate) fn run(args: &ModelsArgs) -> Result<Status> {
+    if let Some(ModelsCommand::Show(args)) = &args.show {
+        return show::run(args);
+    }
     let mut models = Vec::new();
     for name in architectures() {
         let name = name.to_owned();
@@ -160,10 +164,9 @@ fn below(folder: &Path, depth: usize) -> std::io::Result<Vec<PathBuf>> {
 
 /// The checkpoint in `dir`: its configuration, tokenizer and the header of its weights.
 fn open(dir: &Path) -> Result<Model> {
-    let description = Description::open(dir)?;
-    TensorFile::open(dir.join(WEIGHTS_FILE))?;
+    let summary = Checkpoint::summary(dir)?;
     let name = dir.display().to_string();
-    Ok(Model::new(name, Kind::Checkpoint, &description))
+    Ok(Model::new(name, Kind::Checkpoint, &summary.description))
 }
 
 /// For people: a table.

@@ -36,7 +36,42 @@ const WEIGHTS_FILES: &[&str] = &[
     "model.pth",
 ];
 
+/// What a checkpoint is, told without reading its numbers.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Everything of it but its tensors.
+    pub description: Description,
+    /// Its file of weights; the first, if there are several.
+    pub weights: PathBuf,
+    /// What wrote that: safetensors or PyTorch.
+    pub container: &'static str,
+    /// The formats of its numbers: f32, f16, bf16.
+    pub dtypes: Vec<&'static str>,
+}
+
 impl Checkpoint {
+    /// What the checkpoint called `name` is: its configuration, its tokenizer, and what the headers of its
+    /// weights say.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::named`], but that no tensor is checked.
+    pub fn summary(name: impl AsRef<Path>) -> Result<Summary> {
+        let path = name.as_ref();
+        let (description, storage) = match path.exists() && path != Path::new(DEFAULT_MODEL) {
+            true => read(path)?,
+            false => {
+                let checkpoint = Self::named(path)?;
+                (checkpoint.description, checkpoint.storage)
+            }
+        };
+        Ok(Summary {
+            description,
+            weights: storage.path().to_owned(),
+            container: storage.container(),
+            dtypes: storage.dtypes().into_iter().collect(),
+        })
+    }
+
     /// Opens the checkpoint in a directory or in a file.
     ///
     /// A directory is open_clip's or transformers', by its configuration. So is a file that has one of
@@ -47,13 +82,8 @@ impl Checkpoint {
     /// Those of [`Description::open`]; [`Error::Tensors`] for a file that is not whole;
     /// [`Error::Mismatch`] naming every tensor that is missing, unexpected, misshapen or not finite.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        if path.is_dir() {
-            let description = Description::open(path)?;
-            return Self::new(description, Storage::open(&weights_file(path)?)?);
-        }
-        let storage = Storage::open(path)?;
-        Self::new(describe_file(path, &storage)?, storage)
+        let (description, storage) = read(path.as_ref())?;
+        Self::new(description, storage)
     }
 
     /// Opens the model called `name`: [`DEFAULT_MODEL`], or a checkpoint's directory or file.
@@ -106,6 +136,16 @@ impl Source for Checkpoint {
     fn read(&mut self, name: &str) -> Result<TensorData> {
         self.layout.read(&self.storage, name)
     }
+}
+
+/// What the checkpoint at `path` is, and its file of weights.
+fn read(path: &Path) -> Result<(Description, Storage)> {
+    if path.is_dir() {
+        let description = Description::open(path)?;
+        return Ok((description, Storage::open(&weights_file(path)?)?));
+    }
+    let storage = Storage::open(path)?;
+    Ok((describe_file(path, &storage)?, storage))
 }
 
 /// The file of weights in a checkpoint directory.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::checkpoint::describe_file;
 use super::storage::Storage;
-use super::{Checkpoint, DEFAULT_MODEL, Description, default};
+use super::{Checkpoint, DEFAULT_MODEL, Description, Origins, default};
 use crate::image::Preprocess;
 use crate::model::ClipConfig;
 use crate::text::{SpecialTokens, Tokenizer};
@@ -86,5 +86,10 @@ fn from_architecture(origin: &str, json: &[u8]) -> Result<Description> {
         preprocess: Preprocess::openai(config.vision_cfg.image_size),
         tokenizer: Tokenizer::with_vocab_size(config.text_cfg.vocab_size, SpecialTokens::OpenClip)?,
         config,
+        origins: Origins {
+            config: origin.into(),
+            preprocess: "OpenAI's".into(),
+            tokenizer: "CLIP's merges".into(),
+        },
     })
 }

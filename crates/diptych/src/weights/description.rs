@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::config::{ConfigFile, preprocess_from_json};
@@ -20,7 +21,24 @@ pub struct Description {
     pub preprocess: Preprocess,
     /// How texts become tokens.
     pub tokenizer: Tokenizer,
+    /// Where each of these came from.
+    pub origins: Origins,
 }
+
+/// Where the parts of a description came from, for people: a file, or what stands for one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Origins {
+    /// The architecture.
+    pub config: String,
+    /// The preprocessing.
+    pub preprocess: String,
+    /// The tokenizer.
+    pub tokenizer: String,
+}
+
+/// What stands for a file that a checkpoint does not have.
+const OPENAI_PREPROCESS: &str = "OpenAI's, since no file says otherwise";
+const CLIP_VOCABULARY: &str = "CLIP's merges, since no file says otherwise";
 
 impl Description {
     /// Reads the configuration and the tokenizer of the checkpoint in `dir`; its tensors are not
@@ -57,10 +75,16 @@ impl Description {
         let config = hf::architecture(&origin, &fs_err::read(&path).map_err(Error::Io)?)?;
         let side = config.vision_cfg.image_size;
         let path = dir.join("preprocessor_config.json");
+        let mut origins = Origins {
+            config: origin.clone(),
+            preprocess: OPENAI_PREPROCESS.into(),
+            tokenizer: CLIP_VOCABULARY.into(),
+        };
         let preprocess = match path.exists() {
             true => {
                 let json = fs_err::read(&path).map_err(Error::Io)?;
-                hf::preprocess(&path.display().to_string(), &json, side)?
+                origins.preprocess = path.display().to_string();
+                hf::preprocess(&origins.preprocess, &json, side)?
             }
             false => Preprocess {
                 order: Order::RgbFirst,
@@ -69,35 +93,42 @@ impl Description {
         };
         let tokenizer = match tokenizer {
             Some((path, bytes)) => {
+                origins.tokenizer = path.display().to_string();
                 let tokenizer = Tokenizer::from_json(&bytes);
                 tokenizer.map_err(|source| Error::Tokenizer { path, source })?
             }
             None => openai_tokenizer(&config)?,
         };
-        Self::assemble(&origin, config, preprocess, tokenizer)
+        Self::assemble(config, preprocess, tokenizer, origins)
     }
 
     /// A checkpoint without any file beside it: OpenAI's preprocessing and vocabulary.
     pub(super) fn openai(origin: &str, config: ClipConfig) -> Result<Self> {
         let preprocess = Preprocess::openai(config.vision_cfg.image_size);
         let tokenizer = openai_tokenizer(&config)?;
-        Self::assemble(origin, config, preprocess, tokenizer)
+        let origins = Origins {
+            config: origin.into(),
+            preprocess: OPENAI_PREPROCESS.into(),
+            tokenizer: CLIP_VOCABULARY.into(),
+        };
+        Self::assemble(config, preprocess, tokenizer, origins)
     }
 
     fn assemble(
-        origin: &str,
         config: ClipConfig,
         preprocess: Preprocess,
         tokenizer: Tokenizer,
+        origins: Origins,
     ) -> Result<Self> {
         match tokenizer.vocab_size() == config.text_cfg.vocab_size {
             true => Ok(Self {
                 config,
                 preprocess,
                 tokenizer,
+                origins,
             }),
             false => Err(Error::Config {
-                origin: origin.into(),
+                origin: origins.config,
                 reason: format!(
                     "the vocabulary has {} entries, and its tokenizer {}",
                     config.text_cfg.vocab_size,
@@ -121,11 +152,16 @@ impl Description {
         })?;
         let config = ClipConfig::from_json(&origin, file.model_cfg)?;
         let preprocess = preprocess_from_json(&origin, file.preprocess_cfg, &config)?;
-        let tokenizer = open_tokenizer(&origin, &config, tokenizer)?;
+        let (tokenizer, tokenizer_origin) = open_tokenizer(&origin, &config, tokenizer)?;
         Ok(Self {
             config,
             preprocess,
             tokenizer,
+            origins: Origins {
+                config: origin.clone(),
+                preprocess: origin,
+                tokenizer: tokenizer_origin,
+            },
         })
     }
 }
@@ -142,7 +178,7 @@ fn open_tokenizer(
     origin: &str,
     config: &ClipConfig,
     file: Option<(PathBuf, Vec<u8>)>,
-) -> Result<Tokenizer> {
+) -> Result<(Tokenizer, String)> {
     let text = &config.text_cfg;
     let refuse = |reason: String| Error::Config {
         origin: origin.into(),
@@ -176,11 +212,11 @@ fn open_tokenizer(
         }
         (None, _) => (
             Tokenizer::clip(SpecialTokens::OpenClip),
-            "CLIP's vocabulary".to_owned(),
+            CLIP_VOCABULARY.to_owned(),
         ),
     };
     match tokenizer.vocab_size() == text.vocab_size {
-        true => Ok(tokenizer),
+        true => Ok((tokenizer, name)),
         false => Err(refuse(format!(
             "`text_cfg.vocab_size` is {}, but {name} has {} entries",
             text.vocab_size,

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::image::{Interpolation, Order, Preprocess, ResizeMode};
-use crate::model::ClipConfig;
+use crate::model::{ClipConfig, Layers};
+use crate::text::Tokenizer;
 use crate::{Error, Result};
 
 /// `config.json`, as far as it bears on the architecture; its other fields are transformers' own.
@@ -196,6 +197,90 @@ pub(super) fn architecture(origin: &str, json: &[u8]) -> Result<ClipConfig> {
         },
     });
     ClipConfig::from_json(origin, config)
+}
+
+/// The `config.json` of an architecture whose towers are `CLIPModel`'s.
+pub(super) fn config(config: &ClipConfig, tokenizer: &Tokenizer) -> Value {
+    let (vision, text) = (&config.vision_cfg, &config.text_cfg);
+    let act = if config.quick_gelu {
+        "quick_gelu"
+    } else {
+        "gelu"
+    };
+    let layers = match vision.layers {
+        Layers::Vit(layers) => layers,
+        Layers::ResNet(stages) => stages.iter().sum(),
+    };
+    json!({
+        "architectures": ["CLIPModel"],
+        "model_type": "clip",
+        "projection_dim": config.embed_dim,
+        "text_config": {
+            "model_type": "clip_text_model",
+            "vocab_size": text.vocab_size,
+            "hidden_size": text.width,
+            "intermediate_size": config.text_mlp_width(),
+            "num_hidden_layers": text.layers,
+            "num_attention_heads": text.heads,
+            "max_position_embeddings": text.context_length,
+            "hidden_act": act,
+            "layer_norm_eps": 1e-5,
+            "projection_dim": config.embed_dim,
+            "bos_token_id": tokenizer.start_id(),
+            "eos_token_id": tokenizer.end_id(),
+            "pad_token_id": 0,
+        },
+        "vision_config": {
+            "model_type": "clip_vision_model",
+            "hidden_size": vision.width,
+            "intermediate_size": config.vision_mlp_width(),
+            "num_hidden_layers": layers,
+            "num_attention_heads": vision.width / vision.head_width,
+            "num_channels": 3,
+            "image_size": vision.image_size,
+            "patch_size": vision.patch_size,
+            "hidden_act": act,
+            "layer_norm_eps": 1e-5,
+            "projection_dim": config.embed_dim,
+        },
+    })
+}
+
+/// The `preprocessor_config.json` of a preprocessing.
+///
+/// # Errors
+/// [`Error::Config`] for one that `CLIPImageProcessor` has no words for.
+pub(super) fn processor(preprocess: &Preprocess) -> Result<Value> {
+    let side = preprocess.size;
+    let square = json!({"height": side, "width": side});
+    let (size, crops) = match preprocess.resize_mode {
+        ResizeMode::Shortest => (json!({"shortest_edge": side}), true),
+        ResizeMode::Squash => (square.clone(), false),
+        ResizeMode::Longest => {
+            return Err(Error::Config {
+                origin: "preprocessor_config.json".into(),
+                reason: "transformers has no word for the resize mode `longest`".into(),
+            });
+        }
+    };
+    let resample = match preprocess.interpolation {
+        Interpolation::Bilinear => 2,
+        Interpolation::Bicubic => 3,
+    };
+    Ok(json!({
+        "image_processor_type": "CLIPImageProcessor",
+        "do_convert_rgb": true,
+        "do_resize": true,
+        "size": size,
+        "resample": resample,
+        "do_center_crop": crops,
+        "crop_size": square,
+        "do_rescale": true,
+        "rescale_factor": 1.0 / 255.0,
+        "do_normalize": true,
+        "image_mean": preprocess.mean,
+        "image_std": preprocess.std,
+    }))
 }
 
 /// `preprocessor_config.json`.

@@ -27,9 +27,9 @@ enum Recipe {
     Stacked([String; 3]),
 }
 
-/// Where a checkpoint's tensor belongs.
+/// What of our tensor a checkpoint's is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Part {
+pub(super) enum Part {
     Whole,
     Transposed,
     /// The first, second or third of three.
@@ -169,59 +169,138 @@ fn from_open_clip(name: &str) -> String {
     name.strip_prefix("text.").unwrap_or(name).to_owned()
 }
 
+/// transformers' names outside the residual blocks, and ours; a tower's prefix is left out.
+const OUTER: &[(&str, &str)] = &[
+    (
+        "embeddings.token_embedding.weight",
+        "token_embedding.weight",
+    ),
+    (
+        "embeddings.position_embedding.weight",
+        "positional_embedding",
+    ),
+    ("embeddings.patch_embedding.weight", "conv1.weight"),
+    ("embeddings.class_embedding", "class_embedding"),
+    ("final_layer_norm.weight", "ln_final.weight"),
+    ("final_layer_norm.bias", "ln_final.bias"),
+    ("pre_layrnorm.weight", "ln_pre.weight"), // their spelling
+    ("pre_layrnorm.bias", "ln_pre.bias"),
+    ("post_layernorm.weight", "ln_post.weight"),
+    ("post_layernorm.bias", "ln_post.bias"),
+];
+
+/// transformers' names of a residual block's layers, and ours.
+const INNER: &[(&str, &str)] = &[
+    ("self_attn.out_proj", "attn.out_proj"),
+    ("layer_norm1", "ln_1"),
+    ("layer_norm2", "ln_2"),
+    ("mlp.fc1", "mlp.c_fc"),
+    ("mlp.fc2", "mlp.c_proj"),
+];
+
+/// transformers' names of the projections into the shared embedding, and ours.
+const PROJECTIONS: &[(&str, &str)] = &[
+    ("text_projection.weight", "text_projection"),
+    ("visual_projection.weight", "visual.proj"),
+];
+
+/// Their names of query, key and value, which we stack.
+const THIRDS: [&str; 3] = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"];
+
+/// A tower's prefix there and here.
+const TOWERS: [(&str, &str); 2] = [("text_model.", ""), ("vision_model.", "visual.")];
+
 /// transformers' name for a `CLIPModel`'s tensor, in our words; as it is, where it has none.
 fn from_hf(name: &str) -> (String, Part) {
-    let whole = |ours: String| (ours, Part::Whole);
-    match name {
-        "text_projection.weight" => return ("text_projection".into(), Part::Transposed),
-        "visual_projection.weight" => return ("visual.proj".into(), Part::Transposed),
-        _ => {}
+    if let Some((_, ours)) = PROJECTIONS.iter().find(|(theirs, _)| *theirs == name) {
+        return ((*ours).into(), Part::Transposed);
     }
-    let (tower, rest) = if let Some(rest) = name.strip_prefix("text_model.") {
-        ("", rest)
-    } else if let Some(rest) = name.strip_prefix("vision_model.") {
-        ("visual.", rest)
-    } else {
-        return whole(name.into());
+    let tower = TOWERS
+        .iter()
+        .find_map(|(theirs, ours)| Some((*ours, name.strip_prefix(theirs)?)));
+    let Some((tower, rest)) = tower else {
+        return (name.into(), Part::Whole);
     };
-    if let Some(rest) = rest.strip_prefix("encoder.layers.")
-        && let Some((layer, rest)) = rest.split_once('.')
-        && let Some((inner, part)) = block_from_hf(rest)
+    if let Some((layer, rest)) = rest
+        .strip_prefix("encoder.layers.")
+        .and_then(|rest| rest.split_once('.'))
+        && let Some((path, kind)) = rest.rsplit_once('.')
     {
-        return (
-            format!("{tower}transformer.resblocks.{layer}.{inner}"),
-            part,
-        );
+        let block = format!("{tower}transformer.resblocks.{layer}");
+        if let Some(third) = THIRDS.iter().position(|theirs| *theirs == path) {
+            return (format!("{block}.attn.in_proj_{kind}"), Part::Third(third));
+        }
+        if let Some((_, ours)) = INNER.iter().find(|(theirs, _)| *theirs == path) {
+            return (format!("{block}.{ours}.{kind}"), Part::Whole);
+        }
     }
-    let ours = match rest {
-        "embeddings.token_embedding.weight" => "token_embedding.weight",
-        "embeddings.position_embedding.weight" => "positional_embedding",
-        "embeddings.patch_embedding.weight" => "conv1.weight",
-        "embeddings.class_embedding" => "class_embedding",
-        "final_layer_norm.weight" => "ln_final.weight",
-        "final_layer_norm.bias" => "ln_final.bias",
-        "pre_layrnorm.weight" => "ln_pre.weight",
-        "pre_layrnorm.bias" => "ln_pre.bias",
-        "post_layernorm.weight" => "ln_post.weight",
-        "post_layernorm.bias" => "ln_post.bias",
-        _ => return whole(name.into()),
-    };
-    whole(format!("{tower}{ours}"))
+    match OUTER.iter().find(|(theirs, _)| *theirs == rest) {
+        Some((_, ours)) => (format!("{tower}{ours}"), Part::Whole),
+        None => (name.into(), Part::Whole),
+    }
 }
 
-/// A name inside a residual block.
-fn block_from_hf(name: &str) -> Option<(String, Part)> {
-    let (path, kind) = name.rsplit_once('.')?;
-    let ours = match path {
-        "self_attn.q_proj" => return Some((format!("attn.in_proj_{kind}"), Part::Third(0))),
-        "self_attn.k_proj" => return Some((format!("attn.in_proj_{kind}"), Part::Third(1))),
-        "self_attn.v_proj" => return Some((format!("attn.in_proj_{kind}"), Part::Third(2))),
-        "self_attn.out_proj" => "attn.out_proj",
-        "layer_norm1" => "ln_1",
-        "layer_norm2" => "ln_2",
-        "mlp.fc1" => "mlp.c_fc",
-        "mlp.fc2" => "mlp.c_proj",
-        _ => return None,
+/// What a tensor of ours is called by transformers, and which part of it that is; empty for a tensor
+/// that their `CLIPModel` does not have.
+pub(super) fn to_hf(name: &str) -> Vec<(String, Part)> {
+    if name == "logit_scale" {
+        return vec![(name.into(), Part::Whole)];
+    }
+    if let Some((theirs, _)) = PROJECTIONS.iter().find(|(_, ours)| *ours == name) {
+        return vec![((*theirs).into(), Part::Transposed)];
+    }
+    // The text tower has no prefix here, so it comes last.
+    let tower = TOWERS
+        .iter()
+        .rev()
+        .find_map(|(theirs, ours)| Some((*theirs, name.strip_prefix(ours)?)));
+    let Some((tower, rest)) = tower else {
+        return Vec::new();
     };
-    Some((format!("{ours}.{kind}"), Part::Whole))
+    if let Some((layer, rest)) = rest
+        .strip_prefix("transformer.resblocks.")
+        .and_then(|rest| rest.split_once('.'))
+    {
+        let block = format!("{tower}encoder.layers.{layer}");
+        if let Some(kind) = rest.strip_prefix("attn.in_proj_") {
+            let third = |(i, theirs)| (format!("{block}.{theirs}.{kind}"), Part::Third(i));
+            return THIRDS.iter().enumerate().map(third).collect();
+        }
+        let inner = rest.rsplit_once('.').and_then(|(path, kind)| {
+            let (theirs, _) = INNER.iter().find(|(_, ours)| *ours == path)?;
+            Some((format!("{block}.{theirs}.{kind}"), Part::Whole))
+        });
+        return inner.into_iter().collect();
+    }
+    let outer = OUTER.iter().find(|(_, ours)| *ours == rest);
+    let outer = outer.map(|(theirs, _)| (format!("{tower}{theirs}"), Part::Whole));
+    outer.into_iter().collect()
+}
+
+impl Part {
+    /// The shape of this part of a tensor.
+    pub(super) fn shape(self, whole: &[usize]) -> Vec<usize> {
+        match self {
+            Self::Whole => whole.to_vec(),
+            Self::Transposed => whole.iter().rev().copied().collect(),
+            Self::Third(_) => match whole.split_first() {
+                Some((rows, rest)) => [&[rows / 3], rest].concat(),
+                None => Vec::new(),
+            },
+        }
+    }
+
+    /// This part of a tensor.
+    pub(super) fn of(self, whole: TensorData) -> TensorData {
+        match self {
+            Self::Whole => whole,
+            Self::Transposed => transposed(whole),
+            Self::Third(i) => {
+                let shape = self.shape(whole.shape());
+                let values = whole.as_slice::<f32>().unwrap_or_default();
+                let len = values.len() / 3;
+                TensorData::new(values[i * len..(i + 1) * len].to_vec(), shape)
+            }
+        }
+    }
 }

@@ -8,6 +8,7 @@
 
 mod checkpoint;
 mod config;
+mod convert;
 mod default;
 mod describe;
 mod description;
@@ -21,10 +22,11 @@ mod tests;
 mod torch;
 mod write;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, Summary};
+pub use convert::{LayoutKind, convert};
 pub use default::DEFAULT_MODEL;
 pub use describe::{architectures, describe};
-pub use description::Description;
+pub use description::{Description, Origins};
 pub use tensors::{Precision, TensorFile};
 pub(crate) use write::{TEMPORARY, fill_checkpoint, replace_directory, write_atomically};
 pub use write::{write_checkpoint, write_tensors};

@@ -1,6 +1,6 @@
 //! Files of named tensors, whatever wrote them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::TensorData;
@@ -110,6 +110,24 @@ impl Storage {
             Self::Safetensors(file) => file.path(),
             Self::Torch(file) => file.path(),
             Self::Shards(shards, _) => shards.first().map_or(Path::new(""), Self::path),
+        }
+    }
+
+    /// What wrote it.
+    pub(super) fn container(&self) -> &'static str {
+        match self {
+            Self::Safetensors(_) => "safetensors",
+            Self::Torch(_) => "PyTorch",
+            Self::Shards(shards, _) => shards.first().map_or("nothing", Self::container),
+        }
+    }
+
+    /// The formats of its floating-point numbers.
+    pub(super) fn dtypes(&self) -> BTreeSet<&'static str> {
+        match self {
+            Self::Safetensors(file) => file.dtypes(),
+            Self::Torch(file) => file.dtypes(),
+            Self::Shards(shards, _) => shards.iter().flat_map(Self::dtypes).collect(),
         }
     }
 

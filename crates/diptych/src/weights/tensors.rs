@@ -1,6 +1,6 @@
 //! A safetensors file: its header in memory, its tensors read by position when asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
@@ -48,6 +48,14 @@ impl Precision {
             Self::F32 => value.is_finite(),
             Self::F16 => f16::from_f32(value).is_finite(),
             Self::Bf16 => bf16::from_f32(value).is_finite(),
+        }
+    }
+
+    /// Bytes of a number.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
         }
     }
 
@@ -149,6 +157,19 @@ impl TensorFile {
             .into_iter()
             .map(|(name, info)| (name, info.shape.clone()))
             .collect()
+    }
+
+    /// The formats of its floating-point numbers.
+    pub(super) fn dtypes(&self) -> BTreeSet<&'static str> {
+        let tensors = self.metadata.tensors().into_values();
+        let names = tensors.filter_map(|info| match info.dtype {
+            Dtype::F64 => Some("f64"),
+            Dtype::F32 => Some("f32"),
+            Dtype::F16 => Some("f16"),
+            Dtype::BF16 => Some("bf16"),
+            _ => None,
+        });
+        names.collect()
     }
 
     /// The text entries of the header's `__metadata__`.

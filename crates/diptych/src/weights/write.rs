@@ -1,11 +1,12 @@
 //! Writing checkpoints, so that a reader sees a whole one or none.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use burn::tensor::TensorData;
-use safetensors::tensor::{Dtype, TensorView};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::config::{ConfigFile, PreprocessFile};
 use super::{CONFIG_FILE, Description, Precision, TOKENIZER_FILE, WEIGHTS_FILE};
@@ -92,6 +93,12 @@ pub(crate) fn fill_checkpoint(
     tensors: &[(String, TensorData)],
     precision: Precision,
 ) -> Result<()> {
+    fill_description(dir, description)?;
+    write_tensors(&dir.join(WEIGHTS_FILE), tensors, precision, HashMap::new())
+}
+
+/// Writes all of a checkpoint's files but its tensors into `dir`.
+pub(super) fn fill_description(dir: &Path, description: &Description) -> Result<()> {
     let mut config = description.config.clone();
     if description.preprocess.order != Order::Native {
         return Err(Error::Config {
@@ -103,16 +110,7 @@ pub(crate) fn fill_checkpoint(
     let standard = tokenizer.vocab_size() == VOCAB_SIZE
         && tokenizer.special_tokens() == SpecialTokens::OpenClip;
     if !standard || config.text_cfg.hf_tokenizer_name.is_some() {
-        let context_length = config.text_cfg.context_length;
-        write_json(&dir.join(TOKENIZER_FILE), &tokenizer.to_json())?;
-        write_json(
-            &dir.join("tokenizer_config.json"),
-            &tokenizer.tokenizer_config(context_length),
-        )?;
-        write_json(
-            &dir.join("special_tokens_map.json"),
-            &tokenizer.special_tokens_map(),
-        )?;
+        fill_tokenizer(dir, description)?;
         // open_clip reads the tokenizer of a `local-dir:` from the directory whatever the name is.
         config
             .text_cfg
@@ -128,11 +126,25 @@ pub(crate) fn fill_checkpoint(
         model_cfg: config,
         preprocess_cfg: PreprocessFile::from(&description.preprocess),
     };
-    write_json(&dir.join(CONFIG_FILE), &file)?;
-    write_tensors(&dir.join(WEIGHTS_FILE), tensors, precision, HashMap::new())
+    write_json(&dir.join(CONFIG_FILE), &file)
 }
 
-fn write_json(path: &Path, json: &impl serde::Serialize) -> Result<()> {
+/// Writes the tokenizer's three files into `dir`.
+pub(super) fn fill_tokenizer(dir: &Path, description: &Description) -> Result<()> {
+    let tokenizer = &description.tokenizer;
+    let context_length = description.config.text_cfg.context_length;
+    write_json(&dir.join(TOKENIZER_FILE), &tokenizer.to_json())?;
+    write_json(
+        &dir.join("tokenizer_config.json"),
+        &tokenizer.tokenizer_config(context_length),
+    )?;
+    write_json(
+        &dir.join("special_tokens_map.json"),
+        &tokenizer.special_tokens_map(),
+    )
+}
+
+pub(super) fn write_json(path: &Path, json: &impl serde::Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(json).map_err(Error::json)?;
     text.push(b'\n');
     write_atomically(path, &text)
@@ -141,68 +153,115 @@ fn write_json(path: &Path, json: &impl serde::Serialize) -> Result<()> {
 /// Writes named tensors, and text entries beside them, as a safetensors file.
 ///
 /// # Errors
-/// [`Error::Io`] naming the file that can't be written.
+/// [`Error::Io`] naming the file that can't be written; [`Error::Tensors`] for a number that
+/// `precision` can't hold.
 pub fn write_tensors(
     path: &Path,
     tensors: &[(String, TensorData)],
     precision: Precision,
     texts: HashMap<String, String>,
 ) -> Result<()> {
-    let mut stored: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-    for (name, data) in tensors {
-        let values = data.as_slice::<f32>().map_err(|e| Error::Config {
-            origin: name.clone(),
-            reason: format!("not f32: {e:?}"),
-        })?;
-        if let Some(value) = values.iter().find(|&&v| !precision.holds(v)) {
-            return Err(Error::Tensors {
-                path: path.to_owned(),
-                reason: format!("`{name}` has a {value}, which {precision:?} can't hold"),
-            });
-        }
-        stored.push((
-            name.clone(),
-            precision.dtype(),
-            data.shape().to_vec(),
-            precision.encode(values),
-        ));
-    }
-    let views = stored
+    let entries = tensors.iter().map(|(name, data)| Entry {
+        name: name.clone(),
+        shape: data.shape().to_vec(),
+    });
+    let by_name: HashMap<&str, &TensorData> = tensors
         .iter()
-        .map(|(name, dtype, shape, bytes)| {
-            Ok((
-                name.as_str(),
-                TensorView::new(*dtype, shape.clone(), bytes)?,
-            ))
-        })
-        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
-    let broken = |e: safetensors::SafeTensorError| Error::Tensors {
+        .map(|(name, data)| (name.as_str(), data))
+        .collect();
+    write_entries(path, entries.collect(), precision, texts, &mut |name| {
+        Ok(Cow::Borrowed(by_name[name]))
+    })
+}
+
+/// A tensor that is to be written.
+pub(super) struct Entry {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+}
+
+/// [`write_tensors`], each tensor read when its turn comes, so that one at a time is in memory.
+///
+/// The format: eight bytes of length, a header of JSON, then the numbers
+/// (<https://github.com/huggingface/safetensors#format>).
+///
+/// # Errors
+/// As there; and those of `read`.
+pub(super) fn write_entries<'a>(
+    path: &Path,
+    mut entries: Vec<Entry>,
+    precision: Precision,
+    texts: HashMap<String, String>,
+    read: &mut dyn FnMut(&str) -> Result<Cow<'a, TensorData>>,
+) -> Result<()> {
+    let refuse = |reason: String| Error::Tensors {
         path: path.to_owned(),
-        reason: e.to_string(),
+        reason,
     };
-    let texts = (!texts.is_empty()).then_some(texts);
-    let bytes = safetensors::serialize(views.map_err(broken)?, texts).map_err(broken)?;
-    write_atomically(path, &bytes)
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut header = Map::new();
+    if !texts.is_empty() {
+        header.insert("__metadata__".into(), json!(texts));
+    }
+    let mut end = 0;
+    for Entry { name, shape } in &entries {
+        let start = end;
+        end += shape.iter().product::<usize>() * precision.bytes();
+        let info = json!({
+            "dtype": format!("{:?}", precision.dtype()),
+            "shape": shape,
+            "data_offsets": [start, end],
+        });
+        header.insert(name.clone(), info);
+    }
+    let mut header = serde_json::to_vec(&header).map_err(Error::json)?;
+    // The numbers begin at a multiple of eight.
+    header.resize(header.len().next_multiple_of(8), b' ');
+    write_atomically_by(path, |file| {
+        let io = |e| Error::io(path, e);
+        file.write_all(&(header.len() as u64).to_le_bytes())
+            .map_err(io)?;
+        file.write_all(&header).map_err(io)?;
+        for Entry { name, shape } in &entries {
+            let data = read(name)?;
+            let values = data.as_slice::<f32>().unwrap_or_default();
+            if values.len() != shape.iter().product::<usize>() {
+                return Err(refuse(format!("`{name}` is not {shape:?} in f32")));
+            }
+            if let Some(value) = values.iter().find(|&&v| !precision.holds(v)) {
+                return Err(refuse(format!(
+                    "`{name}` has a {value}, which {precision:?} can't hold"
+                )));
+            }
+            file.write_all(&precision.encode(values)).map_err(io)?;
+        }
+        Ok(())
+    })
 }
 
 /// Writes a file so that whoever opens `path` finds the old contents or the new, never a part.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::io::Write;
+    write_atomically_by(path, |file| {
+        file.write_all(bytes).map_err(|e| Error::io(path, e))
+    })
+}
+
+/// [`write_atomically`] of what `fill` writes.
+fn write_atomically_by(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let io = |e| Error::io(path, e);
     let dir = path
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(TEMPORARY);
-        // Temporary files are private; what we write is as readable as any other file.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(dir)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|e| Error::io(path, e))
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
+    // Temporary files are private; what we write is as readable as any other file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = BufWriter::new(builder.tempfile_in(dir).map_err(io)?);
+    fill(&mut file)?;
+    let file = file.into_inner().map_err(|e| io(e.into_error()))?;
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(path).map_err(|e| io(e.error))?;
+    Ok(())
 }

@@ -9,7 +9,7 @@
 mod pickle;
 mod tensors;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
@@ -108,6 +108,11 @@ impl TorchFile {
         named
             .map(|(name, t)| (name.clone(), t.shape.clone()))
             .collect()
+    }
+
+    /// The formats of its floating-point numbers.
+    pub(in crate::weights) fn dtypes(&self) -> BTreeSet<&'static str> {
+        self.tensors.values().filter_map(Tensor::dtype).collect()
     }
 
     /// Reads the tensor `name` as f32.

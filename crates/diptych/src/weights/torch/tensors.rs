@@ -66,6 +66,17 @@ impl Dtype {
 }
 
 impl Tensor {
+    /// The format of its numbers, if they are floating-point.
+    pub(super) fn dtype(&self) -> Option<&'static str> {
+        match self.dtype {
+            Dtype::F64 => Some("f64"),
+            Dtype::F32 => Some("f32"),
+            Dtype::F16 => Some("f16"),
+            Dtype::Bf16 => Some("bf16"),
+            Dtype::Other(_) => None,
+        }
+    }
+
     /// Where its values lie in its storage: the first byte, and how many there are up to the last.
     pub(super) fn span(&self) -> (u64, u64) {
         let size = self.dtype.bytes();

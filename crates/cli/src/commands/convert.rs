@@ -1,0 +1,27 @@
+//! `diptych convert`: a checkpoint → the same in another layout or number format.
+
+use anyhow::Result;
+use diptych::image::Order;
+use diptych::weights::{Checkpoint, LayoutKind, convert};
+
+use crate::Status;
+use crate::args::ConvertArgs;
+use crate::output::message;
+
+pub(crate) fn run(args: &ConvertArgs) -> Result<Status> {
+    let mut checkpoint = Checkpoint::named(&args.model)?;
+    let order = checkpoint.description().preprocess.order;
+    convert(&mut checkpoint, &args.out, args.layout, args.dtype)?;
+    // What the other layout has no word for.
+    match (order, args.layout) {
+        (Order::RgbFirst, LayoutKind::OpenClip) => message(
+            "open_clip resizes pictures before they become RGB: palettes and alpha come out a little different",
+        ),
+        (Order::Native, LayoutKind::Hf) => message(
+            "transformers resizes pictures once they are RGB: palettes and alpha come out a little different",
+        ),
+        _ => {}
+    }
+    message(&format!("{} written", args.out.display()));
+    Ok(Status::Done)
+}

@@ -1,0 +1,182 @@
+//! `diptych models show`: one model → what it is, what it costs, and where each part came from.
+
+use anyhow::Result;
+use diptych::model::{Layers, Profile};
+use diptych::weights::{Checkpoint, Description, Summary, architectures, describe};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::Status;
+use crate::args::ShowArgs;
+use crate::output::Data;
+
+pub(crate) fn run(args: &ShowArgs) -> Result<Status> {
+    // An architecture has no weights to tell of.
+    let is_known = architectures().any(|name| name == args.model.replace('/', "-"));
+    let (description, weights) = match is_known {
+        true => (describe(&args.model)?, None),
+        false => {
+            let summary = Checkpoint::summary(&args.model)?;
+            (summary.description.clone(), Some(summary))
+        }
+    };
+    let shown = Shown::new(&args.model, &description, weights.as_ref())?;
+    let mut data = Data::new();
+    match args.json {
+        true => data.json(&shown)?,
+        false => shown.print(&mut data, &description)?,
+    }
+    data.flush()?;
+    Ok(Status::Done)
+}
+
+/// The line of JSON.
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    model_cfg: Value,
+    preprocess_cfg: Value,
+    tokenizer: Value,
+    parameters: u64,
+    image_parameters: u64,
+    text_parameters: u64,
+    gflops: f64,
+    image_gflops: f64,
+    text_gflops: f64,
+    weights: Option<Weights>,
+    origins: Value,
+}
+
+/// Its file of weights.
+#[derive(Serialize)]
+struct Weights {
+    path: String,
+    container: &'static str,
+    dtypes: Vec<&'static str>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(name: &'a str, description: &Description, summary: Option<&Summary>) -> Result<Self> {
+        let profile = Profile::new(&description.config);
+        let preprocess = &description.preprocess;
+        let tokenizer = &description.tokenizer;
+        Ok(Self {
+            name,
+            model_cfg: serde_json::to_value(&description.config)?,
+            preprocess_cfg: json!({
+                "size": preprocess.size,
+                "mean": preprocess.mean,
+                "std": preprocess.std,
+                "interpolation": preprocess.interpolation,
+                "resize_mode": preprocess.resize_mode,
+                "fill_color": preprocess.fill,
+                "order": preprocess.order,
+            }),
+            tokenizer: json!({
+                "vocab_size": tokenizer.vocab_size(),
+                "context_length": description.config.text_cfg.context_length,
+                "start": tokenizer.start_id(),
+                "end": tokenizer.end_id(),
+            }),
+            parameters: profile.parameters,
+            image_parameters: profile.image.parameters,
+            text_parameters: profile.text.parameters,
+            gflops: profile.gflops(),
+            image_gflops: profile.image.gflops,
+            text_gflops: profile.text.gflops,
+            weights: summary.map(|summary| Weights {
+                path: summary.weights.display().to_string(),
+                container: summary.container,
+                dtypes: summary.dtypes.clone(),
+            }),
+            origins: serde_json::to_value(&description.origins)?,
+        })
+    }
+
+    /// For people.
+    fn print(&self, data: &mut Data, description: &Description) -> Result<()> {
+        let (config, origins) = (&description.config, &description.origins);
+        let (vision, text) = (&config.vision_cfg, &config.text_cfg);
+        let image_tower = match vision.layers {
+            Layers::Vit(layers) => format!(
+                "Vision Transformer, {layers} layers, width {}, {} heads, patch {}",
+                vision.width,
+                vision.width / vision.head_width,
+                vision.patch_size.unwrap_or(vision.image_size),
+            ),
+            Layers::ResNet([a, b, c, d]) => {
+                format!("ModifiedResNet {a}-{b}-{c}-{d}, width {}", vision.width)
+            }
+        };
+        let activation = match config.quick_gelu {
+            true => "QuickGELU",
+            false => "GELU",
+        };
+        let million = |n: u64| n as f64 / 1e6;
+        let preprocess = &self.preprocess_cfg;
+        let word = |field: &str| preprocess[field].as_str().unwrap_or_default().to_owned();
+        let lines = [
+            ("model", self.name.to_owned()),
+            ("image tower", image_tower),
+            (
+                "text tower",
+                format!(
+                    "Transformer, {} layers, width {}, {} heads",
+                    text.layers, text.width, text.heads
+                ),
+            ),
+            ("activation", activation.into()),
+            ("embedding", config.embed_dim.to_string()),
+            (
+                "parameters",
+                format!(
+                    "{:.2} million: image {:.2}, text {:.2}",
+                    million(self.parameters),
+                    million(self.image_parameters),
+                    million(self.text_parameters)
+                ),
+            ),
+            (
+                "GFLOPs",
+                format!(
+                    "{:.3} a picture, {:.3} a text of {} tokens",
+                    self.image_gflops, self.text_gflops, text.context_length
+                ),
+            ),
+            (
+                "preprocessing",
+                format!(
+                    "{} px, {}, {}, {}; mean {:?}, deviation {:?}",
+                    description.preprocess.size,
+                    word("interpolation"),
+                    word("resize_mode"),
+                    word("order"),
+                    description.preprocess.mean,
+                    description.preprocess.std
+                ),
+            ),
+            (
+                "tokenizer",
+                format!(
+                    "{} entries, {} tokens a text",
+                    description.tokenizer.vocab_size(),
+                    text.context_length
+                ),
+            ),
+            (
+                "weights",
+                match &self.weights {
+                    Some(w) => format!("{} in {}: {}", w.dtypes.join(" and "), w.container, w.path),
+                    None => "none: an architecture".into(),
+                },
+            ),
+            ("architecture from", origins.config.clone()),
+            ("preprocessing from", origins.preprocess.clone()),
+            ("tokenizer from", origins.tokenizer.clone()),
+        ];
+        for (what, is) in lines {
+            data.line(format_args!("{what:18}  {is}"))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! A checkpoint in one layout → the same in another, a tensor at a time.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::layout::{Part, to_hf};
+use super::write::{Entry, fill_description, fill_tokenizer, write_entries, write_json};
+use super::{Checkpoint, HF_CONFIG_FILE, Precision, WEIGHTS_FILE, hf, replace_directory};
+use crate::image::Order;
+use crate::model::{Source, parameters};
+use crate::{Error, Result};
+
+/// Whose directory a checkpoint is written as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LayoutKind {
+    /// Python's open_clip opens it as `local-dir:`.
+    #[default]
+    OpenClip,
+    /// transformers opens it as a `CLIPModel`.
+    Hf,
+}
+
+/// Writes `checkpoint` as the directory `place`; an older checkpoint there is replaced once the new one
+/// is whole.
+///
+/// open_clip has no word for pictures that become RGB before they are resized, as transformers'
+/// processor does it. Palettes and alpha come out a little different there.
+///
+/// # Errors
+/// [`Error::Config`] if the layout has no place for the architecture; else those of
+/// [`write_checkpoint`](super::write_checkpoint).
+pub fn convert(
+    checkpoint: &mut Checkpoint,
+    place: &Path,
+    layout: LayoutKind,
+    precision: Precision,
+) -> Result<()> {
+    let mut description = checkpoint.description().clone();
+    let table = parameters(&description.config);
+    let parts: HashMap<String, (String, Part, Vec<usize>)> = match layout {
+        LayoutKind::OpenClip => {
+            let whole = table
+                .into_iter()
+                .map(|p| (p.name.clone(), (p.name, Part::Whole, p.shape)));
+            whole.collect()
+        }
+        LayoutKind::Hf => {
+            let mut parts = HashMap::new();
+            for p in table {
+                let theirs = to_hf(&p.name);
+                if theirs.is_empty() {
+                    return Err(Error::Config {
+                        origin: place.display().to_string(),
+                        reason: format!("transformers' `CLIPModel` has no place for `{}`", p.name),
+                    });
+                }
+                parts.extend(
+                    theirs.into_iter().map(|(theirs, part)| {
+                        (theirs, (p.name.clone(), part, part.shape(&p.shape)))
+                    }),
+                );
+            }
+            parts
+        }
+    };
+    let entries = parts.iter().map(|(name, (_, _, shape))| Entry {
+        name: name.clone(),
+        shape: shape.clone(),
+    });
+    let entries = entries.collect();
+    replace_directory(place, |dir| {
+        let weights = match layout {
+            LayoutKind::OpenClip => {
+                description.preprocess.order = Order::Native;
+                fill_description(dir, &description)?;
+                WEIGHTS_FILE
+            }
+            LayoutKind::Hf => {
+                fill_tokenizer(dir, &description)?;
+                let config = hf::config(&description.config, &description.tokenizer);
+                write_json(&dir.join(HF_CONFIG_FILE), &config)?;
+                let processor = hf::processor(&description.preprocess)?;
+                write_json(&dir.join("preprocessor_config.json"), &processor)?;
+                "model.safetensors"
+            }
+        };
+        // transformers asks for the framework that wrote a file.
+        let texts = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        write_entries(&dir.join(weights), entries, precision, texts, &mut |name| {
+            let (ours, part, _) = &parts[name];
+            Ok(Cow::Owned(part.of(checkpoint.read(ours)?)))
+        })
+    })
+}
