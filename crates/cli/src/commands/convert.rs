@@ -6,7 +6,7 @@ use diptych::weights::{Checkpoint, LayoutKind, convert};
 
 use crate::Status;
 use crate::args::ConvertArgs;
-use crate::output::message;
+use crate::output::{Data, message};
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<Status> {
     let mut checkpoint = Checkpoint::named(&args.model)?;
@@ -22,6 +22,8 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Status> {
         ),
         _ => {}
     }
-    message(&format!("{} written", args.out.display()));
+    let mut data = Data::new();
+    data.line(args.out.display())?;
+    data.flush()?;
     Ok(Status::Done)
 }
