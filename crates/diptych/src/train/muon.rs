@@ -14,8 +14,8 @@ pub(super) const MOMENTUM: f64 = 0.95;
 const ITERATIONS: usize = 5;
 const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
 
-/// The root mean square of AdamW's steps, as a share of the learning rate.
-const ADAMW_STEP: f32 = 0.2;
+/// The root mean square of a step, as a share of the learning rate: about AdamW's.
+const UPDATE_RMS: f32 = 0.2;
 
 /// How a parameter is seen: as `count` matrices of `rows` × `columns`, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub(super) struct Matrices {
 }
 
 impl Matrices {
-    /// The matrices of a hidden layer's weight; none for what Muon leaves to AdamW: gains and biases,
-    /// embeddings, the first layer and the last ones.
+    /// The matrices of a weight in a residual stage or block; none for what Muon leaves to AdamW: gains and
+    /// biases, embeddings, the stem, the pooling and the projections.
     pub(super) fn of(name: &str, shape: &[usize]) -> Option<Self> {
         let (&rows, rest) = shape.split_first()?;
         let hidden = name.contains(".layer") || name.contains("resblocks.");
@@ -50,7 +50,7 @@ impl Matrices {
     /// The step for a momentum of these matrices, times the learning rate to come.
     pub(super) fn step(self, momentum: &[f32], precision: Precision) -> Vec<f32> {
         let size = self.rows * self.columns;
-        let factor = ADAMW_STEP * (self.rows.max(self.columns) as f32).sqrt();
+        let factor = UPDATE_RMS * (self.rows.max(self.columns) as f32).sqrt();
         let matrices = momentum.chunks_exact(size.max(1));
         matrices
             .flat_map(|matrix| self.orthogonal(matrix, precision))
@@ -140,7 +140,9 @@ mod tests {
                     "{squares} of {rank}"
                 );
                 let dot: f32 = step.iter().zip(momentum).map(|(a, b)| a * b).sum();
-                assert!(dot > 0.0);
+                // With all singular values near 1, this is near their sum, the nuclear norm.
+                let norm = momentum.iter().map(|v| v * v).sum::<f32>().sqrt();
+                assert!(dot / factor > 1.2 * norm, "{dot} of {norm}");
             }
         }
     }

@@ -36,11 +36,19 @@ struct Moments {
     average: Option<Tensor<1>>,
 }
 
-/// The state's names for them: PyTorch's, and our average.
-
+// The state's names for them: PyTorch's, of its AdamW and its Muon, and our average.
 const MEAN: &str = "exp_avg";
+const MOMENTUM_BUFFER: &str = "momentum_buffer";
 const SQUARE: &str = "exp_avg_sq";
 const AVERAGE: &str = "average";
+
+/// What the state calls the first of a parameter's moments.
+fn mean_name(by_adamw: bool) -> &'static str {
+    match by_adamw {
+        true => MEAN,
+        false => MOMENTUM_BUFFER,
+    }
+}
 
 impl Optimizer {
     /// A fresh optimiser.
@@ -119,12 +127,13 @@ impl Optimizer {
         }
     }
 
-    /// The state as named tensors: `NAME.exp_avg` and `NAME.exp_avg_sq`, as PyTorch calls them, and
-    /// `NAME.average`, as far as the parameter has them.
+    /// The state as named tensors: `NAME.exp_avg` and `NAME.exp_avg_sq` of what AdamW moves,
+    /// `NAME.momentum_buffer` of what Muon does, as PyTorch calls them, and `NAME.average`.
     pub fn state(&self) -> Vec<(String, TensorData)> {
         let mut state = Vec::new();
         for (name, moments) in &self.moments {
-            state.push((format!("{name}.{MEAN}"), moments.mean.to_data()));
+            let mean = mean_name(moments.square.is_some());
+            state.push((format!("{name}.{mean}"), moments.mean.to_data()));
             for (kind, moment) in [(SQUARE, &moments.square), (AVERAGE, &moments.average)] {
                 if let Some(moment) = moment {
                     state.push((format!("{name}.{kind}"), moment.to_data()));
@@ -134,7 +143,7 @@ impl Optimizer {
         state
     }
 
-    /// Takes a state that [`AdamW::state`] gave, for a model of `config` of which `freeze` was frozen.
+    /// Takes a state that [`Optimizer::state`] gave, for a model of `config` of which `freeze` was frozen.
     ///
     /// # Errors
     /// [`Error::Tensors`] naming the first moment that is missing or of another size.
@@ -164,7 +173,7 @@ impl Optimizer {
             };
             let by_adamw = self.matrices(&name, &shape).is_none();
             let moments = Moments {
-                mean: read(format!("{name}.{MEAN}"), count)?,
+                mean: read(format!("{name}.{}", mean_name(by_adamw)), count)?,
                 square: read_if(by_adamw, SQUARE)?,
                 average: read_if(self.config.ema.is_some(), AVERAGE)?,
             };
