@@ -14,7 +14,7 @@ use kernels::Precision;
 
 use super::config::{Algorithm, Optimization};
 use super::gradients::NamedGradients;
-use super::muon::{MOMENTUM, Matrices};
+use super::muon::{Matrices, Muon};
 use crate::model::{
     ClipConfig, ClipModel, Freeze, Parameter, ParameterPath, has_kernels, parameters, plain_values,
 };
@@ -279,22 +279,22 @@ impl ModuleMapper for Update<'_> {
 }
 
 impl Update<'_> {
-    /// A matrix and its momentum after this step of Muon: of Nesterov's kind.
+    /// A parameter of matrices and its momentum after this step of Muon.
     fn moved_by_muon(
         &self,
         [value, momentum]: [Tensor<1>; 2],
         g: Tensor<1>,
         matrices: Matrices,
     ) -> [Tensor<1>; 2] {
-        let o = &self.optimizer.config;
-        let momentum = momentum.mul_scalar(MOMENTUM) + g.clone();
-        let ahead = momentum.clone().mul_scalar(MOMENTUM) + g;
-        let step = matrices.step(&plain_values(ahead), self.optimizer.precision);
-        let n = step.len();
-        let step = Tensor::from_data(TensorData::new(step, [n]), &value.device());
-        let kept = 1.0 - self.learning_rate * o.weight_decay;
-        let value = value.mul_scalar(kept) - step.mul_scalar(self.learning_rate);
-        [value, momentum]
+        let device = value.device();
+        let [mut value, mut momentum] = [value, momentum].map(plain_values);
+        let muon = Muon {
+            learning_rate: self.learning_rate as f32,
+            weight_decay: self.optimizer.config.weight_decay as f32,
+            precision: self.optimizer.precision,
+        };
+        muon.step(matrices, [&mut value, &mut momentum], &plain_values(g));
+        [value, momentum].map(|values| from_plain(values, &device))
     }
 
     /// A parameter and its two means after this step.
@@ -327,9 +327,11 @@ impl Update<'_> {
             kept: kept as f32,
         };
         by.step(&mut value, [&mut mean, &mut square], &plain_values(g));
-        [value, mean, square].map(|v| {
-            let n = v.len();
-            Tensor::from_data(TensorData::new(v, [n]), &device)
-        })
+        [value, mean, square].map(|values| from_plain(values, &device))
     }
+}
+
+fn from_plain(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let n = values.len();
+    Tensor::from_data(TensorData::new(values, [n]), device)
 }
