@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::augment::augment;
 use super::config::{Augmentation, Data, Run};
 use super::data::{self, Order, Sample, Turn, generator};
-use super::held_out::{self, Part, Set};
+use super::held_out::{self, Set, Split};
 use super::meaning::{Meaning, draw_text};
 use super::positives::{Positives, Relation};
 use crate::image::{Pixels, Preprocess};
@@ -71,7 +71,7 @@ impl Batches {
             let trained = samples[first..]
                 .iter()
                 .enumerate()
-                .filter(|(i, (sample, _))| Part::of(data, *i, sample) == Part::Train)
+                .filter(|(i, (sample, _))| Split::of(data, *i, sample) == Split::Train)
                 .map(|(i, _)| (first + i) as u32);
             sets.push(trained.collect::<Vec<_>>());
         }
@@ -153,7 +153,7 @@ impl Batches {
         let positives = Positives::new(pairs.len(), |picture, text| {
             let (picture, text) = (&pairs[picture], &pairs[text]);
             match picture.ids == text.ids {
-                true => Relation::Same,
+                true => Relation::Positive,
                 false => picture.meaning.relation(&text.meaning),
             }
         });

@@ -9,6 +9,7 @@ use kernels::Precision;
 
 use super::data::expand_all;
 use super::loss::Loss;
+use super::meaning::KIND_EVERY;
 use crate::model::Freeze;
 use crate::weights::{self, DEFAULT_MODEL};
 use crate::{Error, Result};
@@ -127,12 +128,13 @@ pub struct Data {
     /// Every how many samples one is held out: not trained on, but measured. None, if 0.
     #[serde(default)]
     pub hold_out: usize,
-    /// Classes that are not trained on, by the first of their names, but measured, told from each other.
+    /// Unseen classes, by the first of their names: not trained on from this set, but measured, told from
+    /// each other. Two or more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withhold: Vec<String>,
-    /// Classes: what kind of thing each is, by the first of its names; kinds are separated by commas.
-    /// Now and then one is drawn instead of a name, and where it is another picture's text it is true
-    /// of this one.
+    /// Classes: what kind of thing each is (hypernyms), by the first of its names; kinds are separated by
+    /// commas. One time in eight one is drawn instead of a name. Where a kind is another picture's text, a
+    /// softmax ignores it for this one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, String>,
 }
@@ -154,7 +156,8 @@ pub enum Algorithm {
     /// AdamW.
     #[default]
     AdamW,
-    /// Muon for the weights of hidden layers, AdamW for all else.
+    /// Muon for the matrices of residual stages and blocks, AdamW for all else. Its momentum is 0.95,
+    /// whatever `beta1` is.
     Muon,
 }
 
@@ -315,6 +318,9 @@ impl Run {
         if self.loss != Loss::default() || self.freeze != Freeze::default() {
             identity += &format!(", {:?}, {:?}", self.loss, self.freeze);
         }
+        if self.data.iter().any(|d| !d.kinds.is_empty()) {
+            identity += &format!(", kinds 1 in {KIND_EVERY}, ignored");
+        }
         if self.optimizer.algorithm != Algorithm::default() {
             identity += &format!(", {:?}", self.optimizer.algorithm);
         }
@@ -365,8 +371,8 @@ impl Run {
             && decay > o.steps - o.warmup_steps
         {
             return Err(format!(
-                "`warmup_steps` {} and `decay_steps` {decay} are more than `steps`, {}",
-                o.warmup_steps, o.steps
+                "`decay_steps` is {decay}, wanted at most {}: `steps` less `warmup_steps`",
+                o.steps - o.warmup_steps
             ));
         }
         let scale = self.augmentation.min_scale;

@@ -12,7 +12,7 @@ const MAX_CLASSES: usize = 2000;
 
 /// What a sample is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Split {
     /// Training.
     Train,
     /// Measuring, among classes that are trained on.
@@ -21,10 +21,11 @@ pub(super) enum Part {
     Withheld,
 }
 
-impl Part {
+impl Split {
     /// What the `i`-th sample of a set is for.
     pub(super) fn of(data: &Data, i: usize, sample: &Sample) -> Self {
-        if is_withheld(data, first_text(sample)) {
+        let names_withheld = |text: &String| data.withhold.iter().any(|w| w == class_name(text));
+        if sample.texts.iter().any(names_withheld) {
             Self::Withheld
         } else if data.hold_out > 0 && i % data.hold_out == data.hold_out - 1 {
             Self::HeldOut
@@ -46,33 +47,34 @@ pub(super) struct Set {
 /// What is measured, of samples that come with the index of their set.
 ///
 /// The held-out samples of a set are told among the classes that are trained on, those of withheld
-/// classes among these. A set with more than [`MAX_CLASSES`] texts has no classes, and is left out.
+/// classes among these. A set with more than [`MAX_CLASSES`] has none, and is left out.
 pub(super) fn sets(data: &[Data], samples: &[(Sample, usize)]) -> Vec<Set> {
     let mut sets = Vec::new();
     for (d, (data, name)) in data.iter().zip(set_names(data)).enumerate() {
         let of_set = samples.iter().filter(|(_, of)| *of == d);
         let all: Vec<&Sample> = of_set.map(|(sample, _)| sample).collect();
-        let texts = texts(all.iter().copied());
-        if texts.len() > MAX_CLASSES {
+        let classes = classes(data, all.iter().copied());
+        if classes.len() > MAX_CLASSES {
             continue;
         }
-        let (withheld, trained): (Vec<&str>, Vec<&str>) =
-            texts.iter().partition(|text| is_withheld(data, text));
-        for (part, texts, name) in [
-            (Part::HeldOut, trained, name.clone()),
-            (Part::Withheld, withheld, format!("{name} (withheld)")),
+        let (withheld, trained): (Vec<&str>, Vec<&str>) = classes
+            .iter()
+            .partition(|class| data.withhold.iter().any(|w| w == *class));
+        for (split, classes, name) in [
+            (Split::HeldOut, trained, name.clone()),
+            (Split::Withheld, withheld, format!("{name} (withheld)")),
         ] {
-            let of_part = all.iter().enumerate();
-            let of_part = of_part.filter(|(i, sample)| Part::of(data, *i, sample) == part);
-            let labelled = of_part.filter_map(|(_, &sample)| {
-                let class = texts.binary_search(&first_text(sample)).ok()?;
+            let of_split = all.iter().enumerate();
+            let of_split = of_split.filter(|(i, sample)| Split::of(data, *i, sample) == split);
+            let labelled = of_split.filter_map(|(_, &sample)| {
+                let class = classes.binary_search(&class_of(data, sample)).ok()?;
                 Some((sample.clone(), class))
             });
             let samples: Vec<_> = labelled.collect();
             if !samples.is_empty() {
                 sets.push(Set {
                     name,
-                    classes: texts.iter().map(|text| sentences(text, data)).collect(),
+                    classes: classes.iter().map(|class| sentences(class, data)).collect(),
                     samples,
                 });
             }
@@ -81,52 +83,68 @@ pub(super) fn sets(data: &[Data], samples: &[(Sample, usize)]) -> Vec<Set> {
     sets
 }
 
-/// What to tell of a set that holds samples out but has no classes.
+/// What to tell of a set that keeps samples from training but has no classes to measure them by.
 pub(super) fn unmeasured(data: &Data, samples: &[Sample]) -> Option<String> {
-    let texts = texts(samples.iter()).len();
-    (data.hold_out > 0 && texts > MAX_CLASSES).then(|| {
+    let keeps = data.hold_out > 0 || !data.withhold.is_empty();
+    let classes = classes(data, samples.iter()).len();
+    (keeps && classes > MAX_CLASSES).then(|| {
         format!(
-            "{}: what is held out is not measured: {texts} different texts are no classes, of which \
+            "{}: what is held out is not measured: {classes} different texts are no classes, of which \
              there can be {MAX_CLASSES}",
             set_name(data)
         )
     })
 }
 
+/// Checks what a set's samples must have for the run file to be followed.
+///
 /// # Errors
-/// [`Error::Config`] naming a class to withhold that the set does not have.
+/// [`Error::Config`] naming a class that the set does not have; or if `withhold` leaves nothing to
+/// train on, or one class, which could not be told from any other.
 pub(super) fn check(data: &Data, samples: &[Sample]) -> Result<()> {
-    let has = |name: &&String| {
-        samples
-            .iter()
-            .any(|s| class_name(first_text(s)) == name.as_str())
-    };
-    match data.withhold.iter().find(|name| !has(name)) {
-        None => Ok(()),
-        Some(name) => Err(Error::Config {
+    let refuse = |reason: String| {
+        Err(Error::Config {
             origin: set_name(data),
-            reason: format!("`withhold` names `{name}`, which is the first name of no class"),
-        }),
+            reason,
+        })
+    };
+    let classes = classes(data, samples.iter());
+    let has = |name: &str| classes.binary_search(&name).is_ok();
+    let of_withhold = data.withhold.iter().map(|name| ("withhold", name));
+    let of_kinds = data.kinds.keys().map(|name| ("kinds", name));
+    if let Some((field, name)) = of_withhold.chain(of_kinds).find(|(_, name)| !has(name)) {
+        let some: Vec<&str> = classes.iter().take(5).copied().collect();
+        return refuse(format!(
+            "`{field}` names `{name}`, which is the first name of no class; wanted one of the set's, such \
+             as {some:?}"
+        ));
+    }
+    match data.withhold.len() {
+        0 => Ok(()),
+        1 => refuse("`withhold` names one class, wanted at least two to be told apart".into()),
+        n if n == classes.len() => refuse("`withhold` leaves no class to train on".into()),
+        _ => Ok(()),
     }
 }
 
-fn is_withheld(data: &Data, text: &str) -> bool {
-    !data.withhold.is_empty() && data.withhold.iter().any(|name| name == class_name(text))
+/// What a sample's class goes by: the first of its names; or its caption.
+fn class_of<'a>(data: &Data, sample: &'a Sample) -> &'a str {
+    let text = sample.texts.first().map_or("", String::as_str);
+    match data.texts {
+        TextKind::Captions => text,
+        TextKind::Classes => class_name(text),
+    }
 }
 
-fn first_text(sample: &Sample) -> &str {
-    sample.texts.first().map_or("", String::as_str)
-}
-
-/// A class goes by the first of its names.
+/// The first of a class's names.
 fn class_name(text: &str) -> &str {
     names(text).next().unwrap_or(text)
 }
 
-/// The texts of samples, each once, in order.
-fn texts<'a>(samples: impl Iterator<Item = &'a Sample>) -> Vec<&'a str> {
-    let texts: BTreeSet<&str> = samples.map(first_text).collect();
-    texts.into_iter().collect()
+/// The classes of samples, each once, in order.
+fn classes<'a>(data: &Data, samples: impl Iterator<Item = &'a Sample>) -> Vec<&'a str> {
+    let classes: BTreeSet<&str> = samples.map(|sample| class_of(data, sample)).collect();
+    classes.into_iter().collect()
 }
 
 /// What sets are called in curves and messages: by their first file, told apart by a number.
@@ -150,11 +168,11 @@ fn set_name(data: &Data) -> String {
 }
 
 /// The sentences whose mean embedding stands for a class.
-fn sentences(text: &str, data: &Data) -> Vec<String> {
+fn sentences(class: &str, data: &Data) -> Vec<String> {
     match data.texts {
-        TextKind::Captions => vec![text.to_owned()],
+        TextKind::Captions => vec![class.to_owned()],
         TextKind::Classes => {
-            let fill = |template: &String| template.replace("{}", class_name(text));
+            let fill = |template: &String| template.replace("{}", class);
             data.templates.iter().map(fill).collect()
         }
     }
@@ -181,7 +199,7 @@ mod tests {
         let all = samples(&["cat"; 10]);
         let held = |n: usize| {
             let data = data(&format!("hold_out = {n}"));
-            let is_held = |i: &usize| Part::of(&data, *i, &all[*i]) == Part::HeldOut;
+            let is_held = |i: &usize| Split::of(&data, *i, &all[*i]) == Split::HeldOut;
             (0..10).filter(is_held).collect::<Vec<_>>()
         };
         assert_eq!(held(0), [0usize; 0]);
@@ -207,11 +225,33 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_is_not_there_cannot_be_withheld() {
-        let data = data("withhold = [\"cat\"]");
-        let message = check(&data, &samples(&["tabby, cat"]))
-            .unwrap_err()
-            .to_string();
-        assert!(message.contains("`cat`"), "{message}");
+    fn a_class_is_what_its_first_name_says() {
+        let data = data("hold_out = 2");
+        let all = samples(&["dog", "tabby, cat", "dog", "tabby, tabby cat"]);
+        let sets = sets(
+            &[data],
+            &all.iter().map(|s| (s.clone(), 0)).collect::<Vec<_>>(),
+        );
+        assert_eq!(sets[0].classes, [["a dog."], ["a tabby."]]);
+        let classes: Vec<usize> = sets[0].samples.iter().map(|s| s.1).collect();
+        assert_eq!(classes, [1, 1]);
+    }
+
+    #[test]
+    fn classes_that_cannot_be_withheld_say_why() {
+        let all = samples(&["tabby, cat", "dog"]);
+        for (lines, wanted) in [
+            ("withhold = [\"cat\", \"dog\"]", "`withhold` names `cat`"),
+            ("withhold = [\"dog\"]", "one class"),
+            ("withhold = [\"dog\", \"tabby\"]", "no class to train on"),
+            ("kinds = { cow = \"animal\" }", "`kinds` names `cow`"),
+        ] {
+            let message = check(&data(lines), &all).unwrap_err().to_string();
+            assert!(message.contains(wanted), "{message}");
+        }
+        // A sample with a second line is withheld by either.
+        let both = Sample::in_memory("1", Vec::new(), vec!["fox".into(), "dog".into()]);
+        let data = data("withhold = [\"dog\", \"tabby\"]");
+        assert_eq!(Split::of(&data, 0, &both), Split::Withheld);
     }
 }

@@ -19,8 +19,8 @@ pub enum Loss {
     /// picture's and a text's probability is to be shared equally.
     #[default]
     Softmax,
-    /// Every picture and text for itself: true or not, by a sigmoid. Needs a model with a bias on its
-    /// logits.
+    /// Every picture and text for itself: true or not, by a sigmoid, and whatever is true is a positive,
+    /// kinds included. Needs a model with a bias on its logits.
     Sigmoid,
 }
 
@@ -101,14 +101,37 @@ mod tests {
     use crate::train::positives::Relation;
 
     #[test]
+    fn what_is_ignored_takes_no_part_in_the_softmax() {
+        let device = Device::flex().autodiff();
+        let logits = [[2.0f32, -1.0, 0.5], [0.5, 3.0, 1.0], [-2.0, 0.0, 1.5]];
+        // Text 2 is ignored by picture 0, and text 1 is as good as picture 2's own.
+        let positives = Positives::new(3, |i, j| match (i, j) {
+            (0, 2) => Relation::Ignored,
+            (2, 1) => Relation::Positive,
+            _ => Relation::Negative,
+        });
+        let tensor = Tensor::from_data(TensorData::from(logits), &device);
+        let got: f32 = Loss::Softmax.of(tensor, &positives).into_scalar();
+        let log_sum = |values: &[f32]| values.iter().map(|v| v.exp()).sum::<f32>().ln();
+        let images = log_sum(&[2.0, -1.0]) - 2.0 + log_sum(&logits[1]) - 3.0 + log_sum(&logits[2])
+            - (0.0 + 1.5) / 2.0;
+        let texts = log_sum(&[2.0, 0.5, -2.0]) - 2.0 + log_sum(&[-1.0, 3.0, 0.0])
+            - (3.0 + 0.0) / 2.0
+            + log_sum(&[1.0, 1.5])
+            - 1.5;
+        let want = (images + texts) / 6.0;
+        assert!((got - want).abs() < 1e-5, "{got}, wanted {want}");
+    }
+
+    #[test]
     fn the_sigmoid_loss_is_its_definition() {
         let device = Device::flex().autodiff();
         let logits = [[2.0f32, -1.0], [0.5, -3.0]];
         let tensor = Tensor::from_data(TensorData::from(logits), &device);
         // Text 0 is true of both pictures, text 1 of its own.
         let positives = Positives::new(2, |i, j| match (i, j) {
-            (1, 0) => Relation::Aside,
-            _ => Relation::Untrue,
+            (1, 0) => Relation::Ignored,
+            _ => Relation::Negative,
         });
         let got: f32 = Loss::Sigmoid.of(tensor, &positives).into_scalar();
         let log_sigmoid = |x: f32| -(1.0 + (-x).exp()).ln();

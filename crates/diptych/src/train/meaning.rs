@@ -18,7 +18,7 @@ pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
 
 /// What a pair's text says, and what could be said of its picture: hashes of captions and names.
 pub(super) struct Meaning {
-    said: u64,
+    text: u64,
     /// The picture's captions, or its class's names.
     names: Vec<u64>,
     /// What kinds of thing it is.
@@ -26,25 +26,26 @@ pub(super) struct Meaning {
 }
 
 impl Meaning {
-    /// What the text of a pair that means `text` is to the picture of this one. It is true of it if it
-    /// says one of the picture's names or kinds.
+    /// What the text of another pair is to the picture of this one. It is true of it if it says one of the
+    /// picture's names or kinds.
     ///
-    /// A kind is aside where the picture's text is a name, and the other way round: to be as near to "a
-    /// cat" as to its own name would keep a tabby from being told from other cats.
-    pub(super) fn relation(&self, text: &Self) -> Relation {
+    /// A kind is ignored where the picture's text is a name or another kind, and a name where it is a
+    /// kind: to be as near to "a cat" as to its own name would keep a tabby from being told from other
+    /// cats.
+    pub(super) fn relation(&self, other: &Self) -> Relation {
         let is_name = |hash| self.names.contains(&hash);
-        if self.said == text.said || is_name(self.said) && is_name(text.said) {
-            Relation::Same
-        } else if is_name(text.said) || self.kinds.contains(&text.said) {
-            Relation::Aside
+        if self.text == other.text || is_name(self.text) && is_name(other.text) {
+            Relation::Positive
+        } else if is_name(other.text) || self.kinds.contains(&other.text) {
+            Relation::Ignored
         } else {
-            Relation::Untrue
+            Relation::Negative
         }
     }
 }
 
 /// Of how many texts about classes one names the kind instead.
-const KIND_EVERY: u32 = 8;
+pub(super) const KIND_EVERY: u32 = 8;
 
 /// One of a sample's texts, and what it means.
 pub(super) fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, Meaning) {
@@ -52,7 +53,7 @@ pub(super) fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (
     let line = sample.texts.choose(rng).map_or("", String::as_str);
     if data.texts == TextKind::Captions {
         let meaning = Meaning {
-            said: hash(line),
+            text: hash(line),
             names: sample.texts.iter().map(|text| hash(text)).collect(),
             kinds: Vec::new(),
         };
@@ -71,7 +72,7 @@ pub(super) fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (
     let name = drawn.copied().unwrap_or(line);
     let template = data.templates.choose(rng).map_or("{}", String::as_str);
     let meaning = Meaning {
-        said: hash(name),
+        text: hash(name),
         names: own.iter().map(|name| hash(name)).collect(),
         kinds: kinds.iter().map(|name| hash(name)).collect(),
     };
@@ -88,8 +89,8 @@ mod tests {
 
     #[test]
     fn texts_are_true_of_pictures_by_name_and_by_kind() {
-        let meaning = |said, names: &[u64], kinds: &[u64]| Meaning {
-            said,
+        let meaning = |text, names: &[u64], kinds: &[u64]| Meaning {
+            text,
             names: names.to_vec(),
             kinds: kinds.to_vec(),
         };
@@ -101,12 +102,12 @@ mod tests {
             meaning(60, &[60], &[]),
         ];
         let row = |i: usize| [0, 1, 2, 3, 4].map(|j| meanings[i].relation(&meanings[j]));
-        use Relation::{Aside, Same, Untrue};
-        assert_eq!(row(0), [Same, Same, Aside, Aside, Untrue]);
-        assert_eq!(row(1), [Same, Same, Aside, Aside, Untrue]);
-        assert_eq!(row(2), [Untrue, Untrue, Same, Same, Untrue]);
-        assert_eq!(row(3), [Untrue, Untrue, Same, Same, Untrue]);
-        assert_eq!(row(4), [Untrue, Untrue, Untrue, Untrue, Same]);
+        use Relation::{Ignored, Negative, Positive};
+        assert_eq!(row(0), [Positive, Positive, Ignored, Ignored, Negative]);
+        assert_eq!(row(1), [Positive, Positive, Ignored, Ignored, Negative]);
+        assert_eq!(row(2), [Negative, Negative, Positive, Positive, Negative]);
+        assert_eq!(row(3), [Negative, Negative, Positive, Positive, Negative]);
+        assert_eq!(row(4), [Negative, Negative, Negative, Negative, Positive]);
     }
 
     #[test]
@@ -117,18 +118,18 @@ mod tests {
         )
         .unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut said = HashMap::<String, usize>::new();
+        let mut drawn = HashMap::<String, usize>::new();
         for _ in 0..4000 {
             let (text, meaning) = draw_text(&sample, &data, &mut rng);
             let truths = [meaning.names, meaning.kinds].concat();
-            assert!(truths.len() == 4 && truths.contains(&meaning.said));
-            *said.entry(text).or_default() += 1;
+            assert!(truths.len() == 4 && truths.contains(&meaning.text));
+            *drawn.entry(text).or_default() += 1;
         }
-        let near = |text: &str, want: usize| said[text].abs_diff(want) < 120;
+        let near = |text: &str, want: usize| drawn[text].abs_diff(want) < 120;
         assert!(
             near("a tabby.", 1750) && near("a tabby cat.", 1750),
-            "{said:?}"
+            "{drawn:?}"
         );
-        assert!(near("a cat.", 250) && near("a pet.", 250), "{said:?}");
+        assert!(near("a cat.", 250) && near("a pet.", 250), "{drawn:?}");
     }
 }

@@ -8,14 +8,44 @@
 use kernels::{Convolution, Precision};
 
 /// Share of the momentum that a step keeps.
-pub(super) const MOMENTUM: f64 = 0.95;
+const MOMENTUM: f32 = 0.95;
 
 /// Newton–Schulz iterations, and the coefficients of their polynomial `a x + b x³ + c x⁵`.
 const ITERATIONS: usize = 5;
 const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
 
-/// The root mean square of AdamW's steps, as a share of the learning rate.
-const ADAMW_STEP: f32 = 0.2;
+/// The root mean square of a step, as a share of the learning rate: about AdamW's.
+const UPDATE_RMS: f32 = 0.2;
+
+/// One step of Muon.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Muon {
+    pub(super) learning_rate: f32,
+    pub(super) weight_decay: f32,
+    /// Of the products.
+    pub(super) precision: Precision,
+}
+
+impl Muon {
+    /// Moves `value`, `matrices`, and its `momentum` by their gradient. The momentum is Nesterov's.
+    pub(super) fn step(
+        self,
+        matrices: Matrices,
+        [value, momentum]: [&mut [f32]; 2],
+        gradient: &[f32],
+    ) {
+        let moved = momentum.iter_mut().zip(gradient);
+        let ahead = moved.map(|(m, g)| {
+            *m = MOMENTUM * *m + g;
+            MOMENTUM * *m + g
+        });
+        let update = matrices.update(&ahead.collect::<Vec<_>>(), self.precision);
+        let kept = 1.0 - self.learning_rate * self.weight_decay;
+        for (value, u) in value.iter_mut().zip(&update) {
+            *value = kept * *value - self.learning_rate * u;
+        }
+    }
+}
 
 /// How a parameter is seen: as `count` matrices of `rows` × `columns`, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +56,8 @@ pub(super) struct Matrices {
 }
 
 impl Matrices {
-    /// The matrices of a hidden layer's weight; none for what Muon leaves to AdamW: gains and biases,
-    /// embeddings, the first layer and the last ones.
+    /// The matrices of a weight in a residual stage or block; none for what Muon leaves to AdamW: gains and
+    /// biases, embeddings, the stem, the pooling and the projections.
     pub(super) fn of(name: &str, shape: &[usize]) -> Option<Self> {
         let (&rows, rest) = shape.split_first()?;
         let hidden = name.contains(".layer") || name.contains("resblocks.");
@@ -47,10 +77,10 @@ impl Matrices {
         })
     }
 
-    /// The step for a momentum of these matrices, times the learning rate to come.
-    pub(super) fn step(self, momentum: &[f32], precision: Precision) -> Vec<f32> {
+    /// What to take from these matrices for such a momentum, times the learning rate.
+    fn update(self, momentum: &[f32], precision: Precision) -> Vec<f32> {
         let size = self.rows * self.columns;
-        let factor = ADAMW_STEP * (self.rows.max(self.columns) as f32).sqrt();
+        let factor = UPDATE_RMS * (self.rows.max(self.columns) as f32).sqrt();
         let matrices = momentum.chunks_exact(size.max(1));
         matrices
             .flat_map(|matrix| self.orthogonal(matrix, precision))
@@ -108,39 +138,41 @@ fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use rand::{Rng, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
+    use serde_json::Value;
 
     use super::*;
+    use crate::golden::{folder, max_difference};
 
+    /// `parity/muon.py` made it.
     #[test]
-    fn steps_keep_directions_and_even_out_lengths() {
-        let mut rng = ChaCha8Rng::seed_from_u64(3);
-        for [rows, columns] in [[6, 20], [20, 6], [16, 16]] {
-            let matrices = Matrices {
-                count: 2,
-                rows,
-                columns,
+    fn three_steps_are_pytorchs() {
+        let text = fs_err::read_to_string(folder("training").join("muon.json")).unwrap();
+        let golden: Value = serde_json::from_str(&text).unwrap();
+        let number = |of: &Value, name: &str| of[name].as_f64().unwrap();
+        let muon = |precision| Muon {
+            learning_rate: number(&golden["options"], "lr") as f32,
+            weight_decay: number(&golden["options"], "weight_decay") as f32,
+            precision,
+        };
+        for case in golden["cases"].as_array().unwrap() {
+            let size = |name: &str| number(case, name) as usize;
+            let values = |name: &str| -> Vec<f32> {
+                let list = case[name].as_array().unwrap().iter();
+                list.map(|v| v.as_f64().unwrap() as f32).collect()
             };
-            let momentum: Vec<f32> = (0..2 * rows * columns)
-                .map(|_| rng.random_range(-1.0..1.0f32))
-                .collect();
-            let step = matrices.step(&momentum, Precision::F32);
-            assert_eq!(step.len(), momentum.len());
-            let factor = 0.2 * (rows.max(columns) as f32).sqrt();
-            let parts = step
-                .chunks_exact(rows * columns)
-                .zip(momentum.chunks_exact(rows * columns));
-            for (step, momentum) in parts {
-                // Newton–Schulz with these coefficients brings singular values to 0.68 … 1.13.
-                let squares: f32 = step.iter().map(|v| (v / factor).powi(2)).sum();
-                let rank = rows.min(columns) as f32;
-                assert!(
-                    (0.4 * rank..1.3 * rank).contains(&squares),
-                    "{squares} of {rank}"
-                );
-                let dot: f32 = step.iter().zip(momentum).map(|(a, b)| a * b).sum();
-                assert!(dot > 0.0);
+            let matrices = Matrices {
+                count: size("count"),
+                rows: size("rows"),
+                columns: size("columns"),
+            };
+            for (precision, most) in [(Precision::F32, 2e-5), (Precision::Bf16, 2e-2)] {
+                let mut value = values("start");
+                let mut momentum = vec![0.0; value.len()];
+                for gradient in values("gradients").chunks_exact(value.len()) {
+                    muon(precision).step(matrices, [&mut value, &mut momentum], gradient);
+                }
+                let off = max_difference(&value, &values("end"));
+                assert!(off < most, "{matrices:?} in {precision:?}: {off}");
             }
         }
     }

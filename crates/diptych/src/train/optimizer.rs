@@ -14,7 +14,7 @@ use kernels::Precision;
 
 use super::config::{Algorithm, Optimization};
 use super::gradients::NamedGradients;
-use super::muon::{MOMENTUM, Matrices};
+use super::muon::{Matrices, Muon};
 use crate::model::{
     ClipConfig, ClipModel, Freeze, Parameter, ParameterPath, has_kernels, parameters, plain_values,
 };
@@ -36,11 +36,19 @@ struct Moments {
     average: Option<Tensor<1>>,
 }
 
-/// The state's names for them: PyTorch's, and our average.
-
+// The state's names for them: PyTorch's, of its AdamW and its Muon, and our average.
 const MEAN: &str = "exp_avg";
+const MOMENTUM_BUFFER: &str = "momentum_buffer";
 const SQUARE: &str = "exp_avg_sq";
 const AVERAGE: &str = "average";
+
+/// What the state calls the first of a parameter's moments.
+fn mean_name(by_adamw: bool) -> &'static str {
+    match by_adamw {
+        true => MEAN,
+        false => MOMENTUM_BUFFER,
+    }
+}
 
 impl Optimizer {
     /// A fresh optimiser.
@@ -119,12 +127,13 @@ impl Optimizer {
         }
     }
 
-    /// The state as named tensors: `NAME.exp_avg` and `NAME.exp_avg_sq`, as PyTorch calls them, and
-    /// `NAME.average`, as far as the parameter has them.
+    /// The state as named tensors: `NAME.exp_avg` and `NAME.exp_avg_sq` of what AdamW moves,
+    /// `NAME.momentum_buffer` of what Muon does, as PyTorch calls them, and `NAME.average`.
     pub fn state(&self) -> Vec<(String, TensorData)> {
         let mut state = Vec::new();
         for (name, moments) in &self.moments {
-            state.push((format!("{name}.{MEAN}"), moments.mean.to_data()));
+            let mean = mean_name(moments.square.is_some());
+            state.push((format!("{name}.{mean}"), moments.mean.to_data()));
             for (kind, moment) in [(SQUARE, &moments.square), (AVERAGE, &moments.average)] {
                 if let Some(moment) = moment {
                     state.push((format!("{name}.{kind}"), moment.to_data()));
@@ -134,7 +143,7 @@ impl Optimizer {
         state
     }
 
-    /// Takes a state that [`AdamW::state`] gave, for a model of `config` of which `freeze` was frozen.
+    /// Takes a state that [`Optimizer::state`] gave, for a model of `config` of which `freeze` was frozen.
     ///
     /// # Errors
     /// [`Error::Tensors`] naming the first moment that is missing or of another size.
@@ -164,7 +173,7 @@ impl Optimizer {
             };
             let by_adamw = self.matrices(&name, &shape).is_none();
             let moments = Moments {
-                mean: read(format!("{name}.{MEAN}"), count)?,
+                mean: read(format!("{name}.{}", mean_name(by_adamw)), count)?,
                 square: read_if(by_adamw, SQUARE)?,
                 average: read_if(self.config.ema.is_some(), AVERAGE)?,
             };
@@ -270,22 +279,22 @@ impl ModuleMapper for Update<'_> {
 }
 
 impl Update<'_> {
-    /// A matrix and its momentum after this step of Muon: of Nesterov's kind.
+    /// A parameter of matrices and its momentum after this step of Muon.
     fn moved_by_muon(
         &self,
         [value, momentum]: [Tensor<1>; 2],
         g: Tensor<1>,
         matrices: Matrices,
     ) -> [Tensor<1>; 2] {
-        let o = &self.optimizer.config;
-        let momentum = momentum.mul_scalar(MOMENTUM) + g.clone();
-        let ahead = momentum.clone().mul_scalar(MOMENTUM) + g;
-        let step = matrices.step(&plain_values(ahead), self.optimizer.precision);
-        let n = step.len();
-        let step = Tensor::from_data(TensorData::new(step, [n]), &value.device());
-        let kept = 1.0 - self.learning_rate * o.weight_decay;
-        let value = value.mul_scalar(kept) - step.mul_scalar(self.learning_rate);
-        [value, momentum]
+        let device = value.device();
+        let [mut value, mut momentum] = [value, momentum].map(plain_values);
+        let muon = Muon {
+            learning_rate: self.learning_rate as f32,
+            weight_decay: self.optimizer.config.weight_decay as f32,
+            precision: self.optimizer.precision,
+        };
+        muon.step(matrices, [&mut value, &mut momentum], &plain_values(g));
+        [value, momentum].map(|values| from_plain(values, &device))
     }
 
     /// A parameter and its two means after this step.
@@ -318,9 +327,11 @@ impl Update<'_> {
             kept: kept as f32,
         };
         by.step(&mut value, [&mut mean, &mut square], &plain_values(g));
-        [value, mean, square].map(|v| {
-            let n = v.len();
-            Tensor::from_data(TensorData::new(v, [n]), &device)
-        })
+        [value, mean, square].map(|values| from_plain(values, &device))
     }
+}
+
+fn from_plain(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let n = values.len();
+    Tensor::from_data(TensorData::new(values, [n]), device)
 }

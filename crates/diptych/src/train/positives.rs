@@ -1,20 +1,21 @@
 //! Which texts of a batch are true of which pictures.
 //!
 //! The paper takes a picture's own text for the only true one. Where texts are class names, others of
-//! the batch are as true: the class's other names, what kind of thing it is, the same words.
+//! the batch are as true: the class's other names, the same words. What kind of thing it is (a hypernym)
+//! is true as well, and not to be preferred or avoided.
 
 /// What a text is to a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// It says something else.
-    Untrue,
-    /// It is true, but says more or less than the picture's own text: neither is to be preferred.
-    Aside,
+    Negative,
+    /// It is true, but says more or less than the picture's own text: it takes no part in a softmax.
+    Ignored,
     /// It says the same as the picture's own text.
-    Same,
+    Positive,
 }
 
-/// For `N` pairs, what text `j` is to picture `i`: `[N, N]`. A pair's own text says the same.
+/// For `N` pairs, what text `j` is to picture `i`: `[N, N]`. A pair's own text is a positive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Positives {
     n: usize,
@@ -26,7 +27,7 @@ impl Positives {
     pub fn new(n: usize, relation: impl Fn(usize, usize) -> Relation) -> Self {
         let places = (0..n).flat_map(|i| (0..n).map(move |j| (i, j)));
         let of = places.map(|(i, j)| match i == j {
-            true => Relation::Same,
+            true => Relation::Positive,
             false => relation(i, j),
         });
         Self {
@@ -39,8 +40,8 @@ impl Positives {
     #[cfg(test)]
     pub(super) fn of_groups(groups: &[u64]) -> Self {
         Self::new(groups.len(), |i, j| match groups[i] == groups[j] {
-            true => Relation::Same,
-            false => Relation::Untrue,
+            true => Relation::Positive,
+            false => Relation::Negative,
         })
     }
 
@@ -61,17 +62,17 @@ impl Positives {
 
     /// Whether text `j` is true of picture `i`.
     pub fn is_true(&self, i: usize, j: usize) -> bool {
-        self.relation(i, j) != Relation::Untrue
+        self.relation(i, j) != Relation::Negative
     }
 
     /// What the similarities of pictures to texts should be, each row a distribution over the texts,
-    /// and of texts to pictures, each column one over the pictures: `[N, N]` both. What is aside has
-    /// no share.
+    /// and of texts to pictures, each column one over the pictures: `[N, N]` both. What is ignored
+    /// has no share.
     pub(super) fn targets(&self) -> [Vec<f32>; 2] {
         let n = self.n;
         let mut rows = vec![0f32; n];
         let mut columns = vec![0f32; n];
-        let places = || (0..n * n).filter(|&k| self.of[k] == Relation::Same);
+        let places = || (0..n * n).filter(|&k| self.of[k] == Relation::Positive);
         for k in places() {
             rows[k / n] += 1.0;
             columns[k % n] += 1.0;
@@ -84,12 +85,12 @@ impl Positives {
         [share(&rows, |k, n| k / n), share(&columns, |k, n| k % n)]
     }
 
-    /// What to add to similarities so that what is aside takes no part in a softmax `[N, N]`; nothing,
+    /// What to add to similarities so that what is ignored takes no part in a softmax `[N, N]`; nothing,
     /// if all take part.
     pub(super) fn mask(&self) -> Option<Vec<f32>> {
-        let aside = |r: &Relation| *r == Relation::Aside;
-        self.of.iter().any(aside).then(|| {
-            let out = |r| if aside(r) { OUT } else { 0.0 };
+        let ignored = |r: &Relation| *r == Relation::Ignored;
+        self.of.iter().any(ignored).then(|| {
+            let out = |r| if ignored(r) { OUT } else { 0.0 };
             self.of.iter().map(out).collect()
         })
     }
@@ -104,17 +105,21 @@ mod tests {
 
     #[test]
     fn targets_share_a_row_and_a_column_among_what_is_true() {
-        // Text 1 ("an animal") is true of picture 0 (a cat); text 0 ("a cat") is not of picture 1.
+        // Text 1 ("a tabby cat") is true of picture 0 (a tabby); text 0 ("a cat that sleeps") is not of
+        // picture 1.
         let positives = Positives::new(2, |i, j| match (i, j) {
-            (0, 1) => Relation::Same,
-            _ => Relation::Untrue,
+            (0, 1) => Relation::Positive,
+            _ => Relation::Negative,
         });
         let [of_images, of_texts] = positives.targets();
         assert_eq!(of_images, [0.5, 0.5, 0.0, 1.0]);
         assert_eq!(of_texts, [1.0, 0.5, 0.0, 0.5]);
         assert_eq!(positives.mask(), None);
-        let positives = Positives::new(2, |_, _| Relation::Aside);
-        assert_eq!(positives.mask(), Some(vec![0.0, OUT, OUT, 0.0]));
+        let positives = Positives::new(2, |i, j| match (i, j) {
+            (0, 1) => Relation::Ignored,
+            _ => Relation::Negative,
+        });
+        assert_eq!(positives.mask(), Some(vec![0.0, OUT, 0.0, 0.0]));
         let groups = Positives::of_groups(&[7, 8, 7]);
         assert!(groups.is_true(0, 2) && groups.is_true(2, 0) && !groups.is_true(0, 1));
     }

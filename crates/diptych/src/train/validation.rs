@@ -73,7 +73,7 @@ impl Validator {
                 origin: "`[validation]`".into(),
                 reason:
                     "there is nothing to measure; wanted `shards` of captioned pictures, or a set \
-                         of classes with `hold_out`"
+                         of classes with `hold_out` or `withhold`"
                         .into(),
             });
         }

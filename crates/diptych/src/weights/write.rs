@@ -41,12 +41,18 @@ pub(crate) fn replace_directory(
     place: &Path,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
+    let refuse = |what: &str| {
+        Err(Error::Config {
+            origin: place.display().to_string(),
+            reason: format!("there is {what} here that is not a checkpoint; it stays as it is"),
+        })
+    };
+    if place.exists() && !place.is_dir() {
+        return refuse("a file");
+    }
     let occupied = place.is_dir() && !place.join(CONFIG_FILE).exists();
     if occupied && fs_err::read_dir(place).map_err(Error::Io)?.next().is_some() {
-        return Err(Error::Config {
-            origin: place.display().to_string(),
-            reason: "there is a directory here that is not a checkpoint; it stays as it is".into(),
-        });
+        return refuse("a directory");
     }
     let parent = place
         .parent()
@@ -65,8 +71,9 @@ pub(crate) fn replace_directory(
         return Ok(()); // what was there goes with `new`
     }
     // Where the system can't exchange two directories, there is a moment without either.
-    let old = new_directory()?;
+    let old; // kept until the end
     if place.exists() {
+        old = new_directory()?;
         fs_err::rename(place, old.path().join("old")).map_err(Error::Io)?;
     }
     fs_err::rename(new.keep(), place).map_err(Error::Io)

@@ -171,8 +171,12 @@ impl Data {
             && !self.skip_damaged
             && self.withhold.is_empty();
         (!is_plain).then(|| {
-            let (weight, skip, withheld) = (self.weight, self.skip_damaged, &self.withhold);
-            format!("{table:?} {folder:?} {columns:?} {weight:?} {skip} {withheld:?}")
+            let (weight, skip) = (self.weight, self.skip_damaged);
+            let extras = format!("{table:?} {folder:?} {columns:?} {weight:?} {skip}");
+            match self.withhold.is_empty() {
+                true => extras,
+                false => format!("{extras} {:?}", self.withhold),
+            }
         })
     }
 }

@@ -236,7 +236,7 @@ fn one_batch_overfits() {
     let mut trainer = Trainer::new(model, Optimizer::new(optimizer), device);
     // All pictures are different and so must the texts be, or there is no zero to reach.
     let batch = Batch {
-        positives: Positives::new(8, |_, _| Relation::Untrue),
+        positives: Positives::new(8, |_, _| Relation::Negative),
         ..batches.into_iter().next().unwrap()
     };
     let texts: std::collections::HashSet<&[u32]> = batch.tokens.rows().collect();

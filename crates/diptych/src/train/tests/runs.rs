@@ -189,7 +189,7 @@ fn run_files_say_what_is_wrong() {
     check(
         "warmup_steps = 2",
         "warmup_steps = 2\ndecay_steps = 7",
-        "`decay_steps` 7",
+        "`decay_steps` is 7",
     );
     check("\"a {}.\"", "\"a cat.\"", "no `{}`");
     check("\"classes\"", "\"labels\"", "labels");

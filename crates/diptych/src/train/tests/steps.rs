@@ -293,7 +293,7 @@ fn muon_learns_what_adamw_learns_and_keeps_no_squares_of_matrices() {
     let state: BTreeMap<_, _> = trainer.optimizer().state().into_iter().collect();
     let has = |name: &str, moment: &str| state.contains_key(&format!("{name}.{moment}"));
     let matrix = "visual.layer1.0.conv2.weight";
-    assert!(has(matrix, "exp_avg") && !has(matrix, "exp_avg_sq"));
+    assert!(has(matrix, "momentum_buffer") && !has(matrix, "exp_avg_sq"));
     let embedding = "token_embedding.weight";
     assert!(has(embedding, "exp_avg") && has(embedding, "exp_avg_sq"));
 }

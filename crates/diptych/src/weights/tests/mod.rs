@@ -297,6 +297,11 @@ fn a_directory_that_is_no_checkpoint_is_not_replaced() {
             .contains("not a checkpoint")
     );
     assert!(dir.path().join("diary.txt").exists());
+    // Nor is a file.
+    let file = dir.path().join("diary.txt");
+    let refused = write_checkpoint(&file, &description, &tensors, Precision::F32);
+    assert!(refused.unwrap_err().to_string().contains("a file here"));
+    assert_eq!(fs_err::read_to_string(file).unwrap(), "mine");
 }
 
 #[test]
