@@ -10,6 +10,9 @@
 | hf           | safetensors/, sharded/, bin/                                  | transformers         |
 | open-clip    | custom-text/ (safetensors, GELU), bin/, pth/                  | open_clip            |
 
+`--converted` has the binary convert each of them, opens the results with open_clip and transformers, and
+compares with what is recorded.
+
 `expected.safetensors` has `pictures` (u8 [N, S, S, 3]), `ids` and unit `image_embeddings`, `text_embeddings`.
 Weights are rounded to f16 before anything is computed, so files in f16 and in f32 hold the same numbers.
 """
@@ -20,7 +23,9 @@ import argparse
 import copy
 import importlib.util
 import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Callable
 
@@ -29,6 +34,8 @@ import towers  # Sets the environment that keeps the libraries from downloading.
 import numpy as np
 import open_clip
 import torch
+from PIL import Image
+from safetensors.torch import load_file
 from transformers import CLIPConfig, CLIPModel
 
 
@@ -51,8 +58,6 @@ TEXTS = towers.TEXTS
 
 def ids(context_length: int) -> torch.Tensor:
     """The texts' ids in a vocabulary of the first merges: start, text, end, zeros."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         cfg = towers.write_tokenizer(Path(folder), towers.TINY_MERGES, context_length)
         tokenizer = open_clip.tokenizer.HFTokenizer(
@@ -112,6 +117,12 @@ def write_openai(name: str, side: int, vision: dict[str, Any], seed: int) -> Non
     model = prepared(openai.CLIP(**arguments), side, context, seed, resnet=not vision["vision_patch_size"])
     half = copy.deepcopy(model)
     openai.convert_weights(half)  # As OpenAI's files are: matrices in f16, the rest in f32.
+    # OpenAI's archives have these three among their tensors.
+    sizes = {"input_resolution": side, "context_length": context, "vocab_size": VOCAB}
+    for name, size in sizes.items():
+        if hasattr(model, name):
+            delattr(model, name)
+        model.register_buffer(name, torch.tensor(size))
     pixels, tokens = torch.zeros(2, 3, side, side), ids(context)[:2]
     # Traced in f32, which the CPU can run; then the parameters become what OpenAI's files hold.
     script = torch.jit.trace_module(
@@ -122,7 +133,7 @@ def write_openai(name: str, side: int, vision: dict[str, Any], seed: int) -> Non
     script.save(str(folder / "script.pt"))
     if vision["vision_patch_size"]:
         state = half.state_dict()
-        state |= {"input_resolution": torch.tensor(side), "context_length": torch.tensor(context), "vocab_size": torch.tensor(VOCAB)}
+        state |= {name: torch.tensor(size) for name, size in sizes.items()}
         torch.save(state, folder / "state_dict.pt")
     reference = openai.build_model(torch.jit.load(str(folder / "script.pt")).state_dict()).float()
     record(folder, lambda p, t: (reference.encode_image(p), reference.encode_text(t)), side, context)
@@ -175,9 +186,13 @@ def write_hf() -> None:
     # As transformers 4 wrote it, position ids included.
     state = model.state_dict() | {"text_model.embeddings.position_ids": torch.arange(context)[None]}
     torch.save(state, folder / "bin" / "pytorch_model.bin")
+    for part in ("safetensors", "sharded", "bin"):
+        towers.write_tokenizer(folder / part, towers.TINY_MERGES, context)
     processor = {"crop_size": side, "do_center_crop": True, "do_normalize": True, "do_resize": True, "resample": 3, "size": side,
                  "image_mean": list(open_clip.OPENAI_DATASET_MEAN), "image_std": list(open_clip.OPENAI_DATASET_STD)}
     towers.write_json(folder / "bin" / "preprocessor_config.json", processor)
+    nested = {"image_processor": processor | {"image_processor_type": "CLIPImageProcessor"}, "processor_class": "CLIPProcessor"}
+    towers.write_json(folder / "sharded" / "processor_config.json", nested)  # as version 5 writes it
 
 
 def write_open_clip() -> None:
@@ -203,12 +218,48 @@ def write_open_clip() -> None:
     towers.save_tensors(folder / "custom-text" / "open_clip_model.safetensors", custom)
 
 
+@torch.no_grad()
+def converted(binary: Path) -> list[towers.Row]:
+    """Converts each golden checkpoint, opens the result in Python, and compares with the record."""
+    rows = []
+    for checkpoint in (
+        "openai-vit/script.pt", "openai-vit/state_dict.pt", "openai-rn/script.pt", "hf/safetensors", "hf/sharded",
+        "hf/bin", "open-clip/custom-text", "open-clip/bin", "open-clip/pth",
+    ):
+        expected = load_file(GOLDEN / checkpoint.split("/")[0] / "expected.safetensors")
+        pixels = towers.normalise([Image.fromarray(p) for p in expected["pictures"].numpy()])
+        tokens = expected["ids"]
+        layouts = ["open_clip"] if "rn" in checkpoint else ["open_clip", "hf"]
+        for layout in layouts:
+            with tempfile.TemporaryDirectory() as folder:
+                out = Path(folder) / "out"
+                subprocess.run([binary, "convert", GOLDEN / checkpoint, out, "--layout", layout], check=True, capture_output=True)
+                if layout == "open_clip":
+                    model = open_clip.create_model(f"local-dir:{out}").eval()
+                    image, text = model.encode_image(pixels), model.encode_text(tokens)
+                else:
+                    model = CLIPModel.from_pretrained(out).eval()
+                    image = model.visual_projection(model.vision_model(pixel_values=pixels).pooler_output)
+                    text = model.text_projection(model.text_model(input_ids=tokens).pooler_output)
+            for what, got in (("pictures", image), ("texts", text)):
+                want = expected["image_embeddings" if what == "pictures" else "text_embeddings"]
+                off = (got / got.norm(dim=-1, keepdim=True) - want).abs().max()
+                rows.append(towers.row(f"{checkpoint} -> {layout}", f"{what}: max |embedding difference|", off, towers.MAX_EMBEDDING_DIFF))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--write-golden", action="store_true")
+    parser.add_argument("--converted", action="store_true")
+    parser.add_argument("--binary", type=Path, default=towers.BINARY)
     arguments = parser.parse_args()
+    if arguments.converted:
+        rows = converted(arguments.binary)
+        print(*rows, sep="\n")
+        sys.exit(not all(row.ok for row in rows))
     if not arguments.write_golden:
-        parser.error("nothing to do; --write-golden makes the folders")
+        parser.error("nothing to do; wanted --write-golden or --converted")
     torch.manual_seed(0)
     write_openai("openai-vit", 16, dict(vision_layers=1, vision_width=64, vision_patch_size=8), 7)
     write_openai("openai-rn", 64, dict(vision_layers=(1, 2, 1, 1), vision_width=2, vision_patch_size=None), 27)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use diptych::model::Profile;
 use diptych::weights::{
-    CONFIG_FILE, Checkpoint, DEFAULT_MODEL, Description, architectures, describe,
+    CONFIG_FILE, Checkpoint, DEFAULT_MODEL, Description, HF_CONFIG_FILE, architectures, describe,
 };
 use serde::Serialize;
 
@@ -128,7 +128,9 @@ fn checkpoints(folders: &[PathBuf]) -> Vec<Result<PathBuf>> {
             Ok(found) if found.is_empty() => {
                 let folder = folder.display();
                 let error = anyhow!("{folder}: there is no checkpoint in it or below");
-                let hint = format_args!("a checkpoint is a directory with {CONFIG_FILE}");
+                let hint = format_args!(
+                    "a checkpoint is a directory with {CONFIG_FILE} or {HF_CONFIG_FILE}"
+                );
                 failures.push(Err(hinted(error, hint)));
             }
             Ok(found) => add(found),
@@ -141,7 +143,10 @@ fn checkpoints(folders: &[PathBuf]) -> Vec<Result<PathBuf>> {
 
 /// Checkpoint directories from `folder` to `depth` levels below it, by name.
 fn below(folder: &Path, depth: usize) -> std::io::Result<Vec<PathBuf>> {
-    if folder.join(CONFIG_FILE).exists() {
+    if [CONFIG_FILE, HF_CONFIG_FILE]
+        .iter()
+        .any(|name| folder.join(name).exists())
+    {
         return Ok(vec![folder.to_owned()]);
     }
     let mut folders = Vec::new();
@@ -164,8 +169,8 @@ fn below(folder: &Path, depth: usize) -> std::io::Result<Vec<PathBuf>> {
 
 /// The checkpoint in `dir`: its configuration, tokenizer and the header of its weights.
 fn open(dir: &Path) -> Result<Model> {
-    let summary = Checkpoint::summary(dir)?;
     let name = dir.display().to_string();
+    let summary = Checkpoint::summary(&name)?;
     Ok(Model::new(name, Kind::Checkpoint, &summary.description))
 }
 

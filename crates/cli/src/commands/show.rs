@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use diptych::model::{Layers, Profile};
-use diptych::weights::{Checkpoint, Description, Summary, architectures, describe};
+use diptych::weights::{Checkpoint, Description, Summary, Weights};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -11,20 +11,12 @@ use crate::args::ShowArgs;
 use crate::output::Data;
 
 pub(crate) fn run(args: &ShowArgs) -> Result<Status> {
-    // An architecture has no weights to tell of.
-    let is_known = architectures().any(|name| name == args.model.replace('/', "-"));
-    let (description, weights) = match is_known {
-        true => (describe(&args.model)?, None),
-        false => {
-            let summary = Checkpoint::summary(&args.model)?;
-            (summary.description.clone(), Some(summary))
-        }
-    };
-    let shown = Shown::new(&args.model, &description, weights.as_ref())?;
+    let summary = Checkpoint::summary(&args.model)?;
+    let shown = Shown::new(&args.model, &summary)?;
     let mut data = Data::new();
     match args.json {
         true => data.json(&shown)?,
-        false => shown.print(&mut data, &description)?,
+        false => shown.print(&mut data, &summary.description)?,
     }
     data.flush()?;
     Ok(Status::Done)
@@ -43,20 +35,13 @@ struct Shown<'a> {
     gflops: f64,
     image_gflops: f64,
     text_gflops: f64,
-    weights: Option<Weights>,
+    weights: Option<&'a Weights>,
     origins: Value,
 }
 
-/// Its file of weights.
-#[derive(Serialize)]
-struct Weights {
-    path: String,
-    container: &'static str,
-    dtypes: Vec<&'static str>,
-}
-
 impl<'a> Shown<'a> {
-    fn new(name: &'a str, description: &Description, summary: Option<&Summary>) -> Result<Self> {
+    fn new(name: &'a str, summary: &'a Summary) -> Result<Self> {
+        let description = &summary.description;
         let profile = Profile::new(&description.config);
         let preprocess = &description.preprocess;
         let tokenizer = &description.tokenizer;
@@ -84,11 +69,7 @@ impl<'a> Shown<'a> {
             gflops: profile.gflops(),
             image_gflops: profile.image.gflops,
             text_gflops: profile.text.gflops,
-            weights: summary.map(|summary| Weights {
-                path: summary.weights.display().to_string(),
-                container: summary.container,
-                dtypes: summary.dtypes.clone(),
-            }),
+            weights: summary.weights.as_ref(),
             origins: serde_json::to_value(&description.origins)?,
         })
     }
@@ -166,7 +147,12 @@ impl<'a> Shown<'a> {
             (
                 "weights",
                 match &self.weights {
-                    Some(w) => format!("{} in {}: {}", w.dtypes.join(" and "), w.container, w.path),
+                    Some(w) => format!(
+                        "{} in {}: {}",
+                        w.dtypes.join(" and "),
+                        w.container,
+                        w.path.display()
+                    ),
                     None => "none: an architecture".into(),
                 },
             ),

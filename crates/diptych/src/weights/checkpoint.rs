@@ -1,15 +1,15 @@
 //! Opening a checkpoint: read the configuration, check every tensor, then hand them out.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
+use serde::Serialize;
 
-use super::describe::{architecture, architectures};
-use super::layout::Layout;
+use super::describe::{architecture, architectures, describe};
+use super::layout::{Layout, open_clip_shapes};
 use super::storage::Storage;
 use super::{CONFIG_FILE, DEFAULT_MODEL, Description, HF_CONFIG_FILE, default, shapes};
-use crate::model::{ClipConfig, Source, parameters};
+use crate::model::{Parameter, Source, parameters};
 use crate::{Error, Result};
 
 /// A checkpoint whose every tensor has been checked.
@@ -36,39 +36,61 @@ const WEIGHTS_FILES: &[&str] = &[
     "model.pth",
 ];
 
-/// What a checkpoint is, told without reading its numbers.
+/// What a model is, told without reading its numbers.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// Everything of it but its tensors.
     pub description: Description,
-    /// Its file of weights; the first, if there are several.
-    pub weights: PathBuf,
-    /// What wrote that: safetensors or PyTorch.
+    /// Its weights; an architecture has none.
+    pub weights: Option<Weights>,
+}
+
+/// A file of weights.
+#[derive(Clone, Debug, Serialize)]
+pub struct Weights {
+    /// The file; the first, if there are several.
+    pub path: PathBuf,
+    /// What wrote it: safetensors or PyTorch.
     pub container: &'static str,
-    /// The formats of its numbers: f32, f16, bf16.
+    /// The formats of its floating-point numbers: f32, f16, bf16.
     pub dtypes: Vec<&'static str>,
 }
 
+impl Weights {
+    fn new(storage: &Storage) -> Self {
+        Self {
+            path: storage.path().to_owned(),
+            container: storage.container(),
+            dtypes: storage.dtypes().into_iter().collect(),
+        }
+    }
+}
+
 impl Checkpoint {
-    /// What the checkpoint called `name` is: its configuration, its tokenizer, and what the headers of its
-    /// weights say.
+    /// What the model called `name` is: its configuration, its tokenizer, and what the headers of its
+    /// weights say. `name` is a checkpoint's directory or file, [`DEFAULT_MODEL`], or an architecture.
     ///
     /// # Errors
     /// As [`Checkpoint::named`], but that no tensor is checked.
-    pub fn summary(name: impl AsRef<Path>) -> Result<Summary> {
-        let path = name.as_ref();
-        let (description, storage) = match path.exists() && path != Path::new(DEFAULT_MODEL) {
-            true => read(path)?,
-            false => {
-                let checkpoint = Self::named(path)?;
-                (checkpoint.description, checkpoint.storage)
-            }
-        };
+    pub fn summary(name: &str) -> Result<Summary> {
+        let path = Path::new(name);
+        if name == DEFAULT_MODEL {
+            let checkpoint = default::open()?;
+            return Ok(Summary {
+                weights: Some(Weights::new(&checkpoint.storage)),
+                description: checkpoint.description,
+            });
+        }
+        if path.is_dir() || is_weights(path) {
+            let (description, storage) = read(path)?;
+            return Ok(Summary {
+                description,
+                weights: Some(Weights::new(&storage)),
+            });
+        }
         Ok(Summary {
-            description,
-            weights: storage.path().to_owned(),
-            container: storage.container(),
-            dtypes: storage.dtypes().into_iter().collect(),
+            description: describe(name)?,
+            weights: None,
         })
     }
 
@@ -95,7 +117,7 @@ impl Checkpoint {
         if path == Path::new(DEFAULT_MODEL) {
             return default::open();
         }
-        if path.exists() {
+        if path.is_dir() || is_weights(path) {
             return Self::open(path);
         }
         let name = path.display().to_string();
@@ -111,19 +133,31 @@ impl Checkpoint {
 
     /// A checkpoint of these tensors, once they are checked.
     pub(super) fn new(description: Description, storage: Storage) -> Result<Self> {
-        let stored = storage.shapes();
-        let layout = Layout::of(stored.keys());
-        check(
-            &description.config,
-            layout.shapes(&stored),
-            &layout,
-            &storage,
-        )?;
-        Ok(Self {
-            description,
-            storage,
-            layout,
-        })
+        let table = parameters(&description.config);
+        let (layout, mut problems) = Layout::of(&table, &storage, &storage.shapes());
+        if problems.is_empty() {
+            for Parameter { name, .. } in &table {
+                match layout.read(&storage, name) {
+                    Ok(data) => {
+                        let values = data.as_slice::<f32>().unwrap_or_default();
+                        problems.extend(check_values(name, values));
+                    }
+                    Err(Error::Tensors { reason, .. }) => problems.push(reason),
+                    Err(other) => return Err(other),
+                }
+            }
+        }
+        match problems.is_empty() {
+            true => Ok(Self {
+                description,
+                storage,
+                layout,
+            }),
+            false => Err(Error::Mismatch {
+                path: storage.path().to_owned(),
+                problems,
+            }),
+        }
     }
 
     /// Everything but the tensors.
@@ -148,6 +182,12 @@ fn read(path: &Path) -> Result<(Description, Storage)> {
     Ok((describe_file(path, &storage)?, storage))
 }
 
+/// Whether there is a file here that could have weights: any but an architecture's JSON.
+pub(super) fn is_weights(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.is_file() && (!name.ends_with(".json") || name.ends_with(".index.json"))
+}
+
 /// The file of weights in a checkpoint directory.
 fn weights_file(dir: &Path) -> Result<PathBuf> {
     let paths = WEIGHTS_FILES.iter().map(|name| dir.join(name));
@@ -158,54 +198,22 @@ fn weights_file(dir: &Path) -> Result<PathBuf> {
     })
 }
 
-/// What the checkpoint in one file is.
+/// What the checkpoint in one file is: as a configuration beside it says, where the file has a name that
+/// goes with one; else as its shapes say.
 pub(super) fn describe_file(path: &Path, storage: &Storage) -> Result<Description> {
     let dir = path.parent().unwrap_or(Path::new(""));
-    if [CONFIG_FILE, HF_CONFIG_FILE]
+    let has_config = [CONFIG_FILE, HF_CONFIG_FILE]
         .iter()
-        .any(|name| dir.join(name).exists())
-    {
+        .any(|name| dir.join(name).exists());
+    let name = path.file_name().unwrap_or_default();
+    let is_theirs = WEIGHTS_FILES.iter().any(|known| name == *known);
+    if has_config && is_theirs && !storage.is_script() {
         return Description::open(dir);
     }
-    let stored = storage.shapes();
     let origin = path.display().to_string();
-    let config = shapes::architecture(&origin, &Layout::of(stored.keys()).shapes(&stored))?;
+    let shapes = open_clip_shapes(&storage.shapes());
+    let config = shapes::architecture(&origin, &shapes)?;
     Description::openai(&origin, config)
-}
-
-/// Checks names and shapes against the architecture's table, then every number.
-fn check(
-    config: &ClipConfig,
-    mut found: BTreeMap<String, Vec<usize>>,
-    layout: &Layout,
-    storage: &Storage,
-) -> Result<()> {
-    let mut problems = Vec::new();
-    for parameter in parameters(config) {
-        match found.remove(&parameter.name) {
-            None => problems.push(format!("`{}` is missing", parameter.name)),
-            Some(shape) if !same_shape(&shape, &parameter.shape) => problems.push(format!(
-                "`{}` is {shape:?}, wanted {:?}",
-                parameter.name, parameter.shape
-            )),
-            Some(_) => match layout.read(storage, &parameter.name) {
-                Ok(data) => {
-                    let values = data.as_slice::<f32>().unwrap_or_default();
-                    problems.extend(check_values(&parameter.name, values));
-                }
-                Err(Error::Tensors { reason, .. }) => problems.push(reason),
-                Err(other) => return Err(other),
-            },
-        }
-    }
-    problems.extend(found.keys().map(|name| format!("`{name}` is unexpected")));
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(Error::Mismatch {
-            path: storage.path().to_owned(),
-            problems,
-        }),
-    }
 }
 
 /// What is wrong with a tensor's numbers, if anything is.
@@ -227,9 +235,4 @@ fn check_values(name: &str, values: &[f32]) -> Option<String> {
             values[i]
         )
     })
-}
-
-/// Whether two shapes agree; a scalar may be stored as `[]` or `[1]`.
-fn same_shape(a: &[usize], b: &[usize]) -> bool {
-    a == b || (a.iter().all(|&n| n == 1) && b.is_empty() && a.len() <= 1)
 }

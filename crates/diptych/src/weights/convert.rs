@@ -6,7 +6,9 @@ use std::path::Path;
 
 use super::layout::{Part, to_hf};
 use super::write::{Entry, fill_description, fill_tokenizer, write_entries, write_json};
-use super::{Checkpoint, HF_CONFIG_FILE, Precision, WEIGHTS_FILE, hf, replace_directory};
+use super::{
+    Checkpoint, HF_CONFIG_FILE, HF_WEIGHTS_FILE, Precision, WEIGHTS_FILE, hf, replace_directory,
+};
 use crate::image::Order;
 use crate::model::{Source, parameters};
 use crate::{Error, Result};
@@ -82,7 +84,7 @@ pub fn convert(
                 write_json(&dir.join(HF_CONFIG_FILE), &config)?;
                 let processor = hf::processor(&description.preprocess)?;
                 write_json(&dir.join("preprocessor_config.json"), &processor)?;
-                "model.safetensors"
+                HF_WEIGHTS_FILE
             }
         };
         // transformers asks for the framework that wrote a file.

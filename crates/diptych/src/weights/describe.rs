@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::checkpoint::describe_file;
-use super::storage::Storage;
-use super::{Checkpoint, DEFAULT_MODEL, Description, Origins, default};
+use super::checkpoint::{describe_file, is_weights};
+use super::storage::{Storage, read_small};
+use super::{Checkpoint, DEFAULT_MODEL, Description, MAX_CONFIG_BYTES, Origins, default};
 use crate::image::Preprocess;
 use crate::model::ClipConfig;
 use crate::text::{SpecialTokens, Tokenizer};
@@ -37,8 +37,9 @@ pub fn architectures() -> impl Iterator<Item = &'static str> {
     ARCHITECTURES.iter().map(|(name, _)| *name)
 }
 
-/// The architecture, preprocessing and tokenizer of `model`: the default model, a known
-/// architecture, a checkpoint directory, or a JSON file like those of `models/`.
+/// The architecture, preprocessing and tokenizer of `model`: the default model, a checkpoint's directory
+/// or file, a known architecture, or a JSON file like those of `models/`. What is on the disk goes before
+/// a name.
 ///
 /// # Errors
 /// [`Error::Model`] for another name; else those of [`Description::open`] and
@@ -51,14 +52,14 @@ pub fn describe(model: &str) -> Result<Description> {
     if path.is_dir() {
         return Description::open(path);
     }
-    if let Some((name, json)) = architecture(model) {
-        return from_architecture(name, json.as_bytes());
-    }
-    if path.is_file() && path.extension().is_some_and(|e| e == "json") {
-        return from_architecture(model, &fs_err::read(path).map_err(Error::Io)?);
+    if is_weights(path) {
+        return describe_file(path, &Storage::open(path)?);
     }
     if path.is_file() {
-        return describe_file(path, &Storage::open(path)?);
+        return from_architecture(model, &read_small(path, MAX_CONFIG_BYTES)?);
+    }
+    if let Some((name, json)) = architecture(model) {
+        return from_architecture(name, json.as_bytes());
     }
     // Nothing is there: this says what there could be.
     Checkpoint::named(model).map(|checkpoint| checkpoint.description().clone())

@@ -6,10 +6,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::config::{ConfigFile, preprocess_from_json};
-use super::{CONFIG_FILE, HF_CONFIG_FILE, TOKENIZER_FILE, hf};
+use super::storage::read_small;
+use super::{
+    CONFIG_FILE, HF_CONFIG_FILE, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, TOKENIZER_FILE, hf,
+};
 use crate::image::{Order, Preprocess};
 use crate::model::ClipConfig;
-use crate::text::{SpecialTokens, Tokenizer};
+use crate::text::{SpecialTokens, Tokenizer, VOCAB_SIZE};
 use crate::{Error, Result};
 
 /// Everything of a model but its tensors.
@@ -54,60 +57,72 @@ impl Description {
         let tokenizer = match tokenizer.exists() {
             true => Some((
                 tokenizer.clone(),
-                fs_err::read(&tokenizer).map_err(Error::Io)?,
+                read_small(&tokenizer, MAX_TOKENIZER_BYTES)?,
             )),
             false => None,
         };
         if !config.exists() && dir.join(HF_CONFIG_FILE).exists() {
             return Self::open_hf(dir, tokenizer);
         }
-        Self::parse(
-            &config,
-            &fs_err::read(&config).map_err(Error::Io)?,
-            tokenizer,
-        )
+        Self::parse(&config, &read_small(&config, MAX_CONFIG_BYTES)?, tokenizer)
     }
 
     /// Reads what a directory of transformers' has.
     fn open_hf(dir: &Path, tokenizer: Option<(PathBuf, Vec<u8>)>) -> Result<Self> {
         let path = dir.join(HF_CONFIG_FILE);
         let origin = path.display().to_string();
-        let config = hf::architecture(&origin, &fs_err::read(&path).map_err(Error::Io)?)?;
+        let config = hf::architecture(&origin, &read_small(&path, MAX_CONFIG_BYTES)?)?;
         let side = config.vision_cfg.image_size;
-        let path = dir.join("preprocessor_config.json");
         let mut origins = Origins {
             config: origin.clone(),
             preprocess: OPENAI_PREPROCESS.into(),
             tokenizer: CLIP_VOCABULARY.into(),
         };
-        let preprocess = match path.exists() {
-            true => {
-                let json = fs_err::read(&path).map_err(Error::Io)?;
-                origins.preprocess = path.display().to_string();
-                hf::preprocess(&origins.preprocess, &json, side)?
-            }
-            false => Preprocess {
-                order: Order::RgbFirst,
-                ..Preprocess::openai(side)
-            },
+        // Version 5 writes the first, which goes before the second.
+        let processors = ["processor_config.json", "preprocessor_config.json"];
+        let mut preprocess = Preprocess {
+            order: Order::RgbFirst,
+            ..Preprocess::openai(side)
         };
+        for path in processors.map(|name| dir.join(name)) {
+            if path.exists() {
+                let json = read_small(&path, MAX_CONFIG_BYTES)?;
+                origins.preprocess = path.display().to_string();
+                preprocess = hf::preprocess(&origins.preprocess, &json, side)?;
+                break;
+            }
+        }
         let tokenizer = match tokenizer {
             Some((path, bytes)) => {
                 origins.tokenizer = path.display().to_string();
                 let tokenizer = Tokenizer::from_json(&bytes);
                 tokenizer.map_err(|source| Error::Tokenizer { path, source })?
             }
-            None => openai_tokenizer(&config)?,
+            // Any other vocabulary is one that we have not seen.
+            None if config.text_cfg.vocab_size == VOCAB_SIZE => {
+                Tokenizer::clip(SpecialTokens::OpenAi)
+            }
+            None => {
+                return Err(Error::Config {
+                    origin,
+                    reason: format!(
+                        "the vocabulary has {} entries, and there is no {TOKENIZER_FILE} beside it",
+                        config.text_cfg.vocab_size
+                    ),
+                });
+            }
         };
         Self::assemble(config, preprocess, tokenizer, origins)
     }
 
-    /// A checkpoint without any file beside it: OpenAI's preprocessing and vocabulary.
+    /// A checkpoint without any file beside it: OpenAI's preprocessing, and as many of CLIP's merges as its
+    /// vocabulary has room for.
     pub(super) fn openai(origin: &str, config: ClipConfig) -> Result<Self> {
         let preprocess = Preprocess::openai(config.vision_cfg.image_size);
-        let tokenizer = openai_tokenizer(&config)?;
+        let entries = config.text_cfg.vocab_size;
+        let tokenizer = Tokenizer::with_vocab_size(entries, SpecialTokens::OpenAi)?;
         let origins = Origins {
-            config: origin.into(),
+            config: format!("the shapes in {origin}; QuickGELU, as in OpenAI's models"),
             preprocess: OPENAI_PREPROCESS.into(),
             tokenizer: CLIP_VOCABULARY.into(),
         };
@@ -164,12 +179,6 @@ impl Description {
             },
         })
     }
-}
-
-/// CLIP's tokenizer, with as many of its merges as the vocabulary has room for.
-fn openai_tokenizer(config: &ClipConfig) -> Result<Tokenizer> {
-    let entries = config.text_cfg.vocab_size;
-    Ok(Tokenizer::with_vocab_size(entries, SpecialTokens::OpenAi)?)
 }
 
 /// The tokenizer of a checkpoint: its own file where the configuration says so, else CLIP's

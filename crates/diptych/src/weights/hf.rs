@@ -22,7 +22,7 @@ struct ConfigFile {
     text_config: Option<Value>,
     #[serde(default)]
     vision_config: Option<Value>,
-    /// What old files have instead of the two above, or beside them; then these count.
+    /// What old files have instead of the two above, or beside them; then these count alone.
     #[serde(default)]
     text_config_dict: Option<Value>,
     #[serde(default)]
@@ -112,19 +112,20 @@ pub(super) fn architecture(origin: &str, json: &[u8]) -> Result<ClipConfig> {
         }
         None => return Err(refuse("there is no `model_type`, wanted `clip`".into())),
     }
-    let part = |name: &str, value: Option<Value>, old: Option<Value>| {
-        let mut part = value.filter(|v| !v.is_null()).unwrap_or_else(|| json!({}));
-        if let (Some(part), Some(Value::Object(old))) = (part.as_object_mut(), old) {
-            part.extend(old);
-        }
-        (name.to_owned(), part)
+    // What old files call a dictionary goes before the other, its defaults included.
+    let part = |value: Option<Value>, old: Option<Value>| {
+        let given = [old, value].into_iter().flatten();
+        given
+            .into_iter()
+            .find(|v| !v.is_null())
+            .unwrap_or_else(|| json!({}))
     };
-    let (name, text) = part("text_config", file.text_config, file.text_config_dict);
+    let text = part(file.text_config, file.text_config_dict);
     let text: TextFile =
-        serde_json::from_value(text).map_err(|e| refuse(format!("`{name}`: {e}")))?;
-    let (name, vision) = part("vision_config", file.vision_config, file.vision_config_dict);
+        serde_json::from_value(text).map_err(|e| refuse(format!("`text_config`: {e}")))?;
+    let vision = part(file.vision_config, file.vision_config_dict);
     let vision: VisionFile =
-        serde_json::from_value(vision).map_err(|e| refuse(format!("`{name}`: {e}")))?;
+        serde_json::from_value(vision).map_err(|e| refuse(format!("`vision_config`: {e}")))?;
 
     let quick_gelu = match [text.hidden_act.as_str(), &vision.hidden_act] {
         ["quick_gelu", "quick_gelu"] => true,
@@ -283,12 +284,16 @@ pub(super) fn processor(preprocess: &Preprocess) -> Result<Value> {
     }))
 }
 
-/// `preprocessor_config.json`.
+/// `preprocessor_config.json`, or the part of `processor_config.json` that is about pictures.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ProcessorFile {
+    image_processor: Option<Box<ProcessorFile>>,
+    image_processor_type: Option<String>,
+    feature_extractor_type: Option<String>,
     size: Option<Size>,
     crop_size: Option<Size>,
+    do_convert_rgb: Option<bool>,
     do_resize: Option<bool>,
     do_center_crop: Option<bool>,
     do_rescale: Option<bool>,
@@ -298,6 +303,17 @@ struct ProcessorFile {
     image_mean: Option<[f32; 3]>,
     image_std: Option<[f32; 3]>,
 }
+
+/// The classes whose defaults these are.
+const PROCESSORS: [&str; 4] = [
+    "CLIPImageProcessor",
+    "CLIPImageProcessorFast",
+    "CLIPImageProcessorPil",
+    "CLIPFeatureExtractor",
+];
+
+/// The side that those classes resize and crop to, if a file does not say.
+const DEFAULT_SIDE: Size = Size::Side(224);
 
 /// A side, or sides by name.
 #[derive(Clone, Copy, Deserialize)]
@@ -317,7 +333,21 @@ pub(super) fn preprocess(origin: &str, json: &[u8], side: usize) -> Result<Prepr
         origin: origin.into(),
         reason,
     };
-    let file: ProcessorFile = serde_json::from_slice(json).map_err(|e| refuse(e.to_string()))?;
+    let mut file: ProcessorFile =
+        serde_json::from_slice(json).map_err(|e| refuse(e.to_string()))?;
+    if let Some(inner) = file.image_processor.take() {
+        file = *inner;
+    }
+    let class = file
+        .image_processor_type
+        .as_ref()
+        .or(file.feature_extractor_type.as_ref());
+    if let Some(class) = class.filter(|class| !PROCESSORS.contains(&class.as_str())) {
+        return Err(refuse(format!(
+            "`image_processor_type` is `{class}`, wanted one of {}",
+            PROCESSORS.join(", ")
+        )));
+    }
     for (field, value) in [
         ("do_resize", file.do_resize),
         ("do_rescale", file.do_rescale),
@@ -337,22 +367,20 @@ pub(super) fn preprocess(origin: &str, json: &[u8], side: usize) -> Result<Prepr
         )));
     }
     let crops = file.do_center_crop != Some(false);
-    let resize_mode = match file.size {
-        Some(Size::Sides { height, width }) if [height, width] == [side; 2] => ResizeMode::Squash,
-        Some(Size::Side(s) | Size::Shortest { shortest_edge: s }) if s == side && crops => {
+    let resize_mode = match file.size.unwrap_or(DEFAULT_SIDE) {
+        Size::Sides { height, width } if [height, width] == [side; 2] => ResizeMode::Squash,
+        Size::Side(s) | Size::Shortest { shortest_edge: s } if s == side && crops => {
             ResizeMode::Shortest
         }
-        None if crops => ResizeMode::Shortest,
         _ => {
             return Err(refuse(format!(
                 "`size` is not the image tower's {side}, or pictures are not cropped to it"
             )));
         }
     };
-    let crop = match file.crop_size {
-        Some(Size::Side(s) | Size::Shortest { shortest_edge: s }) => [s, s],
-        Some(Size::Sides { height, width }) => [height, width],
-        None => [side, side],
+    let crop = match file.crop_size.unwrap_or(DEFAULT_SIDE) {
+        Size::Side(s) | Size::Shortest { shortest_edge: s } => [s, s],
+        Size::Sides { height, width } => [height, width],
     };
     if crops && crop != [side, side] {
         return Err(refuse(format!(
@@ -378,7 +406,10 @@ pub(super) fn preprocess(origin: &str, json: &[u8], side: usize) -> Result<Prepr
         std,
         interpolation,
         resize_mode,
-        order: Order::RgbFirst,
+        order: match file.do_convert_rgb {
+            Some(false) => Order::Native,
+            _ => Order::RgbFirst,
+        },
         ..openai
     })
 }

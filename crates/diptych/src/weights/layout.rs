@@ -7,30 +7,22 @@
 //! Sources: `convert_clip_original_pytorch_to_hf.py` in transformers, `convert_to_custom_text_state_dict`
 //! in open_clip's `model.py`, 3.3.0.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::TensorData;
 
 use super::storage::Storage;
-use crate::{Error, Result};
+use crate::Result;
+use crate::model::Parameter;
 
-/// How each of our tensors comes out of a checkpoint's.
-pub(super) struct Layout(BTreeMap<String, Recipe>);
-
-/// One tensor.
-#[derive(Clone, Debug, PartialEq)]
-enum Recipe {
-    Same(String),
-    /// A matrix whose rows are our columns.
-    Transposed(String),
-    /// Query, key and value, one after the other.
-    Stacked([String; 3]),
-}
+/// How each of our tensors comes out of a checkpoint's: in one part, or in several, one after the other.
+pub(super) struct Layout(BTreeMap<String, Vec<(String, Part)>>);
 
 /// What of our tensor a checkpoint's is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Part {
     Whole,
+    /// A matrix whose rows are our columns.
     Transposed,
     /// The first, second or third of three.
     Third(usize),
@@ -46,76 +38,84 @@ const NO_PARAMETERS: &[&str] = &[
     "position_ids",
 ];
 
-impl Layout {
-    /// The layout of a checkpoint with tensors of these names.
-    pub(super) fn of<'a>(names: impl Iterator<Item = &'a String>) -> Self {
-        let names: Vec<&String> = names.collect();
-        // What PyTorch's `DataParallel` and `torch.compile` put before every name.
-        let wrapper = ["module.", "_orig_mod."]
-            .into_iter()
-            .find(|w| !names.is_empty() && names.iter().all(|name| name.starts_with(w)))
-            .unwrap_or_default();
-        let bare = |name: &'a String| name.strip_prefix(wrapper).unwrap_or(name);
-        let is_hf = names
-            .iter()
-            .any(|name| bare(name).starts_with("text_model."));
-        let mut recipes = BTreeMap::new();
-        let mut thirds = BTreeMap::<String, [Option<String>; 3]>::new();
-        for name in names {
-            let inner = bare(name);
-            let last = inner.rsplit('.').next().unwrap_or(inner);
-            if NO_PARAMETERS.contains(&last) {
-                continue;
-            }
-            let (ours, part) = match is_hf {
-                true => from_hf(inner),
-                false => (from_open_clip(inner), Part::Whole),
-            };
-            match part {
-                Part::Whole => drop(recipes.insert(ours, Recipe::Same(name.clone()))),
-                Part::Transposed => drop(recipes.insert(ours, Recipe::Transposed(name.clone()))),
-                Part::Third(i) => thirds.entry(ours).or_default()[i] = Some(name.clone()),
-            }
-        }
-        for (ours, parts) in thirds {
-            match parts {
-                [Some(q), Some(k), Some(v)] => {
-                    recipes.insert(ours, Recipe::Stacked([q, k, v]));
-                }
-                // Two of three: named as what they are, so that the third is missed.
-                parts => recipes.extend(parts.into_iter().flatten().map(|name| {
-                    let recipe = Recipe::Same(name.clone());
-                    (name, recipe)
-                })),
-            }
-        }
-        Self(recipes)
-    }
+/// What PyTorch's `DataParallel` and `torch.compile` put before every name.
+const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
 
-    /// Shapes by our names.
-    pub(super) fn shapes(
-        &self,
+/// What `CustomTextCLIP` puts before the text tower's names.
+const CUSTOM_TEXT: &str = "text.";
+
+/// A stored name without what wraps it and what `CustomTextCLIP` adds: open_clip's own.
+fn bare<'a>(name: &'a str, wrapper: &str) -> &'a str {
+    let name = name.strip_prefix(wrapper).unwrap_or(name);
+    name.strip_prefix(CUSTOM_TEXT).unwrap_or(name)
+}
+
+/// What all names are wrapped in.
+fn wrapper(stored: &BTreeMap<String, Vec<usize>>) -> &'static str {
+    let wraps = |w: &&str| !stored.is_empty() && stored.keys().all(|name| name.starts_with(w));
+    WRAPPERS.into_iter().find(wraps).unwrap_or_default()
+}
+
+/// Shapes by open_clip's names, of a checkpoint that has them.
+pub(super) fn open_clip_shapes(
+    stored: &BTreeMap<String, Vec<usize>>,
+) -> BTreeMap<String, Vec<usize>> {
+    let wrapper = wrapper(stored);
+    let named = stored.iter();
+    named
+        .map(|(name, shape)| (bare(name, wrapper).to_owned(), shape.clone()))
+        .collect()
+}
+
+impl Layout {
+    /// The layout of a checkpoint with tensors of these names and shapes, for parameters that are to be
+    /// found in it; and what is missing, misshapen or left over, a sentence each.
+    pub(super) fn of(
+        parameters: &[Parameter],
+        storage: &Storage,
         stored: &BTreeMap<String, Vec<usize>>,
-    ) -> BTreeMap<String, Vec<usize>> {
-        let shape = |name: &String| stored.get(name).cloned().unwrap_or_default();
-        let shapes = self.0.iter().map(|(ours, recipe)| {
-            let shape = match recipe {
-                Recipe::Same(name) => shape(name),
-                Recipe::Transposed(name) => shape(name).into_iter().rev().collect(),
-                Recipe::Stacked(names) => {
-                    let shapes = names.each_ref().map(shape);
-                    let mut stacked = shapes[0].clone();
-                    // Of different widths they are not stacked, and fit no architecture.
-                    let alike = shapes.iter().all(|s| s.get(1..) == shapes[0].get(1..));
-                    if let (Some(rows), true) = (stacked.first_mut(), alike) {
-                        *rows = shapes.iter().filter_map(|s| s.first()).sum();
-                    }
-                    stacked
-                }
-            };
-            (ours.clone(), shape)
+    ) -> (Self, Vec<String>) {
+        let wrapper = wrapper(stored);
+        let hf = TOWERS[0].0;
+        let is_hf = stored.keys().any(|name| {
+            name.strip_prefix(wrapper)
+                .is_some_and(|name| name.starts_with(hf))
         });
-        shapes.collect()
+        let mut problems = Vec::new();
+        let mut left: BTreeSet<&str> = stored.keys().map(String::as_str).collect();
+        let mut recipes = BTreeMap::new();
+        for Parameter { name, shape, .. } in parameters {
+            let mut parts = match is_hf {
+                true => to_hf(name),
+                false => vec![(name.clone(), Part::Whole)],
+            };
+            for (theirs, part) in &mut parts {
+                let custom = format!("{wrapper}{CUSTOM_TEXT}{theirs}");
+                *theirs = match stored.contains_key(&custom) {
+                    true => custom,
+                    false => format!("{wrapper}{theirs}"),
+                };
+                left.remove(theirs.as_str());
+                let wanted = part.shape(shape);
+                match (stored.get(theirs), storage.refusal(theirs)) {
+                    (Some(found), _) if same_shape(found, &wanted) => {}
+                    (Some(found), _) => {
+                        problems.push(format!("`{theirs}` is {found:?}, wanted {wanted:?}"));
+                    }
+                    (None, Some(reason)) => problems.push(format!("`{theirs}` {reason}")),
+                    (None, None) => problems.push(format!("`{theirs}` is missing")),
+                }
+            }
+            if parts.is_empty() {
+                problems.push(format!("`{name}` is missing"));
+            }
+            recipes.insert(name.clone(), parts);
+        }
+        let parameter =
+            |name: &&&str| !NO_PARAMETERS.contains(&name.rsplit('.').next().unwrap_or(name));
+        let left = left.iter().filter(parameter);
+        problems.extend(left.map(|name| format!("`{name}` is unexpected")));
+        (Self(recipes), problems)
     }
 
     /// Reads the tensor that we call `name`.
@@ -123,31 +123,32 @@ impl Layout {
     /// # Errors
     /// Those of [`Storage::read`].
     pub(super) fn read(&self, storage: &Storage, name: &str) -> Result<TensorData> {
-        match self.0.get(name) {
-            None => Err(Error::Tensors {
-                path: storage.path().to_owned(),
-                reason: format!("there is no tensor for `{name}`"),
-            }),
-            Some(Recipe::Same(theirs)) => storage.read(theirs),
-            Some(Recipe::Transposed(theirs)) => Ok(transposed(storage.read(theirs)?)),
-            Some(Recipe::Stacked(theirs)) => {
-                let parts = theirs.each_ref().map(|name| storage.read(name));
-                let [q, k, v] = parts;
-                let parts = [q?, k?, v?];
-                let mut shape = parts[0].shape().to_vec();
+        let parts = self.0.get(name).map(Vec::as_slice).unwrap_or_default();
+        match parts {
+            [] => storage.read(name), // which says that it is not there
+            [(theirs, Part::Transposed)] => Ok(transposed(storage.read(theirs)?)),
+            [(theirs, _)] => storage.read(theirs),
+            several => {
                 let mut values = Vec::new();
-                let mut rows = 0;
-                for part in &parts {
-                    rows += part.shape().first().copied().unwrap_or(0);
+                let mut shape = Vec::new();
+                for (theirs, _) in several {
+                    let part = storage.read(theirs)?;
+                    shape = part.shape().to_vec();
                     values.extend_from_slice(part.as_slice::<f32>().unwrap_or_default());
                 }
-                if let Some(first) = shape.first_mut() {
-                    *first = rows;
+                // Parts have one shape, as was checked.
+                if let Some(rows) = shape.first_mut() {
+                    *rows *= several.len();
                 }
                 Ok(TensorData::new(values, shape))
             }
         }
     }
+}
+
+/// Whether two shapes agree; a scalar may be stored as `[]` or `[1]`.
+fn same_shape(a: &[usize], b: &[usize]) -> bool {
+    a == b || (a.iter().all(|&n| n == 1) && b.is_empty() && a.len() <= 1)
 }
 
 fn transposed(data: TensorData) -> TensorData {
@@ -162,11 +163,6 @@ fn transposed(data: TensorData) -> TensorData {
         }
     }
     TensorData::new(out, [columns, rows])
-}
-
-/// open_clip's name, without the prefix that `CustomTextCLIP` gives the text tower.
-fn from_open_clip(name: &str) -> String {
-    name.strip_prefix("text.").unwrap_or(name).to_owned()
 }
 
 /// transformers' names outside the residual blocks, and ours; a tower's prefix is left out.
@@ -210,36 +206,6 @@ const THIRDS: [&str; 3] = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_
 /// A tower's prefix there and here.
 const TOWERS: [(&str, &str); 2] = [("text_model.", ""), ("vision_model.", "visual.")];
 
-/// transformers' name for a `CLIPModel`'s tensor, in our words; as it is, where it has none.
-fn from_hf(name: &str) -> (String, Part) {
-    if let Some((_, ours)) = PROJECTIONS.iter().find(|(theirs, _)| *theirs == name) {
-        return ((*ours).into(), Part::Transposed);
-    }
-    let tower = TOWERS
-        .iter()
-        .find_map(|(theirs, ours)| Some((*ours, name.strip_prefix(theirs)?)));
-    let Some((tower, rest)) = tower else {
-        return (name.into(), Part::Whole);
-    };
-    if let Some((layer, rest)) = rest
-        .strip_prefix("encoder.layers.")
-        .and_then(|rest| rest.split_once('.'))
-        && let Some((path, kind)) = rest.rsplit_once('.')
-    {
-        let block = format!("{tower}transformer.resblocks.{layer}");
-        if let Some(third) = THIRDS.iter().position(|theirs| *theirs == path) {
-            return (format!("{block}.attn.in_proj_{kind}"), Part::Third(third));
-        }
-        if let Some((_, ours)) = INNER.iter().find(|(theirs, _)| *theirs == path) {
-            return (format!("{block}.{ours}.{kind}"), Part::Whole);
-        }
-    }
-    match OUTER.iter().find(|(theirs, _)| *theirs == rest) {
-        Some((_, ours)) => (format!("{tower}{ours}"), Part::Whole),
-        None => (name.into(), Part::Whole),
-    }
-}
-
 /// What a tensor of ours is called by transformers, and which part of it that is; empty for a tensor
 /// that their `CLIPModel` does not have.
 pub(super) fn to_hf(name: &str) -> Vec<(String, Part)> {
@@ -250,10 +216,8 @@ pub(super) fn to_hf(name: &str) -> Vec<(String, Part)> {
         return vec![((*theirs).into(), Part::Transposed)];
     }
     // The text tower has no prefix here, so it comes last.
-    let tower = TOWERS
-        .iter()
-        .rev()
-        .find_map(|(theirs, ours)| Some((*theirs, name.strip_prefix(ours)?)));
+    let mut towers = TOWERS.iter().rev();
+    let tower = towers.find_map(|(theirs, ours)| Some((*theirs, name.strip_prefix(ours)?)));
     let Some((tower, rest)) = tower else {
         return Vec::new();
     };

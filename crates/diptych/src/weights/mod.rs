@@ -1,9 +1,10 @@
 //! Checkpoints: a directory on disk ⇄ configuration, named tensors, tokenizer, preprocessing.
 //!
 //! Flow: path → **weights** → `model`; `train` → **weights** → path.
-//! The layout is the one that Python's open_clip opens as `local-dir:PATH`:
-//! `open_clip_config.json`, `open_clip_model.safetensors` and, where the vocabulary is not CLIP's
-//! standard one, `tokenizer.json` with its two companions.
+//! It reads directories of open_clip's and of transformers', and files of OpenAI's. What is trained is
+//! written as Python's open_clip opens it, `local-dir:PATH`: `open_clip_config.json`,
+//! `open_clip_model.safetensors` and, where the vocabulary is not CLIP's standard one, `tokenizer.json` with
+//! its two companions.
 //! Invariant: nothing is built from a checkpoint before all of it has been checked.
 
 mod checkpoint;
@@ -22,7 +23,7 @@ mod tests;
 mod torch;
 mod write;
 
-pub use checkpoint::{Checkpoint, Summary};
+pub use checkpoint::{Checkpoint, Summary, Weights};
 pub use convert::{LayoutKind, convert};
 pub use default::DEFAULT_MODEL;
 pub use describe::{architectures, describe};
@@ -37,5 +38,11 @@ pub const WEIGHTS_FILE: &str = "open_clip_model.safetensors";
 pub const CONFIG_FILE: &str = "open_clip_config.json";
 /// The file of architecture in a directory of transformers'.
 pub const HF_CONFIG_FILE: &str = "config.json";
+/// The file of weights that is written into such a directory.
+const HF_WEIGHTS_FILE: &str = "model.safetensors";
+/// Bytes that a configuration may have; published ones have a few thousand.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
+/// Bytes that a tokenizer's file may have; the largest published one has 34 million.
+const MAX_TOKENIZER_BYTES: u64 = 64 << 20;
 /// The file of the tokenizer, where it is not CLIP's standard one.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";

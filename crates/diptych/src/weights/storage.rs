@@ -27,8 +27,8 @@ struct Index {
 /// Shards that an index may name.
 const MAX_SHARDS: usize = 1000;
 
-/// Bytes that an index may have.
-const MAX_INDEX_BYTES: u64 = 64 << 20;
+/// Bytes that an index may have; the largest published ones have some 100,000.
+const MAX_INDEX_BYTES: u64 = 2 << 20;
 
 impl Storage {
     /// Opens a file of tensors by what is in it, whatever it is called; or an index of such files.
@@ -39,7 +39,7 @@ impl Storage {
         if path.extension().is_some_and(|e| e == "json") {
             return Self::open_index(path);
         }
-        let mut magic = [0; 2];
+        let mut magic = [0; 4];
         let mut file = fs_err::File::open(path).map_err(Error::Io)?;
         let refuse = |reason: &str| {
             Err(Error::Tensors {
@@ -48,12 +48,13 @@ impl Storage {
             })
         };
         if std::io::Read::read_exact(&mut file, &mut magic).is_err() {
-            return refuse("it has less than two bytes, so there are no tensors in it");
+            return refuse("it has less than four bytes, so there are no tensors in it");
         }
         match magic {
-            [b'P', b'K'] => Ok(Self::Torch(TorchFile::open(path)?)),
-            // A pickle of protocol 2 and nothing around it.
-            [0x80, 2] => refuse(
+            [b'P', b'K', 3, 4] => Ok(Self::Torch(TorchFile::open(path)?)),
+            // A pickle of protocol 2 that begins with a long integer, PyTorch's magic number. As the length
+            // of a safetensors header it would be more than any.
+            [0x80, 2, 0x8a, 10] => refuse(
                 "a file of PyTorch's from before version 1.6; load it there and save it again",
             ),
             _ => Ok(Self::Safetensors(TensorFile::open(path)?)),
@@ -65,14 +66,9 @@ impl Storage {
             origin: path.display().to_string(),
             reason,
         };
-        let len = fs_err::metadata(path).map_err(Error::Io)?.len();
-        if len > MAX_INDEX_BYTES {
-            return Err(refuse(format!(
-                "an index of {len} bytes, wanted at most {MAX_INDEX_BYTES}"
-            )));
-        }
-        let text = fs_err::read(path).map_err(Error::Io)?;
+        let text = read_small(path, MAX_INDEX_BYTES)?;
         let index: Index = serde_json::from_slice(&text).map_err(|e| refuse(e.to_string()))?;
+        drop(text);
         let mut names: Vec<&String> = index.weight_map.values().collect();
         names.sort_unstable();
         names.dedup();
@@ -131,6 +127,20 @@ impl Storage {
         }
     }
 
+    /// Whether it is a program with its weights: OpenAI's way, which needs no configuration beside it.
+    pub(super) fn is_script(&self) -> bool {
+        matches!(self, Self::Torch(file) if file.is_script())
+    }
+
+    /// Why an entry is no tensor that can be read, where that is known.
+    pub(super) fn refusal(&self, name: &str) -> Option<&str> {
+        match self {
+            Self::Torch(file) => file.refusal(name),
+            Self::Safetensors(_) => None,
+            Self::Shards(shards, _) => shards.iter().find_map(|shard| shard.refusal(name)),
+        }
+    }
+
     /// Every tensor's name and shape.
     pub(super) fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
         match self {
@@ -162,5 +172,20 @@ impl Storage {
                 }),
             },
         }
+    }
+}
+
+/// Reads a file that is to be small, and says so where it is not.
+///
+/// # Errors
+/// [`Error::Io`] if it can't be read, [`Error::Config`] if it has more than `limit` bytes.
+pub(super) fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let len = fs_err::metadata(path).map_err(Error::Io)?.len();
+    match len <= limit {
+        true => fs_err::read(path).map_err(Error::Io),
+        false => Err(Error::Config {
+            origin: path.display().to_string(),
+            reason: format!("it has {len} bytes, wanted at most {limit}"),
+        }),
     }
 }

@@ -201,6 +201,9 @@ impl TensorFile {
             .read_at(&mut bytes, self.data_start + start as u64)
             .map_err(|e| Error::io(&self.path, e))?;
         let values: Vec<f32> = match info.dtype {
+            Dtype::F64 => words(&bytes)
+                .map(|w| f64::from_le_bytes(w) as f32)
+                .collect(),
             Dtype::F32 => words(&bytes).map(f32::from_le_bytes).collect(),
             Dtype::F16 => words(&bytes)
                 .map(|w| f16::from_le_bytes(w).to_f32())
@@ -210,7 +213,7 @@ impl TensorFile {
                 .collect(),
             other => {
                 return Err(broken(format!(
-                    "tensor `{name}` holds {other:?}, wanted F32, F16 or BF16"
+                    "tensor `{name}` holds {other:?}, wanted F64, F32, F16 or BF16"
                 )));
             }
         };

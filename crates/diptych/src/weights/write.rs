@@ -9,7 +9,10 @@ use burn::tensor::TensorData;
 use serde_json::{Map, json};
 
 use super::config::{ConfigFile, PreprocessFile};
-use super::{CONFIG_FILE, Description, Precision, TOKENIZER_FILE, WEIGHTS_FILE};
+use super::{
+    CONFIG_FILE, Description, HF_CONFIG_FILE, HF_WEIGHTS_FILE, Precision, TOKENIZER_FILE,
+    WEIGHTS_FILE,
+};
 use crate::image::Order;
 use crate::text::{SpecialTokens, VOCAB_SIZE};
 use crate::{Error, Result};
@@ -50,7 +53,10 @@ pub(crate) fn replace_directory(
     if place.exists() && !place.is_dir() {
         return refuse("a file");
     }
-    let occupied = place.is_dir() && !place.join(CONFIG_FILE).exists();
+    let has = |name: &str| place.join(name).exists();
+    // `config.json` alone could be anybody's.
+    let is_checkpoint = has(CONFIG_FILE) || has(HF_CONFIG_FILE) && has(HF_WEIGHTS_FILE);
+    let occupied = place.is_dir() && !is_checkpoint;
     if occupied && fs_err::read_dir(place).map_err(Error::Io)?.next().is_some() {
         return refuse("a directory");
     }

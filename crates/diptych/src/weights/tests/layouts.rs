@@ -118,6 +118,8 @@ fn configurations_that_mean_another_model_are_refused_by_field() {
             "\"num_hidden_layers\": 3",
             "resblocks.2",
         ),
+        ("\"eos_token_id\": 2", "\"eos_token_id\": 7", "eos_token_id"),
+        ("\"num_channels\": 3", "\"num_channels\": 1", "num_channels"),
         (
             "\"projection_dim\": 24",
             "\"projection_dim\": 25",
@@ -125,6 +127,73 @@ fn configurations_that_mean_another_model_are_refused_by_field() {
         ),
     ] {
         let message = config(from, to);
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
+#[test]
+fn attention_that_does_not_fit_is_named_by_its_third() {
+    let golden = folder("layouts/hf/safetensors").join("model.safetensors");
+    let file = TensorFile::open(&golden).unwrap();
+    let key = "text_model.encoder.layers.0.self_attn.k_proj.weight";
+    let tensors: Vec<(String, TensorData)> = file
+        .shapes()
+        .into_keys()
+        .map(|name| {
+            let data = file.read(&name).unwrap();
+            match name == key {
+                true => (name, TensorData::new(vec![0f32], [1])),
+                false => (name, data),
+            }
+        })
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("model.safetensors");
+    write_tensors(&path, &tensors, Precision::F32, Default::default()).unwrap();
+    for name in ["config.json", "tokenizer.json"] {
+        fs_err::copy(golden.with_file_name(name), dir.path().join(name)).unwrap();
+    }
+    let message = message(Checkpoint::open(dir.path()));
+    assert!(
+        message.contains(&format!("`{key}` is [1], wanted [32, 32]")),
+        "{message}"
+    );
+}
+
+#[test]
+fn headers_that_look_like_other_files_are_safetensors() {
+    // A header of 19,280 bytes begins with "PK", one of 640 as an old pickle does.
+    for len in [19_280, 640] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors");
+        let mut header = br#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#.to_vec();
+        header.resize(len, b' ');
+        let bytes = [&(len as u64).to_le_bytes()[..], &header, &[0; 4]].concat();
+        fs_err::write(&path, bytes).unwrap();
+        let message = message(Checkpoint::open(&path));
+        assert!(message.contains("to tell the architecture by"), "{message}");
+    }
+}
+
+#[test]
+fn processors_that_mean_other_pixels_are_refused_by_field() {
+    let processor = |from: &str, to: &str| {
+        changed("layouts/hf/bin", "preprocessor_config.json", |text| {
+            text.replace(from, to)
+        })
+    };
+    for (from, to, wanted) in [
+        ("\"resample\": 3", "\"resample\": 1", "`resample`"),
+        ("\"do_resize\": true", "\"do_resize\": false", "`do_resize`"),
+        ("\"size\": 16,", "", "`size`"),
+        ("\"crop_size\": 16", "\"crop_size\": 8", "`crop_size`"),
+        (
+            "{\n",
+            "{\n  \"image_processor_type\": \"ViTImageProcessor\",\n",
+            "ViTImageProcessor",
+        ),
+    ] {
+        let message = processor(from, to);
         assert!(message.contains(wanted), "{message}");
     }
 }
@@ -154,7 +223,9 @@ fn shards_lie_beside_their_index() {
 fn a_directory_without_weights_says_what_is_wanted() {
     let dir = tempfile::tempdir().unwrap();
     let config = folder("layouts/hf/safetensors").join("config.json");
-    fs_err::copy(config, dir.path().join("config.json")).unwrap();
+    fs_err::copy(&config, dir.path().join("config.json")).unwrap();
+    let tokenizer = config.with_file_name("tokenizer.json");
+    fs_err::copy(tokenizer, dir.path().join("tokenizer.json")).unwrap();
     let message = message(Checkpoint::open(dir.path()));
     assert!(
         message.contains("has no weights; wanted one of"),

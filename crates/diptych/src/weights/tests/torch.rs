@@ -1,21 +1,29 @@
 //! PyTorch's files, damaged and hostile.
 
-use std::io::Write;
-
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
-
 use super::*;
 
-/// An archive of these files, stored or not.
-fn archive(files: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
-    let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    for (name, bytes) in files {
-        let options = SimpleFileOptions::default().compression_method(method);
-        zip.start_file(format!("archive/{name}"), options).unwrap();
-        zip.write_all(bytes).unwrap();
+/// An archive of these files, stored as they are; nobody reads its checksums.
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    for (name, contents) in files {
+        let name = format!("archive/{name}");
+        let place = bytes.len() as u32;
+        let sizes = [0, contents.len() as u32, contents.len() as u32]
+            .map(u32::to_le_bytes)
+            .concat();
+        let lengths = [name.len() as u16, 0].map(u16::to_le_bytes).concat();
+        let common = [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &sizes, &lengths].concat();
+        bytes.extend([b"PK\x03\x04", &common[..], name.as_bytes(), contents].concat());
+        directory.extend([b"PK\x01\x02\x14\0", &common[..], &[0; 10]].concat());
+        directory.extend(place.to_le_bytes());
+        directory.extend(name.as_bytes());
     }
-    zip.finish().unwrap().into_inner()
+    let count = (files.len() as u16).to_le_bytes();
+    let place = [directory.len() as u32, bytes.len() as u32]
+        .map(u32::to_le_bytes)
+        .concat();
+    let end = [b"PK\x05\x06\0\0\0\0", &count[..], &count, &place, &[0, 0]].concat();
+    [bytes, directory, end].concat()
 }
 
 /// What opening these bytes says.
@@ -42,17 +50,12 @@ fn pickle(offset: u8, shape: [i32; 2], strides: [i32; 2]) -> Vec<u8> {
     bytes
 }
 
-const STORED: CompressionMethod = CompressionMethod::Stored;
-
 #[test]
 fn views_that_leave_their_storage_are_refused() {
     let numbers = [0u8; 16];
     let open = |offset, shape, strides| {
         let pickle = pickle(offset, shape, strides);
-        refusal(&archive(
-            &[("data.pkl", &pickle), ("data/0", &numbers)],
-            STORED,
-        ))
+        refusal(&archive(&[("data.pkl", &pickle), ("data/0", &numbers)]))
     };
     // Well-formed, it is a state dict of no CLIP.
     let message = open(0, [2, 2], [2, 1]);
@@ -69,22 +72,99 @@ fn views_that_leave_their_storage_are_refused() {
     }
     let message = open(0, [-1, 2], [2, 1]);
     assert!(message.contains("no whole numbers"), "{message}");
-    let without = archive(&[("data.pkl", &pickle(0, [2, 2], [2, 1]))], STORED);
+    let without = archive(&[("data.pkl", &pickle(0, [2, 2], [2, 1]))]);
     assert!(refusal(&without).contains("`data/0`, which is missing"));
 }
 
+/// `{"weight": tensor, …}` with more entries.
+fn with_entries(entries: &[u8]) -> Vec<u8> {
+    let tensor = pickle(0, [2, 2], [2, 1]);
+    let first = tensor.len() - 2; // before SETITEM and STOP
+    [b"\x80\x02}(", &tensor[3..first], entries, b"u."].concat()
+}
+
 #[test]
-fn nothing_in_a_pickle_is_called() {
-    let dir = tempfile::tempdir().unwrap();
-    let trace = dir.path().join("called");
-    let command = format!("touch {}", trace.display());
-    let mut pickle = b"\x80\x02cposix\nsystem\nX".to_vec();
-    pickle.extend((command.len() as u32).to_le_bytes());
-    pickle.extend(command.as_bytes());
-    pickle.extend(b"\x85R.");
-    let message = refusal(&archive(&[("data.pkl", &pickle)], STORED));
-    assert!(message.contains("no tensor in its state dict"), "{message}");
-    assert!(!trace.exists());
+fn what_would_be_called_is_named_where_it_is_needed() {
+    // As a state dict's entry beside a tensor it is left alone: the tensors are no CLIP's.
+    let entries = b"X\x07\0\0\0ln_postcposix\nsystem\nX\x02\0\0\0ls\x85R";
+    let numbers = [0u8; 16];
+    let bytes = archive(&[("data.pkl", &with_entries(entries)), ("data/0", &numbers)]);
+    let message = refusal(&bytes);
+    assert!(message.contains("to tell the architecture by"), "{message}");
+    // Alone, it is what is wrong.
+    let alone = b"\x80\x02}X\x01\0\0\0acposix\nsystem\nX\x02\0\0\0ls\x85Rs.";
+    let message = refusal(&archive(&[("data.pkl", alone)]));
+    assert!(
+        message.contains("`a` is made by `posix.system`, which is not run"),
+        "{message}"
+    );
+}
+
+#[test]
+fn pickles_that_would_fill_the_memory_are_refused() {
+    let many = |opcode: u8, count: usize| [b"\x80\x02N", &vec![opcode; count][..], b"."].concat();
+    let key = [b"X\x80\x96\x98\0".to_vec(), vec![b'k'; 10_000_000]].concat();
+    // A list that is appended to itself, again and again, through the memo.
+    let mut lists = b"\x80\x02]q\0".to_vec();
+    for _ in 0..300_000 {
+        lists.extend(b"(h\0h\0h\0h\0e");
+    }
+    lists.push(b'.');
+    let mut deep = b"\x80\x02".to_vec();
+    for _ in 0..1000 {
+        deep.extend(b"}X\x01\0\0\0a");
+    }
+    deep.push(b'N');
+    deep.extend(vec![b's'; 1000]);
+    deep.push(b'.');
+    for (pickle, wanted) in [
+        (many(b'2', 3_000_000), "values on its stack"),
+        (many(b'(', 3_000_000), "marks"),
+        (many(0x94, 3_000_000), "values in its memo"),
+        (many(b'N', 3_000_000), "values"),
+        (lists, "containers hold more"),
+        (deep, "deep"),
+        (
+            [b"\x80\x02}", &key[..], b"Ns."].concat(),
+            "wanted at most 4194304",
+        ),
+    ] {
+        let message = refusal(&archive(&[("data.pkl", &pickle)]));
+        assert!(message.contains(wanted), "{message}");
+    }
+    // A thousand tensors of the same million numbers.
+    let mut entries = Vec::new();
+    let tensor = pickle(0, [1000, 1000], [1000, 1]);
+    let value = &tensor[b"\x80\x02}X\x06\0\0\0weight".len()..tensor.len() - 2];
+    for i in 0..1000 {
+        let name = format!("w{i:05}");
+        entries.extend([b"X\x06\0\0\0", name.as_bytes(), value].concat());
+    }
+    let pickle = [b"\x80\x02}(", &entries[..], b"u."].concat();
+    let numbers = vec![0; 4_000_000];
+    let message = refusal(&archive(&[("data.pkl", &pickle), ("data/0", &numbers)]));
+    assert!(message.contains("several share their numbers"), "{message}");
+}
+
+#[test]
+fn directories_of_archives_are_bounded_and_whole() {
+    let good = archive(&[("data.pkl", b"\x80\x02}.")]);
+    let end = good.len() - 22;
+    let changed = |at: usize, new: &[u8]| {
+        let mut bytes = good.clone();
+        bytes[at..at + new.len()].copy_from_slice(new);
+        refusal(&bytes)
+    };
+    let message = changed(end + 12, &u32::MAX.to_le_bytes());
+    assert!(message.contains("wanted at most"), "{message}");
+    assert!(changed(end + 16, &u32::MAX.to_le_bytes()).contains("cut off"));
+    // The entry's place, and its size.
+    let entry = good.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    assert!(changed(entry + 42, &u32::MAX.to_le_bytes()).contains("does not lie within"));
+    let sizes = [0xffff_ff00u32; 2].map(u32::to_le_bytes).concat();
+    assert!(changed(entry + 20, &sizes).contains("does not lie within"));
+    let twice = archive(&[("data.pkl", b"\x80\x02}."), ("data.pkl", b"\x80\x02}.")]);
+    assert!(refusal(&twice).contains("two files"));
 }
 
 #[test]
@@ -96,7 +176,7 @@ fn pickles_that_cannot_be_followed_say_where() {
         (b"\x80\x02h\x07.", "nothing was remembered as 7"),
         (b"\x80\x02\xffN.", "opcode 0xff is unknown"),
         (b"\x80\x02X\xff\xff\xff\xffabc.", "bytes are wanted"),
-        (b"\x80\x02X\x02\0\0\0\xff\xfe.", "not UTF-8"),
+        (b"\x80\x02cposix\xff\nx\n.", "not UTF-8"),
         (b"\x80\x02(NNNd.", "a key without a value"),
         // A list that holds itself, and a dictionary of itself.
         (b"\x80\x02]q\0h\0a.", "no tensor in its state dict"),
@@ -105,22 +185,19 @@ fn pickles_that_cannot_be_followed_say_where() {
             "no tensor in its state dict",
         ),
     ] {
-        let message = refusal(&archive(&[("data.pkl", pickle)], STORED));
+        let message = refusal(&archive(&[("data.pkl", pickle)]));
         assert!(message.contains(wanted), "{message}");
     }
 }
 
 #[test]
 fn archives_that_are_not_pytorchs_are_refused() {
-    let message = refusal(&archive(&[("readme", b"hello")], STORED));
+    let message = refusal(&archive(&[("readme", b"hello")]));
     assert!(message.contains("no `data.pkl`"), "{message}");
     assert!(refusal(b"PK\x03\x04 and no more").contains("not a zip archive"));
     assert!(refusal(b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.").contains("before version 1.6"));
-    assert!(refusal(b"P").contains("less than two bytes"));
-    let big = archive(
-        &[("data.pkl", b"\x80\x02}."), ("byteorder", b"big")],
-        STORED,
-    );
+    assert!(refusal(b"P").contains("less than four bytes"));
+    let big = archive(&[("data.pkl", b"\x80\x02}."), ("byteorder", b"big")]);
     assert!(refusal(&big).contains("big-endian"));
 }
 

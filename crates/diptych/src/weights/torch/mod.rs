@@ -8,41 +8,29 @@
 
 mod pickle;
 mod tensors;
+mod zip;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::BufReader;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
-use zip::{CompressionMethod, ZipArchive};
 
 use self::pickle::Pickle;
-use self::tensors::{Tensor, collect};
+use self::tensors::{Found, Tensor, collect};
+use self::zip::{places, read};
 use crate::positioned::PositionedFile;
 use crate::{Error, Result};
 
-/// Bytes that a pickle may have. Those of the largest published checkpoints have less than one.
-const MAX_PICKLE_BYTES: u64 = 32 << 20;
-
-/// Files that an archive may have: one a tensor, and a few.
-const MAX_FILES: usize = 100_000;
+/// Bytes that a pickle may have. Those of the largest published checkpoints have less than one
+/// million.
+const MAX_PICKLE_BYTES: u64 = 4 << 20;
 
 /// An open file of PyTorch's.
 pub(super) struct TorchFile {
     path: PathBuf,
     file: PositionedFile,
-    /// Where the archive's files lie, by their names without the folder that they are all in.
-    places: HashMap<String, Place>,
-    tensors: BTreeMap<String, Tensor>,
-    /// Entries of the state dict that depend on something we don't know, and on what.
-    opaque: BTreeMap<String, String>,
-}
-
-/// Where one of an archive's files lies.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    offset: u64,
-    len: u64,
+    found: Found,
+    is_script: bool,
 }
 
 impl TorchFile {
@@ -50,50 +38,17 @@ impl TorchFile {
     ///
     /// # Errors
     /// [`Error::Io`] if it can't be read, [`Error::Tensors`] if it is no whole archive of PyTorch's.
-    pub(in crate::weights) fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let refuse = |reason: String| Error::Tensors {
+    pub(in crate::weights) fn open(path: &Path) -> Result<Self> {
+        let file = PositionedFile::open(path)?;
+        let (found, is_script) = contents(&file).map_err(|reason| Error::Tensors {
             path: path.to_owned(),
             reason,
-        };
-        let file = PositionedFile::open(path)?;
-        let places = places(path, file.len()).map_err(refuse)?;
-        let read = |name: &str, limit: u64| -> Result<Vec<u8>> {
-            let place = places.get(name).ok_or_else(|| {
-                refuse(format!(
-                    "a zip archive, but not PyTorch's: there is no `{name}` in it that is not compressed"
-                ))
-            })?;
-            if place.len > limit {
-                return Err(refuse(format!(
-                    "its `{name}` has {} bytes, wanted at most {limit}",
-                    place.len
-                )));
-            }
-            let mut bytes = vec![0; place.len as usize];
-            file.read_exact_at(&mut bytes, place.offset)
-                .map_err(|e| Error::io(path, e))?;
-            Ok(bytes)
-        };
-        let bytes = read("data.pkl", MAX_PICKLE_BYTES)?;
-        if places.contains_key("byteorder") && read("byteorder", 64)? != b"little" {
-            return Err(refuse(
-                "its numbers are big-endian, wanted little-endian".into(),
-            ));
-        }
-        let pickle = Pickle::parse(&bytes).map_err(refuse)?;
-        let found = collect(&pickle, |storage| {
-            places
-                .get(&format!("data/{storage}"))
-                .map(|place| place.len)
-        });
-        let found = found.map_err(refuse)?;
+        })?;
         Ok(Self {
             path: path.to_owned(),
             file,
-            places,
-            tensors: found.tensors,
-            opaque: found.opaque,
+            found,
+            is_script,
         })
     }
 
@@ -102,17 +57,31 @@ impl TorchFile {
         &self.path
     }
 
+    /// Whether it is a TorchScript archive, a program with its weights, of which we read the weights.
+    pub(in crate::weights) fn is_script(&self) -> bool {
+        self.is_script
+    }
+
     /// Every tensor's name and shape.
     pub(in crate::weights) fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
-        let named = self.tensors.iter();
+        let named = self.found.tensors.iter();
         named
-            .map(|(name, t)| (name.clone(), t.shape.clone()))
+            .map(|(name, tensor)| (name.clone(), tensor.shape.clone()))
             .collect()
     }
 
     /// The formats of its floating-point numbers.
     pub(in crate::weights) fn dtypes(&self) -> BTreeSet<&'static str> {
-        self.tensors.values().filter_map(Tensor::dtype).collect()
+        self.found
+            .tensors
+            .values()
+            .filter_map(Tensor::dtype)
+            .collect()
+    }
+
+    /// Why an entry of the state dict is no tensor that can be read.
+    pub(in crate::weights) fn refusal(&self, name: &str) -> Option<&str> {
+        self.found.refused.get(name).map(String::as_str)
     }
 
     /// Reads the tensor `name` as f32.
@@ -122,66 +91,50 @@ impl TorchFile {
     pub(in crate::weights) fn read(&self, name: &str) -> Result<TensorData> {
         let refuse = |reason: String| Error::Tensors {
             path: self.path.clone(),
-            reason,
+            reason: format!("`{name}` {reason}"),
         };
-        let tensor = self.tensors.get(name).ok_or_else(|| {
-            refuse(match self.opaque.get(name) {
-                Some(what) => format!("`{name}` is made by `{what}`, which is not run"),
-                None => format!("there is no tensor `{name}`"),
-            })
+        let tensor = self.found.tensors.get(name).ok_or_else(|| {
+            refuse(
+                self.refusal(name)
+                    .unwrap_or("is not in its state dict")
+                    .to_owned(),
+            )
         })?;
-        let place = self.places[&format!("data/{}", tensor.storage)];
-        let (first, len) = tensor.span();
-        let mut bytes = vec![0; len as usize];
-        self.file
-            .read_exact_at(&mut bytes, place.offset + first)
-            .map_err(|e| Error::io(&self.path, e))?;
-        let values = tensor.values(&bytes);
-        let values = values.map_err(|reason| refuse(format!("`{name}` {reason}")))?;
+        let bytes = read(&self.file, tensor.span()).map_err(refuse)?;
+        let values = tensor.values(&bytes).map_err(refuse)?;
         Ok(TensorData::new(values, tensor.shape.clone()))
     }
 }
 
-/// Where the files of the archive at `path` lie, which has `len` bytes.
-fn places(path: &Path, len: u64) -> Result<HashMap<String, Place>, String> {
-    let not_zip = |e: zip::result::ZipError| {
-        format!(
-            "not a zip archive, as PyTorch's files are since version 1.6, or not a whole one: {e}"
-        )
+/// The state dict, and whether it is a program's.
+fn contents(file: &PositionedFile) -> Result<(Found, bool), String> {
+    let places = places(file)?;
+    // All files are in one folder, whose name is whatever the file was once called.
+    let is_root = |name: &&String| {
+        let folder = name.strip_suffix("data.pkl");
+        folder.is_some_and(|folder| folder.matches('/').count() == usize::from(!folder.is_empty()))
     };
-    let file = fs_err::File::open(path).map_err(|e| e.to_string())?;
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(not_zip)?;
-    if archive.len() > MAX_FILES {
-        return Err(format!(
-            "an archive of {} files, wanted at most {MAX_FILES}",
-            archive.len()
-        ));
+    let pickle = places.keys().filter(is_root).min();
+    let pickle = pickle.ok_or(
+        "a zip archive, but not PyTorch's: there is no `data.pkl` in it that is not compressed",
+    )?;
+    let folder = pickle.strip_suffix("data.pkl").unwrap_or_default();
+    let place = |name: &str| places.get(&format!("{folder}{name}")).copied();
+    let small = |name: &str, limit: u64| match place(name) {
+        Some(place) if place.len > limit => Err(format!(
+            "its `{name}` has {} bytes, wanted at most {limit}",
+            place.len
+        )),
+        Some(place) => read(file, place).map(Some),
+        None => Ok(None),
+    };
+    if small("byteorder", 64)?.is_some_and(|order| order != b"little") {
+        return Err("its numbers are big-endian, wanted little-endian".into());
     }
-    let mut places = HashMap::new();
-    for i in 0..archive.len() {
-        let entry = archive.by_index_raw(i).map_err(not_zip)?;
-        let name = entry.name().map_err(not_zip)?.into_owned();
-        // TorchScript compresses its program, which we don't read; what we read lies as it is.
-        if entry.compression() != CompressionMethod::Stored || entry.encrypted() {
-            continue;
-        }
-        let offset = entry.data_start();
-        let place = Place {
-            offset: offset.ok_or_else(|| format!("its `{name}` lies nowhere"))?,
-            len: entry.size(),
-        };
-        if place
-            .offset
-            .checked_add(place.len)
-            .is_none_or(|end| end > len)
-        {
-            return Err(format!("its `{name}` does not lie within the file"));
-        }
-        // All files are in one folder, whose name is whatever the file was once called.
-        let inner = name
-            .split_once('/')
-            .map_or(name.as_str(), |(_, inner)| inner);
-        places.insert(inner.to_owned(), place);
-    }
-    Ok(places)
+    let pickle = small("data.pkl", MAX_PICKLE_BYTES)?.unwrap_or_default();
+    let pickle = Pickle::parse(&pickle)?;
+    let found = collect(&pickle, file.len(), |storage| {
+        place(&format!("data/{storage}"))
+    })?;
+    Ok((found, place("constants.pkl").is_some()))
 }

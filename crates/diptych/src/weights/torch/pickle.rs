@@ -6,9 +6,9 @@
 //! tensors; the others stay what they are, and harm nobody.
 //!
 //! Source: `Lib/pickletools.py` in CPython 3.13, protocols 0 to 5.
-//! Invariant: values live in one arena and name each other by place, so cycles are harmless; and an
-//! opcode copies nothing but the bytes that follow it, so the arena is not larger than the pickle by
-//! more than a constant factor.
+//! Invariant: values live in one arena and name each other by place, so cycles are harmless; and there
+//! are limits on values, on what containers hold, on the stack and on the memo, so a pickle of a few
+//! megabytes takes a few tens.
 
 use std::collections::HashMap;
 
@@ -18,12 +18,10 @@ pub(super) type Id = usize;
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
-    None,
-    Bool(bool),
     Int(i64),
-    Float(f64),
     Text(String),
-    Bytes,
+    /// Another value, which no tensor depends on.
+    Other,
     /// Tuples, lists and sets.
     List(Vec<Id>),
     Dict(Vec<(Id, Id)>),
@@ -47,8 +45,12 @@ pub(super) struct Pickle {
     root: Id,
 }
 
-/// Values that a pickle may have: many times what any published checkpoint has.
-const MAX_NODES: usize = 1 << 20;
+/// Values that a pickle may have, and places on its stack and in its memo: ten times what the largest
+/// published checkpoints have.
+const MAX_NODES: usize = 1 << 18;
+
+/// Values that all containers together may hold.
+const MAX_ITEMS: usize = 1 << 20;
 
 impl Pickle {
     /// Runs the pickle `bytes`.
@@ -63,6 +65,7 @@ impl Pickle {
             stack: Vec::new(),
             marks: Vec::new(),
             memo: HashMap::new(),
+            items: 0,
         };
         loop {
             let at = machine.at;
@@ -109,12 +112,10 @@ impl Pickle {
         }
     }
 
-    /// `module.name`, if the value is an import.
-    pub(super) fn global(&self, id: Id) -> Option<String> {
+    /// Module and name, if the value is an import.
+    pub(super) fn global(&self, id: Id) -> Option<(&str, &str)> {
         match self.get(id) {
-            Node::Global(module, name) => {
-                Some(format!("{}.{}", self.text(*module)?, self.text(*name)?))
-            }
+            Node::Global(module, name) => Some((self.text(*module)?, self.text(*name)?)),
             _ => None,
         }
     }
@@ -129,6 +130,8 @@ struct Machine<'a> {
     /// Heights of the stack where a mark lies.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
+    /// Values in containers so far.
+    items: usize,
 }
 
 type Step<T = ()> = Result<T, String>;
@@ -143,17 +146,18 @@ impl<'a> Machine<'a> {
             0x95 => self.skip(8)?,
             b'.' => return self.pop().map(Some),
 
-            b'(' => self.marks.push(self.stack.len()),
+            b'(' => {
+                self.check(self.marks.len(), "marks")?;
+                self.marks.push(self.stack.len());
+            }
             b'0' => drop(self.pop()?),
             b'1' => drop(self.pop_to_mark()?),
             b'2' => {
                 let top = self.top()?;
-                self.stack.push(top);
+                self.push_id(top)?;
             }
 
-            b'N' => self.push(Node::None)?,
-            0x88 => self.push(Node::Bool(true))?,
-            0x89 => self.push(Node::Bool(false))?,
+            b'N' | 0x88 | 0x89 => self.push(Node::Other)?,
             b'K' => {
                 let [value] = self.take_array()?;
                 self.push(Node::Int(value.into()))?;
@@ -175,28 +179,13 @@ impl<'a> Machine<'a> {
                 self.long(len as usize)?;
             }
             b'G' => {
-                let value = f64::from_be_bytes(self.take_array()?);
-                self.push(Node::Float(value))?;
+                self.skip(8)?;
+                self.push(Node::Other)?;
             }
-            b'I' | b'L' => {
+            b'I' | b'L' | b'F' => {
                 let line = self.line()?;
-                let node = match (opcode, line) {
-                    (b'I', "00") => Node::Bool(false),
-                    (b'I', "01") => Node::Bool(true),
-                    _ => {
-                        let digits = line.strip_suffix('L').unwrap_or(line);
-                        let value = digits.parse();
-                        Node::Int(value.map_err(|_| format!("`{line}` is no integer"))?)
-                    }
-                };
-                self.push(node)?;
-            }
-            b'F' => {
-                let line = self.line()?;
-                let value = line.parse();
-                self.push(Node::Float(
-                    value.map_err(|_| format!("`{line}` is no number"))?,
-                ))?;
+                let value = line.strip_suffix('L').unwrap_or(line).parse();
+                self.push(value.map_or(Node::Other, Node::Int))?;
             }
 
             b'X' | b'T' => {
@@ -236,6 +225,7 @@ impl<'a> Machine<'a> {
             b')' | b']' | 0x8f => self.push(Node::List(Vec::new()))?,
             b't' | b'l' | 0x91 => {
                 let items = self.pop_to_mark()?;
+                self.hold(items.len())?;
                 self.push(Node::List(items))?;
             }
             0x85..=0x87 => {
@@ -253,6 +243,7 @@ impl<'a> Machine<'a> {
             b'}' => self.push(Node::Dict(Vec::new()))?,
             b'd' => {
                 let items = self.pop_to_mark()?;
+                self.hold(items.len())?;
                 self.push(Node::Dict(pairs(items)?))?;
             }
             b's' => {
@@ -266,7 +257,7 @@ impl<'a> Machine<'a> {
 
             b'c' => {
                 let global = self.global()?;
-                self.stack.push(global);
+                self.push_id(global)?;
             }
             0x93 => {
                 let [name, module] = [self.pop()?, self.pop()?];
@@ -316,7 +307,7 @@ impl<'a> Machine<'a> {
             b'p' => {
                 let line = self.line()?;
                 let place = line.parse();
-                self.remember(place.map_err(|_| format!("`{line}` is no place in the memo"))?)?;
+                self.remember(place.map_err(|_| "a place in the memo that is no number")?)?;
             }
             b'q' => {
                 let [place] = self.take_array()?;
@@ -330,7 +321,7 @@ impl<'a> Machine<'a> {
             b'g' => {
                 let line = self.line()?;
                 let place = line.parse();
-                self.recall(place.map_err(|_| format!("`{line}` is no place in the memo"))?)?;
+                self.recall(place.map_err(|_| "a place in the memo that is no number")?)?;
             }
             b'h' => {
                 let [place] = self.take_array()?;
@@ -378,17 +369,27 @@ impl<'a> Machine<'a> {
     }
 
     fn add(&mut self, node: Node) -> Step<Id> {
-        if self.nodes.len() == MAX_NODES {
-            return Err(format!("it has more than {MAX_NODES} values"));
-        }
+        self.check(self.nodes.len(), "values")?;
         self.nodes.push(node);
         Ok(self.nodes.len() - 1)
     }
 
     fn push(&mut self, node: Node) -> Step {
         let id = self.add(node)?;
+        self.push_id(id)
+    }
+
+    fn push_id(&mut self, id: Id) -> Step {
+        self.check(self.stack.len(), "values on its stack")?;
         self.stack.push(id);
         Ok(())
+    }
+
+    fn check(&self, count: usize, what: &str) -> Step {
+        match count < MAX_NODES {
+            true => Ok(()),
+            false => Err(format!("it has more than {MAX_NODES} {what}")),
+        }
     }
 
     /// A module and a name in it, a line each.
@@ -432,7 +433,7 @@ impl<'a> Machine<'a> {
     fn long(&mut self, len: usize) -> Step {
         let bytes = self.take(len as u64)?;
         if len > 8 {
-            return Err(format!("an integer of {len} bytes"));
+            return self.push(Node::Other);
         }
         let fill = bytes.last().is_some_and(|b| b & 0x80 != 0);
         let mut word = [if fill { 0xff } else { 0 }; 8];
@@ -442,17 +443,27 @@ impl<'a> Machine<'a> {
 
     fn string(&mut self, len: u64) -> Step {
         let bytes = self.take(len)?;
-        let text = std::str::from_utf8(bytes).map_err(|_| "a text that is not UTF-8")?;
-        self.push(Node::Text(text.to_owned()))
+        let text = std::str::from_utf8(bytes);
+        self.push(text.map_or(Node::Other, |text| Node::Text(text.to_owned())))
     }
 
     fn byte_string(&mut self, len: u64) -> Step {
         self.skip(len)?;
-        self.push(Node::Bytes)
+        self.push(Node::Other)
+    }
+
+    /// Counts values that go into a container.
+    fn hold(&mut self, items: usize) -> Step {
+        self.items += items;
+        match self.items <= MAX_ITEMS {
+            true => Ok(()),
+            false => Err(format!("its containers hold more than {MAX_ITEMS} values")),
+        }
     }
 
     /// Appends to the list on top.
     fn append(&mut self, mut items: Vec<Id>) -> Step {
+        self.hold(items.len())?;
         let list = self.top()?;
         match &mut self.nodes[list] {
             Node::List(list) => list.append(&mut items),
@@ -464,6 +475,7 @@ impl<'a> Machine<'a> {
 
     /// Sets entries of the dictionary on top.
     fn set(&mut self, items: Vec<Id>) -> Step {
+        self.hold(items.len())?;
         let mut new = pairs(items)?;
         let dict = self.top()?;
         match &mut self.nodes[dict] {
@@ -483,6 +495,7 @@ impl<'a> Machine<'a> {
     }
 
     fn remember(&mut self, place: u64) -> Step {
+        self.check(self.memo.len(), "values in its memo")?;
         let top = self.top()?;
         self.memo.insert(place, top);
         Ok(())
@@ -491,11 +504,7 @@ impl<'a> Machine<'a> {
     fn recall(&mut self, place: u64) -> Step {
         let id = self.memo.get(&place);
         let id = *id.ok_or_else(|| format!("nothing was remembered as {place}"))?;
-        if self.stack.len() == MAX_NODES {
-            return Err(format!("its stack holds more than {MAX_NODES} values"));
-        }
-        self.stack.push(id);
-        Ok(())
+        self.push_id(id)
     }
 }
 

@@ -5,20 +5,26 @@ use std::collections::{BTreeMap, HashSet};
 use half::{bf16, f16};
 
 use super::pickle::{Id, Node, Pickle};
+use super::zip::Place;
 
 /// What a state dict has.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) tensors: BTreeMap<String, Tensor>,
-    /// Entries that depend on something we don't know, and on what.
-    pub(super) opaque: BTreeMap<String, String>,
+    /// Entries that are no tensors we can read, and why: an error where one of them is needed.
+    pub(super) refused: BTreeMap<String, String>,
 }
+
+/// Entries that a state dict may have, bytes of a name, and modules within each other.
+const MAX_ENTRIES: usize = 1 << 16;
+const MAX_NAME: usize = 256;
+const MAX_DEPTH: usize = 32;
 
 /// A tensor: a view of a storage.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tensor {
-    /// The storage's name in the archive.
-    pub(super) storage: String,
+    /// Where its storage lies in the file.
+    storage: Place,
     pub(super) shape: Vec<usize>,
     dtype: Dtype,
     /// Values before its first.
@@ -39,20 +45,22 @@ enum Dtype {
 }
 
 impl Dtype {
-    /// By the name of PyTorch's storage class, or of its `dtype`.
-    fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "torch.DoubleStorage" | "torch.float64" => Self::F64,
-            "torch.FloatStorage" | "torch.float32" => Self::F32,
-            "torch.HalfStorage" | "torch.float16" => Self::F16,
-            "torch.BFloat16Storage" | "torch.bfloat16" => Self::Bf16,
-            "torch.LongStorage" | "torch.int64" | "torch.ComplexFloatStorage" => Self::Other(8),
-            "torch.IntStorage" | "torch.int32" => Self::Other(4),
-            "torch.ShortStorage" | "torch.int16" => Self::Other(2),
-            "torch.CharStorage" | "torch.ByteStorage" | "torch.BoolStorage" | "torch.int8"
-            | "torch.uint8" | "torch.bool" => Self::Other(1),
+    /// By the name of PyTorch's storage class, or of its `dtype`, both of the module `torch`.
+    fn named((module, name): (&str, &str)) -> Option<Self> {
+        let dtype = match name {
+            "DoubleStorage" | "float64" => Self::F64,
+            "FloatStorage" | "float32" => Self::F32,
+            "HalfStorage" | "float16" => Self::F16,
+            "BFloat16Storage" | "bfloat16" => Self::Bf16,
+            "LongStorage" | "int64" => Self::Other(8),
+            "IntStorage" | "int32" => Self::Other(4),
+            "ShortStorage" | "int16" => Self::Other(2),
+            "CharStorage" | "ByteStorage" | "BoolStorage" | "int8" | "uint8" | "bool" => {
+                Self::Other(1)
+            }
             _ => return None,
-        })
+        };
+        (module == "torch").then_some(dtype)
     }
 
     fn bytes(self) -> u64 {
@@ -77,8 +85,8 @@ impl Tensor {
         }
     }
 
-    /// Where its values lie in its storage: the first byte, and how many there are up to the last.
-    pub(super) fn span(&self) -> (u64, u64) {
+    /// Where its values lie in the file, from the first to the last.
+    pub(super) fn span(&self) -> Place {
         let size = self.dtype.bytes();
         let values = match self.shape.contains(&0) {
             true => 0,
@@ -89,26 +97,30 @@ impl Tensor {
                     .sum::<u64>()
             }
         };
-        (self.offset * size, values * size)
+        Place {
+            offset: self.storage.offset + self.offset * size,
+            len: values * size,
+        }
     }
 
     /// Its values in f32 and in order, given the bytes of its span.
     pub(super) fn values(&self, bytes: &[u8]) -> Result<Vec<f32>, String> {
-        let span: Vec<f32> = match self.dtype {
-            Dtype::F64 => words(bytes).map(|w| f64::from_le_bytes(w) as f32).collect(),
-            Dtype::F32 => words(bytes).map(f32::from_le_bytes).collect(),
-            Dtype::F16 => words(bytes)
-                .map(|w| f16::from_le_bytes(w).to_f32())
-                .collect(),
-            Dtype::Bf16 => words(bytes)
-                .map(|w| bf16::from_le_bytes(w).to_f32())
-                .collect(),
-            Dtype::Other(_) => return Err("holds no floating-point numbers".into()),
-        };
-        if self.is_contiguous() {
-            return Ok(span);
+        match self.dtype {
+            Dtype::F64 => Ok(self.gather(bytes, |w| f64::from_le_bytes(w) as f32)),
+            Dtype::F32 => Ok(self.gather(bytes, f32::from_le_bytes)),
+            Dtype::F16 => Ok(self.gather(bytes, |w| f16::from_le_bytes(w).to_f32())),
+            Dtype::Bf16 => Ok(self.gather(bytes, |w| bf16::from_le_bytes(w).to_f32())),
+            Dtype::Other(_) => Err("holds no floating-point numbers".into()),
         }
+    }
+
+    /// The words of its span in its own order.
+    fn gather<const N: usize>(&self, bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        let words = bytes.as_chunks::<N>().0;
         let count: usize = self.shape.iter().product();
+        if words.len() == count && self.is_contiguous() {
+            return words.iter().map(|&word| number(word)).collect();
+        }
         let place = |mut index: usize| {
             let dimensions = self.shape.iter().zip(&self.strides).rev();
             dimensions.fold(0, |place, (&n, &stride)| {
@@ -117,7 +129,9 @@ impl Tensor {
                 place + along * stride as usize
             })
         };
-        Ok((0..count).map(|index| span[place(index)]).collect())
+        (0..count)
+            .map(|index| number(words[place(index)]))
+            .collect()
     }
 
     fn is_contiguous(&self) -> bool {
@@ -128,29 +142,26 @@ impl Tensor {
             .rev()
             .all(|(&n, &stride)| {
                 let fits = n == 1 || stride == wanted;
-                wanted *= n as u64;
+                wanted = wanted.saturating_mul(n as u64);
                 fits
             })
     }
 }
 
-/// `bytes` in groups of `N`.
-fn words<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> {
-    bytes.as_chunks().0.iter().copied()
-}
-
-/// The state dict in a pickle, given the size of each storage in bytes.
+/// The state dict in a pickle, given where each storage lies, in a file of so many bytes.
 ///
 /// # Errors
-/// In words, if there is none, or a tensor does not lie in its storage.
+/// In words, if there is none, or it is larger than any that its file could hold.
 pub(super) fn collect(
     pickle: &Pickle,
-    storage_len: impl Fn(&str) -> Option<u64>,
+    file_len: u64,
+    storage: impl Fn(&str) -> Option<Place>,
 ) -> Result<Found, String> {
     let mut found = Found::default();
     let mut seen = HashSet::new();
-    let mut waiting = vec![(state_dict(pickle), String::new())];
-    while let Some((id, path)) = waiting.pop() {
+    let mut waiting = vec![(state_dict(pickle), String::new(), 0)];
+    let mut bytes = 0u64;
+    while let Some((id, path, depth)) = waiting.pop() {
         if !seen.insert(id) {
             continue; // a module may hold itself
         }
@@ -158,26 +169,58 @@ pub(super) fn collect(
             let Some(key) = pickle.text(key) else {
                 continue;
             };
+            if path.len() + key.len() >= MAX_NAME || depth == MAX_DEPTH {
+                return Err(format!(
+                    "its modules are more than {MAX_DEPTH} deep, or a name has more than {MAX_NAME} bytes"
+                ));
+            }
+            if found.tensors.len() + found.refused.len() + waiting.len() == MAX_ENTRIES {
+                return Err(format!("it has more than {MAX_ENTRIES} entries"));
+            }
             let name = match path.is_empty() {
                 true => key.to_owned(),
                 false => format!("{path}.{key}"),
             };
-            match tensor(pickle, value, &storage_len) {
-                Ok(Some(tensor)) => drop(found.tensors.insert(name, tensor)),
-                Ok(None) if attributes(pickle, value).is_some() => waiting.push((value, name)),
+            match tensor(pickle, value, &storage) {
+                Ok(Some(tensor)) => {
+                    bytes = bytes.saturating_add(tensor.span().len);
+                    found.tensors.insert(name, tensor);
+                }
+                Ok(None) if attributes(pickle, value).is_some() => {
+                    waiting.push((value, name, depth + 1));
+                }
                 Ok(None) => {
                     if let Node::Call { callee, .. } = pickle.get(value) {
-                        let what = pickle.global(*callee).unwrap_or_else(|| "a call".into());
-                        found.opaque.insert(name, what);
+                        found.refused.insert(name, made_by(pickle, *callee));
                     }
                 }
-                Err(reason) => return Err(format!("`{name}` {reason}")),
+                Err(reason) => drop(found.refused.insert(name, reason)),
             }
         }
     }
+    if bytes > file_len {
+        return Err(format!(
+            "its tensors have {bytes} bytes, more than the file: several share their numbers"
+        ));
+    }
     match found.tensors.is_empty() {
-        true => Err("there is no tensor in its state dict".into()),
+        true => Err(match found.refused.into_iter().next() {
+            Some((name, reason)) => {
+                format!("there is no tensor in its state dict: `{name}` {reason}")
+            }
+            None => "there is no tensor in its state dict".into(),
+        }),
         false => Ok(found),
+    }
+}
+
+/// Why something that would have to be called is no tensor.
+fn made_by(pickle: &Pickle, callee: Id) -> String {
+    match pickle.global(callee) {
+        Some((module, name)) if module.len() + name.len() < MAX_NAME => {
+            format!("is made by `{module}.{name}`, which is not run")
+        }
+        _ => "is made by a call, which is not run".into(),
     }
 }
 
@@ -207,17 +250,16 @@ fn attributes(pickle: &Pickle, id: Id) -> Option<&[(Id, Id)]> {
             state,
             entries,
             ..
-        } => {
-            let class = pickle.global(*callee)?;
-            match state {
-                Some(state) if class.starts_with("__torch__.") => match pickle.get(*state) {
+        } => match (pickle.global(*callee)?, state) {
+            ((module, _), Some(state)) if module.starts_with("__torch__") => {
+                match pickle.get(*state) {
                     Node::Dict(entries) => Some(entries),
                     _ => None,
-                },
-                _ if class == "collections.OrderedDict" => Some(entries),
-                _ => None,
+                }
             }
-        }
+            (("collections", "OrderedDict"), _) => Some(entries),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -226,7 +268,7 @@ fn attributes(pickle: &Pickle, id: Id) -> Option<&[(Id, Id)]> {
 fn tensor(
     pickle: &Pickle,
     id: Id,
-    storage_len: &impl Fn(&str) -> Option<u64>,
+    storage: &impl Fn(&str) -> Option<Place>,
 ) -> Result<Option<Tensor>, String> {
     let Node::Call {
         callee, arguments, ..
@@ -240,25 +282,25 @@ fn tensor(
         let (Some(name), Some(given)) = (pickle.global(callee), pickle.list(arguments)) else {
             return Ok(None);
         };
-        match (name.as_str(), given) {
-            ("torch._utils._rebuild_parameter", &[inner, ..])
-            | ("torch._utils._rebuild_parameter_with_state", &[inner, ..]) => {
-                match pickle.get(inner) {
-                    Node::Call {
-                        callee: c,
-                        arguments: a,
-                        ..
-                    } => (callee, arguments) = (*c, *a),
-                    _ => return Ok(None),
-                }
-            }
-            ("torch._tensor._rebuild_from_type_v2", &[function, _, inner, ..]) => {
+        match (name, given) {
+            (
+                ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state"),
+                &[inner, ..],
+            ) => match pickle.get(inner) {
+                Node::Call {
+                    callee: inner_callee,
+                    arguments: inner_arguments,
+                    ..
+                } => (callee, arguments) = (*inner_callee, *inner_arguments),
+                _ => return Ok(None),
+            },
+            (("torch._tensor", "_rebuild_from_type_v2"), &[function, _, inner, ..]) => {
                 (callee, arguments) = (function, inner);
             }
-            ("torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2", _)
-            | ("torch._utils._rebuild_tensor_v3", _) => {
-                return view(pickle, given, storage_len).map(Some);
-            }
+            (
+                ("torch._utils", "_rebuild_tensor" | "_rebuild_tensor_v2" | "_rebuild_tensor_v3"),
+                _,
+            ) => return view(pickle, given, storage).map(Some),
             _ => return Ok(None),
         }
     }
@@ -269,48 +311,48 @@ fn tensor(
 fn view(
     pickle: &Pickle,
     arguments: &[Id],
-    storage_len: &impl Fn(&str) -> Option<u64>,
+    storage: &impl Fn(&str) -> Option<Place>,
 ) -> Result<Tensor, String> {
-    let &[storage, offset, shape, strides, ref rest @ ..] = arguments else {
+    let &[given, offset, shape, strides, ref rest @ ..] = arguments else {
         return Err("is a tensor without a shape".into());
     };
-    let Node::Persistent(name) = pickle.get(storage) else {
+    let Node::Persistent(name) = pickle.get(given) else {
         return Err("is a tensor without a storage".into());
     };
     let (class, key) = match pickle.list(*name) {
         Some(&[_kind, class, key, ..]) => (class, key),
         _ => return Err("is a tensor whose storage has no name".into()),
     };
-    let key = pickle
-        .text(key)
-        .ok_or("is a tensor whose storage has no name")?;
+    let key = pickle.text(key).filter(|key| key.len() < MAX_NAME);
+    let key = key.ok_or("is a tensor whose storage has no name")?;
     // Since `_rebuild_tensor_v3` storages are bytes, and the tensor says what is in them.
-    let class = pickle.global(class).unwrap_or_default();
-    let class = match class.as_str() {
-        "torch.storage.UntypedStorage" => rest.get(2).and_then(|&dtype| pickle.global(dtype)),
-        _ => Some(class),
+    let class = match pickle.global(class) {
+        Some(("torch.storage", "UntypedStorage")) => {
+            rest.get(2).and_then(|&dtype| pickle.global(dtype))
+        }
+        class => class,
     };
-    let class = class.unwrap_or_default();
-    let dtype = Dtype::named(&class)
-        .ok_or_else(|| format!("holds numbers of the unknown kind `{class}`"))?;
+    let dtype = class
+        .and_then(Dtype::named)
+        .ok_or("holds numbers of an unknown kind")?;
     let numbers = |id: Id| -> Option<Vec<u64>> {
-        let items = pickle.list(id)?.iter();
-        items
-            .map(|&item| u64::try_from(pickle.int(item)?).ok())
-            .collect()
+        let items = pickle.list(id)?;
+        let whole = |&item: &Id| u64::try_from(pickle.int(item)?).ok();
+        (items.len() <= 8).then(|| items.iter().map(whole).collect())?
     };
     let offset = pickle.int(offset).and_then(|o| u64::try_from(o).ok());
     let (Some(offset), Some(shape), Some(strides)) = (offset, numbers(shape), numbers(strides))
     else {
         return Err("is a tensor whose place and shape are no whole numbers".into());
     };
-    if shape.len() != strides.len() || shape.len() > 8 {
+    if shape.len() != strides.len() {
         return Err(format!(
             "is a tensor of shape {shape:?} with strides {strides:?}"
         ));
     }
-    let len = storage_len(key).ok_or_else(|| format!("lies in `data/{key}`, which is missing"))?;
-    let available = len / dtype.bytes();
+    let place = storage(key)
+        .ok_or_else(|| format!("lies in `data/{key}`, which is missing or compressed"))?;
+    let available = place.len / dtype.bytes();
     let last = shape
         .iter()
         .zip(&strides)
@@ -321,7 +363,7 @@ fn view(
         .iter()
         .try_fold(1u64, |count, &n| count.checked_mul(n));
     match (last, count) {
-        (_, Some(0)) => {}
+        (Some(_), Some(0)) if offset <= available => {}
         (Some(last), Some(count)) if last < available && count <= available => {}
         _ => {
             return Err(format!(
@@ -330,7 +372,7 @@ fn view(
         }
     }
     Ok(Tensor {
-        storage: key.to_owned(),
+        storage: place,
         shape: shape.iter().map(|&n| n as usize).collect(),
         dtype,
         offset,
