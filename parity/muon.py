@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Three steps of `torch.optim.Muon` on small matrices: `golden/training/muon.json`.
 
-PyTorch runs its Newton–Schulz iteration in bf16; here `Tensor.bfloat16` keeps f32, so that a wrong factor is
-not lost in rounding. `in_proj` is three matrices in one tensor, each with a state of its own.
+PyTorch runs its Newton–Schulz iteration in bf16; here that name stands for f32, so that a wrong factor is not
+lost in rounding. `in_proj` is three matrices in one tensor, each with a state of its own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 
 from towers import GOLDEN, versions, write_json
 
-torch.Tensor.bfloat16 = torch.Tensor.float
+torch.bfloat16 = torch.float32
 
 OPTIONS = {"lr": 0.05, "weight_decay": 0.3, "adjust_lr_fn": "match_rms_adamw"}
 
