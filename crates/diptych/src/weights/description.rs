@@ -227,7 +227,7 @@ fn open_tokenizer(
     match tokenizer.vocab_size() == text.vocab_size {
         true => Ok((tokenizer, name)),
         false => Err(refuse(format!(
-            "`text_cfg.vocab_size` is {}, but {name} has {} entries",
+            "`text_cfg.vocab_size` is {}, but its tokenizer has {} entries ({name})",
             text.vocab_size,
             tokenizer.vocab_size()
         ))),
