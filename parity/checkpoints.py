@@ -10,6 +10,7 @@
 | hf           | safetensors/, sharded/, bin/                                  | transformers         |
 | open-clip    | custom-text/ (safetensors, GELU), bin/, pth/                  | open_clip            |
 
+`--opened` has the binary embed the pictures and texts with each of them, and compares with what is recorded;
 `--converted` has the binary convert each of them, opens the results with open_clip and transformers, and
 compares with what is recorded.
 
@@ -218,14 +219,38 @@ def write_open_clip() -> None:
     towers.save_tensors(folder / "custom-text" / "open_clip_model.safetensors", custom)
 
 
+CHECKPOINTS = [
+    "openai-vit/script.pt", "openai-vit/state_dict.pt", "openai-rn/script.pt", "hf/safetensors", "hf/sharded", "hf/bin",
+    "open-clip/custom-text", "open-clip/bin", "open-clip/pth",
+]
+
+
+def opened(binary: Path) -> list[towers.Row]:
+    """Embeds the recorded pictures and texts with each golden checkpoint, and compares."""
+    rows = []
+    for checkpoint in CHECKPOINTS:
+        group = GOLDEN / checkpoint.split("/")[0]
+        expected = load_file(group / "expected.safetensors")
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            pictures = []
+            for i, picture in enumerate(expected["pictures"].numpy()):
+                pictures.append(folder / f"{i}.png")
+                Image.fromarray(picture).save(pictures[-1])
+            (folder / "texts.txt").write_text("\n".join(TEXTS) + "\n")
+            for what, inputs in (("image", ["--images", *pictures]), ("text", ["--texts", folder / "texts.txt", "--truncate"])):
+                out = folder / f"{what}.npy"
+                subprocess.run([binary, "embed", *inputs, "--out", out, "--model", GOLDEN / checkpoint], check=True, capture_output=True)
+                off = np.abs(np.load(out) - expected[f"{what}_embeddings"].numpy()).max()
+                rows.append(towers.row(checkpoint, f"{what}s: max |embedding difference|", off, towers.MAX_EMBEDDING_DIFF))
+    return rows
+
+
 @torch.no_grad()
 def converted(binary: Path) -> list[towers.Row]:
     """Converts each golden checkpoint, opens the result in Python, and compares with the record."""
     rows = []
-    for checkpoint in (
-        "openai-vit/script.pt", "openai-vit/state_dict.pt", "openai-rn/script.pt", "hf/safetensors", "hf/sharded",
-        "hf/bin", "open-clip/custom-text", "open-clip/bin", "open-clip/pth",
-    ):
+    for checkpoint in CHECKPOINTS:
         expected = load_file(GOLDEN / checkpoint.split("/")[0] / "expected.safetensors")
         pixels = towers.normalise([Image.fromarray(p) for p in expected["pictures"].numpy()])
         tokens = expected["ids"]
@@ -251,15 +276,17 @@ def converted(binary: Path) -> list[towers.Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--write-golden", action="store_true")
+    parser.add_argument("--opened", action="store_true")
     parser.add_argument("--converted", action="store_true")
     parser.add_argument("--binary", type=Path, default=towers.BINARY)
     arguments = parser.parse_args()
-    if arguments.converted:
-        rows = converted(arguments.binary)
+    if arguments.opened or arguments.converted:
+        rows = opened(arguments.binary) if arguments.opened else []
+        rows += converted(arguments.binary) if arguments.converted else []
         print(*rows, sep="\n")
         sys.exit(not all(row.ok for row in rows))
     if not arguments.write_golden:
-        parser.error("nothing to do; wanted --write-golden or --converted")
+        parser.error("nothing to do; wanted --write-golden, --opened or --converted")
     torch.manual_seed(0)
     write_openai("openai-vit", 16, dict(vision_layers=1, vision_width=64, vision_patch_size=8), 7)
     write_openai("openai-rn", 64, dict(vision_layers=(1, 2, 1, 1), vision_width=2, vision_patch_size=None), 27)
