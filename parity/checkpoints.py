@@ -28,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable
 
 import towers  # Sets the environment that keeps the libraries from downloading.
@@ -273,6 +274,25 @@ def converted(binary: Path) -> list[towers.Row]:
     return rows
 
 
+def write_positions() -> None:
+    """Positional embeddings resized by open_clip's own functions."""
+    g = torch.Generator().manual_seed(6)
+    cases = []
+    for kind, old, new in [("image", 10, 26), ("image", 50, 17), ("image", 26, 37), ("text", 6, 9), ("text", 9, 4)]:
+        values = torch.randn(old, 3, generator=g)
+        side = int((new - 1) ** 0.5)
+        visual = SimpleNamespace(grid_size=(side, side))
+        model = SimpleNamespace(visual=visual, positional_embedding=torch.zeros(new, 3))
+        key = "visual.positional_embedding" if kind == "image" else "positional_embedding"
+        state = {key: values.clone()}
+        resize = open_clip.model.resize_pos_embed if kind == "image" else open_clip.model.resize_text_pos_embed
+        resize(state, model)
+        case = {"kind": kind, "width": 3, "old": values.flatten().tolist(), "new": state[key].flatten().tolist()}
+        assert len(case["new"]) == 3 * new
+        cases.append(case)
+    towers.write_json(GOLDEN / "positions.json", cases)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--write-golden", action="store_true")
@@ -292,6 +312,7 @@ def main() -> None:
     write_openai("openai-rn", 64, dict(vision_layers=(1, 2, 1, 1), vision_width=2, vision_patch_size=None), 27)
     write_hf()
     write_open_clip()
+    write_positions()
     towers.write_json(GOLDEN / "versions.json", towers.versions() | {"openai-clip": "1.0.1"})
 
 

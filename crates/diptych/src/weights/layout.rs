@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::TensorData;
 
+use super::positions::Positions;
 use super::storage::Storage;
 use crate::Result;
 use crate::model::Parameter;
@@ -26,6 +27,23 @@ pub(super) enum Part {
     Transposed,
     /// The first, second or third of three.
     Third(usize),
+    /// Positional embeddings for another number of positions, to become so many.
+    Positions(Positions, usize),
+}
+
+/// Our positional embeddings that open_clip resizes.
+const POSITIONS: [(&str, Positions); 2] = [
+    ("visual.positional_embedding", Positions::Image),
+    ("positional_embedding", Positions::Text),
+];
+
+/// The kind of positions, if a checkpoint has `found` where `wanted` is wanted and they can be resized.
+fn resizable(name: &str, found: &[usize], wanted: &[usize]) -> Option<Positions> {
+    let (_, kind) = POSITIONS.into_iter().find(|(ours, _)| *ours == name)?;
+    match (found, wanted) {
+        (&[from, a], &[to, b]) if a == b && kind.fit(from, to) => Some(kind),
+        _ => None,
+    }
 }
 
 /// Entries of checkpoints that are no parameters.
@@ -99,6 +117,9 @@ impl Layout {
                 let wanted = part.shape(shape);
                 match (stored.get(theirs), storage.refusal(theirs)) {
                     (Some(found), _) if same_shape(found, &wanted) => {}
+                    (Some(found), _) if let Some(kind) = resizable(name, found, &wanted) => {
+                        *part = Part::Positions(kind, wanted[0]);
+                    }
                     (Some(found), _) => {
                         problems.push(format!("`{theirs}` is {found:?}, wanted {wanted:?}"));
                     }
@@ -127,6 +148,15 @@ impl Layout {
         match parts {
             [] => storage.read(name), // which says that it is not there
             [(theirs, Part::Transposed)] => Ok(transposed(storage.read(theirs)?)),
+            [(theirs, Part::Positions(kind, to))] => {
+                let data = storage.read(theirs)?;
+                let width = data.shape()[1];
+                let values = data.as_slice::<f32>().unwrap_or_default();
+                Ok(TensorData::new(
+                    kind.resize(values, width, *to),
+                    [*to, width],
+                ))
+            }
             [(theirs, _)] => storage.read(theirs),
             several => {
                 let mut values = Vec::new();
@@ -245,7 +275,7 @@ impl Part {
     /// The shape of this part of a tensor.
     pub(super) fn shape(self, whole: &[usize]) -> Vec<usize> {
         match self {
-            Self::Whole => whole.to_vec(),
+            Self::Whole | Self::Positions(..) => whole.to_vec(),
             Self::Transposed => whole.iter().rev().copied().collect(),
             Self::Third(_) => match whole.split_first() {
                 Some((rows, rest)) => [&[rows / 3], rest].concat(),
@@ -257,7 +287,7 @@ impl Part {
     /// This part of a tensor.
     pub(super) fn of(self, whole: TensorData) -> TensorData {
         match self {
-            Self::Whole => whole,
+            Self::Whole | Self::Positions(..) => whole,
             Self::Transposed => transposed(whole),
             Self::Third(i) => {
                 let shape = self.shape(whole.shape());

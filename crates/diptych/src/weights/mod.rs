@@ -15,6 +15,7 @@ mod describe;
 mod description;
 mod hf;
 mod layout;
+mod positions;
 mod shapes;
 mod storage;
 mod tensors;

@@ -112,7 +112,11 @@ fn configurations_that_mean_another_model_are_refused_by_field() {
             "\"layer_norm_eps\": 1e-06",
             "layer_norm_eps",
         ),
-        ("\"patch_size\": 4", "\"patch_size\": 8", "patch_embedding.weight"),
+        (
+            "\"patch_size\": 4",
+            "\"patch_size\": 8",
+            "patch_embedding.weight",
+        ),
         (
             "\"num_hidden_layers\": 2",
             "\"num_hidden_layers\": 3",

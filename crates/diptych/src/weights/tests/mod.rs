@@ -320,5 +320,8 @@ fn a_tokenizer_that_is_not_ours_is_refused() {
         text.replace("\"hf_tokenizer_name\": \"tokenizer.json\",", ""),
     )
     .unwrap();
-    assert!(message(Checkpoint::open(dir.path())).contains("its tokenizer has 49408 entries (CLIP's merges"));
+    assert!(
+        message(Checkpoint::open(dir.path()))
+            .contains("its tokenizer has 49408 entries (CLIP's merges")
+    );
 }
