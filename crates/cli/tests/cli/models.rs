@@ -136,7 +136,7 @@ fn a_folder_that_is_no_checkpoint_is_reported_and_the_others_are_listed() {
 
     let all = within(&files, "");
     let ran = diptych(&["models", "--json", &all]);
-    let stdout = ran.fails(&["no-weights/", "cut/", "damaged/", "wild/"]);
+    let stdout = ran.fails(&["no-weights` has no weights", "cut/", "damaged/", "wild/"]);
     let lines = parse(&stdout);
     assert_eq!(names(&lines, "checkpoint"), [within(&files, "good")]);
     assert_eq!(names(&lines, "architecture").len(), 10);

@@ -163,7 +163,10 @@ pub(super) fn architecture(origin: &str, json: &[u8]) -> Result<ClipConfig> {
             text.eos_token_id
         )));
     }
-    if vision.num_attention_heads == 0 || vision.hidden_size % vision.num_attention_heads != 0 {
+    if !vision
+        .hidden_size
+        .is_multiple_of(vision.num_attention_heads)
+    {
         return Err(refuse(format!(
             "`vision_config.hidden_size` {} is not shared evenly by {} heads",
             vision.hidden_size, vision.num_attention_heads
