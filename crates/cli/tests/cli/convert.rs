@@ -65,7 +65,10 @@ fn what_a_model_is_and_where_that_came_from_is_shown() {
         serde_json::json!(["f16", "f32"])
     );
     let origin = shown["origins"]["config"].as_str().unwrap();
-    assert!(origin.contains(&script) && origin.contains("QuickGELU"), "{origin}");
+    assert!(
+        origin.contains(&script) && origin.contains("QuickGELU"),
+        "{origin}"
+    );
     let table = diptych(&["models", "show", &golden("layouts/hf/bin")]).ok();
     for words in [
         "QuickGELU",
