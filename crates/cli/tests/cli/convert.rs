@@ -73,7 +73,7 @@ fn what_a_model_is_and_where_that_came_from_is_shown() {
     for words in [
         "QuickGELU",
         "preprocessor_config.json",
-        "CLIP's merges",
+        "tokenizer.json",
         "f16 in PyTorch",
     ] {
         assert!(table.contains(words), "no `{words}` in {table}");

@@ -122,6 +122,10 @@ fn the_manual_is_what_help_says() {
     for command in commands() {
         let help = trimmed(&diptych(&[&command, "--help"]).ok());
         want.push((format!("diptych {command}"), help));
+        if command == "models" {
+            let help = trimmed(&diptych(&["models", "show", "--help"]).ok());
+            want.push(("diptych models show".to_owned(), help));
+        }
     }
     let sections: Vec<(String, String)> = manual
         .split("\n## `")
