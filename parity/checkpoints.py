@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import copy
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -298,12 +299,13 @@ def main() -> None:
     parser.add_argument("--write-golden", action="store_true")
     parser.add_argument("--opened", action="store_true")
     parser.add_argument("--converted", action="store_true")
+    parser.add_argument("--json", action="store_true", help="rows as JSON, one a line")
     parser.add_argument("--binary", type=Path, default=towers.BINARY)
     arguments = parser.parse_args()
     if arguments.opened or arguments.converted:
         rows = opened(arguments.binary) if arguments.opened else []
         rows += converted(arguments.binary) if arguments.converted else []
-        print(*rows, sep="\n")
+        print(*(json.dumps(towers.asdict(row)) if arguments.json else row for row in rows), sep="\n")
         sys.exit(not all(row.ok for row in rows))
     if not arguments.write_golden:
         parser.error("nothing to do; wanted --write-golden, --opened or --converted")

@@ -13,6 +13,7 @@ Each part is a script of its own in this folder, and can be run alone (`--help`)
 | pixels   | `diptych preprocess` with Pillow + torchvision, every format, mode and odd size          |
 | towers   | embeddings and logits: tiny golden and full-size ViT-B-32 and RN50, seeded random weights |
 | training | ten steps of PyTorch with the record that the Rust tests compare the trainer with         |
+| checkpoints | tiny checkpoints of every layout, opened and converted by the binary                    |
 
 `--local-dir DIR` adds a checkpoint that Diptych wrote, opened by open_clip.
 Exit code 0 if every row holds.
@@ -32,7 +33,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PARTS = ("tokens", "pixels", "towers", "training")
+PARTS = ("tokens", "pixels", "towers", "training", "checkpoints")
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "pillow", "ftfy", "regex", "transformers", "tokenizers", "safetensors", "numpy")
 
 
@@ -62,13 +63,15 @@ def command(part: str, args: argparse.Namespace) -> list[str]:
         sizes = ["--check-golden", "--tiny"] + ([] if args.quick else ["--full"])
         folders = [word for folder in args.local_dir for word in ("--local-dir", str(folder))]
         return [*script, *binary, "--json", *sizes, *folders]
+    if part == "checkpoints":
+        return [*script, *binary, "--json", "--opened", "--converted"]
     return [*script, "--json"]
 
 
 def lines_of(part: str, stdout: str, stderr: str, code: int) -> list[Line]:
     """What a part printed, as lines of the table.
 
-    towers.py and training.py print rows as JSON. The others print their own report, whose last line sums up.
+    towers.py, training.py and checkpoints.py print rows as JSON. The others print their own report, whose last line sums up.
     """
     rows = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
     lines = [Line(r["part"], r["check"], f"{r['value']:.1e} (limit {r['limit']:.1g})", r["ok"]) for r in rows]

@@ -28,6 +28,7 @@ pub mod evaluate;
 #[cfg(test)]
 mod golden;
 pub mod image;
+mod matrix;
 pub mod model;
 mod positioned;
 pub mod tasks;

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
-use diptych::model::Profile;
+use diptych::model::{ClipConfig, Profile};
 use diptych::weights::{
     CONFIG_FILE, Checkpoint, DEFAULT_MODEL, Description, HF_CONFIG_FILE, architectures, describe,
 };
@@ -32,12 +32,33 @@ struct Model {
     image_size: usize,
     embed_dim: usize,
     context_length: usize,
-    parameters: u64,
-    image_parameters: u64,
-    text_parameters: u64,
-    gflops: f64,
-    image_gflops: f64,
-    text_gflops: f64,
+    #[serde(flatten)]
+    cost: Cost,
+}
+
+/// What a model costs, in JSON.
+#[derive(Serialize)]
+pub(super) struct Cost {
+    pub(super) parameters: u64,
+    pub(super) image_parameters: u64,
+    pub(super) text_parameters: u64,
+    pub(super) gflops: f64,
+    pub(super) image_gflops: f64,
+    pub(super) text_gflops: f64,
+}
+
+impl Cost {
+    pub(super) fn of(config: &ClipConfig) -> Self {
+        let profile = Profile::new(config);
+        Self {
+            parameters: profile.parameters,
+            image_parameters: profile.image.parameters,
+            text_parameters: profile.text.parameters,
+            gflops: profile.gflops(),
+            image_gflops: profile.image.gflops,
+            text_gflops: profile.text.gflops,
+        }
+    }
 }
 
 /// What of a model is there.
@@ -55,19 +76,13 @@ enum Kind {
 impl Model {
     fn new(name: String, kind: Kind, description: &Description) -> Self {
         let config = &description.config;
-        let profile = Profile::new(config);
         Self {
             name,
             kind,
             image_size: config.vision_cfg.image_size,
             embed_dim: config.embed_dim,
             context_length: config.text_cfg.context_length,
-            parameters: profile.parameters,
-            image_parameters: profile.image.parameters,
-            text_parameters: profile.text.parameters,
-            gflops: profile.gflops(),
-            image_gflops: profile.image.gflops,
-            text_gflops: profile.text.gflops,
+            cost: Cost::of(config),
         }
     }
 }
@@ -209,12 +224,12 @@ fn print(data: &mut Data, models: &[Model]) -> Result<()> {
             model.image_size,
             model.embed_dim,
             model.context_length,
-            million(model.image_parameters),
-            million(model.text_parameters),
-            million(model.parameters),
-            model.image_gflops,
-            model.text_gflops,
-            model.gflops
+            million(model.cost.image_parameters),
+            million(model.cost.text_parameters),
+            million(model.cost.parameters),
+            model.cost.image_gflops,
+            model.cost.text_gflops,
+            model.cost.gflops
         ))?;
     }
     Ok(())

@@ -1,11 +1,12 @@
 //! `diptych models show`: one model → what it is, what it costs, and where each part came from.
 
 use anyhow::Result;
-use diptych::model::{Layers, Profile};
+use diptych::model::Layers;
 use diptych::weights::{Checkpoint, Description, Summary, Weights};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::models::Cost;
 use crate::Status;
 use crate::args::ShowArgs;
 use crate::output::Data;
@@ -29,12 +30,8 @@ struct Shown<'a> {
     model_cfg: Value,
     preprocess_cfg: Value,
     tokenizer: Value,
-    parameters: u64,
-    image_parameters: u64,
-    text_parameters: u64,
-    gflops: f64,
-    image_gflops: f64,
-    text_gflops: f64,
+    #[serde(flatten)]
+    cost: Cost,
     weights: Option<&'a Weights>,
     origins: Value,
 }
@@ -42,7 +39,6 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn new(name: &'a str, summary: &'a Summary) -> Result<Self> {
         let description = &summary.description;
-        let profile = Profile::new(&description.config);
         let preprocess = &description.preprocess;
         let tokenizer = &description.tokenizer;
         Ok(Self {
@@ -63,12 +59,7 @@ impl<'a> Shown<'a> {
                 "start": tokenizer.start_id(),
                 "end": tokenizer.end_id(),
             }),
-            parameters: profile.parameters,
-            image_parameters: profile.image.parameters,
-            text_parameters: profile.text.parameters,
-            gflops: profile.gflops(),
-            image_gflops: profile.image.gflops,
-            text_gflops: profile.text.gflops,
+            cost: Cost::of(&description.config),
             weights: summary.weights.as_ref(),
             origins: serde_json::to_value(&description.origins)?,
         })
@@ -112,16 +103,16 @@ impl<'a> Shown<'a> {
                 "parameters",
                 format!(
                     "{:.2} million: image {:.2}, text {:.2}",
-                    million(self.parameters),
-                    million(self.image_parameters),
-                    million(self.text_parameters)
+                    million(self.cost.parameters),
+                    million(self.cost.image_parameters),
+                    million(self.cost.text_parameters)
                 ),
             ),
             (
                 "GFLOPs",
                 format!(
                     "{:.3} a picture, {:.3} a text of {} tokens",
-                    self.image_gflops, self.text_gflops, text.context_length
+                    self.cost.image_gflops, self.cost.text_gflops, text.context_length
                 ),
             ),
             (

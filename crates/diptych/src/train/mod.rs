@@ -1,6 +1,6 @@
 //! Training: image-text pairs → checkpoint.
 //!
-//! Flow: data → batches → towers → contrastive loss → gradients → AdamW → checkpoint.
+//! Flow: data → batches → towers → contrastive loss → gradients → AdamW or Muon → checkpoint.
 //! Source: section 2 of the paper (Radford et al., arXiv 2103.00020) and open_clip's trainer for
 //! what the paper leaves open.
 

@@ -7,6 +7,8 @@
 
 use kernels::{Convolution, Precision};
 
+use crate::matrix::transposed;
+
 /// Share of the momentum that a step keeps.
 const MOMENTUM: f32 = 0.95;
 
@@ -122,18 +124,6 @@ impl Matrices {
             false => x,
         }
     }
-}
-
-/// The transpose of a matrix of so many columns.
-fn transposed(matrix: &[f32], columns: usize) -> Vec<f32> {
-    let rows = matrix.len() / columns;
-    let mut out = vec![0f32; matrix.len()];
-    for (r, row) in matrix.chunks_exact(columns).enumerate() {
-        for (c, value) in row.iter().enumerate() {
-            out[c * rows + r] = *value;
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The optimiser: AdamW, with decay only on weights of two or more dimensions, or Muon where a weight
-//! is a hidden layer's matrix and AdamW elsewhere.
+//! The optimiser: AdamW, with decay only on weights of two or more dimensions, or Muon for
+//! the matrices of residual stages and blocks and AdamW elsewhere.
 //!
 //! AdamW's source: Loshchilov & Hutter, arXiv 1711.05101, in the form of `torch.optim.AdamW`:
 //! θ ← θ − η λ θ, m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²,

@@ -74,23 +74,17 @@ impl Checkpoint {
     /// As [`Checkpoint::named`], but that no tensor is checked.
     pub fn summary(name: &str) -> Result<Summary> {
         let path = Path::new(name);
-        if name == DEFAULT_MODEL {
-            let checkpoint = default::open()?;
-            return Ok(Summary {
-                weights: Some(Weights::new(&checkpoint.storage)),
-                description: checkpoint.description,
-            });
-        }
-        if path.is_dir() || is_weights(path) {
+        let (description, storage) = if name == DEFAULT_MODEL {
+            (default::description()?, Some(default::storage()?))
+        } else if path.is_dir() || is_weights(path) {
             let (description, storage) = read(path)?;
-            return Ok(Summary {
-                description,
-                weights: Some(Weights::new(&storage)),
-            });
-        }
+            (description, Some(storage))
+        } else {
+            (describe(name)?, None)
+        };
         Ok(Summary {
-            description: describe(name)?,
-            weights: None,
+            description,
+            weights: storage.as_ref().map(Weights::new),
         })
     }
 

@@ -17,9 +17,14 @@ macro_rules! file {
 
 /// Opens the default model: a small ModifiedResNet of our own training (`models/default/README.md`).
 pub(super) fn open() -> Result<Checkpoint> {
+    Checkpoint::new(description()?, storage()?)
+}
+
+/// Its tensors, not yet checked.
+pub(super) fn storage() -> Result<Storage> {
     let name = "default/open_clip_model.safetensors";
     let tensors = TensorFile::from_static(name, file!("open_clip_model.safetensors"))?;
-    Checkpoint::new(description()?, Storage::Safetensors(tensors))
+    Ok(Storage::Safetensors(tensors))
 }
 
 /// All of it but the tensors.

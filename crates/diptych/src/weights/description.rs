@@ -95,8 +95,7 @@ impl Description {
         let tokenizer = match tokenizer {
             Some((path, bytes)) => {
                 origins.tokenizer = path.display().to_string();
-                let tokenizer = Tokenizer::from_json(&bytes);
-                tokenizer.map_err(|source| Error::Tokenizer { path, source })?
+                from_file(&path, &bytes)?
             }
             // Any other vocabulary is one that we have not seen.
             None if config.text_cfg.vocab_size == VOCAB_SIZE => {
@@ -145,9 +144,10 @@ impl Description {
             false => Err(Error::Config {
                 origin: origins.config,
                 reason: format!(
-                    "the vocabulary has {} entries, and its tokenizer {}",
+                    "the vocabulary has {} entries, but its tokenizer has {} entries ({})",
                     config.text_cfg.vocab_size,
-                    tokenizer.vocab_size()
+                    tokenizer.vocab_size(),
+                    origins.tokenizer
                 ),
             }),
         }
@@ -168,16 +168,12 @@ impl Description {
         let config = ClipConfig::from_json(&origin, file.model_cfg)?;
         let preprocess = preprocess_from_json(&origin, file.preprocess_cfg, &config)?;
         let (tokenizer, tokenizer_origin) = open_tokenizer(&origin, &config, tokenizer)?;
-        Ok(Self {
-            config,
-            preprocess,
-            tokenizer,
-            origins: Origins {
-                config: origin.clone(),
-                preprocess: origin,
-                tokenizer: tokenizer_origin,
-            },
-        })
+        let origins = Origins {
+            config: origin.clone(),
+            preprocess: origin,
+            tokenizer: tokenizer_origin,
+        };
+        Self::assemble(config, preprocess, tokenizer, origins)
     }
 }
 
@@ -206,30 +202,23 @@ fn open_tokenizer(
             )));
         }
     }
-    let (tokenizer, name) = match (&text.hf_tokenizer_name, file) {
+    match (&text.hf_tokenizer_name, file) {
         (Some(_), Some((path, bytes))) => {
-            let tokenizer = Tokenizer::from_json(&bytes).map_err(|source| Error::Tokenizer {
-                path: path.clone(),
-                source,
-            })?;
-            (tokenizer, path.display().to_string())
+            Ok((from_file(&path, &bytes)?, path.display().to_string()))
         }
-        (Some(name), None) => {
-            return Err(refuse(format!(
-                "`text_cfg.hf_tokenizer_name` is `{name}`, and there is no {TOKENIZER_FILE} beside it"
-            )));
-        }
-        (None, _) => (
+        (Some(name), None) => Err(refuse(format!(
+            "`text_cfg.hf_tokenizer_name` is `{name}`, and there is no {TOKENIZER_FILE} beside it"
+        ))),
+        (None, _) => Ok((
             Tokenizer::clip(SpecialTokens::OpenClip),
             CLIP_VOCABULARY.to_owned(),
-        ),
-    };
-    match tokenizer.vocab_size() == text.vocab_size {
-        true => Ok((tokenizer, name)),
-        false => Err(refuse(format!(
-            "`text_cfg.vocab_size` is {}, but its tokenizer has {} entries ({name})",
-            text.vocab_size,
-            tokenizer.vocab_size()
-        ))),
+        )),
     }
+}
+
+fn from_file(path: &Path, bytes: &[u8]) -> Result<Tokenizer> {
+    Tokenizer::from_json(bytes).map_err(|source| Error::Tokenizer {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -14,6 +14,7 @@ use burn::tensor::TensorData;
 use super::positions::Positions;
 use super::storage::Storage;
 use crate::Result;
+use crate::matrix::transposed;
 use crate::model::Parameter;
 
 /// How each of our tensors comes out of a checkpoint's: in one part, or in several, one after the other.
@@ -147,7 +148,7 @@ impl Layout {
         let parts = self.0.get(name).map(Vec::as_slice).unwrap_or_default();
         match parts {
             [] => storage.read(name), // which says that it is not there
-            [(theirs, Part::Transposed)] => Ok(transposed(storage.read(theirs)?)),
+            [(theirs, Part::Transposed)] => Ok(turned(storage.read(theirs)?)),
             [(theirs, Part::Positions(kind, to))] => {
                 let data = storage.read(theirs)?;
                 let width = data.shape()[1];
@@ -181,18 +182,13 @@ fn same_shape(a: &[usize], b: &[usize]) -> bool {
     a == b || (a.iter().all(|&n| n == 1) && b.is_empty() && a.len() <= 1)
 }
 
-fn transposed(data: TensorData) -> TensorData {
+/// A matrix whose rows are the columns of `data`; anything else stays.
+fn turned(data: TensorData) -> TensorData {
     let &[rows, columns] = &data.shape()[..] else {
         return data;
     };
     let values = data.as_slice::<f32>().unwrap_or_default();
-    let mut out = vec![0f32; values.len()];
-    for (r, row) in values.chunks_exact(columns.max(1)).enumerate() {
-        for (c, value) in row.iter().enumerate() {
-            out[c * rows + r] = *value;
-        }
-    }
-    TensorData::new(out, [columns, rows])
+    TensorData::new(transposed(values, columns), [columns, rows])
 }
 
 /// transformers' names outside the residual blocks, and ours; a tower's prefix is left out.
@@ -288,7 +284,7 @@ impl Part {
     pub(super) fn of(self, whole: TensorData) -> TensorData {
         match self {
             Self::Whole | Self::Positions(..) => whole,
-            Self::Transposed => transposed(whole),
+            Self::Transposed => turned(whole),
             Self::Third(i) => {
                 let shape = self.shape(whole.shape());
                 let values = whole.as_slice::<f32>().unwrap_or_default();

@@ -188,17 +188,15 @@ impl<'a> Machine<'a> {
                 self.push(value.map_or(Node::Other, Node::Int))?;
             }
 
-            b'X' | b'T' => {
-                let len = u32::from_le_bytes(self.take_array()?);
-                self.string(len.into())?;
+            b'X' | b'T' | 0x8c | b'U' | 0x8d => {
+                let len = self.length(opcode)?;
+                let text = std::str::from_utf8(self.take(len)?);
+                self.push(text.map_or(Node::Other, |text| Node::Text(text.to_owned())))?;
             }
-            0x8c | b'U' => {
-                let [len] = self.take_array()?;
-                self.string(len.into())?;
-            }
-            0x8d => {
-                let len = u64::from_le_bytes(self.take_array()?);
-                self.string(len)?;
+            b'B' | b'C' | 0x8e | 0x96 => {
+                let len = self.length(opcode)?;
+                self.skip(len)?;
+                self.push(Node::Other)?;
             }
             b'V' => {
                 let line = self.line()?.to_owned();
@@ -209,23 +207,10 @@ impl<'a> Machine<'a> {
                 let text = line.trim_matches(['\'', '"']).to_owned();
                 self.push(Node::Text(text))?;
             }
-            b'B' => {
-                let len = u32::from_le_bytes(self.take_array()?);
-                self.byte_string(len.into())?;
-            }
-            b'C' => {
-                let [len] = self.take_array()?;
-                self.byte_string(len.into())?;
-            }
-            0x8e | 0x96 => {
-                let len = u64::from_le_bytes(self.take_array()?);
-                self.byte_string(len)?;
-            }
 
             b')' | b']' | 0x8f => self.push(Node::List(Vec::new()))?,
             b't' | b'l' | 0x91 => {
                 let items = self.pop_to_mark()?;
-                self.hold(items.len())?;
                 self.push(Node::List(items))?;
             }
             0x85..=0x87 => {
@@ -243,7 +228,6 @@ impl<'a> Machine<'a> {
             b'}' => self.push(Node::Dict(Vec::new()))?,
             b'd' => {
                 let items = self.pop_to_mark()?;
-                self.hold(items.len())?;
                 self.push(Node::Dict(pairs(items)?))?;
             }
             b's' => {
@@ -304,32 +288,14 @@ impl<'a> Machine<'a> {
                 self.push(Node::Persistent(name))?;
             }
 
-            b'p' => {
-                let line = self.line()?;
-                let place = line.parse();
-                self.remember(place.map_err(|_| "a place in the memo that is no number")?)?;
-            }
-            b'q' => {
-                let [place] = self.take_array()?;
-                self.remember(place.into())?;
-            }
-            b'r' => {
-                let place = u32::from_le_bytes(self.take_array()?);
-                self.remember(place.into())?;
+            b'p' | b'q' | b'r' => {
+                let place = self.place(opcode)?;
+                self.remember(place)?;
             }
             0x94 => self.remember(self.memo.len() as u64)?,
-            b'g' => {
-                let line = self.line()?;
-                let place = line.parse();
-                self.recall(place.map_err(|_| "a place in the memo that is no number")?)?;
-            }
-            b'h' => {
-                let [place] = self.take_array()?;
-                self.recall(place.into())?;
-            }
-            b'j' => {
-                let place = u32::from_le_bytes(self.take_array()?);
-                self.recall(place.into())?;
+            b'g' | b'h' | b'j' => {
+                let place = self.place(opcode)?;
+                self.recall(place)?;
             }
             other => return Err(format!("opcode {other:#04x} is unknown")),
         }
@@ -357,6 +323,27 @@ impl<'a> Machine<'a> {
 
     fn skip(&mut self, len: u64) -> Step {
         self.take(len).map(drop)
+    }
+
+    /// The length of the text or bytes that follow an opcode.
+    fn length(&mut self, opcode: u8) -> Step<u64> {
+        Ok(match opcode {
+            0x8c | b'U' | b'C' => self.take_array::<1>()?[0].into(),
+            0x8d | 0x8e | 0x96 => u64::from_le_bytes(self.take_array()?),
+            _ => u32::from_le_bytes(self.take_array()?).into(),
+        })
+    }
+
+    /// The place in the memo that follows an opcode: a line, a byte or four.
+    fn place(&mut self, opcode: u8) -> Step<u64> {
+        Ok(match opcode {
+            b'p' | b'g' => {
+                let place = self.line()?.parse();
+                place.map_err(|_| "a place in the memo that is no number")?
+            }
+            b'q' | b'h' => self.take_array::<1>()?[0].into(),
+            _ => u32::from_le_bytes(self.take_array()?).into(),
+        })
     }
 
     /// The text up to the next line feed.
@@ -417,16 +404,26 @@ impl<'a> Machine<'a> {
         Ok(top)
     }
 
+    /// What is popped together goes into a container.
     fn pop_many(&mut self, count: usize) -> Step<Vec<Id>> {
         match self.height() >= count {
-            true => Ok(self.stack.split_off(self.stack.len() - count)),
+            true => self.pop_from(self.stack.len() - count),
             false => Err("the stack is empty".into()),
         }
     }
 
     fn pop_to_mark(&mut self) -> Step<Vec<Id>> {
         let mark = self.marks.pop().ok_or("there is no mark on the stack")?;
-        Ok(self.stack.split_off(mark))
+        self.pop_from(mark)
+    }
+
+    fn pop_from(&mut self, height: usize) -> Step<Vec<Id>> {
+        let items = self.stack.split_off(height);
+        self.items += items.len();
+        match self.items <= MAX_ITEMS {
+            true => Ok(items),
+            false => Err(format!("its containers hold more than {MAX_ITEMS} values")),
+        }
     }
 
     /// Pushes a little-endian integer of `len` bytes.
@@ -441,29 +438,8 @@ impl<'a> Machine<'a> {
         self.push(Node::Int(i64::from_le_bytes(word)))
     }
 
-    fn string(&mut self, len: u64) -> Step {
-        let bytes = self.take(len)?;
-        let text = std::str::from_utf8(bytes);
-        self.push(text.map_or(Node::Other, |text| Node::Text(text.to_owned())))
-    }
-
-    fn byte_string(&mut self, len: u64) -> Step {
-        self.skip(len)?;
-        self.push(Node::Other)
-    }
-
-    /// Counts values that go into a container.
-    fn hold(&mut self, items: usize) -> Step {
-        self.items += items;
-        match self.items <= MAX_ITEMS {
-            true => Ok(()),
-            false => Err(format!("its containers hold more than {MAX_ITEMS} values")),
-        }
-    }
-
     /// Appends to the list on top.
     fn append(&mut self, mut items: Vec<Id>) -> Step {
-        self.hold(items.len())?;
         let list = self.top()?;
         match &mut self.nodes[list] {
             Node::List(list) => list.append(&mut items),
@@ -475,7 +451,6 @@ impl<'a> Machine<'a> {
 
     /// Sets entries of the dictionary on top.
     fn set(&mut self, items: Vec<Id>) -> Step {
-        self.hold(items.len())?;
         let mut new = pairs(items)?;
         let dict = self.top()?;
         match &mut self.nodes[dict] {
