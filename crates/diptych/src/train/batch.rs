@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::augment::augment;
-use super::config::{Augmentation, Data, Run};
+use super::config::{Augmentation, Data, Negatives, Run};
 use super::data::{self, Order, Sample, Turn, generator};
 use super::held_out::{self, Set, Split};
 use super::meaning::{Meaning, draw_text};
@@ -43,6 +43,7 @@ pub struct Batches {
     bad: Mutex<Bad>,
     seed: u64,
     batch_size: usize,
+    negatives: Negatives,
     augmentation: Augmentation,
     preprocess: Preprocess,
     tokenizer: Tokenizer,
@@ -103,6 +104,7 @@ impl Batches {
             bad: Mutex::new(bad),
             seed: run.seed,
             batch_size: run.optimizer.batch_size,
+            negatives: run.negatives,
             augmentation: run.augmentation.clone(),
             preprocess: model.preprocess.clone(),
             tokenizer: model.tokenizer,
@@ -152,9 +154,13 @@ impl Batches {
 
         let positives = Positives::new(pairs.len(), |picture, text| {
             let (picture, text) = (&pairs[picture], &pairs[text]);
-            match picture.ids == text.ids {
-                true => Relation::Positive,
-                false => picture.meaning.relation(&text.meaning),
+            if picture.ids == text.ids {
+                return Relation::Positive;
+            }
+            let apart = self.negatives == Negatives::Set && picture.set != text.set;
+            match picture.meaning.relation(&text.meaning) {
+                Relation::Negative if apart => Relation::Ignored,
+                relation => relation,
             }
         });
         let mut pixels = Vec::with_capacity(pairs.len() * 3 * self.preprocess.size.pow(2));
@@ -224,6 +230,7 @@ impl Batches {
             pixels,
             ids,
             meaning,
+            set: *data,
             skipped: Vec::new(),
             source: format!("{}: {}\t{text}", sample.origin.display(), sample.key),
         })
@@ -235,6 +242,8 @@ struct Pair {
     pixels: Vec<f32>,
     ids: Vec<u32>,
     meaning: Meaning,
+    /// The number of its set.
+    set: usize,
     /// Samples that were tried before, and what is wrong with them.
     skipped: Vec<(u32, String)>,
     source: String,

@@ -32,6 +32,9 @@ pub struct Run {
     /// What similarities are compared by.
     #[serde(default)]
     pub loss: Loss,
+    /// Which texts a picture is told from.
+    #[serde(default)]
+    pub negatives: Negatives,
     /// Seed of initialisation, order and augmentation.
     #[serde(default)]
     pub seed: u64,
@@ -58,6 +61,21 @@ pub struct Run {
     /// What to measure while training.
     #[serde(default)]
     pub validation: Option<Validation>,
+}
+
+/// Which texts of a batch are a picture's negatives.
+///
+/// Sets differ in more than what their pictures show: a blurred picture is one of CIFAR-10's, and a
+/// sentence that begins with "two dogs" Flickr8k's. Against texts of other sets that alone lowers the
+/// loss, and the model learns to tell sets, not things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Negatives {
+    /// All that are not true of it.
+    #[default]
+    Batch,
+    /// Those of its own set; a softmax ignores the others.
+    Set,
 }
 
 /// The format of a product's factors.
@@ -115,7 +133,7 @@ pub struct Data {
     pub skip_damaged: bool,
     /// What a line of a sample's text is.
     pub texts: TextKind,
-    /// Classes: the sentences a name is put into, `{}` standing for the name.
+    /// Classes, and captions with `kinds`: the sentences a name is put into, `{}` standing for the name.
     #[serde(default)]
     pub templates: Vec<String>,
     /// How often a pass over the data shows each sample.
@@ -135,6 +153,9 @@ pub struct Data {
     /// Classes: what kind of thing each is (hypernyms), by the first of its names; kinds are separated by
     /// commas. One time in eight one is drawn instead of a name. Where a kind is another picture's text, a
     /// softmax ignores it for this one.
+    ///
+    /// Captions: what is in a picture, by a word that a third of its captions say, one or many of it; one
+    /// time in four it is drawn instead of a caption.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, String>,
 }
@@ -319,7 +340,11 @@ impl Run {
             identity += &format!(", {:?}, {:?}", self.loss, self.freeze);
         }
         if self.data.iter().any(|d| !d.kinds.is_empty()) {
-            identity += &format!(", kinds 1 in {KIND_EVERY}, ignored");
+            let [every, _] = KIND_EVERY;
+            identity += &format!(", kinds 1 in {every}, ignored");
+        }
+        if self.negatives != Negatives::default() {
+            identity += &format!(", negatives {:?}", self.negatives);
         }
         if self.optimizer.algorithm != Algorithm::default() {
             identity += &format!(", {:?}", self.optimizer.algorithm);
@@ -380,6 +405,9 @@ impl Run {
             return Err(format!(
                 "`min_scale` is {scale}, wanted above 0 and at most 1"
             ));
+        }
+        if self.negatives == Negatives::Set && self.loss == Loss::Sigmoid {
+            return Err("`negatives = \"set\"` goes with `loss = \"softmax\"`".into());
         }
         if self.validation.as_ref().is_some_and(|v| v.every == 0) {
             return Err("`validation.every` is 0, wanted at least 1".into());

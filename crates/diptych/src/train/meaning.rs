@@ -1,5 +1,7 @@
 //! A pair's text: which one is drawn, and of which other pictures it is true.
 
+use std::collections::BTreeMap;
+
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
@@ -21,7 +23,7 @@ pub(super) struct Meaning {
     text: u64,
     /// The picture's captions, or its class's names.
     names: Vec<u64>,
-    /// What kinds of thing it is.
+    /// What kinds of thing it is, or what its captions say is in it.
     kinds: Vec<u64>,
 }
 
@@ -44,39 +46,77 @@ impl Meaning {
     }
 }
 
-/// Of how many texts about classes one names the kind instead.
-pub(super) const KIND_EVERY: u32 = 8;
+/// Of how many texts one names a kind instead: of texts about classes, and of captions.
+pub(super) const KIND_EVERY: [u32; 2] = [8, 4];
+
+/// A word of a picture's captions counts if one in so many of them says it.
+const SAID_BY: usize = 3;
 
 /// One of a sample's texts, and what it means.
 pub(super) fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, Meaning) {
-    let hash = |name: &str| fnv1a(&name.to_lowercase());
     let line = sample.texts.choose(rng).map_or("", String::as_str);
-    if data.texts == TextKind::Captions {
-        let meaning = Meaning {
-            text: hash(line),
-            names: sample.texts.iter().map(|text| hash(text)).collect(),
-            kinds: Vec::new(),
-        };
-        return (line.to_owned(), meaning);
-    }
-    let own: Vec<&str> = names(line).collect();
-    let first = own.first().copied().unwrap_or(line);
-    let kinds: Vec<&str> = data
-        .kinds
-        .get(first)
-        .map_or(Vec::new(), |k| names(k).collect());
-    let drawn = match !kinds.is_empty() && rng.random_ratio(1, KIND_EVERY) {
+    let (own, kinds, every): (Vec<&str>, Vec<&str>, u32) = match data.texts {
+        TextKind::Captions => {
+            let own = sample.texts.iter().map(String::as_str);
+            (
+                own.collect(),
+                said(&sample.texts, &data.kinds),
+                KIND_EVERY[1],
+            )
+        }
+        TextKind::Classes => {
+            let own: Vec<&str> = names(line).collect();
+            let first = own.first().copied().unwrap_or(line);
+            let kinds = data.kinds.get(first).map(|list| names(list).collect());
+            (own, kinds.unwrap_or_default(), KIND_EVERY[0])
+        }
+    };
+    let kind = match !kinds.is_empty() && rng.random_ratio(1, every) {
         true => kinds.choose(rng),
-        false => own.choose(rng),
+        false => None,
     };
-    let name = drawn.copied().unwrap_or(line);
-    let template = data.templates.choose(rng).map_or("{}", String::as_str);
+    let name = match (kind, data.texts) {
+        (Some(kind), _) => kind,
+        (None, TextKind::Captions) => line,
+        (None, TextKind::Classes) => own.choose(rng).copied().unwrap_or(line),
+    };
+    let text = match (kind, data.texts) {
+        (None, TextKind::Captions) => line.to_owned(),
+        _ => {
+            let template = data.templates.choose(rng).map_or("{}", String::as_str);
+            template.replace("{}", name)
+        }
+    };
+    let hash = |name: &&str| fnv1a(&name.to_lowercase());
     let meaning = Meaning {
-        text: hash(name),
-        names: own.iter().map(|name| hash(name)).collect(),
-        kinds: kinds.iter().map(|name| hash(name)).collect(),
+        text: hash(&name),
+        names: own.iter().map(hash).collect(),
+        kinds: kinds.iter().map(hash).collect(),
     };
-    (template.replace("{}", name), meaning)
+    (text, meaning)
+}
+
+/// What is in a picture by its captions: the kinds of the words that enough of them say, one or many
+/// of the thing.
+fn said<'a>(captions: &[String], kinds: &'a BTreeMap<String, String>) -> Vec<&'a str> {
+    if kinds.is_empty() {
+        return Vec::new();
+    }
+    let mut by = BTreeMap::<&str, usize>::new();
+    for caption in captions {
+        let caption = caption.to_lowercase();
+        let words = caption.split(|c: char| !c.is_alphanumeric());
+        let one = |word: &str| kinds.get(word.strip_suffix('s')?);
+        let lists = words.filter_map(|word| kinds.get(word).or_else(|| one(word)));
+        let mut said: Vec<&str> = lists.flat_map(|list| names(list)).collect();
+        said.sort();
+        said.dedup();
+        said.into_iter()
+            .for_each(|kind| *by.entry(kind).or_default() += 1);
+    }
+    let enough = captions.len().div_ceil(SAID_BY);
+    let said = by.into_iter().filter(|(_, n)| *n >= enough);
+    said.map(|(kind, _)| kind).collect()
 }
 
 #[cfg(test)]
@@ -131,5 +171,42 @@ mod tests {
             "{drawn:?}"
         );
         assert!(near("a cat.", 250) && near("a pet.", 250), "{drawn:?}");
+    }
+
+    #[test]
+    fn captions_say_what_is_in_a_picture() {
+        let captions = [
+            "Two dogs run.",
+            "A dog and a ball",
+            "Puppies on grass",
+            "a DOG's tail",
+        ];
+        let captions = captions.map(str::to_owned).to_vec();
+        let data: Data = toml::from_str(
+            "texts = \"captions\"\ntemplates = [\"a photo of a {}.\"]\n\
+             kinds = { dog = \"dog, animal\", ball = \"ball\", cat = \"cat\" }",
+        )
+        .unwrap();
+        assert_eq!(said(&captions, &data.kinds), ["animal", "dog"]);
+        let sample = Sample::in_memory("1", Vec::new(), captions);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut drawn = HashMap::<String, usize>::new();
+        let mut dogs = Vec::new();
+        for _ in 0..4000 {
+            let (text, meaning) = draw_text(&sample, &data, &mut rng);
+            if text == "a photo of a dog." {
+                dogs.push(meaning);
+            }
+            *drawn.entry(text).or_default() += 1;
+        }
+        assert_eq!(drawn.len(), 6, "{drawn:?}");
+        assert!(drawn["a photo of a dog."].abs_diff(500) < 80, "{drawn:?}");
+        assert!(drawn["A dog and a ball"].abs_diff(750) < 80, "{drawn:?}");
+        // The same word about a picture of another set is as true.
+        let class = Sample::in_memory("2", Vec::new(), vec!["dog".into()]);
+        let classes: Data = toml::from_str("texts = \"classes\"\ntemplates = [\"{}\"]").unwrap();
+        let (_, class) = draw_text(&class, &classes, &mut rng);
+        assert_eq!(class.relation(&dogs[0]), Relation::Positive);
+        assert_eq!(dogs[0].relation(&class), Relation::Positive);
     }
 }

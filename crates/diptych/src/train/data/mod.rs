@@ -140,8 +140,15 @@ impl Data {
             TextKind::Captions if self.folder.is_some() => {
                 Err("`folder` goes with `texts = \"classes\"`, not with captions".into())
             }
-            TextKind::Captions if !self.kinds.is_empty() => {
-                Err("`kinds` goes with `texts = \"classes\"`, not with captions".into())
+            TextKind::Captions if !self.kinds.is_empty() && self.templates.is_empty() => {
+                Err("captions with `kinds` need `templates` to say them in".into())
+            }
+            TextKind::Captions
+                if let Some(word) = self.kinds.keys().find(|word| !is_word(word)) =>
+            {
+                Err(format!(
+                    "`kinds` of captions has `{word}`, wanted one word in lower case"
+                ))
             }
             TextKind::Captions if !self.withhold.is_empty() => {
                 Err("`withhold` goes with `texts = \"classes\"`, not with captions".into())
@@ -179,6 +186,11 @@ impl Data {
             }
         })
     }
+}
+
+/// Whether captions can say it, as they are split into words.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(char::is_alphanumeric) && text == text.to_lowercase()
 }
 
 /// The files that patterns stand for.
