@@ -9,10 +9,13 @@
 | openai-rn    | script.pt                                                     | OpenAI's clip 1.0.1  |
 | hf           | safetensors/, sharded/, bin/                                  | transformers         |
 | open-clip    | custom-text/ (safetensors, GELU), bin/, pth/                  | open_clip            |
+| siglip       | safetensors/, with SigLIP's SentencePiece tokenizer           | transformers         |
+| siglip2      | safetensors/, with SigLIP 2's `tokenizer.json`                | transformers         |
 
 `--opened` has the binary embed the pictures and texts with each of them, and compares with what is recorded;
 `--converted` has the binary convert each of them, opens the results with open_clip and transformers, and
-compares with what is recorded.
+compares with what is recorded; `--full` makes a SigLIP-B/16 of seeded random weights in a temporary folder, and has the
+binary embed with it.
 
 `expected.safetensors` has `pictures` (u8 [N, S, S, 3]), `ids` and unit `image_embeddings`, `text_embeddings`.
 Weights are rounded to f16 before anything is computed, so files in f16 and in f32 hold the same numbers.
@@ -28,6 +31,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Callable
@@ -39,8 +43,8 @@ import open_clip
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from transformers import CLIPConfig, CLIPModel
-
+from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel, SiglipTokenizer
+from transformers.models.siglip2.tokenization_siglip2 import Siglip2Tokenizer
 
 
 def openai_model() -> Any:
@@ -77,12 +81,16 @@ def to_f16(model: torch.nn.Module) -> None:
 
 
 @torch.no_grad()
-def record(folder: Path, encode: Callable[[torch.Tensor, torch.Tensor], tuple], side: int, context: int) -> None:
+def record(
+    folder: Path, encode: Callable[[torch.Tensor, torch.Tensor], tuple], side: int, tokens: torch.Tensor,
+    texts: list[str] = TEXTS, normalise: Callable[[list], torch.Tensor] = towers.normalise,
+) -> None:
     """Writes what `encode` makes of the pictures and texts, unit vectors."""
     pictures = towers.draw_pictures(6, side, 5)
-    tokens = ids(context)
-    image, text = (f / f.norm(dim=-1, keepdim=True) for f in encode(towers.normalise(pictures), tokens))
-    for what, embeddings in (("pictures", image), ("texts", text)):
+    image, text = (f / f.norm(dim=-1, keepdim=True) for f in encode(normalise(pictures), tokens))
+    # Texts that are the same to the tokenizer are the same to the model.
+    different = torch.tensor([i for i, row in enumerate(tokens) if not any(torch.equal(row, r) for r in tokens[:i])])
+    for what, embeddings in (("pictures", image), ("texts", text[different])):
         cosine = towers.highest_cosine(embeddings)
         print(f"{folder.name}: highest cosine between two {what} {cosine:.3f}", file=sys.stderr)
         assert cosine < towers.MAX_COSINE
@@ -90,7 +98,7 @@ def record(folder: Path, encode: Callable[[torch.Tensor, torch.Tensor], tuple], 
         folder / "expected.safetensors",
         {"pictures": torch.from_numpy(np.stack(pictures)), "ids": tokens, "image_embeddings": image.float(), "text_embeddings": text.float()},
     )
-    towers.write_json(folder / "texts.json", TEXTS)
+    towers.write_json(folder / "texts.json", texts)
 
 
 def fresh(folder: Path) -> Path:
@@ -139,7 +147,24 @@ def write_openai(name: str, side: int, vision: dict[str, Any], seed: int) -> Non
         state |= {name: torch.tensor(size) for name, size in sizes.items()}
         torch.save(state, folder / "state_dict.pt")
     reference = openai.build_model(torch.jit.load(str(folder / "script.pt")).state_dict()).float()
-    record(folder, lambda p, t: (reference.encode_image(p), reference.encode_text(t)), side, context)
+    record(folder, lambda p, t: (reference.encode_image(p), reference.encode_text(t)), side, ids(context))
+
+
+@torch.no_grad()
+def randomise_hf(model: torch.nn.Module, seed: int) -> None:
+    """Weights that matter, of every kind of tensor."""
+    g = torch.Generator().manual_seed(seed)
+    for name, tensor in model.state_dict().items():
+        if not tensor.is_floating_point() or name.startswith("logit_"):
+            continue
+        if "embedding" in name and "patch" not in name:
+            tensor.copy_(0.5 * torch.randn(tensor.shape, generator=g))
+        elif tensor.ndim >= 2:
+            tensor.copy_(1.6 * tensor[0].numel() ** -0.5 * torch.randn(tensor.shape, generator=g))
+        elif name.endswith("bias"):
+            tensor.copy_(0.2 * torch.randn(tensor.shape, generator=g))
+        else:
+            tensor.copy_(1 + 0.2 * torch.randn(tensor.shape, generator=g))
 
 
 def write_hf() -> None:
@@ -153,19 +178,7 @@ def write_hf() -> None:
                            image_size=side, patch_size=4, hidden_act="quick_gelu"),
     )
     model = CLIPModel(config).eval()
-    g = torch.Generator().manual_seed(4)
-    with torch.no_grad():
-        for name, tensor in model.state_dict().items():
-            if not tensor.is_floating_point() or name == "logit_scale":
-                continue
-            if "embedding" in name and "patch" not in name:
-                tensor.copy_(0.5 * torch.randn(tensor.shape, generator=g))
-            elif tensor.ndim >= 2:
-                tensor.copy_(1.6 * tensor[0].numel() ** -0.5 * torch.randn(tensor.shape, generator=g))
-            elif name.endswith("bias"):
-                tensor.copy_(0.2 * torch.randn(tensor.shape, generator=g))
-            else:
-                tensor.copy_(1 + 0.2 * torch.randn(tensor.shape, generator=g))
+    randomise_hf(model, 4)
 
     def encode(p: torch.Tensor, t: torch.Tensor) -> tuple:
         # The projections themselves: what the getters return has changed between versions.
@@ -180,7 +193,7 @@ def write_hf() -> None:
             even = torch.eye(features.shape[1]) - vt.T @ torch.diag(1 - (s[-1] / s).sqrt()) @ vt
             projection.weight.copy_(even @ projection.weight)
     to_f16(model)
-    record(folder, encode, side, context)
+    record(folder, encode, side, ids(context))
     model.half()
     model.save_pretrained(folder / "safetensors")
     model.save_pretrained(folder / "sharded", max_shard_size="60KB")
@@ -207,7 +220,7 @@ def write_open_clip() -> None:
         "text_cfg": {"context_length": context, "vocab_size": VOCAB, "width": 32, "heads": 4, "layers": 2},
     }
     model = prepared(open_clip.model.CLIP(**copy.deepcopy(model_cfg)), side, context, 9)
-    record(folder, lambda p, t: (model.encode_image(p), model.encode_text(t)), side, context)
+    record(folder, lambda p, t: (model.encode_image(p), model.encode_text(t)), side, ids(context))
     state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}
     for name, cfg in (("bin", {}), ("pth", {}), ("custom-text", {"custom_text": True})):
         part = folder / name
@@ -221,31 +234,126 @@ def write_open_clip() -> None:
     towers.save_tensors(folder / "custom-text" / "open_clip_model.safetensors", custom)
 
 
-CHECKPOINTS = [
-    "openai-vit/script.pt", "openai-vit/state_dict.pt", "openai-rn/script.pt", "hf/safetensors", "hf/sharded", "hf/bin",
-    "open-clip/custom-text", "open-clip/bin", "open-clip/pth",
+# What SigLIP's cleaning bears on: capitals, a final sigma, punctuation, spaces of several kinds, other scripts.
+SIGLIP_TEXTS = TEXTS + [
+    "A Photo of a CAT!!", "don't_stop (now)", "  two   spaces\tand a tab ", "a cat, a dog; a bird.", "ΟΔΟΣ ΣΑΣ", "İstanbul",
+    "\u3000wide\u3000space", "ＦＵＬＬ ｗｉｄｔｈ", "ﬁsh", "日本語 と text", "emoji 🐈 here", "a\u200bb", "...", "½ of 3²",
 ]
 
 
+def half_normalise(pictures: list) -> torch.Tensor:
+    """As SigLIP's processor does it: from -1 to 1."""
+    return torch.stack([torch.from_numpy(np.asarray(p).copy()).permute(2, 0, 1).float() / 255 for p in pictures]) * 2 - 1
+
+
+def siglip_tokenizer(folder: Path, texts: list[str]) -> tuple[Any, int]:
+    """SigLIP's, its vocabulary learned from our texts; its normalisation has a few rules of its real one."""
+    import sentencepiece
+
+    (folder / "texts.txt").write_text("\n".join(8 * texts).lower())
+    rules = {"\u3000": " ", "\u200b": " ", "ﬁ": "fi", "²": "2", "½": "1⁄2"} | {chr(0xFEE0 + c): chr(c) for c in range(33, 127)}
+    lines = ["\t".join(" ".join(f"{ord(c):X}" for c in side) for side in rule) for rule in rules.items()]
+    (folder / "rules.tsv").write_text("\n".join(lines) + "\n")
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(folder / "texts.txt"), model_prefix=str(folder / "spiece"), vocab_size=130, model_type="unigram", pad_id=0, eos_id=1,
+        unk_id=2, bos_id=-1, normalization_rule_tsv=str(folder / "rules.tsv"), minloglevel=2, num_threads=1, hard_vocab_limit=False,
+        character_coverage=0.98,
+    )
+    tokenizer = SiglipTokenizer(str(folder / "spiece.model"))
+    return tokenizer, tokenizer.vocab_size
+
+
+def siglip2_tokenizer(folder: Path, texts: list[str]) -> tuple[Any, int]:
+    """SigLIP 2's, its vocabulary learned from our texts; bytes stand for what it never saw."""
+    from tokenizers import Tokenizer, models, normalizers, trainers
+
+    special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"] + [f"<0x{byte:02X}>" for byte in range(256)]
+    learned = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
+    learned.normalizer = normalizers.Sequence([normalizers.Lowercase(), normalizers.Replace(" ", "▁")])
+    trainer = trainers.BpeTrainer(vocab_size=380, special_tokens=special, limit_alphabet=50, show_progress=False)
+    learned.train_from_iterator(8 * texts, trainer)
+    model = json.loads(learned.to_str())["model"]
+    tokenizer = Siglip2Tokenizer(
+        vocab=model["vocab"], merges=[tuple(merge) for merge in model["merges"]], add_eos_token=True, padding_side="right"
+    )
+    return tokenizer, len(tokenizer)
+
+
+def write_siglip(folder: Path, make_tokenizer: Callable[[Path, list[str]], tuple[Any, int]], seed: int, tiny: bool = True) -> None:
+    fresh(folder)
+    side, context, width = (16, 20, 24) if tiny else (224, 64, 768)
+    with tempfile.TemporaryDirectory() as scratch:
+        tokenizer, vocab_size = make_tokenizer(Path(scratch), SIGLIP_TEXTS)
+        tokens = tokenizer(SIGLIP_TEXTS, padding="max_length", max_length=context, truncation=True, return_tensors="pt").input_ids
+        config = SiglipConfig(
+            text_config=dict(vocab_size=vocab_size, hidden_size=32, intermediate_size=50, num_hidden_layers=2, num_attention_heads=4,
+                             max_position_embeddings=context, projection_size=width),
+            vision_config=dict(hidden_size=width, intermediate_size=70, num_hidden_layers=2, num_attention_heads=3,
+                               image_size=side, patch_size=4),
+        )
+        model = SiglipModel(config if tiny else SiglipConfig()).eval()  # The defaults are SigLIP-B/16's.
+        randomise_hf(model, seed)
+        pixels = half_normalise(towers.draw_pictures(6, side, 5))
+        with torch.no_grad():
+            model.logit_scale.fill_(2.5)
+            model.logit_bias.fill_(-3.0)
+            # Different inputs give different directions once what all share is taken away.
+            model.vision_model.head.mlp.fc2.bias -= model.vision_model(pixel_values=pixels).pooler_output.mean(0)
+            model.text_model.head.bias -= model.text_model(input_ids=tokens).pooler_output.mean(0)
+        if tiny:
+            to_f16(model)
+
+        def encode(p: torch.Tensor, t: torch.Tensor) -> tuple:
+            return model.vision_model(pixel_values=p).pooler_output, model.text_model(input_ids=t).pooler_output
+
+        record(folder, encode, side, tokens, SIGLIP_TEXTS, half_normalise)
+        (model.half() if tiny else model).save_pretrained(folder / "safetensors")
+        tokenizer.save_pretrained(folder / "safetensors")
+    processor = {"do_normalize": True, "do_rescale": True, "do_resize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+                 "image_processor_type": "SiglipImageProcessor", "resample": 3, "size": {"height": side, "width": side}}
+    towers.write_json(folder / "safetensors" / "preprocessor_config.json", processor)
+
+
+CHECKPOINTS = [
+    "openai-vit/script.pt", "openai-vit/state_dict.pt", "openai-rn/script.pt", "hf/safetensors", "hf/sharded", "hf/bin",
+    "open-clip/custom-text", "open-clip/bin", "open-clip/pth", "siglip/safetensors", "siglip2/safetensors",
+]
+
+
+def compared(name: str, group: Path, checkpoint: Path, binary: Path) -> list[towers.Row]:
+    """Embeds a group's recorded pictures and texts with a checkpoint, and compares."""
+    rows = []
+    expected = load_file(group / "expected.safetensors")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        pictures = []
+        for i, picture in enumerate(expected["pictures"].numpy()):
+            pictures.append(folder / f"{i}.png")
+            Image.fromarray(picture).save(pictures[-1])
+        texts = json.loads((group / "texts.json").read_text())
+        (folder / "texts.txt").write_text("\n".join(texts) + "\n")
+        for what, inputs in (("image", ["--images", *pictures]), ("text", ["--texts", folder / "texts.txt", "--truncate"])):
+            out = folder / f"{what}.npy"
+            subprocess.run([binary, "embed", *inputs, "--out", out, "--model", checkpoint], check=True, capture_output=True)
+            off = np.abs(np.load(out) - expected[f"{what}_embeddings"].numpy()).max()
+            rows.append(towers.row(name, f"{what}s: max |embedding difference|", off, towers.MAX_EMBEDDING_DIFF))
+    return rows
+
+
 def opened(binary: Path) -> list[towers.Row]:
-    """Embeds the recorded pictures and texts with each golden checkpoint, and compares."""
+    """Every golden checkpoint."""
     rows = []
     for checkpoint in CHECKPOINTS:
-        group = GOLDEN / checkpoint.split("/")[0]
-        expected = load_file(group / "expected.safetensors")
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            pictures = []
-            for i, picture in enumerate(expected["pictures"].numpy()):
-                pictures.append(folder / f"{i}.png")
-                Image.fromarray(picture).save(pictures[-1])
-            (folder / "texts.txt").write_text("\n".join(TEXTS) + "\n")
-            for what, inputs in (("image", ["--images", *pictures]), ("text", ["--texts", folder / "texts.txt", "--truncate"])):
-                out = folder / f"{what}.npy"
-                subprocess.run([binary, "embed", *inputs, "--out", out, "--model", GOLDEN / checkpoint], check=True, capture_output=True)
-                off = np.abs(np.load(out) - expected[f"{what}_embeddings"].numpy()).max()
-                rows.append(towers.row(checkpoint, f"{what}s: max |embedding difference|", off, towers.MAX_EMBEDDING_DIFF))
+        rows += compared(checkpoint, GOLDEN / checkpoint.split("/")[0], GOLDEN / checkpoint, binary)
     return rows
+
+
+def full(binary: Path) -> list[towers.Row]:
+    """SigLIP-B/16 at its full size; CLIP's own are `towers.py --full`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        group = Path(scratch) / "siglip"
+        write_siglip(group, siglip_tokenizer, 6, tiny=False)
+        return compared("full-size SigLIP-B/16", group, group / "safetensors", binary)
 
 
 @torch.no_grad()
@@ -253,6 +361,8 @@ def converted(binary: Path) -> list[towers.Row]:
     """Converts each golden checkpoint, opens the result in Python, and compares with the record."""
     rows = []
     for checkpoint in CHECKPOINTS:
+        if checkpoint.startswith("siglip"):
+            continue  # opened, but not written
         expected = load_file(GOLDEN / checkpoint.split("/")[0] / "expected.safetensors")
         pixels = towers.normalise([Image.fromarray(p) for p in expected["pictures"].numpy()])
         tokens = expected["ids"]
@@ -299,23 +409,27 @@ def main() -> None:
     parser.add_argument("--write-golden", action="store_true")
     parser.add_argument("--opened", action="store_true")
     parser.add_argument("--converted", action="store_true")
+    parser.add_argument("--full", action="store_true")
     parser.add_argument("--json", action="store_true", help="rows as JSON, one a line")
     parser.add_argument("--binary", type=Path, default=towers.BINARY)
     arguments = parser.parse_args()
-    if arguments.opened or arguments.converted:
+    if arguments.opened or arguments.converted or arguments.full:
         rows = opened(arguments.binary) if arguments.opened else []
         rows += converted(arguments.binary) if arguments.converted else []
+        rows += full(arguments.binary) if arguments.full else []
         print(*(json.dumps(towers.asdict(row)) if arguments.json else row for row in rows), sep="\n")
         sys.exit(not all(row.ok for row in rows))
     if not arguments.write_golden:
-        parser.error("nothing to do; wanted --write-golden, --opened or --converted")
+        parser.error("nothing to do; wanted --write-golden, --opened, --converted or --full")
     torch.manual_seed(0)
     write_openai("openai-vit", 16, dict(vision_layers=1, vision_width=64, vision_patch_size=8), 7)
     write_openai("openai-rn", 64, dict(vision_layers=(1, 2, 1, 1), vision_width=2, vision_patch_size=None), 27)
     write_hf()
     write_open_clip()
+    write_siglip(GOLDEN / "siglip", siglip_tokenizer, 6)
+    write_siglip(GOLDEN / "siglip2", siglip2_tokenizer, 11)
     write_positions()
-    towers.write_json(GOLDEN / "versions.json", towers.versions() | {"openai-clip": "1.0.1"})
+    towers.write_json(GOLDEN / "versions.json", towers.versions() | {"openai-clip": "1.0.1", "sentencepiece": version("sentencepiece")})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ Each part is a script of its own in this folder, and can be run alone (`--help`)
 | part     | compares                                                                                |
 | tokens   | ids of 100,000 texts with `SimpleTokenizer`'s                                            |
 | pixels   | `diptych preprocess` with Pillow + torchvision, every format, mode and odd size          |
-| towers   | embeddings and logits: tiny golden and full-size ViT-B-32 and RN50, seeded random weights |
+| towers   | embeddings and logits: tiny golden and five at full size, seeded random weights |
 | training | ten steps of PyTorch with the record that the Rust tests compare the trainer with         |
 | checkpoints | tiny checkpoints of every layout, opened and converted by the binary                    |
 
@@ -64,7 +64,7 @@ def command(part: str, args: argparse.Namespace) -> list[str]:
         folders = [word for folder in args.local_dir for word in ("--local-dir", str(folder))]
         return [*script, *binary, "--json", *sizes, *folders]
     if part == "checkpoints":
-        return [*script, *binary, "--json", "--opened", "--converted"]
+        return [*script, *binary, "--json", "--opened", "--converted", *([] if args.quick else ["--full"])]
     return [*script, "--json"]
 
 

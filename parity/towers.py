@@ -7,7 +7,7 @@ What it does, by flag (several may be given; without any, `--check-golden`):
                  checkpoints that open_clip opens as `local-dir:`, and open_clip's outputs.
 --check-golden   opens those folders with open_clip and compares with the recorded outputs.
 --tiny           runs the binary on the golden checkpoints and compares with open_clip.
---full           the same for full-size ViT-B-32 and RN50 with seeded random weights, written to a
+--full           the same for full-size architectures with seeded random weights, one after the other, in a
                  temporary folder (`--keep DIR` keeps them in DIR).
 --local-dir DIR  the opposite direction: a checkpoint that Diptych wrote opens in open_clip, with its
                  tokenizer, and gives the same embeddings as the binary.
@@ -77,6 +77,9 @@ TEXTS = [
     "naïve & café",
 ]
 
+# Architectures that are compared at their full size.
+FULL = ("ViT-B-32", "ViT-B-16", "ViT-L-14", "RN50", "RN50x4")
+
 # Architectures of the golden checkpoints. What OpenAI leaves at its default differs here (head width,
 # MLP ratio, depth per tower), so that a reader which ignores a field is caught.
 TINY = {
@@ -99,7 +102,7 @@ TINY = {
         "text_cfg": {"context_length": 16, "width": 16, "heads": 2, "layers": 1},
     },
 }
-SEEDS = {"tiny-vit": 7, "tiny-resnet": 3, "ViT-B-32": 7, "RN50": 11}
+SEEDS = {"tiny-vit": 7, "tiny-resnet": 3, "ViT-B-32": 7, "RN50": 11, "ViT-B-16": 7, "ViT-L-14": 7, "RN50x4": 11}
 
 
 @dataclass
@@ -627,7 +630,7 @@ def main() -> int:
         for name in TINY:
             rows += compare_with_binary(name, GOLDEN / name, args.binary, file_texts(), n_images=5, seed=59)
     if args.full:
-        for name in ("ViT-B-32", "RN50"):
+        for name in FULL:
             rows += check_full(name, args.binary, args.keep)
     for folder in args.local_dir:
         rows += check_local_dir(folder, args.binary)

@@ -298,7 +298,7 @@ pub(crate) enum ModelsCommand {
 /// Say what one model is, and where each of its parts came from
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// Model: `default`, a checkpoint's directory or file, or an architecture such as ViT-B-32
+    /// Model: `default`, a checkpoint's directory or file, an architecture, or a published name
     #[arg(value_name = "NAME_OR_PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) model: String,
 
@@ -359,7 +359,7 @@ pub(crate) struct CompletionsArgs {
 /// A model with weights.
 #[derive(Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// Model: `default`, or a checkpoint's directory or file
+    /// Model: `default`, a checkpoint's directory or file, or the name of a published one
     #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]
     #[arg(default_value = DEFAULT_MODEL)]
     pub(crate) model: String,

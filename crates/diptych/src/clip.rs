@@ -8,7 +8,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::embedding::Embeddings;
 use crate::image::{Pixels, Preprocess};
-use crate::model::{ClipConfig, ClipModel, Mode, plain_values};
+use crate::model::{ClipConfig, ClipModel, Mode, TextPool, plain_values};
 use crate::text::{Overflow, Tokenizer, Tokens};
 use crate::weights::{Checkpoint, Description};
 use crate::{Error, Result};
@@ -26,10 +26,11 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// Opens a model on the CPU: `default`, or a checkpoint directory.
+    /// Opens a model on the CPU: `default`, a checkpoint's directory or file, or the name of a published one, as
+    /// [`Checkpoint::named`] does.
     ///
     /// # Errors
-    /// [`Error::Model`] if `model` is neither; else those of [`Checkpoint::open`].
+    /// Those of [`Checkpoint::named`].
     pub fn open(model: impl AsRef<Path>) -> Result<Self> {
         Self::open_on(model, &Device::flex())
     }
@@ -79,6 +80,11 @@ impl Clip {
     /// The factor `exp(t)` from cosines to logits.
     pub fn logit_scale(&self) -> f32 {
         self.model.logit_scale().into_scalar()
+    }
+
+    /// What is added to logits, by a model that was trained with the sigmoid loss.
+    pub fn logit_bias(&self) -> Option<f32> {
+        self.model.logit_bias().map(Tensor::into_scalar)
     }
 
     /// Encodes pixels `[N, 3, S, S]` into embeddings `[N, D]`.
@@ -144,6 +150,14 @@ impl Clip {
                 text.context_length
             ));
         }
+        let is_whole = tokens.context_length() == text.context_length;
+        if self.model.reads_padding() && !is_whole {
+            return refuse(format!(
+                "rows are padded to {}, wanted {}",
+                tokens.context_length(),
+                text.context_length
+            ));
+        }
         if let Some(&id) = tokens
             .ids()
             .iter()
@@ -179,7 +193,7 @@ impl Clip {
         let device = self.device();
         let features = |first: usize| {
             let rows = first..tokens.len().min(first + CHUNK);
-            let (ids, ends) = token_tensors(tokens, rows, &device);
+            let (ids, ends) = token_tensors(tokens, rows, &self.model, &device);
             plain_values(self.model.text_features(ids, ends))
         };
         (0..tokens.len())
@@ -193,29 +207,34 @@ impl Clip {
     }
 }
 
-/// Some rows of tokens `[N, L]`, cut to their longest text, and the positions `[N]` of their ends.
+/// Some rows of tokens `[N, L]`, cut to their longest text if `model` does not read beyond it, and the positions `[N]` where their features
+/// are read.
 ///
-/// The end is the first place of a row's highest id, as in OpenAI's `encode_text`: a text that
-/// spells the end token out ends there.
+/// That is the first place of a row's highest id, as in OpenAI's `encode_text`: a text that
+/// spells the end token out ends there; or for SigLIP the last of the context, which padding fills.
 pub(crate) fn token_tensors(
     tokens: &Tokens,
     rows: Range<usize>,
+    model: &ClipModel,
     device: &Device,
 ) -> (Tensor<2, Int>, Tensor<1, Int>) {
     let n = rows.len();
-    let longest = tokens.lengths()[rows.clone()]
-        .iter()
-        .copied()
-        .max()
-        .unwrap_or(1);
+    let lengths = tokens.lengths()[rows.clone()].iter().copied();
+    let longest = match model.reads_padding() {
+        false => lengths.max().unwrap_or(1),
+        true => tokens.context_length(),
+    };
     let rows = || tokens.rows().skip(rows.start).take(n);
     let ids: Vec<i32> = rows()
         .flat_map(|row| &row[..longest])
         .map(|&id| id as i32)
         .collect();
-    let end = |row: &[u32]| {
-        let highest = row.iter().max();
-        row.iter().position(|id| Some(id) == highest).unwrap_or(0) as i32
+    let end = |row: &[u32]| match model.text_pool() {
+        TextPool::Argmax => {
+            let highest = row.iter().max();
+            row.iter().position(|id| Some(id) == highest).unwrap_or(0) as i32
+        }
+        TextPool::Last => row.len() as i32 - 1,
     };
     let ends: Vec<i32> = rows().map(end).collect();
     (

@@ -52,6 +52,14 @@ pub enum Error {
         /// Why it can't be had.
         reason: String,
     },
+    /// A published model that can't be had.
+    #[error("model `{name}` is not on this machine: {reason}")]
+    Hub {
+        /// What was asked for.
+        name: String,
+        /// What is there, and what is missing.
+        reason: String,
+    },
     /// A text that can't be encoded.
     #[error(transparent)]
     Text(#[from] TextError),

@@ -48,12 +48,19 @@ impl Golden {
         self.tensor(name).1.into_iter().map(|v| v as f32).collect()
     }
 
-    /// Rows of ids, without the padding after the end token.
-    pub(crate) fn ids(&self, name: &str, columns: usize) -> Vec<Vec<u32>> {
+    /// Rows of ids, padding included.
+    pub(crate) fn rows(&self, name: &str) -> Vec<Vec<u32>> {
         let (shape, values) = self.tensor(name);
         let rows = values.chunks_exact(shape[shape.len() - 1]);
+        rows.map(|row| row.iter().map(|&v| v as u32).collect())
+            .collect()
+    }
+
+    /// Rows of ids, without the padding after the end token.
+    pub(crate) fn ids(&self, name: &str, columns: usize) -> Vec<Vec<u32>> {
+        let rows = self.rows(name).into_iter();
         rows.map(|row| {
-            let row: Vec<u32> = row[..columns].iter().map(|&v| v as u32).collect();
+            let row = &row[..columns];
             let end = row
                 .iter()
                 .position(|id| Some(id) == row.iter().max())

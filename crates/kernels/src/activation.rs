@@ -12,6 +12,8 @@ pub enum Activation {
     Gelu,
     /// `x · sigmoid(1.702 x)`, OpenAI's approximation.
     QuickGelu,
+    /// `x · sigmoid(√(8/π) (x + 0.044715 x³))`, which is GELU by the hyperbolic tangent.
+    GeluTanh,
 }
 
 /// Values that one task takes.
@@ -37,6 +39,7 @@ impl Activation {
             match self {
                 Self::Gelu => gelu(isa, x, out),
                 Self::QuickGelu => quick_gelu(isa, x, out),
+                Self::GeluTanh => gelu_tanh(isa, x, out),
             }
         })
     }
@@ -48,6 +51,7 @@ impl Activation {
             match self {
                 Self::Gelu => gelu_backward(isa, x, grad, out),
                 Self::QuickGelu => quick_gelu_backward(isa, x, grad, out),
+                Self::GeluTanh => gelu_tanh_backward(isa, x, grad, out),
             }
         })
     }
@@ -113,6 +117,28 @@ vectorised! {
         for (out, (&x, &g)) in out.iter_mut().zip(x.iter().zip(grad)) {
             let s = 1.0 / (1.0 + exp(-1.702 * x));
             *out = g * s * (1.0 + 1.702 * x * (1.0 - s));
+        }
+    }
+}
+
+/// √(8/π), and the cubic term's weight (Hendrycks & Gimpel, arXiv 1606.08415).
+const SLOPE: f32 = 1.595_769_2;
+const CUBIC: f32 = 0.044_715;
+
+vectorised! {
+    fn gelu_tanh(x: &[f32], out: &mut [f32]) {
+        for (out, &x) in out.iter_mut().zip(x) {
+            *out = x / (1.0 + exp(-SLOPE * (x + CUBIC * x * x * x)));
+        }
+    }
+}
+
+vectorised! {
+    fn gelu_tanh_backward(x: &[f32], grad: &[f32], out: &mut [f32]) {
+        for (out, (&x, &g)) in out.iter_mut().zip(x.iter().zip(grad)) {
+            let s = 1.0 / (1.0 + exp(-SLOPE * (x + CUBIC * x * x * x)));
+            let slope = SLOPE * (1.0 + 3.0 * CUBIC * x * x);
+            *out = g * s * (1.0 + x * slope * (1.0 - s));
         }
     }
 }

@@ -173,6 +173,8 @@ proptest! {
                 gelu.backward_with(isa, &qkv, &qkv),
                 Activation::QuickGelu.forward_with(isa, &qkv),
                 Activation::QuickGelu.backward_with(isa, &qkv, &qkv),
+                Activation::GeluTanh.forward_with(isa, &qkv),
+                Activation::GeluTanh.backward_with(isa, &qkv, &qkv),
             ]
         };
         let want = run(Isa::Scalar);

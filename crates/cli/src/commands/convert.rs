@@ -2,14 +2,15 @@
 
 use anyhow::Result;
 use diptych::image::Order;
-use diptych::weights::{Checkpoint, LayoutKind, convert};
+use diptych::weights::{Checkpoint, LayoutKind, Parts, convert};
 
+use super::local;
 use crate::Status;
 use crate::args::ConvertArgs;
 use crate::output::{Data, message};
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<Status> {
-    let mut checkpoint = Checkpoint::named(&args.model)?;
+    let mut checkpoint = Checkpoint::named(local(&args.model, Parts::All)?)?;
     let order = checkpoint.description().preprocess.order;
     convert(&mut checkpoint, &args.out, args.layout, args.dtype)?;
     // What the other layout has no word for.

@@ -13,12 +13,33 @@ pub(crate) mod similarity;
 pub(crate) mod tokenize;
 pub(crate) mod train;
 
+use std::ops::ControlFlow;
+use std::path::Path;
+
 use anyhow::Result;
 use diptych::Clip;
+use diptych::weights::{self, DEFAULT_MODEL, Parts};
 
 use crate::args::ModelArgs;
+use crate::progress::Downloads;
 
 /// Opens a model on the device asked for.
 fn open(args: &ModelArgs) -> Result<Clip> {
-    Ok(Clip::open_on(&args.model, &args.device.open()?)?)
+    let model = local(&args.model, Parts::All)?;
+    Ok(Clip::open_on(model, &args.device.open()?)?)
+}
+
+/// What `name` is called on this machine: a published model is downloaded first, if it is not here.
+fn local(name: &str, parts: Parts) -> Result<String> {
+    if name == DEFAULT_MODEL || Path::new(name).exists() {
+        return Ok(name.to_owned());
+    }
+    let mut downloads = Downloads::default();
+    // Ctrl-C may end the program: the next call goes on from what has come.
+    let place = weights::fetch(name, parts, &mut |download| {
+        downloads.tell(&download);
+        ControlFlow::Continue(())
+    })?;
+    downloads.finish();
+    Ok(place.map_or_else(|| name.to_owned(), |place| place.display().to_string()))
 }

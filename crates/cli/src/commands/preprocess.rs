@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use diptych::image::{Picture, Preprocess};
-use diptych::weights::describe;
+use diptych::weights::{Parts, describe};
 
+use super::local;
 use crate::Status;
 use crate::args::PreprocessArgs;
 use crate::inputs;
@@ -11,7 +12,7 @@ use crate::npy::NpyWriter;
 
 /// The model's preprocessing, but for what was asked otherwise.
 fn options(args: &PreprocessArgs) -> Result<Preprocess> {
-    let model = describe(&args.model.model)?.preprocess;
+    let model = describe(&local(&args.model.model, Parts::Description)?)?.preprocess;
     Ok(Preprocess {
         order: args.order.unwrap_or(model.order),
         interpolation: args.interpolation.unwrap_or(model.interpolation),

@@ -1,18 +1,24 @@
 //! `diptych models show`: one model → what it is, what it costs, and where each part came from.
 
 use anyhow::Result;
-use diptych::model::Layers;
-use diptych::weights::{Checkpoint, Description, Summary, Weights};
+use diptych::model::{ActivationOptions, Approximation, Layers};
+use diptych::text::Tokenizer;
+use diptych::weights::{Checkpoint, Description, Parts, Summary, Weights, is_architecture};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::local;
 use super::models::Cost;
 use crate::Status;
 use crate::args::ShowArgs;
 use crate::output::Data;
 
 pub(crate) fn run(args: &ShowArgs) -> Result<Status> {
-    let summary = Checkpoint::summary(&args.model)?;
+    let model = match is_architecture(&args.model) {
+        true => args.model.clone(),
+        false => local(&args.model, Parts::All)?,
+    };
+    let summary = Checkpoint::summary(&model)?;
     let shown = Shown::new(&args.model, &summary)?;
     let mut data = Data::new();
     match args.json {
@@ -41,6 +47,7 @@ impl<'a> Shown<'a> {
         let description = &summary.description;
         let preprocess = &description.preprocess;
         let tokenizer = &description.tokenizer;
+        let context_length = description.config.text_cfg.context_length;
         Ok(Self {
             name,
             model_cfg: serde_json::to_value(&description.config)?,
@@ -53,12 +60,21 @@ impl<'a> Shown<'a> {
                 "fill_color": preprocess.fill,
                 "order": preprocess.order,
             }),
-            tokenizer: json!({
-                "vocab_size": tokenizer.vocab_size(),
-                "context_length": description.config.text_cfg.context_length,
-                "start": tokenizer.start_id(),
-                "end": tokenizer.end_id(),
-            }),
+            tokenizer: match tokenizer {
+                Tokenizer::Clip(clip) => json!({
+                    "kind": "clip",
+                    "vocab_size": clip.vocab_size(),
+                    "context_length": context_length,
+                    "start": clip.start_id(),
+                    "end": clip.end_id(),
+                }),
+                Tokenizer::Siglip(siglip) => json!({
+                    "kind": "siglip",
+                    "vocab_size": siglip.vocab_size(),
+                    "context_length": context_length,
+                    "pad": siglip.pad_id(),
+                }),
+            },
             cost: Cost::of(&description.config),
             weights: summary.weights.as_ref(),
             origins: serde_json::to_value(&description.origins)?,
@@ -80,9 +96,13 @@ impl<'a> Shown<'a> {
                 format!("ModifiedResNet {a}-{b}-{c}-{d}, width {}", vision.width)
             }
         };
-        let activation = match config.quick_gelu {
-            true => "QuickGELU",
-            false => "GELU",
+        let tanh = ActivationOptions {
+            approximate: Approximation::Tanh,
+        };
+        let activation = match (config.quick_gelu, text.act_kwargs) {
+            (true, _) => "QuickGELU",
+            (false, Some(options)) if options == tanh => "GELU by tanh",
+            (false, _) => "GELU",
         };
         let million = |n: u64| n as f64 / 1e6;
         let preprocess = &self.preprocess_cfg;

@@ -31,7 +31,7 @@ pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
     let texts = clip
         .encode_texts(&args.texts)
         .map_err(|e| inputs::in_text(e, name))?;
-    let logit_scale = clip.logit_scale();
+    let (logit_scale, logit_bias) = (clip.logit_scale(), clip.logit_bias().unwrap_or(0.0));
 
     let mut data = Data::new();
     let mut status = Status::Done;
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
                 .map(|(text, &cosine)| Similarity {
                     text,
                     cosine,
-                    logit: logit_scale * cosine,
+                    logit: logit_scale * cosine + logit_bias,
                 })
                 .collect();
             match args.json {

@@ -6,10 +6,11 @@ use std::io::{BufRead, BufReader, Read};
 
 use anyhow::{Context, Result, anyhow};
 use diptych::text::{Overflow, TextError, Tokenizer};
-use diptych::weights::describe;
+use diptych::weights::{Parts, describe};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::local;
 use crate::Status;
 use crate::args::TokenizeArgs;
 use crate::inputs::STDIN;
@@ -28,8 +29,9 @@ struct Options {
 
 impl Options {
     fn new(args: &TokenizeArgs) -> Result<Self> {
-        let description = describe(&args.model.model)?;
-        let limit = match args.json_input && !args.truncate {
+        let description = describe(&local(&args.model.model, Parts::Description)?)?;
+        let is_clip = description.tokenizer.as_clip().is_some();
+        let limit = match args.json_input && !args.truncate && is_clip {
             true => usize::MAX,
             false => description.config.text_cfg.context_length,
         };

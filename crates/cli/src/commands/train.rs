@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use diptych::train::{Event, Measured, Outcome, Progress, Run, train};
@@ -10,10 +10,8 @@ use indicatif::{FormattedDuration, ProgressBar};
 
 use crate::args::TrainArgs;
 use crate::output::{Data, message};
-use crate::{Status, interrupt, progress};
-
-/// Time between lines where there is no bar.
-const BETWEEN_LINES: Duration = Duration::from_secs(10);
+use crate::progress::{self, BETWEEN_LINES};
+use crate::{Status, interrupt};
 
 pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
     let run = Run::open(&args.run)?;

@@ -12,6 +12,7 @@ mod general;
 mod models;
 mod pack;
 mod preprocess;
+mod published;
 mod similarity;
 mod support;
 mod tokenize;

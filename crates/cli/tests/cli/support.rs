@@ -43,7 +43,9 @@ pub(crate) fn start(args: &[&str]) -> Child {
     command
         .args(args)
         .env("COLUMNS", "100")
-        .env("NO_COLOR", "1");
+        .env("NO_COLOR", "1")
+        // Tests need no network.
+        .env("HF_HUB_OFFLINE", "1");
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -10,12 +10,10 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use kernels::{Activation, Precision};
 
+use super::config::BlockOptions;
 use super::ops::{activation, attention, layer_norm, linear};
 use super::parameters::Builder;
 use crate::Error;
-
-/// Layer norm's ε, PyTorch's default, which every CLIP model uses.
-const LAYER_NORM_EPSILON: f64 = 1e-5;
 
 /// `y = x Wᵀ + b`, with `weight` `[out, in]` and `bias` `[out]`.
 #[derive(Module, Debug)]
@@ -46,20 +44,23 @@ impl Linear {
 pub(super) struct LayerNorm {
     weight: Param<Tensor<1>>,
     bias: Param<Tensor<1>>,
+    #[module(skip)]
+    epsilon: f64,
 }
 
 impl LayerNorm {
-    pub(super) fn build(b: &mut Builder, path: &str) -> Result<Self, Error> {
+    pub(super) fn build(b: &mut Builder, path: &str, epsilon: f64) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
             bias: b.param(format!("{path}.bias"))?,
+            epsilon,
         })
     }
 
     /// Normalises `[…, W]`; the shape stays.
     pub(super) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let parameters = [self.weight.val(), self.bias.val()];
-        layer_norm(x, parameters, LAYER_NORM_EPSILON)
+        layer_norm(x, parameters, self.epsilon)
     }
 }
 
@@ -72,9 +73,9 @@ pub(super) enum Mask {
     Causal,
 }
 
-/// Multi-head self-attention, with query, key and value stacked in one projection.
+/// Multi-head attention, with query, key and value stacked in one projection.
 #[derive(Module, Debug)]
-struct Attention {
+pub(super) struct Attention {
     in_proj_weight: Param<Tensor<2>>,
     in_proj_bias: Param<Tensor<1>>,
     out_proj: Linear,
@@ -85,7 +86,7 @@ struct Attention {
 }
 
 impl Attention {
-    fn build(b: &mut Builder, path: &str, heads: usize) -> Result<Self, Error> {
+    pub(super) fn build(b: &mut Builder, path: &str, heads: usize) -> Result<Self, Error> {
         Ok(Self {
             in_proj_weight: b.param(format!("{path}.in_proj_weight"))?,
             in_proj_bias: b.param(format!("{path}.in_proj_bias"))?,
@@ -105,11 +106,42 @@ impl Attention {
         let y = attention(qkv, self.heads, mask == Mask::Causal); // [N, L, W]
         self.out_proj.forward(y) // [N, L, W]
     }
+
+    /// What one query `[1, 1, W]` finds in `x` `[N, L, W]`: `[N, W]`.
+    pub(super) fn query(&self, query: Tensor<3>, x: Tensor<3>) -> Tensor<2> {
+        let [n, _, w] = x.dims();
+        let (weight, bias) = (self.in_proj_weight.val(), self.in_proj_bias.val());
+        let project = |x: Tensor<3>, first: usize, rows: usize| {
+            let weight = weight.clone().narrow(0, first, rows);
+            linear(
+                x,
+                weight,
+                bias.clone().narrow(0, first, rows),
+                self.precision,
+            )
+        };
+        let q = project(query, 0, w).repeat_dim(0, n);
+        let kv = project(x, w, 2 * w); // [N, L, 2 W]
+        let (k, v) = (kv.clone().narrow(2, 0, w), kv.narrow(2, w, w));
+        self.out_proj.forward(attend(q, k, v, self.heads)) // [N, W]
+    }
+}
+
+/// What single queries `[N, 1, W]` find by keys `[N, L, W]` in values `[N, L, W]`: `[N, W]`.
+pub(super) fn attend(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, heads: usize) -> Tensor<2> {
+    let [n, _, w] = k.dims();
+    let split = |x: Tensor<3>| {
+        let l = x.dims()[1];
+        x.reshape([n, l, heads, w / heads]).swap_dims(1, 2) // [N, H, L, W/H]
+    };
+    let options = Default::default();
+    let y = burn::tensor::module::attention(split(q), split(k), split(v), None, None, options);
+    y.reshape([n, w])
 }
 
 /// Two linear layers with the activation between them.
 #[derive(Module, Debug)]
-struct Mlp {
+pub(super) struct Mlp {
     c_fc: Linear,
     c_proj: Linear,
     /// It belongs to the checkpoint, never to a guess.
@@ -118,7 +150,11 @@ struct Mlp {
 }
 
 impl Mlp {
-    fn build(b: &mut Builder, path: &str, activation: Activation) -> Result<Self, Error> {
+    pub(super) fn build(
+        b: &mut Builder,
+        path: &str,
+        activation: Activation,
+    ) -> Result<Self, Error> {
         Ok(Self {
             c_fc: Linear::build(b, &format!("{path}.c_fc"))?,
             c_proj: Linear::build(b, &format!("{path}.c_proj"))?,
@@ -126,7 +162,7 @@ impl Mlp {
         })
     }
 
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    pub(super) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let hidden = activation(self.c_fc.forward(x), self.activation);
         self.c_proj.forward(hidden)
     }
@@ -159,7 +195,7 @@ pub(super) struct Transformer {
 pub(super) struct TransformerShape {
     pub(super) layers: usize,
     pub(super) heads: usize,
-    pub(super) activation: Activation,
+    pub(super) options: BlockOptions,
 }
 
 impl Transformer {
@@ -170,11 +206,12 @@ impl Transformer {
     ) -> Result<Self, Error> {
         let block = |i: usize, b: &mut Builder| -> Result<ResidualBlock, Error> {
             let path = format!("{path}.resblocks.{i}");
+            let options = shape.options;
             Ok(ResidualBlock {
-                ln_1: LayerNorm::build(b, &format!("{path}.ln_1"))?,
+                ln_1: LayerNorm::build(b, &format!("{path}.ln_1"), options.epsilon)?,
                 attn: Attention::build(b, &format!("{path}.attn"), shape.heads)?,
-                ln_2: LayerNorm::build(b, &format!("{path}.ln_2"))?,
-                mlp: Mlp::build(b, &format!("{path}.mlp"), shape.activation)?,
+                ln_2: LayerNorm::build(b, &format!("{path}.ln_2"), options.epsilon)?,
+                mlp: Mlp::build(b, &format!("{path}.mlp"), options.activation)?,
             })
         };
         let resblocks = (0..shape.layers)

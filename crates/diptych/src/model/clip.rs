@@ -5,10 +5,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
-use kernels::Activation;
 
-use super::block::{LayerNorm, Transformer, TransformerShape};
-use super::config::{ClipConfig, Layers};
+use super::block::{LayerNorm, Linear, Mask, Transformer, TransformerShape};
+use super::config::{ClipConfig, Layers, TextPool};
 use super::parameters::{BuildOptions, Builder, Source};
 use super::resnet::ModifiedResNet;
 use super::vit::Vit;
@@ -24,7 +23,11 @@ pub struct ClipModel {
     pub(super) token_embedding: Embedding,
     pub(super) positional_embedding: Param<Tensor<2>>,
     pub(super) ln_final: LayerNorm,
-    pub(super) text_projection: Param<Tensor<2>>,
+    pub(super) text_projection: Projection,
+    #[module(skip)]
+    pub(super) mask: Mask,
+    #[module(skip)]
+    pool: TextPool,
     logit_scale: Param<Tensor<1>>,
     logit_bias: Option<Param<Tensor<1>>>,
 }
@@ -37,6 +40,25 @@ enum ImageTower {
     Vit(Vit),
     /// ModifiedResNet.
     ResNet(ModifiedResNet),
+}
+
+/// Text features into the shared embedding.
+#[derive(Module, Debug)]
+pub(super) enum Projection {
+    /// `x W`, with `W` `[W, D]`: CLIP's.
+    Matrix(Param<Tensor<2>>),
+    /// `x Wᵀ + b`: SigLIP's.
+    Linear(Linear),
+}
+
+impl Projection {
+    /// Maps `[N, W]` to `[N, D]`.
+    pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Matrix(weight) => x.matmul(weight.val()),
+            Self::Linear(linear) => linear.forward(x),
+        }
+    }
 }
 
 /// How batch norm takes its statistics.
@@ -75,20 +97,15 @@ impl ClipModel {
     ) -> Result<Self, Error> {
         let mut b = Builder::new(source, device, options);
         let b = &mut b;
-        let activation = if config.quick_gelu {
-            Activation::QuickGelu
-        } else {
-            Activation::Gelu
-        };
         let text = &config.text_cfg;
         let shape = TransformerShape {
             layers: text.layers,
             heads: text.heads,
-            activation,
+            options: config.text_blocks(),
         };
         Ok(Self {
             visual: match config.vision_cfg.layers {
-                Layers::Vit(layers) => ImageTower::Vit(Vit::build(b, config, layers, activation)?),
+                Layers::Vit(layers) => ImageTower::Vit(Vit::build(b, config, layers)?),
                 Layers::ResNet(stages) => {
                     ImageTower::ResNet(ModifiedResNet::build(b, config, stages)?)
                 }
@@ -98,8 +115,16 @@ impl ClipModel {
                 weight: b.param("token_embedding.weight")?,
             },
             positional_embedding: b.param("positional_embedding")?,
-            ln_final: LayerNorm::build(b, "ln_final")?,
-            text_projection: b.param("text_projection")?,
+            ln_final: LayerNorm::build(b, "ln_final", shape.options.epsilon)?,
+            text_projection: match text.proj_bias {
+                true => Projection::Linear(Linear::build(b, "text_projection")?),
+                false => Projection::Matrix(b.param("text_projection")?),
+            },
+            mask: match text.no_causal_mask {
+                true => Mask::None,
+                false => Mask::Causal,
+            },
+            pool: text.pool_type,
             logit_scale: b.param("logit_scale")?,
             logit_bias: match config.init_logit_bias {
                 Some(_) => Some(b.param("logit_bias")?),
@@ -114,6 +139,16 @@ impl ClipModel {
             ImageTower::Vit(tower) => tower.forward(pixels),
             ImageTower::ResNet(tower) => tower.forward(pixels, mode),
         }
+    }
+
+    /// Whether what follows a text's end bears on its features.
+    pub(crate) fn reads_padding(&self) -> bool {
+        self.mask == Mask::None || self.pool == TextPool::Last
+    }
+
+    /// Where a text's features are read.
+    pub(crate) fn text_pool(&self) -> TextPool {
+        self.pool
     }
 
     /// The factor `exp(t)` that turns cosines into logits, as a tensor `[1]`.

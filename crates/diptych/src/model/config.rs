@@ -4,6 +4,7 @@
 //! Invariant: a field that changes the architecture is either understood or refused by name; no
 //! default is guessed from a model's name.
 
+use kernels::Activation;
 use serde::{Deserialize, Serialize};
 
 use super::fixed;
@@ -53,6 +54,74 @@ pub struct VisionConfig {
         skip_serializing_if = "is_default_mlp_ratio"
     )]
     pub mlp_ratio: f64,
+    /// ViT: how its tokens become one vector.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pool_type: ImagePool,
+    /// ViT: layer norm, where it is not PyTorch's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm_kwargs: Option<NormOptions>,
+    /// ViT: the form of GELU, where it is not the exact one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act_kwargs: Option<ActivationOptions>,
+}
+
+/// How a Vision Transformer's tokens become one vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ImagePool {
+    /// By a class token, which is projected: CLIP's way.
+    #[default]
+    Tok,
+    /// By a learned query that attends to all patches: SigLIP's way, big_vision's `map`. Such a tower has
+    /// no class token, no layer norm before its blocks and no projection, and its patch embedding has a bias.
+    Map,
+}
+
+/// How a text's tokens become one vector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextPool {
+    /// At the highest id, which is the end token.
+    #[default]
+    Argmax,
+    /// At the last position of the whole context, padding or not.
+    Last,
+}
+
+/// open_clip's `norm_kwargs`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NormOptions {
+    /// Added to the variance.
+    pub eps: f64,
+}
+
+/// open_clip's `act_kwargs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivationOptions {
+    /// How GELU is computed.
+    pub approximate: Approximation,
+}
+
+/// A form of GELU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Approximation {
+    /// By the error function.
+    None,
+    /// By the hyperbolic tangent.
+    Tanh,
+}
+
+/// Layer norm's ε, PyTorch's default, which every CLIP model of OpenAI's kind uses.
+const LAYER_NORM_EPSILON: f64 = 1e-5;
+
+/// What the blocks of one tower are made with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct BlockOptions {
+    pub(super) activation: Activation,
+    pub(super) epsilon: f64,
 }
 
 /// Depth of an image tower.
@@ -85,6 +154,21 @@ pub struct TextConfig {
         skip_serializing_if = "is_default_mlp_ratio"
     )]
     pub mlp_ratio: f64,
+    /// How its tokens become one vector.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pool_type: TextPool,
+    /// Whether a token sees those after it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub no_causal_mask: bool,
+    /// Whether the projection has a bias.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub proj_bias: bool,
+    /// Layer norm, where it is not PyTorch's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm_kwargs: Option<NormOptions>,
+    /// The form of GELU, where it is not the exact one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act_kwargs: Option<ActivationOptions>,
     /// Where the tokenizer is, if it is not CLIP's standard one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hf_tokenizer_name: Option<String>,
@@ -105,8 +189,8 @@ fn is_default_mlp_ratio(ratio: &f64) -> bool {
     *ratio == default_mlp_ratio()
 }
 
-fn is_default(value: &bool) -> bool {
-    !value
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl ClipConfig {
@@ -123,6 +207,29 @@ impl ClipConfig {
         let config: Self = serde_json::from_value(json).map_err(|e| refuse(e.to_string()))?;
         config.check().map_err(refuse)?;
         Ok(config)
+    }
+
+    /// What the image tower's blocks are made with (ViT).
+    pub(super) fn vision_blocks(&self) -> BlockOptions {
+        let vision = &self.vision_cfg;
+        self.blocks(vision.act_kwargs, vision.norm_kwargs)
+    }
+
+    /// What the text tower's blocks are made with.
+    pub(super) fn text_blocks(&self) -> BlockOptions {
+        self.blocks(self.text_cfg.act_kwargs, self.text_cfg.norm_kwargs)
+    }
+
+    fn blocks(&self, act: Option<ActivationOptions>, norm: Option<NormOptions>) -> BlockOptions {
+        let tanh = act.is_some_and(|act| act.approximate == Approximation::Tanh);
+        BlockOptions {
+            activation: match (self.quick_gelu, tanh) {
+                (true, _) => Activation::QuickGelu,
+                (false, true) => Activation::GeluTanh,
+                (false, false) => Activation::Gelu,
+            },
+            epsilon: norm.map_or(LAYER_NORM_EPSILON, |norm| norm.eps),
+        }
     }
 
     /// Hidden width of the image tower's MLP (ViT).
@@ -179,6 +286,19 @@ impl ClipConfig {
                 ));
             }
         }
+        for (name, norm) in [("vision_cfg", v.norm_kwargs), ("text_cfg", t.norm_kwargs)] {
+            if norm.is_some_and(|norm| !(0.0..1.0).contains(&norm.eps)) {
+                return Err(format!(
+                    "`{name}.norm_kwargs` is {norm:?}, wanted an `eps` from 0 to 1"
+                ));
+            }
+        }
+        if v.pool_type == ImagePool::Map && v.width != self.embed_dim {
+            return Err(format!(
+                "`vision_cfg.width` is {}, `embed_dim` {}; with `pool_type` `map` they are one",
+                v.width, self.embed_dim
+            ));
+        }
         let depth = |name: &str, layers: usize| match (1..=LAYER_LIMIT).contains(&layers) {
             true => Ok(()),
             false => Err(format!("`{name}` is {layers}, wanted 1 to {LAYER_LIMIT}")),
@@ -194,12 +314,13 @@ impl ClipConfig {
                     return Err("`vision_cfg.patch_size` is 0, wanted at least 1".into());
                 }
                 depth("vision_cfg.layers", layers)?;
-                divides(
-                    "vision_cfg.image_size",
-                    v.image_size,
-                    "vision_cfg.patch_size",
-                    patch,
-                )?;
+                // A rest of pixels is left out, as a convolution without padding leaves it out.
+                if patch > v.image_size {
+                    return Err(format!(
+                        "`vision_cfg.patch_size` is {patch}, more than `vision_cfg.image_size`, {}",
+                        v.image_size
+                    ));
+                }
                 divides(
                     "vision_cfg.width",
                     v.width,

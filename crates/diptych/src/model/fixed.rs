@@ -11,12 +11,10 @@ fn fields(part: &str) -> Value {
     match part {
         "vision_cfg" => json!({
             "ls_init_value": null, "attentional_pool": false, "no_ln_pre": false,
-            "pos_embed_type": "learnable", "final_ln_after_pool": false, "pool_type": "tok",
-            "output_tokens": false, "timm_model_name": null,
+            "pos_embed_type": "learnable", "final_ln_after_pool": false, "output_tokens": false, "timm_model_name": null,
         }),
         "text_cfg" => json!({
-            "ls_init_value": null, "embed_cls": false, "final_ln_after_pool": false, "no_causal_mask": false,
-            "pool_type": "argmax", "proj_bias": false, "proj_type": "linear",
+            "ls_init_value": null, "embed_cls": false, "final_ln_after_pool": false, "proj_type": "linear",
             "output_tokens": false, "hf_model_name": null, "tokenizer_mode": null,
         }),
         _ => json!({
@@ -28,11 +26,17 @@ fn fields(part: &str) -> Value {
 /// Fields of both towers, likewise.
 fn fields_of_towers() -> Value {
     json!({
-        "act_kwargs": null, "norm_kwargs": null, "block_type": null, "qk_norm": false,
+        "block_type": null, "qk_norm": false,
         "scaled_cosine_attn": false, "scale_heads": false, "scale_attn_inner": false,
         "scale_attn": false, "scale_fc": false,
     })
 }
+
+/// Fields of which we build some values: the part, the field, the values.
+const CHOICES: &[(&str, &str, &[&str])] = &[
+    ("vision_cfg", "pool_type", &["tok", "map"]),
+    ("text_cfg", "pool_type", &["argmax", "last"]),
+];
 
 /// Fields that change no number of a finished model, whatever their value: initialisation,
 /// training, options of what was refused or left out above.
@@ -87,6 +91,16 @@ fn take_out_part(part: &mut Value, name: &str, tables: &[Value]) -> Result<(), S
         {
             return Err(format!(
                 "`{name}.{field}` is {value}, and only {ours} is supported"
+            ));
+        }
+    }
+    for (_, field, ours) in CHOICES.iter().filter(|(of, ..)| *of == name) {
+        if let Some(value) = part.get(*field)
+            && !value.as_str().is_some_and(|value| ours.contains(&value))
+        {
+            return Err(format!(
+                "`{name}.{field}` is {value}, and only {} are supported",
+                ours.join(" and ")
             ));
         }
     }

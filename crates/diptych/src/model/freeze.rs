@@ -98,7 +98,7 @@ fn image_layer(name: &str) -> Place {
         .position(|stage| name.starts_with(stage));
     match stage.or_else(|| block(name)) {
         Some(layer) => Place::Layer(layer),
-        None if ["attnpool.", "ln_post.", "proj"]
+        None if ["attnpool.", "ln_post.", "proj", "head."]
             .iter()
             .any(|p| name.starts_with(p)) =>
         {
@@ -111,7 +111,9 @@ fn image_layer(name: &str) -> Place {
 fn text_layer(name: &str) -> Place {
     match block(name) {
         Some(layer) => Place::Layer(layer),
-        None if name.starts_with("ln_final.") || name == "text_projection" => Place::Output,
+        None if name.starts_with("ln_final.") || name.starts_with("text_projection") => {
+            Place::Output
+        }
         None => Place::Input,
     }
 }

@@ -19,7 +19,10 @@ mod text;
 mod vit;
 
 pub use clip::{ClipModel, Mode};
-pub use config::{ClipConfig, Layers, TextConfig, VisionConfig};
+pub use config::{
+    ActivationOptions, Approximation, ClipConfig, ImagePool, Layers, NormOptions, TextConfig,
+    TextPool, VisionConfig,
+};
 pub use freeze::{Freeze, Frozen};
 pub(crate) use ops::{has_kernels, plain_values};
 pub(crate) use parameters::ParameterPath;

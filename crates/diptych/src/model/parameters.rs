@@ -10,7 +10,7 @@ use burn::tensor::{Device, Shape, Tensor, TensorData};
 use kernels::Precision;
 
 use super::clip::ClipModel;
-use super::config::{ClipConfig, Layers};
+use super::config::{ClipConfig, ImagePool, Layers};
 use super::freeze::Freeze;
 use super::resnet::{BottleneckShape, EXPANSION};
 use crate::Error;
@@ -144,6 +144,11 @@ fn inverse_sqrt(width: usize) -> f32 {
     (width as f32).powf(-0.5)
 }
 
+/// Xavier's bound for the stacked projection `[3 width, width]`.
+fn xavier(width: usize) -> f32 {
+    (6.0 / (4 * width) as f32).sqrt()
+}
+
 struct Table(Vec<Parameter>);
 
 impl Table {
@@ -180,46 +185,69 @@ impl Table {
         for i in 0..layers {
             let path = format!("{path}.resblocks.{i}");
             self.norm(&format!("{path}.ln_1"), width, 1.0);
-            let xavier = Init::Uniform((6.0 / (4 * width) as f32).sqrt());
-            let in_proj = draw(inverse_sqrt(width)).map_or(xavier, Init::Normal);
-            self.push(
-                format!("{path}.attn.in_proj_weight"),
-                &[3 * width, width],
-                in_proj,
-            );
-            self.push(
-                format!("{path}.attn.in_proj_bias"),
-                &[3 * width],
-                Init::Constant(0.0),
-            );
-            self.linear(&format!("{path}.attn.out_proj"), width, width, draw(output));
-            // nn.MultiheadAttention starts its output bias at zero.
-            if let Some(bias) = self.0.last_mut() {
-                bias.init = Init::Constant(0.0);
-            }
+            let in_proj =
+                draw(inverse_sqrt(width)).map_or(Init::Uniform(xavier(width)), Init::Normal);
+            self.attention(&format!("{path}.attn"), width, in_proj, draw(output));
             self.norm(&format!("{path}.ln_2"), width, 1.0);
             let fc = draw(inverse_sqrt(2 * width));
-            self.linear(&format!("{path}.mlp.c_fc"), mlp_width, width, fc);
-            self.linear(
-                &format!("{path}.mlp.c_proj"),
-                width,
-                mlp_width,
-                draw(output),
-            );
+            self.mlp(&format!("{path}.mlp"), width, mlp_width, [fc, draw(output)]);
         }
+    }
+
+    fn attention(&mut self, path: &str, width: usize, in_proj: Init, output: Option<f32>) {
+        self.push(
+            format!("{path}.in_proj_weight"),
+            &[3 * width, width],
+            in_proj,
+        );
+        self.push(
+            format!("{path}.in_proj_bias"),
+            &[3 * width],
+            Init::Constant(0.0),
+        );
+        self.linear(&format!("{path}.out_proj"), width, width, output);
+        // nn.MultiheadAttention starts its output bias at zero.
+        if let Some(bias) = self.0.last_mut() {
+            bias.init = Init::Constant(0.0);
+        }
+    }
+
+    fn mlp(&mut self, path: &str, width: usize, hidden: usize, [fc, proj]: [Option<f32>; 2]) {
+        self.linear(&format!("{path}.c_fc"), hidden, width, fc);
+        self.linear(&format!("{path}.c_proj"), width, hidden, proj);
     }
 
     fn vit(&mut self, config: &ClipConfig, layers: usize) {
         let v = &config.vision_cfg;
         let (width, patch) = (v.width, v.patch_size.unwrap_or(v.image_size));
-        let tokens = (v.image_size / patch).pow(2) + 1;
+        let patches = (v.image_size / patch).pow(2);
+        let is_clip = v.pool_type == ImagePool::Tok;
+        let tokens = patches + usize::from(is_clip);
         let scale = Init::Normal(inverse_sqrt(width));
-        self.push("visual.class_embedding", &[width], scale);
-        self.push("visual.positional_embedding", &[tokens, width], scale);
-        self.push("visual.proj", &[width, config.embed_dim], scale);
         let fan_in = Init::Uniform(inverse_sqrt(3 * patch * patch));
+        self.push("visual.positional_embedding", &[tokens, width], scale);
         self.push("visual.conv1.weight", &[width, 3, patch, patch], fan_in);
-        self.norm("visual.ln_pre", width, 1.0);
+        if is_clip {
+            self.push("visual.class_embedding", &[width], scale);
+            self.push("visual.proj", &[width, config.embed_dim], scale);
+            self.norm("visual.ln_pre", width, 1.0);
+        } else {
+            self.push("visual.conv1.bias", &[width], Init::Constant(0.0));
+            self.push("visual.head.probe", &[1, 1, width], scale);
+            self.attention(
+                "visual.head.attn",
+                width,
+                Init::Uniform(xavier(width)),
+                None,
+            );
+            self.norm("visual.head.ln", width, 1.0);
+            self.mlp(
+                "visual.head.mlp",
+                width,
+                config.vision_mlp_width(),
+                [None; 2],
+            );
+        }
         let size = BlockSize {
             layers,
             width,
@@ -310,7 +338,10 @@ impl Table {
             Init::Normal(0.01),
         );
         let projection = Init::Normal(inverse_sqrt(t.width));
-        self.push("text_projection", &[t.width, config.embed_dim], projection);
+        match t.proj_bias {
+            true => self.linear("text_projection", config.embed_dim, t.width, None),
+            false => self.push("text_projection", &[t.width, config.embed_dim], projection),
+        }
         self.push(
             "token_embedding.weight",
             &[t.vocab_size, t.width],

@@ -10,7 +10,7 @@
 //!
 //! `S` image side, `P` patch side, `L` tokens or positions, `W` width, `D` embedding.
 
-use super::config::{ClipConfig, Layers};
+use super::config::{ClipConfig, ImagePool, Layers};
 use super::parameters::parameters;
 use super::resnet::{BottleneckShape, EXPANSION};
 
@@ -99,8 +99,17 @@ fn vit(config: &ClipConfig, layers: usize) -> f64 {
     let patch = v.patch_size.unwrap_or(v.image_size);
     let patches = (v.image_size / patch).pow(2);
     let embedding = product(patches, 3 * patch * patch, v.width);
-    let blocks = transformer(layers, patches + 1, v.width, config.vision_mlp_width());
-    embedding + blocks + product(1, v.width, config.embed_dim)
+    let (w, mlp) = (v.width, config.vision_mlp_width());
+    let blocks = |tokens: usize| transformer(layers, tokens, w, mlp);
+    match v.pool_type {
+        ImagePool::Tok => embedding + blocks(patches + 1) + product(1, w, config.embed_dim),
+        ImagePool::Map => {
+            // One query: it is projected, and so are keys, values and what it finds.
+            let pool = 2.0 * product(1, w, w) + 2.0 * product(patches, w, w);
+            let attention = 2.0 * product(1, patches, w);
+            embedding + blocks(patches) + pool + attention + 2.0 * product(1, w, mlp)
+        }
+    }
 }
 
 fn resnet(config: &ClipConfig, stages: [usize; 4]) -> f64 {

@@ -12,10 +12,9 @@
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use burn::tensor::module::attention;
 use kernels::Precision;
 
-use super::block::Linear;
+use super::block::{Linear, attend};
 use super::clip::Mode;
 use super::config::ClipConfig;
 use super::ops::{add_relu, average_pool, batch_norm, convolution};
@@ -298,15 +297,9 @@ impl AttentionPool {
         let x = x.reshape([n, h * w, c]);
         let x = Tensor::cat(vec![x.clone().mean_dim(1), x], 1); // [N, HW + 1, C]
         let x = x + self.positional_embedding.val().unsqueeze();
-        let heads = |x: Tensor<3>| {
-            let l = x.dims()[1];
-            x.reshape([n, l, self.heads, c / self.heads])
-                .swap_dims(1, 2) // [N, H, L, C/H]
-        };
-        let q = heads(self.q_proj.forward(x.clone().narrow(1, 0, 1)));
-        let k = heads(self.k_proj.forward(x.clone()));
-        let v = heads(self.v_proj.forward(x));
-        let y = attention(q, k, v, None, None, Default::default()); // [N, H, 1, C/H]
-        self.c_proj.forward(y.reshape([n, c])) // [N, D]
+        let q = self.q_proj.forward(x.clone().narrow(1, 0, 1));
+        let k = self.k_proj.forward(x.clone());
+        let v = self.v_proj.forward(x);
+        self.c_proj.forward(attend(q, k, v, self.heads)) // [N, D]
     }
 }

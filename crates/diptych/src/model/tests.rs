@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use burn::tensor::{Tensor, TensorData};
+
 use crate::golden::{Golden, folder, max_difference};
 use crate::image::Pixels;
-use crate::model::{ClipConfig, ClipModel, named_tensors, parameters};
+use crate::model::{ClipConfig, ClipModel, Mode, named_tensors, parameters, plain_values};
 use crate::text::Tokens;
 use crate::train::Fresh;
 use crate::weights::{architectures, describe};
@@ -135,7 +137,7 @@ fn fields_that_change_the_architecture_are_refused_by_name() {
         message(parse(r#","pool_type":"avg""#, "", ""))
             .contains("`vision_cfg.pool_type` is \"avg\"")
     );
-    assert!(message(parse("", r#","no_causal_mask":true"#, "")).contains("no_causal_mask"));
+    assert!(message(parse("", r#","embed_cls":true"#, "")).contains("embed_cls"));
     assert!(message(parse("", "", r#","init_logit_bias":1e9"#)).contains("init_logit_bias"));
     let biased = parse("", "", r#","init_logit_bias":-10"#).unwrap();
     let named = parameters(&biased)
@@ -174,4 +176,35 @@ fn tokens_of_another_model_are_refused() {
 fn a_model_can_be_shared_among_threads() {
     fn check<T: Send + Sync>() {}
     check::<Clip>();
+}
+
+#[test]
+fn pixels_that_fill_no_patch_are_left_out() {
+    // As SigLIP's SO400M has 27 patches of 14 pixels in 384: here four of 4 in 18, and in 16.
+    let features = |side: usize| {
+        let json = format!(
+            r#"{{"embed_dim":8,"vision_cfg":{{"image_size":{side},"layers":1,"width":16,"head_width":8,"patch_size":4}},
+            "text_cfg":{{"context_length":8,"vocab_size":600,"width":8,"heads":1,"layers":1}}}}"#
+        );
+        let config = ClipConfig::from_json("c.json", serde_json::from_str(&json).unwrap()).unwrap();
+        let device = Device::flex();
+        let mut source = Fresh::new(&config, 3);
+        let model = ClipModel::build(&config, &mut source, &device).unwrap();
+        // The same picture, with a rim on the right and below.
+        let pixel = |c: usize, y: usize, x: usize| ((7 * c + 5 * y + 3 * x) % 11) as f32 / 11.0;
+        let rim = |c, y, x| {
+            if y < 16 && x < 16 {
+                pixel(c, y, x)
+            } else {
+                9.0
+            }
+        };
+        let pixels: Vec<f32> = (0..3)
+            .flat_map(|c| (0..side).flat_map(move |y| (0..side).map(move |x| (c, y, x))))
+            .map(|(c, y, x)| rim(c, y, x))
+            .collect();
+        let pixels = Tensor::from_data(TensorData::new(pixels, [1, 3, side, side]), &device);
+        plain_values(model.image_features(pixels, Mode::Infer))
+    };
+    assert_eq!(features(18), features(16));
 }

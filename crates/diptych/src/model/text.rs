@@ -8,7 +8,6 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::block::Mask;
 use super::clip::ClipModel;
 
 impl ClipModel {
@@ -16,16 +15,16 @@ impl ClipModel {
     ///
     /// `ends` `[N]` is the position of each text's end token, where the features are read. Attention
     /// is causal, so what follows the end token has no effect, and `L` may be the longest text of
-    /// the batch instead of the context length.
+    /// the batch instead of the context length; SigLIP's is not, and reads the whole context.
     pub fn text_features(&self, tokens: Tensor<2, Int>, ends: Tensor<1, Int>) -> Tensor<2> {
         let [n, l] = tokens.dims();
         let x = self.token_embedding.forward(tokens); // [N, L, W]
         let w = x.dims()[2];
         let x = x + self.positional_embedding.val().narrow(0, 0, l).unsqueeze();
-        let x = self.transformer.forward(x, Mask::Causal);
+        let x = self.transformer.forward(x, self.mask);
         // LayerNorm is per token, so only the rows that are read go through it.
         let rows = Tensor::arange(0..n as i64, &ends.device()).mul_scalar(l as i64) + ends;
         let x = x.reshape([n * l, w]).select(0, rows); // [N, W]
-        self.ln_final.forward(x).matmul(self.text_projection.val()) // [N, D]
+        self.text_projection.forward(self.ln_final.forward(x)) // [N, D]
     }
 }

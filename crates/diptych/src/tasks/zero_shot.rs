@@ -2,7 +2,8 @@
 //!
 //! Source: section 3.1 of the paper (Radford et al., arXiv 2103.00020) and its notebook: embeddings
 //! of all templates are averaged and normalised again; probabilities are a softmax over labels of
-//! cosines times `logit_scale`.
+//! cosines times `logit_scale`. A model that was trained with the sigmoid loss has a `logit_bias`; then a
+//! label's probability is its own, the sigmoid of its logit (SigLIP, arXiv 2303.15343).
 //!
 //! `N` pictures, `C` labels, `D` embedding.
 
@@ -16,6 +17,7 @@ pub struct ZeroShot {
     /// One embedding a label, `[C, D]`.
     weights: Embeddings,
     logit_scale: f32,
+    logit_bias: Option<f32>,
 }
 
 /// A label and how well it fits.
@@ -23,7 +25,7 @@ pub struct ZeroShot {
 pub struct Prediction {
     /// The label, as given.
     pub label: String,
-    /// Its share among all labels; they sum to 1.
+    /// Its share among all labels, which sum to 1; by a sigmoid model, its own, whatever the others are.
     pub probability: f32,
     /// The cosine of picture and label, which does not depend on the other labels.
     pub cosine: f32,
@@ -62,6 +64,7 @@ impl ZeroShot {
             labels: labels.iter().map(|l| l.as_ref().to_owned()).collect(),
             weights: clip.encode_texts(&prompts)?.means(templates.len()),
             logit_scale: clip.logit_scale(),
+            logit_bias: clip.logit_bias(),
         })
     }
 
@@ -83,7 +86,11 @@ impl ZeroShot {
     }
 
     fn predictions(&self, cosines: &[f32], top: usize) -> Vec<Prediction> {
-        let probabilities = softmax(cosines.iter().map(|c| c * self.logit_scale));
+        let logits = cosines.iter().map(|c| c * self.logit_scale);
+        let probabilities = match self.logit_bias {
+            Some(bias) => logits.map(|x| sigmoid(x + bias)).collect(),
+            None => softmax(logits),
+        };
         let prediction = |Hit { index, cosine }| Prediction {
             label: self.labels[index].clone(),
             probability: probabilities[index],
@@ -102,9 +109,19 @@ fn softmax(logits: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
     exps.into_iter().map(|e| e / sum).collect()
 }
 
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::softmax;
+    use super::{sigmoid, softmax};
+
+    #[test]
+    fn the_sigmoid_is_between_0_and_1_at_any_logit() {
+        assert_eq!([-1e4, 0.0, 1e4].map(sigmoid), [0.0, 0.5, 1.0]);
+        assert!((sigmoid(-2.0) - 0.119_202_9).abs() < 1e-6);
+    }
 
     #[test]
     fn softmax_sums_to_one_and_survives_large_logits() {

@@ -13,6 +13,11 @@ pub(super) fn clean(text: &str) -> String {
     let text = ftfy::fix_text(text);
     let text = html::unescape(&text);
     let text = html::unescape(&text);
+    lower(&single_spaces(&text))
+}
+
+/// The words of `text`, a space between them.
+pub(super) fn single_spaces(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for word in text.split_whitespace() {
         if !clean.is_empty() {
@@ -20,14 +25,14 @@ pub(super) fn clean(text: &str) -> String {
         }
         clean.push_str(word);
     }
-    lower(&clean)
+    clean
 }
 
 /// Lower case with the character properties of Unicode 14, Python 3.11's version.
 ///
 /// Only a capital sigma looks at properties: it ends a word or not. Since then U+0295 has ceased to
 /// be a cased letter and U+1171E to be a mark, so characters that are still one stand in for them.
-fn lower(text: &str) -> String {
+pub(super) fn lower(text: &str) -> String {
     let lower = text.to_lowercase();
     if !text.contains('Σ') || !text.contains(['\u{295}', '\u{1171E}']) {
         return lower;

@@ -54,4 +54,11 @@ pub enum TextError {
         /// What it would have to say.
         wanted: String,
     },
+
+    /// A file of SigLIP's tokenizer can't be followed.
+    #[error("SigLIP's tokenizer: {reason}")]
+    Siglip {
+        /// What is wrong with it.
+        reason: String,
+    },
 }

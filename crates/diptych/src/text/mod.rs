@@ -1,18 +1,17 @@
-//! Text stage: strings → [`Tokens`], with CLIP's byte-pair encoding.
+//! Text stage: strings → [`Tokens`], by CLIP's byte-pair encoding or by SigLIP's tokenizers.
 //!
-//! Flow: string → `clean` → `split` → `bpe` → **[`Tokens`]** → text tower.
-//! Source: `SimpleTokenizer` (clean = `lower`) in open_clip 3.3.0 `tokenizer.py`.
-//! Invariant: ids are those of the source (with ftfy 6.3.1 and Python 3.11) for every string of
-//! characters that Unicode 14 assigns; no input panics, and time and memory grow about linearly with
-//! the text. `parity/tokens.py` compares.
+//! Flow: string → `clip` or `siglip` → **[`Tokens`]** → text tower.
 //!
 //! `N` texts, `L` context length.
 
 mod bpe;
 mod clean;
+mod clip;
 mod error;
 mod ftfy;
 mod html;
+mod sentencepiece;
+mod siglip;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -21,8 +20,9 @@ mod tokens;
 
 use rayon::prelude::*;
 
-use bpe::{Merges, N_BYTE_IDS};
+pub use clip::ClipTokenizer;
 pub use error::TextError;
+pub use siglip::{Cleaning, SiglipTokenizer};
 pub use tokens::Tokens;
 
 /// Entries of the standard vocabulary: 512 single bytes, 48,894 merges, start and end token.
@@ -62,71 +62,43 @@ pub enum Overflow {
     Truncate,
 }
 
-/// CLIP's tokenizer. Cheap to copy: the merges list is parsed once in a process and shared.
-#[derive(Clone, Copy, Debug)]
-pub struct Tokenizer {
-    merges: &'static Merges,
-    start: u32,
-    kind: SpecialTokens,
+/// A model's tokenizer. Cheap to clone.
+#[derive(Clone, Debug)]
+pub enum Tokenizer {
+    /// CLIP's.
+    Clip(ClipTokenizer),
+    /// SigLIP's or SigLIP 2's.
+    Siglip(SiglipTokenizer),
+}
+
+impl From<ClipTokenizer> for Tokenizer {
+    fn from(tokenizer: ClipTokenizer) -> Self {
+        Self::Clip(tokenizer)
+    }
 }
 
 impl Tokenizer {
-    /// The standard vocabulary of 49,408 entries.
-    #[must_use]
-    pub fn clip(kind: SpecialTokens) -> Self {
-        let merges = Merges::standard();
-        Self {
-            merges,
-            start: N_BYTE_IDS + merges.len() as u32,
-            kind,
-        }
-    }
-
-    /// The first `size` − 514 merges of the standard list, for models with a smaller vocabulary.
-    ///
-    /// # Errors
-    /// [`TextError::VocabSize`] unless `size` is from 514 to 49,408.
-    pub fn with_vocab_size(size: usize, kind: SpecialTokens) -> Result<Self, TextError> {
-        let standard = Self::clip(kind);
-        let (min, max) = (N_BYTE_IDS as usize + 2, standard.vocab_size());
-        if !(min..=max).contains(&size) {
-            return Err(TextError::VocabSize {
-                got: size,
-                min,
-                max,
-            });
-        }
-        Ok(Self {
-            start: size as u32 - 2,
-            ..standard
-        })
-    }
-
-    /// Number of entries, start and end token included.
+    /// Number of entries, special tokens included.
     #[must_use]
     pub fn vocab_size(&self) -> usize {
-        self.start as usize + 2
+        match self {
+            Self::Clip(tokenizer) => tokenizer.vocab_size(),
+            Self::Siglip(tokenizer) => tokenizer.vocab_size(),
+        }
     }
 
-    /// Id of the start token, the second highest.
+    /// CLIP's tokenizer, if it is that.
     #[must_use]
-    pub fn start_id(&self) -> u32 {
-        self.start
+    pub fn as_clip(&self) -> Option<&ClipTokenizer> {
+        match self {
+            Self::Clip(tokenizer) => Some(tokenizer),
+            Self::Siglip(_) => None,
+        }
     }
 
-    /// Id of the end token, the highest: models find the end of a text by the largest id.
-    #[must_use]
-    pub fn end_id(&self) -> u32 {
-        self.start + 1
-    }
-
-    /// How special tokens inside texts are spelled.
-    #[must_use]
-    pub fn special_tokens(&self) -> SpecialTokens {
-        self.kind
-    }
-
-    /// Encodes one text: start token, the text's tokens, end token; not padded.
+    /// Encodes one text: for CLIP start token, the text's tokens, end token, not padded; for SigLIP the
+    /// text's tokens, end token and padding, `context_length` in all, because its text tower reads the
+    /// padding.
     ///
     /// # Errors
     /// [`TextError::TooLong`] if there are more than `context_length` and `overflow` refuses;
@@ -137,37 +109,10 @@ impl Tokenizer {
         context_length: usize,
         overflow: Overflow,
     ) -> Result<Vec<u32>, TextError> {
-        if context_length < 2 {
-            return Err(TextError::ContextTooShort { context_length });
+        match self {
+            Self::Clip(tokenizer) => tokenizer.encode(text, context_length, overflow),
+            Self::Siglip(tokenizer) => tokenizer.encode(text, context_length, overflow),
         }
-        let mut ids = vec![self.start_id()];
-        let [start, end] = self.kind.spelling();
-        for word in split::words(&clean::clean(text), self.kind) {
-            if word == start {
-                ids.push(self.start_id());
-            } else if word == end {
-                ids.push(self.end_id());
-            } else {
-                self.merges.encode(word, self.start, &mut ids);
-            }
-        }
-        ids.push(self.end_id());
-
-        if ids.len() > context_length {
-            match overflow {
-                Overflow::Refuse => {
-                    return Err(TextError::TooLong {
-                        tokens: ids.len(),
-                        context_length,
-                    });
-                }
-                Overflow::Truncate => {
-                    ids.truncate(context_length - 1);
-                    ids.push(self.end_id());
-                }
-            }
-        }
-        Ok(ids)
     }
 
     /// Encodes texts in parallel, one row a text, in order.
@@ -194,21 +139,12 @@ impl Tokenizer {
         Tokens::from_rows(&ids, context_length)
     }
 
-    /// The words of `ids`, separated by single spaces.
-    ///
-    /// Start, end and unknown ids are left out; bytes that aren't UTF-8, as truncation may leave
-    /// them, become U+FFFD.
+    /// The words of `ids`, separated by single spaces; start, end, padding and unknown ids are left out.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
-        let mut bytes = Vec::new();
-        for &id in ids.iter().filter(|&&id| id < self.start) {
-            bytes.extend(self.merges.bytes(id));
-            if self.merges.ends_word(id) {
-                bytes.push(b' ');
-            }
+        match self {
+            Self::Clip(tokenizer) => tokenizer.decode(ids),
+            Self::Siglip(tokenizer) => tokenizer.decode(ids),
         }
-        String::from_utf8_lossy(&bytes)
-            .trim_end_matches(' ')
-            .to_owned()
     }
 }

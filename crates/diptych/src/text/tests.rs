@@ -12,8 +12,8 @@ const GOLDEN: &str = include_str!(concat!(
     "/tests/golden/tokens/tokens.jsonl"
 ));
 
-fn clip() -> Tokenizer {
-    Tokenizer::clip(SpecialTokens::OpenClip)
+fn clip() -> ClipTokenizer {
+    ClipTokenizer::new(SpecialTokens::OpenClip)
 }
 
 fn ids(text: &str) -> Vec<u32> {
@@ -83,7 +83,7 @@ fn a_context_without_room_for_start_and_end_is_refused() {
 
 #[test]
 fn batches_are_padded_with_zeros() {
-    let tokens = clip()
+    let tokens = Tokenizer::from(clip())
         .encode_batch(&["a cat", ""], 5, Overflow::Refuse)
         .unwrap();
     assert_eq!((tokens.len(), tokens.context_length()), (2, 5));
@@ -95,7 +95,7 @@ fn batches_are_padded_with_zeros() {
     );
     assert_eq!(tokens.ids().len(), 10);
     assert!(
-        clip()
+        Tokenizer::from(clip())
             .encode_batch::<&str>(&[], 77, Overflow::Refuse)
             .unwrap()
             .is_empty()
@@ -104,7 +104,7 @@ fn batches_are_padded_with_zeros() {
 
 #[test]
 fn a_batch_names_the_text_that_failed() {
-    let error = clip()
+    let error = Tokenizer::from(clip())
         .encode_batch(&["a", "b", "a b c d"], 5, Overflow::Refuse)
         .unwrap_err();
     let message = "text 2 of the batch (from 0): text has 6 tokens, but the context length is 5";
@@ -113,7 +113,7 @@ fn a_batch_names_the_text_that_failed() {
 
 #[test]
 fn special_tokens_are_known_in_the_spelling_of_their_kind() {
-    let open_ai = Tokenizer::clip(SpecialTokens::OpenAi);
+    let open_ai = ClipTokenizer::new(SpecialTokens::OpenAi);
     let encode = |text| open_ai.encode(text, 77, Overflow::Refuse).unwrap();
     assert_eq!(ids("a<END_OF_TEXT>a"), [49406, 320, 49407, 320, 49407]);
     assert_eq!(encode("a<|EndOfText|>a"), [49406, 320, 49407, 320, 49407]);
@@ -125,7 +125,7 @@ fn special_tokens_are_known_in_the_spelling_of_their_kind() {
 fn a_smaller_vocabulary_uses_a_prefix_of_the_merges() {
     let words = "a photograph of seventeen astronauts";
     for size in [514, 1_000, 8_192, 49_407, 49_408] {
-        let tokenizer = Tokenizer::with_vocab_size(size, SpecialTokens::OpenClip).unwrap();
+        let tokenizer = ClipTokenizer::with_vocab_size(size, SpecialTokens::OpenClip).unwrap();
         let ids = tokenizer.encode(words, 100, Overflow::Refuse).unwrap();
         assert_eq!(tokenizer.vocab_size(), size);
         assert_eq!(tokenizer.end_id() as usize, size - 1);
@@ -137,7 +137,7 @@ fn a_smaller_vocabulary_uses_a_prefix_of_the_merges() {
         assert_eq!(tokenizer.decode(&ids), words);
     }
     for size in [0, 513, 49_409] {
-        let error = Tokenizer::with_vocab_size(size, SpecialTokens::OpenClip).unwrap_err();
+        let error = ClipTokenizer::with_vocab_size(size, SpecialTokens::OpenClip).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -175,9 +175,9 @@ fn decoding_replaces_bytes_that_truncation_left_behind() {
 fn tokenizer_json_comes_back_as_it_was() {
     for kind in [SpecialTokens::OpenClip, SpecialTokens::OpenAi] {
         for size in [514, 4_096, 49_408] {
-            let tokenizer = Tokenizer::with_vocab_size(size, kind).unwrap();
-            let read =
-                Tokenizer::from_json(&serde_json::to_vec(&tokenizer.to_json()).unwrap()).unwrap();
+            let tokenizer = ClipTokenizer::with_vocab_size(size, kind).unwrap();
+            let read = ClipTokenizer::from_json(&serde_json::to_vec(&tokenizer.to_json()).unwrap())
+                .unwrap();
             assert_eq!((read.vocab_size(), read.special_tokens()), (size, kind));
         }
     }
@@ -247,18 +247,18 @@ fn another_tokenizer_is_refused_with_what_was_found() {
         b"{\"model\": 1}",
         b"null",
     ] {
-        assert!(Tokenizer::from_json(bytes).is_err());
+        assert!(ClipTokenizer::from_json(bytes).is_err());
     }
 }
 
 fn small_json() -> Value {
-    Tokenizer::with_vocab_size(600, SpecialTokens::OpenAi)
+    ClipTokenizer::with_vocab_size(600, SpecialTokens::OpenAi)
         .unwrap()
         .to_json()
 }
 
-fn read(file: &Value) -> Result<Tokenizer, TextError> {
-    Tokenizer::from_json(&serde_json::to_vec(file).unwrap())
+fn read(file: &Value) -> Result<ClipTokenizer, TextError> {
+    ClipTokenizer::from_json(&serde_json::to_vec(file).unwrap())
 }
 
 /// Strings with what the stage looks for: letters, marks, mojibake, references, escapes.
@@ -275,7 +275,7 @@ fn any_text() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn any_text_has_tokens_that_decode_to_its_words(text in any_text(), size in 514usize..=49_408) {
-        let tokenizer = Tokenizer::with_vocab_size(size, SpecialTokens::OpenClip).unwrap();
+        let tokenizer = ClipTokenizer::with_vocab_size(size, SpecialTokens::OpenClip).unwrap();
         let ids = tokenizer.encode(&text, usize::MAX, Overflow::Refuse).unwrap();
         prop_assert_eq!(ids.first(), Some(&tokenizer.start_id()));
         prop_assert_eq!(ids.last(), Some(&tokenizer.end_id()));
@@ -294,6 +294,99 @@ proptest! {
 
     #[test]
     fn hostile_json_is_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-        prop_assert!(Tokenizer::from_json(&bytes).is_err());
+        prop_assert!(ClipTokenizer::from_json(&bytes).is_err());
+    }
+}
+
+/// A file of the golden SigLIP checkpoints.
+fn siglip_file(name: &str) -> Vec<u8> {
+    fs_err::read(crate::golden::folder("layouts").join(name)).unwrap()
+}
+
+#[test]
+fn siglip_texts_fill_the_context_and_are_cut_before_their_end() {
+    let spiece = siglip_file("siglip/safetensors/spiece.model");
+    let tokenizer = SiglipTokenizer::from_sentencepiece(&spiece, None).unwrap();
+    let end = tokenizer.pad_id();
+    let tokenizer = Tokenizer::Siglip(tokenizer);
+    let encode = |text: &str, length, overflow| tokenizer.encode(text, length, overflow);
+    let whole = encode("a photo of a cat", 20, Overflow::Refuse).unwrap();
+    assert_eq!(whole.len(), 20);
+    let n = whole.iter().position(|&id| id == end).unwrap();
+    let cut = encode("a photo of a cat", n, Overflow::Truncate).unwrap();
+    assert_eq!(cut[..n - 1], whole[..n - 1]);
+    assert_eq!(cut[n - 1], end);
+    let error = encode("a photo of a cat", n, Overflow::Refuse).unwrap_err();
+    assert!(matches!(error, TextError::TooLong { tokens, .. } if tokens == n + 1));
+    assert!(encode("a", 1 << 40, Overflow::Refuse).is_err());
+    assert!(encode("a", 1, Overflow::Refuse).is_err());
+    // Python's white space that is not Rust's.
+    assert_eq!(
+        encode("a\u{1f}cat", 9, Overflow::Refuse).unwrap(),
+        encode("a cat", 9, Overflow::Refuse).unwrap()
+    );
+    assert_eq!(tokenizer.decode(&whole), "a photo of a cat");
+}
+
+#[test]
+fn siglip_2_is_lowered_after_its_special_tokens_and_ended_as_its_files_say() {
+    let json = siglip_file("siglip2/safetensors/tokenizer.json");
+    let encode = |config: Option<&str>, text: &str| {
+        let config = config.map(str::as_bytes);
+        let tokenizer = SiglipTokenizer::from_json(&json, config).unwrap();
+        let ids = Tokenizer::Siglip(tokenizer).encode(text, 24, Overflow::Refuse);
+        ids.unwrap()
+    };
+    let right = Some(r#"{"padding_side": "right"}"#);
+    assert_eq!(encode(right, "A CAT"), encode(right, "a cat"));
+    let (end, start) = (1, 2);
+    assert_eq!(encode(right, "<eos>")[..2], [end, end]);
+    assert_ne!(encode(right, "<EOS>")[0], end);
+    let both = encode(
+        Some(r#"{"padding_side": "right", "add_bos_token": true, "add_eos_token": true}"#),
+        "a cat",
+    );
+    let plain = encode(right, "a cat");
+    assert_eq!((both[0], &both[1..23]), (start, &plain[..23 - 1]));
+    let neither = r#"{"padding_side": "left", "add_eos_token": false}"#;
+    let neither = encode(Some(neither), "a cat");
+    let n = plain.iter().position(|&id| id == end).unwrap();
+    assert_eq!(neither[24 - n..], plain[..n]);
+    let refused = SiglipTokenizer::from_json(&json, Some(br#"{"padding_side": "up"}"#));
+    assert!(refused.unwrap_err().to_string().contains("`up`"));
+}
+
+#[test]
+fn damaged_siglip_tokenizers_are_refused_or_encode() {
+    let spiece = siglip_file("siglip/safetensors/spiece.model");
+    let json = siglip_file("siglip2/safetensors/tokenizer.json");
+    let mut random = 1u64;
+    let mut draw = |n: usize| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (random >> 33) as usize % n
+    };
+    for round in 0..2000 {
+        let mut bytes = if round % 2 == 0 {
+            spiece.clone()
+        } else {
+            json.clone()
+        };
+        for _ in 0..1 + draw(4) {
+            let place = draw(bytes.len());
+            bytes[place] ^= 1 << draw(8);
+        }
+        if round % 7 == 0 {
+            bytes.truncate(draw(bytes.len()));
+        }
+        let read = match round % 2 {
+            0 => SiglipTokenizer::from_sentencepiece(&bytes, None),
+            _ => SiglipTokenizer::from_json(&bytes, None),
+        };
+        if let Ok(tokenizer) = read {
+            let ids = Tokenizer::Siglip(tokenizer).encode("Ａ ﬁsh, don't", 16, Overflow::Truncate);
+            assert!(ids.is_err() || ids.unwrap().len() == 16);
+        }
     }
 }

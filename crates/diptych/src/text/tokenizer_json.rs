@@ -4,13 +4,13 @@
 //! differ. Padding is a token of its own with id 0, an alias of `!`: ids after the end are zero as in
 //! open_clip, and the end token stays the only one with the highest id, by which open_clip finds the
 //! end of a text. And special tokens are spelled as the tokenizer's kind has it.
-//! Invariant: only a file that means the same ids as [`Tokenizer`] is accepted. (Hugging Face's own code
+//! Invariant: only a file that means the same ids as [`ClipTokenizer`] is accepted. (Hugging Face's own code
 //! still gives other ids for a capital sigma at a word's end, and for U+0345.)
 
 use serde_json::{Map, Value, json};
 
 use super::bpe::{END_OF_WORD, Merges, N_BYTE_IDS};
-use super::{SpecialTokens, TextError, Tokenizer};
+use super::{ClipTokenizer, SpecialTokens, TextError};
 
 /// The token after the end of a text, id 0.
 const PAD: &str = "<|pad|>";
@@ -21,7 +21,7 @@ const WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 /// The end of [`WORDS`], which every spelling of it shares.
 const LETTERS_ON: &str = r"|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
-impl Tokenizer {
+impl ClipTokenizer {
     /// The file `tokenizer.json`: Python's `transformers` and open_clip's `HFTokenizer` get the same
     /// ids from it, after their own repair of Unicode and HTML.
     #[must_use]
@@ -130,7 +130,7 @@ impl Tokenizer {
         check_splitting(&file)?;
         let n_merges = check_merges(&file)?;
 
-        let standard = Self::clip(special_tokens(&file)?);
+        let standard = Self::new(special_tokens(&file)?);
         let size = N_BYTE_IDS as usize + n_merges + 2;
         let tokenizer = Self::with_vocab_size(size, standard.special_tokens())?;
         check_vocab(&file, &tokenizer)?;
@@ -269,7 +269,7 @@ fn id_of(file: &Value, token: &str) -> Option<u64> {
 }
 
 /// Fails unless every token of `tokenizer` has its id in the file.
-fn check_vocab(file: &Value, tokenizer: &Tokenizer) -> Result<(), TextError> {
+fn check_vocab(file: &Value, tokenizer: &ClipTokenizer) -> Result<(), TextError> {
     let [start, end] = tokenizer.special_tokens().spelling();
     let symbols = (0..tokenizer.start_id()).map(|id| (tokenizer.merges.symbol(id), id));
     let special = [

@@ -4,7 +4,8 @@
 
 use super::TextError;
 
-/// Encoded texts: `[N, L]` ids, each row from its start to its end token and zero from there on.
+/// Encoded texts: `[N, L]` ids, each row from its start to its end token and zero from there on; SigLIP's fill the
+/// context with padding of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
     ids: Vec<u32>,
@@ -69,7 +70,7 @@ impl Tokens {
 
     /// Tokens of each text, start and end included: `[N]`. Beyond them a row is zero.
     ///
-    /// Row `i` ends with the end token at `lengths()[i] - 1`. If the text itself spells end tokens
+    /// CLIP's row `i` ends with the end token at `lengths()[i] - 1`. If the text itself spells end tokens
     /// out, there are more before it, and models read the first.
     #[must_use]
     pub fn lengths(&self) -> &[usize] {

@@ -107,7 +107,7 @@ impl Batches {
             negatives: run.negatives,
             augmentation: run.augmentation.clone(),
             preprocess: model.preprocess.clone(),
-            tokenizer: model.tokenizer,
+            tokenizer: model.tokenizer.clone(),
             context_length: model.config.text_cfg.context_length,
         })
     }
@@ -159,7 +159,7 @@ impl Batches {
             }
             let apart = self.negatives == Negatives::Set && picture.set != text.set;
             match picture.meaning.relation(&text.meaning) {
-                Relation::Negative if apart => Relation::Ignored,
+                Relation::Negative if apart => Relation::Apart,
                 relation => relation,
             }
         });

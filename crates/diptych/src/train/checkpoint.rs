@@ -204,8 +204,8 @@ impl<'a> Checkpoints<'a> {
         let begun = texts.get(RUN);
         if begun.is_some_and(|begun| *begun != self.run.identity()) {
             return Err(refuse(
-                "the run began with another seed, batch, compute, data, augmentation, loss, algorithm or \
-                 frozen part than the run file has"
+                "the run began with another seed, batch, compute, data, augmentation, loss, negatives, \
+                 algorithm or frozen part than the run file has"
                     .into(),
             ));
         }

@@ -9,7 +9,7 @@ use kernels::Precision;
 
 use super::data::expand_all;
 use super::loss::Loss;
-use super::meaning::KIND_EVERY;
+use super::meaning::{KIND_EVERY, SAID_BY, SAID_EVERY};
 use crate::model::Freeze;
 use crate::weights::{self, DEFAULT_MODEL};
 use crate::{Error, Result};
@@ -74,7 +74,7 @@ pub enum Negatives {
     /// All that are not true of it.
     #[default]
     Batch,
-    /// Those of its own set; a softmax ignores the others.
+    /// Those of its own set; a softmax ignores the others. With `loss = "softmax"` alone.
     Set,
 }
 
@@ -154,8 +154,9 @@ pub struct Data {
     /// commas. One time in eight one is drawn instead of a name. Where a kind is another picture's text, a
     /// softmax ignores it for this one.
     ///
-    /// Captions: what is in a picture, by a word that a third of its captions say, one or many of it; one
-    /// time in four it is drawn instead of a caption.
+    /// Captions: what is in a picture, by words, with or without an `s`; it counts if a third of the captions say
+    /// it by one word or another, and one time in four it is drawn instead of a caption. Other plurals are words of
+    /// their own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, String>,
 }
@@ -340,8 +341,14 @@ impl Run {
             identity += &format!(", {:?}, {:?}", self.loss, self.freeze);
         }
         if self.data.iter().any(|d| !d.kinds.is_empty()) {
-            let [every, _] = KIND_EVERY;
-            identity += &format!(", kinds 1 in {every}, ignored");
+            identity += &format!(", kinds 1 in {KIND_EVERY}, ignored");
+            if self
+                .data
+                .iter()
+                .any(|d| d.texts == TextKind::Captions && !d.kinds.is_empty())
+            {
+                identity += &format!(", said 1 in {SAID_EVERY} by 1 of {SAID_BY}");
+            }
         }
         if self.negatives != Negatives::default() {
             identity += &format!(", negatives {:?}", self.negatives);

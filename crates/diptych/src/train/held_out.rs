@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::config::{Data, TextKind};
 use super::data::Sample;
-use super::meaning::names;
+use super::meaning::{names, unsaid};
 use crate::{Error, Result};
 
 /// Texts that a set may have for them to be taken for classes.
@@ -109,7 +109,12 @@ pub(super) fn check(data: &Data, samples: &[Sample]) -> Result<()> {
         })
     };
     if data.texts == TextKind::Captions {
-        return Ok(());
+        return match unsaid(data, samples) {
+            Some(word) => refuse(format!(
+                "`kinds` has `{word}`, which no caption of the set says"
+            )),
+            None => Ok(()),
+        };
     }
     let classes = classes(data, samples.iter());
     let has = |name: &str| classes.binary_search(&name).is_ok();

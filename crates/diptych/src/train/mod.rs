@@ -27,7 +27,9 @@ mod trainer;
 mod validation;
 
 pub use batch::{Batch, Batches};
-pub use config::{Algorithm, Augmentation, Compute, Data, Optimization, Run, TextKind, Validation};
+pub use config::{
+    Algorithm, Augmentation, Compute, Data, Negatives, Optimization, Run, TextKind, Validation,
+};
 pub use data::{Sample, pack, read_shard, read_shards};
 pub use gradients::NamedGradients;
 pub use init::Fresh;

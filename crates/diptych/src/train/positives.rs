@@ -9,6 +9,8 @@
 pub enum Relation {
     /// It says something else.
     Negative,
+    /// It says something else, of a picture of another set: it takes no part in a softmax.
+    Apart,
     /// It is true, but says more or less than the picture's own text: it takes no part in a softmax.
     Ignored,
     /// It says the same as the picture's own text.
@@ -62,7 +64,7 @@ impl Positives {
 
     /// Whether text `j` is true of picture `i`.
     pub fn is_true(&self, i: usize, j: usize) -> bool {
-        self.relation(i, j) != Relation::Negative
+        matches!(self.relation(i, j), Relation::Positive | Relation::Ignored)
     }
 
     /// What the similarities of pictures to texts should be, each row a distribution over the texts,
@@ -88,7 +90,7 @@ impl Positives {
     /// What to add to similarities so that what is ignored takes no part in a softmax `[N, N]`; nothing,
     /// if all take part.
     pub(super) fn mask(&self) -> Option<Vec<f32>> {
-        let ignored = |r: &Relation| *r == Relation::Ignored;
+        let ignored = |r: &Relation| matches!(r, Relation::Ignored | Relation::Apart);
         self.of.iter().any(ignored).then(|| {
             let out = |r| if ignored(r) { OUT } else { 0.0 };
             self.of.iter().map(out).collect()
@@ -120,6 +122,13 @@ mod tests {
             _ => Relation::Negative,
         });
         assert_eq!(positives.mask(), Some(vec![0.0, OUT, 0.0, 0.0]));
+        // What is apart is left out as well, but not true.
+        let positives = Positives::new(2, |i, j| match (i, j) {
+            (0, 1) => Relation::Apart,
+            _ => Relation::Ignored,
+        });
+        assert_eq!(positives.mask(), Some(vec![0.0, OUT, OUT, 0.0]));
+        assert!(!positives.is_true(0, 1) && positives.is_true(1, 0));
         let groups = Positives::of_groups(&[7, 8, 7]);
         assert!(groups.is_true(0, 2) && groups.is_true(2, 0) && !groups.is_true(0, 1));
     }

@@ -1,7 +1,7 @@
 //! A run from its file to its finished model: steps, measurements, checkpoints, and the record of them.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use super::optimizer::Optimizer;
 use super::trainer::Trainer;
 use super::validation::{Measured, Validator};
 use crate::model::{BuildOptions, ClipModel, named_tensors};
-use crate::weights::{Description, describe, write_checkpoint};
+use crate::weights::{Description, describe, fits_open_clip, write_checkpoint};
 use crate::{Error, Result};
 
 /// What a run tells while it works.
@@ -91,6 +91,7 @@ pub fn train(
     on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Outcome> {
     let description = describe(&run.architecture)?;
+    fits_open_clip(Path::new(&run.architecture), &description)?;
     if run.loss == Loss::Sigmoid && description.config.init_logit_bias.is_none() {
         return Err(Error::Config {
             origin: run.architecture.clone(),

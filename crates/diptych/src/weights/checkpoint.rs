@@ -1,12 +1,15 @@
 //! Opening a checkpoint: read the configuration, check every tensor, then hand them out.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use burn::tensor::TensorData;
 use serde::Serialize;
 
 use super::describe::{architecture, architectures, describe};
+use super::hub::{self, Parts};
 use super::layout::{Layout, open_clip_shapes};
+use super::names::published_as;
 use super::storage::Storage;
 use super::{CONFIG_FILE, DEFAULT_MODEL, Description, HF_CONFIG_FILE, default, shapes};
 use crate::model::{Parameter, Source, parameters};
@@ -23,7 +26,7 @@ pub struct Checkpoint {
 /// transformers'.
 ///
 /// Source: `_find_checkpoint_in_dir` in open_clip's `factory.py`, 3.3.0.
-const WEIGHTS_FILES: &[&str] = &[
+pub(super) const WEIGHTS_FILES: &[&str] = &[
     "open_clip_model.safetensors",
     "open_clip_pytorch_model.safetensors",
     "open_clip_pytorch_model.bin",
@@ -68,7 +71,8 @@ impl Weights {
 
 impl Checkpoint {
     /// What the model called `name` is: its configuration, its tokenizer, and what the headers of its
-    /// weights say. `name` is a checkpoint's directory or file, [`DEFAULT_MODEL`], or an architecture.
+    /// weights say. `name` is a checkpoint's directory or file, [`DEFAULT_MODEL`], an architecture, or a published
+    /// model's, which is downloaded as by [`fetch`](super::fetch).
     ///
     /// # Errors
     /// As [`Checkpoint::named`], but that no tensor is checked.
@@ -78,6 +82,9 @@ impl Checkpoint {
             (default::description()?, Some(default::storage()?))
         } else if path.is_dir() || is_weights(path) {
             let (description, storage) = read(path)?;
+            (description, Some(storage))
+        } else if let Some(place) = summarised(name)? {
+            let (description, storage) = read(&place)?;
             (description, Some(storage))
         } else {
             (describe(name)?, None)
@@ -102,10 +109,13 @@ impl Checkpoint {
         Self::new(description, storage)
     }
 
-    /// Opens the model called `name`: [`DEFAULT_MODEL`], or a checkpoint's directory or file.
+    /// Opens the model called `name`: [`DEFAULT_MODEL`], a checkpoint's directory or file, or the name of a
+    /// published model, which is downloaded if it is not on this machine: minutes, without a word. Call
+    /// [`fetch`](super::fetch) first to be told how far it is.
     ///
     /// # Errors
-    /// [`Error::Model`] if there is none; else as [`Checkpoint::open`].
+    /// [`Error::Model`] if there is none; [`Error::Hub`] for a published one that can't be had; else as
+    /// [`Checkpoint::open`].
     pub fn named(name: impl AsRef<Path>) -> Result<Self> {
         let path = name.as_ref();
         if path == Path::new(DEFAULT_MODEL) {
@@ -115,10 +125,20 @@ impl Checkpoint {
             return Self::open(path);
         }
         let name = path.display().to_string();
+        if let Some(place) = hub::fetch(&name, Parts::All, &mut |_| ControlFlow::Continue(()))? {
+            return Self::open(place);
+        }
         let reason = match architecture(&name) {
-            Some(_) => "is an architecture, and this needs weights".to_owned(),
+            Some((name, _)) => match published_as(name) {
+                names if names.is_empty() => {
+                    "is an architecture, and this needs weights".to_owned()
+                }
+                names => format!("is an architecture; its weights are {}", names.join(", ")),
+            },
             None => format!(
-                "is neither `{DEFAULT_MODEL}`, nor a checkpoint's directory or file, nor one of the architectures {}",
+                "is neither `{DEFAULT_MODEL}`, nor a checkpoint's directory or file, nor the name of a model like \
+                 ViT-B/32, ViT-B-32:laion2b_s34b_b79k or google/siglip2-base-patch16-224, nor one of the \
+                 architectures {}",
                 architectures().collect::<Vec<_>>().join(", ")
             ),
         };
@@ -163,6 +183,14 @@ impl Checkpoint {
 impl Source for Checkpoint {
     fn read(&mut self, name: &str) -> Result<TensorData> {
         self.layout.read(&self.storage, name)
+    }
+}
+
+/// The files of the published model called `name`, which is no architecture's.
+fn summarised(name: &str) -> Result<Option<PathBuf>> {
+    match architecture(name) {
+        Some(_) => Ok(None),
+        None => hub::fetch(name, Parts::All, &mut |_| ControlFlow::Continue(())),
     }
 }
 

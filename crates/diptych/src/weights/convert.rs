@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::layout::{Part, to_hf};
-use super::write::{Entry, fill_description, fill_tokenizer, write_entries, write_json};
+use super::write::{Entry, fill_description, fill_tokenizer, writable, write_entries, write_json};
 use super::{
     Checkpoint, HF_CONFIG_FILE, HF_WEIGHTS_FILE, Precision, WEIGHTS_FILE, hf, replace_directory,
 };
@@ -39,49 +39,47 @@ pub fn convert(
     precision: Precision,
 ) -> Result<()> {
     let mut description = checkpoint.description().clone();
-    let table = parameters(&description.config);
-    let parts: HashMap<String, (String, Part, Vec<usize>)> = match layout {
-        LayoutKind::OpenClip => {
-            let whole = table
-                .into_iter()
-                .map(|p| (p.name.clone(), (p.name, Part::Whole, p.shape)));
-            whole.collect()
-        }
-        LayoutKind::Hf => {
-            let mut parts = HashMap::new();
-            for p in table {
-                let theirs = to_hf(&p.name);
-                if theirs.is_empty() {
-                    return Err(Error::Config {
-                        origin: place.display().to_string(),
-                        reason: format!("transformers' `CLIPModel` has no place for `{}`", p.name),
-                    });
-                }
-                parts.extend(
-                    theirs.into_iter().map(|(theirs, part)| {
-                        (theirs, (p.name.clone(), part, part.shape(&p.shape)))
-                    }),
-                );
-            }
-            parts
-        }
+    let tokenizer = *writable(place, &description)?;
+    let hf_config = hf::config(&description.config, &tokenizer).map_err(|reason| Error::Config {
+        origin: place.display().to_string(),
+        reason,
+    });
+    let hf_config = match layout {
+        LayoutKind::OpenClip => None,
+        LayoutKind::Hf => Some(hf_config?),
     };
+    let mut parts: HashMap<String, (String, Part, Vec<usize>)> = HashMap::new();
+    for p in parameters(&description.config) {
+        let theirs = match layout {
+            LayoutKind::OpenClip => vec![(p.name.clone(), Part::Whole)],
+            LayoutKind::Hf => to_hf(&p.name),
+        };
+        if theirs.is_empty() {
+            return Err(Error::Config {
+                origin: place.display().to_string(),
+                reason: format!("transformers' `CLIPModel` has no place for `{}`", p.name),
+            });
+        }
+        let theirs = theirs.into_iter();
+        parts.extend(
+            theirs.map(|(theirs, part)| (theirs, (p.name.clone(), part, part.shape(&p.shape)))),
+        );
+    }
     let entries = parts.iter().map(|(name, (_, _, shape))| Entry {
         name: name.clone(),
         shape: shape.clone(),
     });
     let entries = entries.collect();
     replace_directory(place, |dir| {
-        let weights = match layout {
-            LayoutKind::OpenClip => {
+        let weights = match &hf_config {
+            None => {
                 description.preprocess.order = Order::Native;
                 fill_description(dir, &description)?;
                 WEIGHTS_FILE
             }
-            LayoutKind::Hf => {
+            Some(config) => {
                 fill_tokenizer(dir, &description)?;
-                let config = hf::config(&description.config, &description.tokenizer);
-                write_json(&dir.join(HF_CONFIG_FILE), &config)?;
+                write_json(&dir.join(HF_CONFIG_FILE), config)?;
                 let processor = hf::processor(&description.preprocess)?;
                 write_json(&dir.join("preprocessor_config.json"), &processor)?;
                 HF_WEIGHTS_FILE

@@ -1,13 +1,15 @@
 //! Names: what a model is called → how it is built.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::checkpoint::{describe_file, is_weights};
+use super::hub::{self, Parts};
 use super::storage::{Storage, read_small};
 use super::{Checkpoint, DEFAULT_MODEL, Description, MAX_CONFIG_BYTES, Origins, default};
 use crate::image::Preprocess;
 use crate::model::ClipConfig;
-use crate::text::{SpecialTokens, Tokenizer};
+use crate::text::{ClipTokenizer, SpecialTokens};
 use crate::{Error, Result};
 
 macro_rules! architectures {
@@ -38,11 +40,11 @@ pub fn architectures() -> impl Iterator<Item = &'static str> {
 }
 
 /// The architecture, preprocessing and tokenizer of `model`: the default model, a checkpoint's directory
-/// or file, a known architecture, or a JSON file like those of `models/`. What is on the disk goes before
-/// a name.
+/// or file, a known architecture, a JSON file like those of `models/`, or a published model, of which the small
+/// files are downloaded. What is on the disk goes before a name.
 ///
 /// # Errors
-/// [`Error::Model`] for another name; else those of [`Description::open`] and
+/// [`Error::Model`] for another name, [`Error::Hub`] for a published model that can't be had; else those of [`Description::open`] and
 /// [`ClipConfig::from_json`].
 pub fn describe(model: &str) -> Result<Description> {
     let path = Path::new(model);
@@ -61,8 +63,20 @@ pub fn describe(model: &str) -> Result<Description> {
     if let Some((name, json)) = architecture(model) {
         return from_architecture(name, json.as_bytes());
     }
+    if let Some(place) = hub::fetch(
+        model,
+        Parts::Description,
+        &mut |_| ControlFlow::Continue(()),
+    )? {
+        return Description::open(place);
+    }
     // Nothing is there: this says what there could be.
     Checkpoint::named(model).map(|checkpoint| checkpoint.description().clone())
+}
+
+/// Whether `name` is a known architecture's, in open_clip's spelling or OpenAI's.
+pub fn is_architecture(name: &str) -> bool {
+    architecture(name).is_some()
 }
 
 /// Name and file of the known architecture called `name`, in open_clip's spelling or OpenAI's.
@@ -85,7 +99,11 @@ fn from_architecture(origin: &str, json: &[u8]) -> Result<Description> {
     let config = ClipConfig::from_json(origin, json)?;
     Ok(Description {
         preprocess: Preprocess::openai(config.vision_cfg.image_size),
-        tokenizer: Tokenizer::with_vocab_size(config.text_cfg.vocab_size, SpecialTokens::OpenClip)?,
+        tokenizer: ClipTokenizer::with_vocab_size(
+            config.text_cfg.vocab_size,
+            SpecialTokens::OpenClip,
+        )?
+        .into(),
         config,
         origins: Origins {
             config: origin.into(),

@@ -6,13 +6,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::config::{ConfigFile, preprocess_from_json};
+use super::hf::{self, Family};
 use super::storage::read_small;
 use super::{
-    CONFIG_FILE, HF_CONFIG_FILE, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, TOKENIZER_FILE, hf,
+    CONFIG_FILE, HF_CONFIG_FILE, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, SENTENCEPIECE_FILE,
+    TOKENIZER_FILE,
 };
-use crate::image::{Order, Preprocess};
+use crate::image::Preprocess;
 use crate::model::ClipConfig;
-use crate::text::{SpecialTokens, Tokenizer, VOCAB_SIZE};
+use crate::text::{
+    ClipTokenizer, SiglipTokenizer, SpecialTokens, TextError, Tokenizer, VOCAB_SIZE,
+};
 use crate::{Error, Result};
 
 /// Everything of a model but its tensors.
@@ -41,6 +45,7 @@ pub struct Origins {
 
 /// What stands for a file that a checkpoint does not have.
 const OPENAI_PREPROCESS: &str = "OpenAI's, since no file says otherwise";
+const SIGLIP_PREPROCESS: &str = "SigLIP's, since no file says otherwise";
 const CLIP_VOCABULARY: &str = "CLIP's merges, since no file says otherwise";
 
 impl Description {
@@ -53,63 +58,41 @@ impl Description {
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let config = dir.join(CONFIG_FILE);
-        let tokenizer = dir.join(TOKENIZER_FILE);
-        let tokenizer = match tokenizer.exists() {
-            true => Some((
-                tokenizer.clone(),
-                read_small(&tokenizer, MAX_TOKENIZER_BYTES)?,
-            )),
-            false => None,
-        };
         if !config.exists() && dir.join(HF_CONFIG_FILE).exists() {
-            return Self::open_hf(dir, tokenizer);
+            return Self::open_hf(dir);
         }
+        let tokenizer = optional(&dir.join(TOKENIZER_FILE), MAX_TOKENIZER_BYTES)?;
         Self::parse(&config, &read_small(&config, MAX_CONFIG_BYTES)?, tokenizer)
     }
 
     /// Reads what a directory of transformers' has.
-    fn open_hf(dir: &Path, tokenizer: Option<(PathBuf, Vec<u8>)>) -> Result<Self> {
+    fn open_hf(dir: &Path) -> Result<Self> {
         let path = dir.join(HF_CONFIG_FILE);
         let origin = path.display().to_string();
-        let config = hf::architecture(&origin, &read_small(&path, MAX_CONFIG_BYTES)?)?;
+        let (config, family) = hf::architecture(&origin, &read_small(&path, MAX_CONFIG_BYTES)?)?;
         let side = config.vision_cfg.image_size;
-        let mut origins = Origins {
-            config: origin.clone(),
-            preprocess: OPENAI_PREPROCESS.into(),
-            tokenizer: CLIP_VOCABULARY.into(),
+        let mut preprocess = family.preprocess(side);
+        let mut preprocess_origin = match family {
+            Family::Clip => OPENAI_PREPROCESS.to_owned(),
+            Family::Siglip => SIGLIP_PREPROCESS.to_owned(),
         };
         // Version 5 writes the first, which goes before the second.
         let processors = ["processor_config.json", "preprocessor_config.json"];
-        let mut preprocess = Preprocess {
-            order: Order::RgbFirst,
-            ..Preprocess::openai(side)
-        };
         for path in processors.map(|name| dir.join(name)) {
-            if path.exists() {
-                let json = read_small(&path, MAX_CONFIG_BYTES)?;
-                origins.preprocess = path.display().to_string();
-                preprocess = hf::preprocess(&origins.preprocess, &json, side)?;
+            if let Some((path, json)) = optional(&path, MAX_CONFIG_BYTES)? {
+                preprocess_origin = path.display().to_string();
+                preprocess = hf::preprocess(&preprocess_origin, &json, family, side)?;
                 break;
             }
         }
-        let tokenizer = match tokenizer {
-            Some((path, bytes)) => {
-                origins.tokenizer = path.display().to_string();
-                from_file(&path, &bytes)?
-            }
-            // Any other vocabulary is one that we have not seen.
-            None if config.text_cfg.vocab_size == VOCAB_SIZE => {
-                Tokenizer::clip(SpecialTokens::OpenAi)
-            }
-            None => {
-                return Err(Error::Config {
-                    origin,
-                    reason: format!(
-                        "the vocabulary has {} entries, and there is no {TOKENIZER_FILE} beside it",
-                        config.text_cfg.vocab_size
-                    ),
-                });
-            }
+        let (tokenizer, tokenizer_origin) = match family {
+            Family::Clip => clip_tokenizer(dir, &origin, &config)?,
+            Family::Siglip => siglip_tokenizer(dir, &origin)?,
+        };
+        let origins = Origins {
+            config: origin,
+            preprocess: preprocess_origin,
+            tokenizer: tokenizer_origin,
         };
         Self::assemble(config, preprocess, tokenizer, origins)
     }
@@ -119,13 +102,13 @@ impl Description {
     pub(super) fn openai(origin: &str, config: ClipConfig) -> Result<Self> {
         let preprocess = Preprocess::openai(config.vision_cfg.image_size);
         let entries = config.text_cfg.vocab_size;
-        let tokenizer = Tokenizer::with_vocab_size(entries, SpecialTokens::OpenAi)?;
+        let tokenizer = ClipTokenizer::with_vocab_size(entries, SpecialTokens::OpenAi)?;
         let origins = Origins {
             config: format!("the shapes in {origin}; QuickGELU, as in OpenAI's models"),
             preprocess: OPENAI_PREPROCESS.into(),
             tokenizer: CLIP_VOCABULARY.into(),
         };
-        Self::assemble(config, preprocess, tokenizer, origins)
+        Self::assemble(config, preprocess, tokenizer.into(), origins)
     }
 
     fn assemble(
@@ -134,7 +117,13 @@ impl Description {
         tokenizer: Tokenizer,
         origins: Origins,
     ) -> Result<Self> {
-        match tokenizer.vocab_size() == config.text_cfg.vocab_size {
+        let (entries, wanted) = (tokenizer.vocab_size(), config.text_cfg.vocab_size);
+        let fits = match &tokenizer {
+            // Its end token has to be the last.
+            Tokenizer::Clip(_) => entries == wanted,
+            Tokenizer::Siglip(_) => entries <= wanted,
+        };
+        match fits {
             true => Ok(Self {
                 config,
                 preprocess,
@@ -144,9 +133,7 @@ impl Description {
             false => Err(Error::Config {
                 origin: origins.config,
                 reason: format!(
-                    "the vocabulary has {} entries, but its tokenizer has {} entries ({})",
-                    config.text_cfg.vocab_size,
-                    tokenizer.vocab_size(),
+                    "the vocabulary has {wanted} entries, but its tokenizer has {entries} entries ({})",
                     origins.tokenizer
                 ),
             }),
@@ -210,15 +197,68 @@ fn open_tokenizer(
             "`text_cfg.hf_tokenizer_name` is `{name}`, and there is no {TOKENIZER_FILE} beside it"
         ))),
         (None, _) => Ok((
-            Tokenizer::clip(SpecialTokens::OpenClip),
+            ClipTokenizer::new(SpecialTokens::OpenClip).into(),
             CLIP_VOCABULARY.to_owned(),
         )),
     }
 }
 
+/// A file's path and contents, if it is there.
+fn optional(path: &Path, max_bytes: u64) -> Result<Option<(PathBuf, Vec<u8>)>> {
+    match path.exists() {
+        true => Ok(Some((path.to_owned(), read_small(path, max_bytes)?))),
+        false => Ok(None),
+    }
+}
+
+/// The tokenizer of a directory with a `CLIPModel`, and where it came from.
+fn clip_tokenizer(dir: &Path, origin: &str, config: &ClipConfig) -> Result<(Tokenizer, String)> {
+    match optional(&dir.join(TOKENIZER_FILE), MAX_TOKENIZER_BYTES)? {
+        Some((path, bytes)) => Ok((from_file(&path, &bytes)?, path.display().to_string())),
+        // Any other vocabulary is one that we have not seen.
+        None if config.text_cfg.vocab_size == VOCAB_SIZE => {
+            let tokenizer = ClipTokenizer::new(SpecialTokens::OpenAi);
+            Ok((tokenizer.into(), CLIP_VOCABULARY.into()))
+        }
+        None => Err(Error::Config {
+            origin: origin.into(),
+            reason: format!(
+                "the vocabulary has {} entries, and there is no {TOKENIZER_FILE} beside it",
+                config.text_cfg.vocab_size
+            ),
+        }),
+    }
+}
+
+/// The tokenizer of a directory with a `SiglipModel`, and where it came from: SigLIP's own class reads the
+/// first file, SigLIP 2's the second.
+fn siglip_tokenizer(dir: &Path, origin: &str) -> Result<(Tokenizer, String)> {
+    let beside = optional(&dir.join("tokenizer_config.json"), MAX_CONFIG_BYTES)?;
+    let beside = beside.as_ref().map(|(_, bytes)| bytes.as_slice());
+    type Read = fn(&[u8], Option<&[u8]>) -> Result<SiglipTokenizer, TextError>;
+    let files: [(&str, Read); 2] = [
+        (SENTENCEPIECE_FILE, SiglipTokenizer::from_sentencepiece),
+        (TOKENIZER_FILE, SiglipTokenizer::from_json),
+    ];
+    for (name, read) in files {
+        if let Some((path, bytes)) = optional(&dir.join(name), MAX_TOKENIZER_BYTES)? {
+            let tokenizer = read(&bytes, beside).map_err(|source| Error::Tokenizer {
+                path: path.clone(),
+                source,
+            })?;
+            return Ok((Tokenizer::Siglip(tokenizer), path.display().to_string()));
+        }
+    }
+    Err(Error::Config {
+        origin: origin.into(),
+        reason: format!("there is no {SENTENCEPIECE_FILE} and no {TOKENIZER_FILE} beside it"),
+    })
+}
+
 fn from_file(path: &Path, bytes: &[u8]) -> Result<Tokenizer> {
-    Tokenizer::from_json(bytes).map_err(|source| Error::Tokenizer {
+    let tokenizer = ClipTokenizer::from_json(bytes).map_err(|source| Error::Tokenizer {
         path: path.to_owned(),
         source,
-    })
+    })?;
+    Ok(tokenizer.into())
 }

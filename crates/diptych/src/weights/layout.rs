@@ -202,11 +202,28 @@ const OUTER: &[(&str, &str)] = &[
         "positional_embedding",
     ),
     ("embeddings.patch_embedding.weight", "conv1.weight"),
+    ("embeddings.patch_embedding.bias", "conv1.bias"),
     ("embeddings.class_embedding", "class_embedding"),
     ("final_layer_norm.weight", "ln_final.weight"),
     ("final_layer_norm.bias", "ln_final.bias"),
     ("pre_layrnorm.weight", "ln_pre.weight"), // their spelling
     ("pre_layrnorm.bias", "ln_pre.bias"),
+    ("head.weight", "text_projection.weight"),
+    ("head.bias", "text_projection.bias"),
+    ("head.probe", "head.probe"),
+    ("head.attention.in_proj_weight", "head.attn.in_proj_weight"),
+    ("head.attention.in_proj_bias", "head.attn.in_proj_bias"),
+    (
+        "head.attention.out_proj.weight",
+        "head.attn.out_proj.weight",
+    ),
+    ("head.attention.out_proj.bias", "head.attn.out_proj.bias"),
+    ("head.layernorm.weight", "head.ln.weight"),
+    ("head.layernorm.bias", "head.ln.bias"),
+    ("head.mlp.fc1.weight", "head.mlp.c_fc.weight"),
+    ("head.mlp.fc1.bias", "head.mlp.c_fc.bias"),
+    ("head.mlp.fc2.weight", "head.mlp.c_proj.weight"),
+    ("head.mlp.fc2.bias", "head.mlp.c_proj.bias"),
     ("post_layernorm.weight", "ln_post.weight"),
     ("post_layernorm.bias", "ln_post.bias"),
 ];
@@ -235,7 +252,7 @@ const TOWERS: [(&str, &str); 2] = [("text_model.", ""), ("vision_model.", "visua
 /// What a tensor of ours is called by transformers, and which part of it that is; empty for a tensor
 /// that their `CLIPModel` does not have.
 pub(super) fn to_hf(name: &str) -> Vec<(String, Part)> {
-    if name == "logit_scale" {
+    if name == "logit_scale" || name == "logit_bias" {
         return vec![(name.into(), Part::Whole)];
     }
     if let Some((theirs, _)) = PROJECTIONS.iter().find(|(_, ours)| *ours == name) {

@@ -14,7 +14,9 @@ mod default;
 mod describe;
 mod description;
 mod hf;
+mod hub;
 mod layout;
+mod names;
 mod positions;
 mod shapes;
 mod storage;
@@ -27,10 +29,13 @@ mod write;
 pub use checkpoint::{Checkpoint, Summary, Weights};
 pub use convert::{LayoutKind, convert};
 pub use default::DEFAULT_MODEL;
-pub use describe::{architectures, describe};
+pub use describe::{architectures, describe, is_architecture};
 pub use description::{Description, Origins};
+pub use hub::{Download, Parts, fetch};
 pub use tensors::{Precision, TensorFile};
-pub(crate) use write::{TEMPORARY, fill_checkpoint, replace_directory, write_atomically};
+pub(crate) use write::{
+    TEMPORARY, fill_checkpoint, fits_open_clip, replace_directory, write_atomically,
+};
 pub use write::{write_checkpoint, write_tensors};
 
 /// The file of weights in a checkpoint directory.
@@ -45,5 +50,7 @@ const HF_WEIGHTS_FILE: &str = "model.safetensors";
 const MAX_CONFIG_BYTES: u64 = 1 << 20;
 /// Bytes that a tokenizer's file may have; the largest published one has 34 million.
 const MAX_TOKENIZER_BYTES: u64 = 64 << 20;
+/// The file of SigLIP's tokenizer.
+const SENTENCEPIECE_FILE: &str = "spiece.model";
 /// The file of the tokenizer, where it is not CLIP's standard one.
 pub const TOKENIZER_FILE: &str = "tokenizer.json";

@@ -30,6 +30,54 @@ const MAX_SHARDS: usize = 1000;
 /// Bytes that an index may have; the largest published ones have some 100,000.
 const MAX_INDEX_BYTES: u64 = 2 << 20;
 
+impl Index {
+    fn open(path: &Path) -> Result<Self> {
+        let text = read_small(path, MAX_INDEX_BYTES)?;
+        serde_json::from_slice(&text).map_err(|e| refused(path, e.to_string()))
+    }
+
+    /// The names of the shards, each once. A shard lies beside its index; a name that leads elsewhere is not
+    /// followed, nor is one of another index.
+    fn shards(&self, path: &Path) -> Result<Vec<String>> {
+        let mut names: Vec<&String> = self.weight_map.values().collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() > MAX_SHARDS {
+            let n = names.len();
+            return Err(refused(
+                path,
+                format!("{n} shards, wanted at most {MAX_SHARDS}"),
+            ));
+        }
+        let is_shard = |name: &str| {
+            let plain = Path::new(name).file_name();
+            plain.is_some_and(|plain| plain == name) && !name.ends_with(".json")
+        };
+        match names.iter().find(|name| !is_shard(name)) {
+            Some(name) => Err(refused(
+                path,
+                format!("`{name}` is not the name of a shard beside it"),
+            )),
+            None => Ok(names.into_iter().cloned().collect()),
+        }
+    }
+}
+
+/// The shards that an index names.
+///
+/// # Errors
+/// [`Error::Config`] for one that can't be followed.
+pub(super) fn shard_names(path: &Path) -> Result<Vec<String>> {
+    Index::open(path)?.shards(path)
+}
+
+fn refused(path: &Path, reason: String) -> Error {
+    Error::Config {
+        origin: path.display().to_string(),
+        reason,
+    }
+}
+
 impl Storage {
     /// Opens a file of tensors by what is in it, whatever it is called; or an index of such files.
     ///
@@ -62,38 +110,13 @@ impl Storage {
     }
 
     fn open_index(path: &Path) -> Result<Self> {
-        let refuse = |reason: String| Error::Config {
-            origin: path.display().to_string(),
-            reason,
-        };
-        let text = read_small(path, MAX_INDEX_BYTES)?;
-        let index: Index = serde_json::from_slice(&text).map_err(|e| refuse(e.to_string()))?;
-        drop(text);
-        let mut names: Vec<&String> = index.weight_map.values().collect();
-        names.sort_unstable();
-        names.dedup();
-        if names.len() > MAX_SHARDS {
-            return Err(refuse(format!(
-                "{} shards, wanted at most {MAX_SHARDS}",
-                names.len()
-            )));
-        }
-        let open = |name: &&String| {
-            // A shard lies beside its index; a name that leads elsewhere is not followed.
-            let is_plain = Path::new(name)
-                .file_name()
-                .is_some_and(|n| n == name.as_str());
-            match is_plain && !name.ends_with(".json") {
-                true => Self::open(&path.with_file_name(name)),
-                false => Err(refuse(format!(
-                    "`{name}` is not the name of a shard beside it"
-                ))),
-            }
-        };
+        let index = Index::open(path)?;
+        let names = index.shards(path)?;
+        let open = |name: &String| Self::open(&path.with_file_name(name));
         let shards = names.iter().map(open).collect::<Result<Vec<_>>>()?;
         let mut places = BTreeMap::new();
         for (tensor, name) in &index.weight_map {
-            if let Ok(shard) = names.binary_search(&name) {
+            if let Ok(shard) = names.binary_search(name) {
                 places.insert(tensor.clone(), shard);
             }
         }

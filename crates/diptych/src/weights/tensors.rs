@@ -195,30 +195,44 @@ impl TensorFile {
             .metadata
             .info(name)
             .ok_or_else(|| broken(format!("there is no tensor `{name}`")))?;
+        let decode = decoder(info.dtype).ok_or_else(|| {
+            broken(format!(
+                "tensor `{name}` holds {:?}, wanted F64, F32, F16 or BF16",
+                info.dtype
+            ))
+        })?;
         let (start, end) = info.data_offsets;
-        let mut bytes = vec![0; end - start];
-        self.bytes
-            .read_at(&mut bytes, self.data_start + start as u64)
-            .map_err(|e| Error::io(&self.path, e))?;
-        let values: Vec<f32> = match info.dtype {
-            Dtype::F64 => words(&bytes)
-                .map(|w| f64::from_le_bytes(w) as f32)
-                .collect(),
-            Dtype::F32 => words(&bytes).map(f32::from_le_bytes).collect(),
-            Dtype::F16 => words(&bytes)
-                .map(|w| f16::from_le_bytes(w).to_f32())
-                .collect(),
-            Dtype::BF16 => words(&bytes)
-                .map(|w| bf16::from_le_bytes(w).to_f32())
-                .collect(),
-            other => {
-                return Err(broken(format!(
-                    "tensor `{name}` holds {other:?}, wanted F64, F32, F16 or BF16"
-                )));
-            }
-        };
+        let mut values = Vec::with_capacity(info.shape.iter().product());
+        // In parts, so that there is no second copy of a large tensor.
+        let mut buffer = vec![0; PART.min(end - start)];
+        for place in (start..end).step_by(PART) {
+            let part = &mut buffer[..PART.min(end - place)];
+            self.bytes
+                .read_at(part, self.data_start + place as u64)
+                .map_err(|e| Error::io(&self.path, e))?;
+            decode(part, &mut values);
+        }
         Ok(TensorData::new(values, info.shape.clone()))
     }
+}
+
+/// Bytes that are read at once, whole numbers of every format.
+const PART: usize = 1 << 20;
+
+/// Appends the numbers in some bytes.
+type Decode = fn(&[u8], &mut Vec<f32>);
+
+/// How numbers of a format become f32; none for formats that are not floating-point.
+fn decoder(dtype: Dtype) -> Option<Decode> {
+    Some(match dtype {
+        Dtype::F64 => |bytes, out| out.extend(words(bytes).map(|w| f64::from_le_bytes(w) as f32)),
+        Dtype::F32 => |bytes, out| out.extend(words(bytes).map(f32::from_le_bytes)),
+        Dtype::F16 => |bytes, out| out.extend(words(bytes).map(|w| f16::from_le_bytes(w).to_f32())),
+        Dtype::BF16 => {
+            |bytes, out| out.extend(words(bytes).map(|w| bf16::from_le_bytes(w).to_f32()))
+        }
+        _ => return None,
+    })
 }
 
 /// `bytes` in groups of `N`.

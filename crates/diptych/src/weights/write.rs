@@ -14,7 +14,8 @@ use super::{
     WEIGHTS_FILE,
 };
 use crate::image::Order;
-use crate::text::{SpecialTokens, VOCAB_SIZE};
+use crate::model::ImagePool;
+use crate::text::{ClipTokenizer, SpecialTokens, VOCAB_SIZE};
 use crate::{Error, Result};
 
 /// How the names of unfinished files and directories begin.
@@ -113,13 +114,7 @@ pub(crate) fn fill_checkpoint(
 /// Writes all of a checkpoint's files but its tensors into `dir`.
 pub(super) fn fill_description(dir: &Path, description: &Description) -> Result<()> {
     let mut config = description.config.clone();
-    if description.preprocess.order != Order::Native {
-        return Err(Error::Config {
-            origin: dir.display().to_string(),
-            reason: "open_clip's `preprocess_cfg` can't say that pictures become RGB first".into(),
-        });
-    }
-    let tokenizer = &description.tokenizer;
+    let tokenizer = fits_open_clip(dir, description)?;
     let standard = tokenizer.vocab_size() == VOCAB_SIZE
         && tokenizer.special_tokens() == SpecialTokens::OpenClip;
     if !standard || config.text_cfg.hf_tokenizer_name.is_some() {
@@ -142,9 +137,43 @@ pub(super) fn fill_description(dir: &Path, description: &Description) -> Result<
     write_json(&dir.join(CONFIG_FILE), &file)
 }
 
+/// The tokenizer of a model that can be written; of all others, why not, before any work is done for them.
+///
+/// # Errors
+/// [`Error::Config`] naming `place`, for SigLIP's: open_clip has its image tower from timm, by other names.
+pub(super) fn writable<'a>(
+    place: &Path,
+    description: &'a Description,
+) -> Result<&'a ClipTokenizer> {
+    let is_siglip = description.config.vision_cfg.pool_type == ImagePool::Map;
+    let tokenizer = description.tokenizer.as_clip().filter(|_| !is_siglip);
+    tokenizer.ok_or_else(|| Error::Config {
+        origin: place.display().to_string(),
+        reason: "SigLIP's models are opened, but not written".into(),
+    })
+}
+
+/// [`writable`], as open_clip's files.
+///
+/// # Errors
+/// As there; and for what open_clip's words can't say.
+pub(crate) fn fits_open_clip<'a>(
+    place: &Path,
+    description: &'a Description,
+) -> Result<&'a ClipTokenizer> {
+    let tokenizer = writable(place, description)?;
+    match description.preprocess.order {
+        Order::Native => Ok(tokenizer),
+        Order::RgbFirst => Err(Error::Config {
+            origin: place.display().to_string(),
+            reason: "open_clip's `preprocess_cfg` can't say that pictures become RGB first".into(),
+        }),
+    }
+}
+
 /// Writes the tokenizer's three files into `dir`.
 pub(super) fn fill_tokenizer(dir: &Path, description: &Description) -> Result<()> {
-    let tokenizer = &description.tokenizer;
+    let tokenizer = writable(dir, description)?;
     let context_length = description.config.text_cfg.context_length;
     write_json(&dir.join(TOKENIZER_FILE), &tokenizer.to_json())?;
     write_json(

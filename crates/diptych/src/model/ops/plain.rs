@@ -49,6 +49,11 @@ pub(super) fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -
     match activation {
         Activation::Gelu => gelu(x),
         Activation::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),
+        Activation::GeluTanh => {
+            let cube = x.clone().powi_scalar(3).mul_scalar(0.044_715);
+            let slope = (8.0 / std::f64::consts::PI).sqrt();
+            x.clone() * sigmoid((x + cube).mul_scalar(slope))
+        }
     }
 }
 

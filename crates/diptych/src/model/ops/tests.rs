@@ -120,7 +120,11 @@ proptest! {
     fn elementwise_operations_match_burns(n in 1..4usize, h in 1..4usize, c in 1..40usize, side in 1..4usize) {
         let shape = [n, h * side, 2 * side, c];
         let (x, y) = (tensor(shape, 1), tensor(shape, 2));
-        for activation in [Activation::Gelu, Activation::QuickGelu] {
+        for activation in [
+            Activation::Gelu,
+            Activation::QuickGelu,
+            Activation::GeluTanh,
+        ] {
             // Far beyond the values of a trained model, too.
             let f = || super::activation(x.clone() * 9.0, activation);
             let g = || plain::activation(x.clone() * 9.0, activation);

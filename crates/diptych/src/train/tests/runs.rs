@@ -234,6 +234,12 @@ fn a_run_with_another_model_or_data_is_not_resumed() {
     refused("run.toml", "\"a {}.\"", "\"the {}.\"", "another seed");
     refused(
         "run.toml",
+        "architecture = ",
+        "negatives = \"set\"\narchitecture = ",
+        "negatives",
+    );
+    refused(
+        "run.toml",
         "steps = 8",
         "steps = 8\nalgorithm = \"muon\"",
         "another seed",

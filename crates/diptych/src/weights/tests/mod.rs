@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 use crate::golden::folder;
 use crate::model::{ClipModel, Source, named_tensors, parameters};
-use crate::text::{SpecialTokens, Tokenizer};
+use crate::text::{ClipTokenizer, SpecialTokens};
 use crate::{Clip, Device};
 
 /// The tensors of a golden checkpoint.
@@ -247,7 +247,7 @@ fn a_standard_vocabulary_needs_no_tokenizer_file() {
         config.text_cfg.tokenizer_kwargs = None;
         config
     };
-    description.tokenizer = Tokenizer::clip(SpecialTokens::OpenClip);
+    description.tokenizer = ClipTokenizer::new(SpecialTokens::OpenClip).into();
     description.preprocess.size = 16;
     let config = description.config.clone();
     let mut fresh = crate::train::Fresh::new(&config, 1);

@@ -1,7 +1,7 @@
 //! The batches that are made of sets.
 
 use super::*;
-use crate::train::{Batches, Run};
+use crate::train::{Batches, Negatives, Run};
 use crate::weights::describe;
 
 /// A run file in `dir` with these sets of data, ten pairs a step.
@@ -219,4 +219,85 @@ fn a_bad_sample_is_told_once_and_counted() {
     assert_eq!(told.len(), 2, "{told:?}");
     says(&told[1], &["t.csv: picture 5.png"]);
     assert_eq!(batches.skipped(), 2);
+}
+
+#[test]
+fn negatives_of_a_set_are_its_own_and_truths_are_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        &[
+            (
+                "t.csv",
+                b"image,caption\n1.png,two dogs run\n2.png,a house by a lake\n",
+            ),
+            ("1.png", &png(1)),
+            ("2.png", &png(2)),
+            ("f/dog/1.png", &png(3)),
+            ("f/cat/1.png", &png(4)),
+        ],
+    );
+    let data = r#"
+        [[data]]
+        table = "t.csv"
+        texts = "captions"
+        templates = ["{}"]
+        kinds = { dog = "dog" }
+        weight = 1
+        [[data]]
+        folder = "f"
+        texts = "classes"
+        templates = ["{}"]
+        weight = 1
+    "#;
+    let relations = |negatives: Negatives| {
+        let mut run = run(dir.path(), data).unwrap();
+        run.negatives = negatives;
+        run.optimizer.batch_size = 4;
+        let all = batches(&run).unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for step in 0..40 {
+            let batch = all.get(step).unwrap();
+            // What each pair's picture is, and what its text says.
+            let of = |i: usize| {
+                let source = &batch.sources[i];
+                let (place, text) = source.split_once('\t').unwrap();
+                let picture = match (place.contains("t.csv"), place.contains("dog")) {
+                    (true, _) if place.ends_with("1.png") => "dogs",
+                    (true, _) => "house",
+                    (false, true) => "dog",
+                    (false, false) => "cat",
+                };
+                (picture, text.to_owned())
+            };
+            for i in 0..batch.positives.len() {
+                for j in (0..batch.positives.len()).filter(|&j| j != i) {
+                    let relation = format!("{:?}", batch.positives.relation(i, j));
+                    seen.insert((of(i).0, of(j).1, relation));
+                }
+            }
+        }
+        move |picture: &str, text: &str| -> Vec<String> {
+            let found = seen.iter().filter(|(p, t, _)| *p == picture && t == text);
+            found.map(|(_, _, relation)| relation.clone()).collect()
+        }
+    };
+    let batch = relations(Negatives::Batch);
+    let set = relations(Negatives::Set);
+    // Of its own set a text is told from a picture either way, of another's only by the whole batch.
+    for (picture, text, own) in [
+        ("house", "two dogs run", true),
+        ("dog", "cat", true),
+        ("house", "cat", false),
+        ("dog", "two dogs run", false),
+    ] {
+        assert_eq!(batch(picture, text), ["Negative"], "{picture}, {text}");
+        let wanted = if own { "Negative" } else { "Apart" };
+        assert_eq!(set(picture, text), [wanted], "{picture}, {text}");
+    }
+    // "dog" is true of the picture whose caption says it, wherever its text is from.
+    for relations in [&batch, &set] {
+        assert_eq!(relations("dogs", "dog"), ["Ignored", "Positive"]);
+        assert_eq!(relations("dog", "dog"), ["Positive"]);
+    }
 }
