@@ -102,7 +102,7 @@ TINY = {
         "text_cfg": {"context_length": 16, "width": 16, "heads": 2, "layers": 1},
     },
 }
-SEEDS = {"tiny-vit": 7, "tiny-resnet": 3, "ViT-B-32": 7, "RN50": 11, "ViT-B-16": 7, "ViT-L-14": 7, "RN50x4": 11}
+SEEDS = {"tiny-vit": 7, "tiny-resnet": 3, "ViT-B-32": 7, "RN50": 11, "ViT-B-16": 7, "ViT-L-14": 11, "RN50x4": 11}
 
 
 @dataclass
