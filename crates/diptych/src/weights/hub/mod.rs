@@ -73,8 +73,8 @@ pub enum Parts {
 
 /// A directory or a file with what is needed of the published model called `name`, which is downloaded, or
 /// found in the cache: OpenAI's `ViT-B/32`, open_clip's `ViT-B-32:laion2b_s34b_b79k`, or a repository of the
-/// hub, unless there is a folder here called as its organisation. None, if `name` is none of these, or if what is wanted of it is known without a file, as OpenAI's
-/// architectures are.
+/// hub. None, if `name` is none of these; if it is a path, as it is where a folder here is called like a
+/// repository's organisation; or if what is wanted is known without a file, as OpenAI's architectures are.
 ///
 /// `tell` is called while a file is downloaded, and may break it off; what is there by then is kept, and the next
 /// call goes on from there.
@@ -163,7 +163,7 @@ impl Hub<'_> {
                 let url = client.url(repository, &listing.sha, &file);
                 let remote = self.patiently(3, || client.remote(&url));
                 let remote = remote.map_err(|failure| refuse(failure.reason))?;
-                if remote.size > MAX_SMALL_BYTES && !is_weights(&file) {
+                if remote.size > MAX_SMALL_BYTES && !is_large(&file) {
                     return Err(refuse(format!(
                         "it has {} bytes, wanted at most {MAX_SMALL_BYTES}",
                         remote.size
@@ -209,12 +209,14 @@ impl Hub<'_> {
             "{}/{}/{}",
             self.environment.openai, model.sha256, model.file
         );
-        let _lock = blob.wait().map_err(Error::Io)?;
         // OpenAI's own program writes into the file itself, and may have left a part of it.
-        let found = match blob.place.is_file() {
-            true => Some(hash_of(&blob.place).map_err(|e| refuse(e.to_string()))?),
-            false => None,
+        let hash = || match blob.place.is_file() {
+            true => hash_of(&blob.place)
+                .map(Some)
+                .map_err(|e| refuse(e.to_string())),
+            false => Ok(None),
         };
+        let mut found = hash()?;
         if found.as_deref() == Some(model.sha256) {
             return Ok(blob.place);
         }
@@ -227,6 +229,12 @@ impl Hub<'_> {
                 ),
                 None => format!("HF_HUB_OFFLINE is set, and there is no {place}, which {url} is"),
             }));
+        }
+        let _lock = blob.wait().map_err(Error::Io)?;
+        // Another process may have brought it while this one waited.
+        found = hash()?;
+        if found.as_deref() == Some(model.sha256) {
+            return Ok(blob.place);
         }
         if found.is_some() {
             fs_err::remove_file(&blob.place).map_err(Error::Io)?;
@@ -387,7 +395,7 @@ const INDEX: &str = ".index.json";
 /// Bytes of the largest file that is not of weights, a tokenizer's.
 const MAX_SMALL_BYTES: u64 = MAX_TOKENIZER_BYTES;
 
-fn is_weights(file: &str) -> bool {
+fn is_large(file: &str) -> bool {
     [".safetensors", ".bin", ".pth"]
         .iter()
         .any(|end| file.ends_with(end))
