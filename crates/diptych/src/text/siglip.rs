@@ -8,12 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 use tokenizers::normalizers::replace::ReplacePattern;
 use tokenizers::normalizers::{Lowercase, Replace, Sequence};
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{
     AddedToken, ModelWrapper, NormalizerWrapper, PaddingDirection, PostProcessor,
-    PostProcessorWrapper, PreTokenizerWrapper, TruncationDirection,
+    PreTokenizerWrapper, TruncationDirection,
 };
 
 use super::sentencepiece::{self, SPACE};
@@ -57,14 +58,37 @@ struct ConfigFile {
     add_eos_token: Option<bool>,
 }
 
-/// What `tokenizer.json` says of steps before and after its model, to see that it is JSON.
+/// What `tokenizer.json` says of the steps after its model; the decoder to see that it is JSON.
 #[derive(Deserialize)]
-#[allow(dead_code, reason = "it is read to be refused")]
 struct Steps {
-    decoder: Option<serde_json::Value>,
-    normalizer: Option<serde_json::Value>,
-    pre_tokenizer: Option<serde_json::Value>,
-    post_processor: Option<serde_json::Value>,
+    #[serde(rename = "decoder")]
+    _decoder: Option<Value>,
+    post_processor: Option<Value>,
+}
+
+/// The special tokens that a post-processor puts around a text, `$A`. Its own table of them is not needed.
+fn template(post_processor: Option<&Value>) -> Result<String, TextError> {
+    let Some(post_processor) = post_processor else {
+        return Ok("$A".into());
+    };
+    let refused = || refusal("its post-processor is not a `TemplateProcessing` of one text".into());
+    let pieces = match post_processor["type"].as_str() {
+        Some("TemplateProcessing") => post_processor["single"].as_array().ok_or_else(refused)?,
+        _ => return Err(refused()),
+    };
+    let piece = |piece: &Value| match piece.pointer("/SpecialToken/id").and_then(Value::as_str) {
+        Some(token) if !token.is_empty() && !token.contains([' ', ':', '$']) => {
+            Some(token.to_owned())
+        }
+        Some(_) => None,
+        None => (piece.pointer("/Sequence/id")? == "A").then(|| "$A".to_owned()),
+    };
+    let pieces: Option<Vec<String>> = pieces.iter().map(piece).collect();
+    let pieces = pieces.ok_or_else(refused)?;
+    match pieces.iter().filter(|piece| *piece == "$A").count() {
+        1 => Ok(pieces.join(" ")),
+        _ => Err(refused()),
+    }
 }
 
 impl ConfigFile {
@@ -103,7 +127,7 @@ impl SiglipTokenizer {
     pub fn from_json(tokenizer: &[u8], config: Option<&[u8]>) -> Result<Self, TextError> {
         let config = ConfigFile::parse(config)?;
         // `tokenizers` panics at JSON that is damaged within its decoder.
-        serde_json::from_slice::<Steps>(tokenizer)?;
+        let steps: Steps = serde_json::from_slice(tokenizer)?;
         let mut inner = guard(|| tokenizers::Tokenizer::from_bytes(tokenizer))?;
         if !matches!(inner.get_model(), ModelWrapper::BPE(_)) {
             return Err(refusal(
@@ -125,27 +149,15 @@ impl SiglipTokenizer {
             Ok(())
         })?;
         inner.with_pre_tokenizer(None::<PreTokenizerWrapper>);
-        let ends = match (
-            config.add_bos_token,
-            config.add_eos_token,
-            inner.get_post_processor(),
-        ) {
-            (None, None, None) => "$A".to_owned(),
-            (None, None, Some(PostProcessorWrapper::Template(_))) => String::new(),
-            (None, None, Some(_)) => {
-                return Err(refusal(
-                    "its post-processor is not `TemplateProcessing`".into(),
-                ));
-            }
-            (start, end, _) => {
+        let ends = match (config.add_bos_token, config.add_eos_token) {
+            (None, None) => template(steps.post_processor.as_ref())?,
+            (start, end) => {
                 let start = if start == Some(true) { "<bos> " } else { "" };
                 let end = if end == Some(true) { " <eos>" } else { "" };
                 format!("{start}$A{end}")
             }
         };
-        if !ends.is_empty() {
-            surround(&mut inner, &ends)?;
-        }
+        surround(&mut inner, &ends)?;
         Self::new(inner, Cleaning::Lower, "<pad>", side)
     }
 

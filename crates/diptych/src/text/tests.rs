@@ -352,6 +352,20 @@ fn siglip_2_is_lowered_after_its_special_tokens_and_ended_as_its_files_say() {
     let neither = encode(Some(neither), "a cat");
     let n = plain.iter().position(|&id| id == end).unwrap();
     assert_eq!(neither[24 - n..], plain[..n]);
+    // A template that names what its own table has not; `tokenizers` would panic, found by fuzzing.
+    let text = String::from_utf8(json.clone()).unwrap();
+    let mut file: Value = serde_json::from_str(&text).unwrap();
+    file["post_processor"]["special_tokens"] = json!({});
+    let bare = serde_json::to_vec(&file).unwrap();
+    let tokenizer = SiglipTokenizer::from_json(&bare, right.map(str::as_bytes)).unwrap();
+    let ids = Tokenizer::Siglip(tokenizer).encode("a cat", 24, Overflow::Refuse);
+    assert_eq!(ids.unwrap(), plain);
+    file["post_processor"]["single"] = json!([{"SpecialToken": {"id": "<none>", "type_id": 0}}]);
+    let bare = serde_json::to_vec(&file).unwrap();
+    let message = SiglipTokenizer::from_json(&bare, None)
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("of one text"), "{message}");
     let refused = SiglipTokenizer::from_json(&json, Some(br#"{"padding_side": "up"}"#));
     assert!(refused.unwrap_err().to_string().contains("`up`"));
 }

@@ -86,11 +86,10 @@ impl Cache {
         {
             let up = "../".repeat(2 + file.matches('/').count());
             let target = format!("{up}blobs/{}", remote.etag);
-            let _ = fs_err::remove_file(&place); // one that leads nowhere
-            match fs_err::os::unix::fs::symlink(target, &place) {
-                Err(e) if !place.exists() => Err(e),
-                _ => Ok(()), // another process may have been faster
-            }
+            // Under another name first: who looks finds a whole link, or one that led nowhere, never none.
+            let link = |path: &Path| fs_err::os::unix::fs::symlink(&target, path);
+            let part = tempfile::Builder::new().make_in(folder, link)?;
+            part.into_temp_path().persist(&place).map_err(|e| e.error)
         }
         #[cfg(not(unix))]
         {
