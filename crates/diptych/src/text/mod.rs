@@ -22,7 +22,7 @@ use rayon::prelude::*;
 
 pub use clip::ClipTokenizer;
 pub use error::TextError;
-pub use siglip::{Cleaning, SiglipTokenizer};
+pub use siglip::SiglipTokenizer;
 pub use tokens::Tokens;
 
 /// Entries of the standard vocabulary: 512 single bytes, 48,894 merges, start and end token.

@@ -11,10 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokenizers::normalizers::replace::ReplacePattern;
 use tokenizers::normalizers::{Lowercase, Replace, Sequence};
-use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{
-    AddedToken, ModelWrapper, NormalizerWrapper, PaddingDirection, PostProcessor,
-    PreTokenizerWrapper, TruncationDirection,
+    AddedToken, ModelWrapper, NormalizerWrapper, PaddingDirection, PostProcessorWrapper,
+    PreTokenizerWrapper,
 };
 
 use super::sentencepiece::{self, SPACE};
@@ -22,7 +21,7 @@ use super::{Overflow, TextError, clean};
 
 /// What is done to a text before it meets the vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cleaning {
+enum Cleaning {
     /// Lower case, no ASCII punctuation, single spaces: SigLIP's.
     Canonical,
     /// Lower case: SigLIP 2's.
@@ -42,6 +41,8 @@ pub struct SiglipTokenizer {
     inner: Arc<tokenizers::Tokenizer>,
     entries: usize,
     cleaning: Cleaning,
+    /// Special tokens before a text and after it.
+    around: [Vec<u32>; 2],
     pad: u32,
     side: Side,
 }
@@ -66,27 +67,27 @@ struct Steps {
     post_processor: Option<Value>,
 }
 
-/// The special tokens that a post-processor puts around a text, `$A`. Its own table of them is not needed.
-fn template(post_processor: Option<&Value>) -> Result<String, TextError> {
-    let Some(post_processor) = post_processor else {
-        return Ok("$A".into());
-    };
+/// The special tokens that a post-processor puts before a text and after it. Its own table of them is not needed.
+fn template(post_processor: Option<&Value>) -> Result<[Vec<&str>; 2], TextError> {
     let refused = || refusal("its post-processor is not a `TemplateProcessing` of one text".into());
+    let mut around = [Vec::new(), Vec::new()];
+    let Some(post_processor) = post_processor else {
+        return Ok(around);
+    };
     let pieces = match post_processor["type"].as_str() {
         Some("TemplateProcessing") => post_processor["single"].as_array().ok_or_else(refused)?,
         _ => return Err(refused()),
     };
-    let piece = |piece: &Value| match piece.pointer("/SpecialToken/id").and_then(Value::as_str) {
-        Some(token) if !token.is_empty() && !token.contains([' ', ':', '$']) => {
-            Some(token.to_owned())
+    let mut texts = 0;
+    for piece in pieces {
+        match piece.pointer("/SpecialToken/id").and_then(Value::as_str) {
+            Some(token) => around[texts.min(1)].push(token),
+            None if piece.pointer("/Sequence/id").is_some_and(|id| id == "A") => texts += 1,
+            None => return Err(refused()),
         }
-        Some(_) => None,
-        None => (piece.pointer("/Sequence/id")? == "A").then(|| "$A".to_owned()),
-    };
-    let pieces: Option<Vec<String>> = pieces.iter().map(piece).collect();
-    let pieces = pieces.ok_or_else(refused)?;
-    match pieces.iter().filter(|piece| *piece == "$A").count() {
-        1 => Ok(pieces.join(" ")),
+    }
+    match texts {
+        1 => Ok(around),
         _ => Err(refused()),
     }
 }
@@ -149,16 +150,21 @@ impl SiglipTokenizer {
             Ok(())
         })?;
         inner.with_pre_tokenizer(None::<PreTokenizerWrapper>);
-        let ends = match (config.add_bos_token, config.add_eos_token) {
+        inner.with_post_processor(None::<PostProcessorWrapper>);
+        let around = match (config.add_bos_token, config.add_eos_token) {
             (None, None) => template(steps.post_processor.as_ref())?,
             (start, end) => {
-                let start = if start == Some(true) { "<bos> " } else { "" };
-                let end = if end == Some(true) { " <eos>" } else { "" };
-                format!("{start}$A{end}")
+                let if_so = |is_so, token| {
+                    if is_so == Some(true) {
+                        vec![token]
+                    } else {
+                        Vec::new()
+                    }
+                };
+                [if_so(start, "<bos>"), if_so(end, "<eos>")]
             }
         };
-        surround(&mut inner, &ends)?;
-        Self::new(inner, Cleaning::Lower, "<pad>", side)
+        Self::new(inner, Cleaning::Lower, around, "<pad>", side)
     }
 
     /// Reads SigLIP's SentencePiece model, `spiece.model`, and the `tokenizer_config.json` beside it, if there is
@@ -171,19 +177,28 @@ impl SiglipTokenizer {
         let mut inner = guard(|| sentencepiece::read(model).map_err(Into::into))?;
         let end = AddedToken::from(sentencepiece::END, true);
         guard(|| inner.add_special_tokens([end]).map(drop))?;
-        surround(&mut inner, &format!("$A {}", sentencepiece::END))?;
-        Self::new(inner, Cleaning::Canonical, sentencepiece::END, side)
+        let around = [Vec::new(), vec![sentencepiece::END]];
+        Self::new(inner, Cleaning::Canonical, around, sentencepiece::END, side)
     }
 
     fn new(
         mut inner: tokenizers::Tokenizer,
         cleaning: Cleaning,
+        around: [Vec<&str>; 2],
         pad: &str,
         side: Side,
     ) -> Result<Self, TextError> {
-        let pad = inner
-            .token_to_id(pad)
-            .ok_or_else(|| refusal(format!("there is no `{pad}`, which texts are padded with")))?;
+        let id = |token: &str| {
+            let id = inner.token_to_id(token);
+            id.ok_or_else(|| refusal(format!("there is no `{token}`, which goes with every text")))
+        };
+        let ids = |tokens: &[&str]| {
+            tokens
+                .iter()
+                .map(|token| id(token))
+                .collect::<Result<_, _>>()
+        };
+        let (pad, around) = (id(pad)?, [ids(&around[0])?, ids(&around[1])?]);
         // Both are done here, where the context's length is known.
         inner.with_padding(None);
         guard(|| inner.with_truncation(None).map(drop))?;
@@ -192,6 +207,7 @@ impl SiglipTokenizer {
             entries: highest.map_or(0, |id| id as usize + 1),
             inner: inner.into(),
             cleaning,
+            around,
             pad,
             side,
         })
@@ -201,12 +217,6 @@ impl SiglipTokenizer {
     #[must_use]
     pub fn vocab_size(&self) -> usize {
         self.entries
-    }
-
-    /// What is done to a text first.
-    #[must_use]
-    pub fn cleaning(&self) -> Cleaning {
-        self.cleaning
     }
 
     /// Id of the padding.
@@ -226,9 +236,9 @@ impl SiglipTokenizer {
             return Err(TextError::ContextTooShort { context_length });
         }
         if context_length > MAX_CONTEXT {
-            return Err(TextError::Siglip {
-                reason: format!("context length is {context_length}, wanted at most {MAX_CONTEXT}"),
-            });
+            return Err(refusal(format!(
+                "context length is {context_length}, wanted at most {MAX_CONTEXT}"
+            )));
         }
         let canonical; // lives as long as what is read of it
         let text = match self.cleaning {
@@ -238,17 +248,14 @@ impl SiglipTokenizer {
             }
             Cleaning::Lower => text, // after its special tokens have been found
         };
-        let ids = guard(|| {
-            let mut encoding = self.inner.encode_fast(text, false)?;
-            let ends = self.inner.get_post_processor();
-            let ends = ends.map_or(0, |processor| processor.added_tokens(false));
-            if overflow == Overflow::Truncate {
-                let room = context_length.saturating_sub(ends);
-                encoding.truncate(room, 0, TruncationDirection::Right);
-            }
-            let encoding = self.inner.post_process(encoding, None, true)?;
-            Ok(encoding.get_ids().to_vec())
-        })?;
+        let encoding = guard(|| self.inner.encode_fast(text, false))?;
+        let mut ids = encoding.get_ids();
+        let [before, after] = &self.around;
+        let room = context_length.saturating_sub(before.len() + after.len());
+        if overflow == Overflow::Truncate {
+            ids = &ids[..ids.len().min(room)];
+        }
+        let ids = [before, ids, after].concat();
         let Some(missing) = context_length.checked_sub(ids.len()) else {
             return Err(TextError::TooLong {
                 tokens: ids.len(),
@@ -267,24 +274,6 @@ impl SiglipTokenizer {
         let text = guard(|| self.inner.decode(ids, true)).unwrap_or_default();
         text.trim().to_owned()
     }
-}
-
-/// Puts special tokens around every text: `template` with `$A` for it.
-fn surround(inner: &mut tokenizers::Tokenizer, template: &str) -> Result<(), TextError> {
-    let mut special = Vec::new();
-    for token in template.split(' ').filter(|token| *token != "$A") {
-        let id = inner.token_to_id(token);
-        let id =
-            id.ok_or_else(|| refusal(format!("there is no `{token}`, which goes with a text")))?;
-        special.push((token, id));
-    }
-    let ends = guard(|| {
-        let builder = &mut TemplateProcessing::builder();
-        let builder = builder.try_single(template)?.special_tokens(special);
-        Ok(builder.build()?)
-    })?;
-    inner.with_post_processor(Some(ends));
-    Ok(())
 }
 
 /// Runs what reads a stranger's file: `tokenizers` trusts that its tables fit together.

@@ -74,16 +74,12 @@ pub(super) fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (
         true => kinds.choose(rng),
         false => None,
     };
-    let name = match (kind, data.texts) {
-        (Some(kind), _) => kind,
-        (None, TextKind::Captions) => line,
-        (None, TextKind::Classes) => own.choose(rng).copied().unwrap_or(line),
-    };
-    let text = match (kind, data.texts) {
-        (None, TextKind::Captions) => line.to_owned(),
-        _ => {
+    let (name, text) = match (kind, data.texts) {
+        (None, TextKind::Captions) => (line, line.to_owned()),
+        (kind, _) => {
+            let name = kind.or_else(|| own.choose(rng)).copied().unwrap_or(line);
             let template = data.templates.choose(rng).map_or("{}", String::as_str);
-            template.replace("{}", name)
+            (name, template.replace("{}", name))
         }
     };
     let hash = |name: &&str| fnv1a(&name.to_lowercase());

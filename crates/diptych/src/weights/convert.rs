@@ -40,13 +40,13 @@ pub fn convert(
 ) -> Result<()> {
     let mut description = checkpoint.description().clone();
     let tokenizer = *writable(place, &description)?;
-    let hf_config = hf::config(&description.config, &tokenizer).map_err(|reason| Error::Config {
+    let refuse = |reason: String| Error::Config {
         origin: place.display().to_string(),
         reason,
-    });
+    };
     let hf_config = match layout {
         LayoutKind::OpenClip => None,
-        LayoutKind::Hf => Some(hf_config?),
+        LayoutKind::Hf => Some(hf::config(&description.config, &tokenizer).map_err(refuse)?),
     };
     let mut parts: HashMap<String, (String, Part, Vec<usize>)> = HashMap::new();
     for p in parameters(&description.config) {
@@ -55,10 +55,8 @@ pub fn convert(
             LayoutKind::Hf => to_hf(&p.name),
         };
         if theirs.is_empty() {
-            return Err(Error::Config {
-                origin: place.display().to_string(),
-                reason: format!("transformers' `CLIPModel` has no place for `{}`", p.name),
-            });
+            let reason = format!("transformers' `CLIPModel` has no place for `{}`", p.name);
+            return Err(refuse(reason));
         }
         let theirs = theirs.into_iter();
         parts.extend(

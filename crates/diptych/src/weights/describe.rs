@@ -44,8 +44,8 @@ pub fn architectures() -> impl Iterator<Item = &'static str> {
 /// files are downloaded. What is on the disk goes before a name.
 ///
 /// # Errors
-/// [`Error::Model`] for another name, [`Error::Hub`] for a published model that can't be had; else those of [`Description::open`] and
-/// [`ClipConfig::from_json`].
+/// [`Error::Model`] for another name, [`Error::Hub`] for a published model that can't be had; else those of
+/// [`Description::open`] and [`ClipConfig::from_json`].
 pub fn describe(model: &str) -> Result<Description> {
     let path = Path::new(model);
     if model == DEFAULT_MODEL {

@@ -2,6 +2,7 @@
 //!
 //! Sources: `_MODELS` in OpenAI's `clip/clip.py`, commit d05afc4; `pretrained.py` of open_clip 3.3.0.
 
+use super::describe::architecture;
 use super::hub;
 use crate::{Error, Result};
 
@@ -277,24 +278,16 @@ pub(super) fn published(name: &str) -> Result<Option<Published>> {
     Ok(is_repository.then(|| Published::Repository(name.into())))
 }
 
-/// The names by which weights of an architecture are published.
-pub(super) fn published_as(architecture: &str) -> Vec<String> {
-    let plain = |name: &str| {
-        name.replace(['/', '@'], "-")
-            .trim_end_matches("px")
-            .to_owned()
-    };
+/// The names by which weights of a known architecture are published.
+pub(super) fn published_as(name: &str) -> Vec<String> {
+    let is_it = |model: &&OpenAi| architecture(model.name).is_some_and(|(known, _)| known == name);
     let openai = OPENAI
         .iter()
-        .filter(|model| plain(model.name) == architecture);
-    let runs = OPEN_CLIP
-        .iter()
-        .filter(|(known, ..)| *known == architecture);
+        .filter(is_it)
+        .map(|model| model.name.to_owned());
+    let runs = OPEN_CLIP.iter().filter(|(known, ..)| *known == name);
     let runs = runs.map(|(model, run, _)| format!("{model}:{run}"));
-    openai
-        .map(|model| model.name.to_owned())
-        .chain(runs)
-        .collect()
+    openai.chain(runs).collect()
 }
 
 #[cfg(test)]

@@ -222,16 +222,16 @@ fn model_cfg(
         }
     }
     let act = |act: &Option<String>| act.clone().unwrap_or_else(|| defaults.act.into());
-    let (quick_gelu, approximate) = match [act(&text.hidden_act), act(&vision.hidden_act)] {
+    let (quick_gelu, is_tanh) = match [act(&text.hidden_act), act(&vision.hidden_act)] {
         [text, vision] if text != vision => {
             return Err(format!(
                 "`hidden_act` is {text} in one tower and {vision} in the other"
             ));
         }
         [act, _] => match act.as_str() {
-            "quick_gelu" => (true, "none"),
-            "gelu" => (false, "none"),
-            "gelu_pytorch_tanh" => (false, "tanh"),
+            "quick_gelu" => (true, false),
+            "gelu" => (false, false),
+            "gelu_pytorch_tanh" => (false, true),
             _ => {
                 return Err(format!(
                     "`hidden_act` is {act}, wanted quick_gelu, gelu or gelu_pytorch_tanh"
@@ -261,8 +261,6 @@ fn model_cfg(
             "head_width": width / heads,
             "patch_size": patch,
             "mlp_ratio": ratio(vision.intermediate_size.unwrap_or(3072), width),
-            "norm_kwargs": {"eps": vision.layer_norm_eps.unwrap_or(defaults.epsilon)},
-            "act_kwargs": {"approximate": approximate},
         },
         "text_cfg": {
             "context_length": text.max_position_embeddings.unwrap_or(defaults.context_length),
@@ -271,23 +269,19 @@ fn model_cfg(
             "heads": text.num_attention_heads.unwrap_or(defaults.text_heads),
             "layers": text.num_hidden_layers.unwrap_or(12),
             "mlp_ratio": ratio(text.intermediate_size.unwrap_or(4 * defaults.text_width), text_width),
-            "norm_kwargs": {"eps": text.layer_norm_eps.unwrap_or(defaults.epsilon)},
-            "act_kwargs": {"approximate": approximate},
         },
     });
     for (tower, epsilon) in [
         ("text_cfg", text.layer_norm_eps),
         ("vision_cfg", vision.layer_norm_eps),
     ] {
-        let tower = config[tower].as_object_mut().into_iter();
-        for fields in tower {
-            // PyTorch's default and the exact GELU go without saying.
-            if (epsilon.unwrap_or(defaults.epsilon) - 1e-5).abs() < 1e-9 {
-                fields.remove("norm_kwargs");
-            }
-            if approximate == "none" {
-                fields.remove("act_kwargs");
-            }
+        // PyTorch's default and the exact GELU go without saying.
+        let epsilon = epsilon.unwrap_or(defaults.epsilon);
+        if (epsilon - 1e-5).abs() >= 1e-9 {
+            config[tower]["norm_kwargs"] = json!({"eps": epsilon});
+        }
+        if is_tanh {
+            config[tower]["act_kwargs"] = json!({"approximate": "tanh"});
         }
     }
     if is_siglip {

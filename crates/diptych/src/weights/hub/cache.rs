@@ -33,11 +33,10 @@ impl Cache {
         }
     }
 
-    /// The snapshot that `revision` is known to be: its commit and folder.
-    pub(super) fn snapshot_of(&self, revision: &str) -> Option<(String, PathBuf)> {
-        let commit = self.reference(revision)?;
-        let folder = self.snapshot(&commit);
-        folder.is_dir().then_some((commit, folder))
+    /// The folder of the snapshot that `revision` is known to be.
+    pub(super) fn snapshot_of(&self, revision: &str) -> Option<PathBuf> {
+        let folder = self.snapshot(&self.reference(revision)?);
+        folder.is_dir().then_some(folder)
     }
 
     /// The commit that `revision` was at when it was last asked for.

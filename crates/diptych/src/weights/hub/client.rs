@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use ureq::Agent;
 use ureq::http::{Response, StatusCode, header};
+use ureq::typestate::WithoutBody;
 use ureq::{Body, RequestBuilder};
 
 use super::environment::Environment;
@@ -20,6 +21,8 @@ pub(super) struct Failure {
 }
 
 type Attempt<T> = Result<T, Failure>;
+
+type Request = RequestBuilder<WithoutBody>;
 
 /// What a repository has at a revision.
 #[derive(Debug, Deserialize)]
@@ -88,7 +91,7 @@ impl<'a> Client<'a> {
     pub(super) fn list(&self, repository: &str, revision: &str) -> Attempt<Listing> {
         let path = format!("/api/models/{repository}/revision/{revision}");
         let url = format!("{}{path}", self.environment.endpoint);
-        let response = self.follow(&url, |url| self.agent.get(url))?;
+        let response = self.redirected(&url, |url| self.agent.get(url), |_| true)?;
         let reader = response.into_body().into_reader().take(MAX_ANSWER);
         serde_json::from_reader(reader).map_err(|e| Failure {
             reason: format!("{url} answered with something else than a list of files: {e}"),
@@ -98,7 +101,7 @@ impl<'a> Client<'a> {
 
     /// Bytes of the file at `url`.
     pub(super) fn size(&self, url: &str) -> Attempt<u64> {
-        let response = self.follow(url, |url| self.agent.head(url))?;
+        let response = self.redirected(url, |url| self.agent.head(url), |_| true)?;
         let size = response.headers().get(header::CONTENT_LENGTH);
         let size = size.and_then(|size| size.to_str().ok()?.parse().ok());
         size.ok_or_else(|| Failure {
@@ -110,7 +113,7 @@ impl<'a> Client<'a> {
     /// What the file at `url` is.
     pub(super) fn remote(&self, url: &str) -> Attempt<Remote> {
         // The answer is the hub's own, or points to where large files lie: both say what it is.
-        let response = self.follow_within(url, |url| self.agent.head(url))?;
+        let response = self.redirected(url, |url| self.agent.head(url), |to| self.is_hub(to))?;
         let text = |name: &str| {
             let value = response.headers().get(name)?;
             value.to_str().ok().map(str::to_owned)
@@ -144,13 +147,14 @@ impl<'a> Client<'a> {
         out: &mut dyn FnMut(u64) -> std::io::Result<Box<dyn Write>>,
         tell: &mut dyn FnMut(u64) -> Result<(), String>,
     ) -> Attempt<()> {
-        let response = self.follow(url, |url| {
-            let request = self.agent.get(url);
-            match from {
-                0 => request,
-                from => request.header(header::RANGE, format!("bytes={from}-")),
-            }
-        })?;
+        let request = |url: &str| match from {
+            0 => self.agent.get(url),
+            from => self
+                .agent
+                .get(url)
+                .header(header::RANGE, format!("bytes={from}-")),
+        };
+        let response = self.redirected(url, request, |_| true)?;
         // A server that does not know ranges sends all of it.
         let mut done = match response.status() {
             StatusCode::PARTIAL_CONTENT => from,
@@ -188,46 +192,20 @@ impl<'a> Client<'a> {
         )
     }
 
-    /// The answer at the end of all redirections.
-    fn follow<B>(
+    /// The answer at the end of the redirections that `goes_on` follows.
+    fn redirected(
         &self,
         url: &str,
-        request: impl Fn(&str) -> RequestBuilder<B>,
-    ) -> Attempt<Response<Body>>
-    where
-        RequestBuilder<B>: Call,
-    {
-        self.redirected(url, request, |_| true)
-    }
-
-    /// The answer at the end of those within the hub.
-    fn follow_within<B>(
-        &self,
-        url: &str,
-        request: impl Fn(&str) -> RequestBuilder<B>,
-    ) -> Attempt<Response<Body>>
-    where
-        RequestBuilder<B>: Call,
-    {
-        self.redirected(url, request, |to| self.is_hub(to))
-    }
-
-    fn redirected<B>(
-        &self,
-        url: &str,
-        request: impl Fn(&str) -> RequestBuilder<B>,
+        request: impl Fn(&str) -> Request,
         goes_on: impl Fn(&str) -> bool,
-    ) -> Attempt<Response<Body>>
-    where
-        RequestBuilder<B>: Call,
-    {
+    ) -> Attempt<Response<Body>> {
         let mut at = url.to_owned();
         for _ in 0..=MAX_REDIRECTS {
             let mut request = request(&at);
             if let Some(token) = self.environment.token.as_ref().filter(|_| self.is_hub(&at)) {
                 request = request.header(header::AUTHORIZATION, token.bearer());
             }
-            let response = request.call_it().map_err(|e| Failure {
+            let response = request.call().map_err(|e| Failure {
                 reason: format!("{at} can't be reached: {e}"),
                 passing: true,
             })?;
@@ -288,17 +266,6 @@ fn refusal(url: &str, status: StatusCode) -> Failure {
     Failure {
         reason: format!("{url} answered {status}: {meaning}"),
         passing: status.as_u16() == 429 || status.is_server_error(),
-    }
-}
-
-/// A request without a body.
-pub(super) trait Call {
-    fn call_it(self) -> Result<Response<Body>, ureq::Error>;
-}
-
-impl Call for RequestBuilder<ureq::typestate::WithoutBody> {
-    fn call_it(self) -> Result<Response<Body>, ureq::Error> {
-        self.call()
     }
 }
 

@@ -111,8 +111,11 @@ struct Hub<'a> {
     pause: Duration,
 }
 
-/// Tries in a row without a byte more.
+/// Tries to download, in a row without a byte more.
 const TRIES: u32 = 5;
+
+/// Tries to be told something.
+const TRIES_TO_ASK: u32 = 3;
 
 impl Hub<'_> {
     fn fetch(
@@ -127,16 +130,34 @@ impl Hub<'_> {
             name: repository.into(),
             reason,
         };
-        let cached = cache.snapshot_of(revision).map(|(_, folder)| folder);
+        let cached = cache.snapshot_of(revision);
+        let has = |parts| {
+            cached
+                .as_deref()
+                .is_some_and(|here| complete(here, parts).is_ok())
+        };
+        // What is cached will do, where the hub can't be asked for this reason.
         let here = |reason: String| {
-            whole(cached.as_deref(), parts, &self.environment.cache, reason).map_err(refuse)
+            let Some(snapshot) = &cached else {
+                let cache = self.environment.cache.display();
+                return Err(refuse(format!(
+                    "{reason}, and there is nothing of it in {cache}"
+                )));
+            };
+            match complete(snapshot, parts) {
+                Ok(()) => Ok(snapshot.clone()),
+                Err(lack) => Err(refuse(format!(
+                    "{reason}, and of what is in {}: {lack}",
+                    snapshot.display()
+                ))),
+            }
         };
         if self.environment.offline {
             return here("HF_HUB_OFFLINE is set".to_owned());
         }
         let client = Client::new(self.environment);
         // What is here whole is not waited for.
-        let tries = if here(String::new()).is_ok() { 1 } else { 3 };
+        let tries = if has(parts) { 1 } else { TRIES_TO_ASK };
         let listing = match self.patiently(tries, || client.list(repository, revision)) {
             Ok(listing) => listing,
             // Without a network, what is here is as good as it was.
@@ -161,7 +182,7 @@ impl Hub<'_> {
             if !snapshot.join(&file).exists() {
                 let refuse = |reason: String| refuse(format!("`{file}`: {reason}"));
                 let url = client.url(repository, &listing.sha, &file);
-                let remote = self.patiently(3, || client.remote(&url));
+                let remote = self.patiently(TRIES_TO_ASK, || client.remote(&url));
                 let remote = remote.map_err(|failure| refuse(failure.reason))?;
                 if remote.size > MAX_SMALL_BYTES && !is_large(&file) {
                     return Err(refuse(format!(
@@ -180,8 +201,7 @@ impl Hub<'_> {
             }
         }
         // A snapshot of small files alone does not take a whole one's place.
-        let is_whole = whole(cached.as_deref(), Parts::All, Path::new(""), String::new()).is_ok();
-        if parts == Parts::All || !is_whole {
+        if parts == Parts::All || !has(Parts::All) {
             cache.refer(revision, &listing.sha).map_err(Error::Io)?;
         }
         Ok(snapshot)
@@ -240,7 +260,7 @@ impl Hub<'_> {
             fs_err::remove_file(&blob.place).map_err(Error::Io)?;
         }
         let client = Client::new(self.environment);
-        let size = self.patiently(3, || client.size(&url));
+        let size = self.patiently(TRIES_TO_ASK, || client.size(&url));
         let remote = Remote {
             etag: model.sha256.into(),
             size: size.map_err(|failure| refuse(failure.reason))?,
@@ -415,34 +435,15 @@ fn shards(index: &Path, files: &BTreeSet<&str>) -> Result<Vec<String>, String> {
     }
 }
 
-/// The cached snapshot, if it has all that is needed.
-fn whole(
-    snapshot: Option<&Path>,
-    parts: Parts,
-    cache: &Path,
-    reason: String,
-) -> Result<PathBuf, String> {
-    let Some(snapshot) = snapshot else {
-        return Err(format!(
-            "{reason}, and there is nothing of it in {}",
-            cache.display()
-        ));
-    };
+/// Whether a snapshot has all that is needed; in words, what it lacks.
+fn complete(snapshot: &Path, parts: Parts) -> Result<(), String> {
     let entries = fs_err::read_dir(snapshot).map_err(|e| e.to_string())?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let names: BTreeSet<String> = names.filter(|name| snapshot.join(name).exists()).collect();
     let files: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-    let lacks = needed(&files, parts).and_then(|wanted| {
-        let index = wanted.iter().find(|name| name.ends_with(INDEX));
-        index.map_or(Ok(Vec::new()), |index| {
-            shards(&snapshot.join(index), &files)
-        })
-    });
-    match lacks {
-        Ok(_) => Ok(snapshot.to_owned()),
-        Err(lack) => Err(format!(
-            "{reason}, and of what is in {}: {lack}",
-            snapshot.display()
-        )),
+    let wanted = needed(&files, parts)?;
+    match wanted.iter().find(|name| name.ends_with(INDEX)) {
+        Some(index) => shards(&snapshot.join(index), &files).map(drop),
+        None => Ok(()),
     }
 }
