@@ -59,12 +59,35 @@ struct ConfigFile {
     add_eos_token: Option<bool>,
 }
 
-/// What `tokenizer.json` says of the steps after its model; the decoder to see that it is JSON.
+/// What `tokenizer.json` says of its model's affixes and of the steps after it; the decoder to see that it is JSON.
 #[derive(Deserialize)]
 struct Steps {
+    #[serde(default)]
+    model: Affixes,
     #[serde(rename = "decoder")]
     _decoder: Option<Value>,
     post_processor: Option<Value>,
+}
+
+/// Marks of a word's inside and of its end, which SigLIP 2 has not; `tokenizers` panics at merges that lack them.
+#[derive(Default, Deserialize)]
+struct Affixes {
+    continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
+}
+
+impl Affixes {
+    fn check(&self) -> Result<(), TextError> {
+        for (name, affix) in [
+            ("continuing_subword_prefix", &self.continuing_subword_prefix),
+            ("end_of_word_suffix", &self.end_of_word_suffix),
+        ] {
+            if let Some(affix) = affix.as_deref().filter(|affix| !affix.is_empty()) {
+                return Err(refusal(format!("its `{name}` is {affix:?}, wanted none")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The special tokens that a post-processor puts before a text and after it. Its own table of them is not needed.
@@ -129,6 +152,7 @@ impl SiglipTokenizer {
         let config = ConfigFile::parse(config)?;
         // `tokenizers` panics at JSON that is damaged within its decoder.
         let steps: Steps = serde_json::from_slice(tokenizer)?;
+        steps.model.check()?;
         let mut inner = guard(|| tokenizers::Tokenizer::from_bytes(tokenizer))?;
         if !matches!(inner.get_model(), ModelWrapper::BPE(_)) {
             return Err(refusal(

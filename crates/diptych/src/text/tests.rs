@@ -366,6 +366,13 @@ fn siglip_2_is_lowered_after_its_special_tokens_and_ended_as_its_files_say() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("of one text"), "{message}");
+    for affix in ["continuing_subword_prefix", "end_of_word_suffix"] {
+        let mut file: Value = serde_json::from_str(&text).unwrap();
+        file["model"][affix] = json!("##");
+        let marked = serde_json::to_vec(&file).unwrap();
+        let error = SiglipTokenizer::from_json(&marked, None).unwrap_err();
+        assert!(error.to_string().contains(affix), "{error}");
+    }
     let refused = SiglipTokenizer::from_json(&json, Some(br#"{"padding_side": "up"}"#));
     assert!(refused.unwrap_err().to_string().contains("`up`"));
 }
