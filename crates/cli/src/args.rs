@@ -38,6 +38,7 @@ pub(crate) enum Command {
     Models(ModelsArgs),
     Convert(ConvertArgs),
     Demo(DemoArgs),
+    Bench(BenchArgs),
     Completions(CompletionsArgs),
 }
 
@@ -342,6 +343,32 @@ pub(crate) struct DemoArgs {
     pub(crate) out: PathBuf,
 
     /// Print one JSON object: accuracy, pictures (path, label, rank, predictions), searches, page
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+/// Measure how fast this machine encodes with a model
+///
+/// Pictures and texts of random values, one and 32 at a time; texts fill the model's context. Each number is the median of
+/// calls after the first.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Time these pixels instead: f32 `[N, 3, S, S]`, encoded together
+    #[arg(long, value_name = "X.npy", value_hint = ValueHint::FilePath)]
+    pub(crate) input: Option<PathBuf>,
+
+    /// File for the embeddings that were timed: f32 `[N, D]`, unit-norm rows
+    #[arg(long, value_name = "Y.npy", value_hint = ValueHint::FilePath, requires = "input")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Seconds to measure each number for
+    #[arg(long, value_name = "S", value_parser = count(1, 3600), default_value = "3")]
+    pub(crate) seconds: usize,
+
+    /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 

@@ -81,6 +81,7 @@ fn run(cli: Cli) -> Result<Status> {
         Command::Convert(args) => commands::convert::run(&args),
         Command::Models(args) => commands::models::run(&args),
         Command::Demo(args) => commands::demo::run(&args),
+        Command::Bench(args) => commands::bench::run(&args),
         Command::Pack(args) => commands::pack::run(args),
         Command::Completions(args) => commands::completions::run(&args),
     }

@@ -1,4 +1,6 @@
 //! The door: one model's tokenizer, preprocessing and towers, which can't be mismatched.
+//!
+//! On the CPU the towers are [`Engine`]'s; on other devices, and where they are trained, they are [`ClipModel`]'s.
 
 use std::ops::Range;
 use std::path::Path;
@@ -7,13 +9,14 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::embedding::Embeddings;
+use crate::engine::Engine;
 use crate::image::{Pixels, Preprocess};
-use crate::model::{ClipConfig, ClipModel, Mode, TextPool, plain_values};
+use crate::model::{ClipConfig, ClipModel, Mode, Reading, Source, plain_values};
 use crate::text::{Overflow, Tokenizer, Tokens};
 use crate::weights::{Checkpoint, Description};
-use crate::{Error, Result};
+use crate::{DeviceKind, Error, Result};
 
-/// Inputs that go through a tower at once: large enough for the matrix products, small enough for
+/// Inputs that go through a differentiable tower at once: large enough for the matrix products, small enough for
 /// memory.
 const CHUNK: usize = 32;
 
@@ -22,24 +25,58 @@ pub struct Clip {
     config: ClipConfig,
     preprocess: Preprocess,
     tokenizer: Tokenizer,
-    model: ClipModel,
+    towers: Towers,
+    logit_scale: f32,
+    logit_bias: Option<f32>,
+}
+
+#[allow(clippy::large_enum_variant, reason = "there is one in a model")]
+enum Towers {
+    Engine(Engine),
+    Differentiable(ClipModel),
 }
 
 impl Clip {
     /// Opens a model on the CPU: `default`, a checkpoint's directory or file, or the name of a published one, as
-    /// [`Checkpoint::named`] does.
+    /// [`Checkpoint::named`] does. Each tower is built when it is first used.
     ///
     /// # Errors
     /// Those of [`Checkpoint::named`].
     pub fn open(model: impl AsRef<Path>) -> Result<Self> {
-        Self::open_on(model, &Device::flex())
+        let mut checkpoint = Checkpoint::named(model)?;
+        let description = checkpoint.description().clone();
+        let mut scalar = |name: &str| -> Result<f32> {
+            let value = checkpoint.read(name)?;
+            Ok(value.iter::<f32>().next().unwrap_or_default())
+        };
+        let logits = (
+            scalar("logit_scale")?.exp(),
+            match description.config.init_logit_bias {
+                Some(_) => Some(scalar("logit_bias")?),
+                None => None,
+            },
+        );
+        let engine = Engine::new(description.config.clone(), checkpoint);
+        Ok(Self::new(description, Towers::Engine(engine), logits))
     }
 
-    /// [`Clip::open`] on another device.
+    /// [`Clip::open`] on a device of another kind.
+    ///
+    /// # Errors
+    /// As [`Clip::open`]; [`Error::Device`] if this build has no such kind.
+    pub fn open_on(model: impl AsRef<Path>, kind: DeviceKind) -> Result<Self> {
+        match kind {
+            DeviceKind::Cpu => Self::open(model),
+            kind => Self::open_differentiable(model, &kind.open()?),
+        }
+    }
+
+    /// [`Clip::open`] with the towers that training uses, on any device: slower on the CPU, and what the others are
+    /// tested against.
     ///
     /// # Errors
     /// As [`Clip::open`].
-    pub fn open_on(model: impl AsRef<Path>, device: &Device) -> Result<Self> {
+    pub fn open_differentiable(model: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let mut checkpoint = Checkpoint::named(model)?;
         let description = checkpoint.description().clone();
         let model = ClipModel::build(&description.config, &mut checkpoint, device)?;
@@ -48,6 +85,16 @@ impl Clip {
 
     /// Puts towers together with what belongs to them.
     pub(crate) fn assemble(description: Description, model: ClipModel) -> Self {
+        let bias = model.logit_bias().map(Tensor::into_scalar);
+        let logits = (model.logit_scale().into_scalar(), bias);
+        Self::new(description, Towers::Differentiable(model), logits)
+    }
+
+    fn new(
+        description: Description,
+        towers: Towers,
+        (logit_scale, logit_bias): (f32, Option<f32>),
+    ) -> Self {
         let Description {
             config,
             preprocess,
@@ -58,7 +105,9 @@ impl Clip {
             config,
             preprocess,
             tokenizer,
-            model,
+            towers,
+            logit_scale,
+            logit_bias,
         }
     }
 
@@ -79,12 +128,12 @@ impl Clip {
 
     /// The factor `exp(t)` from cosines to logits.
     pub fn logit_scale(&self) -> f32 {
-        self.model.logit_scale().into_scalar()
+        self.logit_scale
     }
 
     /// What is added to logits, by a model that was trained with the sigmoid loss.
     pub fn logit_bias(&self) -> Option<f32> {
-        self.model.logit_bias().map(Tensor::into_scalar)
+        self.logit_bias
     }
 
     /// Encodes pixels `[N, 3, S, S]` into embeddings `[N, D]`.
@@ -120,15 +169,16 @@ impl Clip {
     /// Image features `[N, D]`, row by row, not normalised.
     ///
     /// # Errors
-    /// [`Error::Side`] if the pixels have another side than the image tower takes.
+    /// [`Error::Side`] if the pixels have another side than the image tower takes; what keeps the tower's tensors
+    /// from being read, if it is used for the first time.
     pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
-        let want = self.config.vision_cfg.image_size;
-        match pixels.side() == want {
-            true => Ok(self.image_chunks(pixels)),
-            false => Err(Error::Side {
-                got: pixels.side(),
-                want,
-            }),
+        let (got, want) = (pixels.side(), self.config.vision_cfg.image_size);
+        if got != want {
+            return Err(Error::Side { got, want });
+        }
+        match &self.towers {
+            Towers::Engine(engine) => engine.image_features(pixels),
+            Towers::Differentiable(model) => Ok(image_chunks(model, pixels)),
         }
     }
 
@@ -136,7 +186,8 @@ impl Clip {
     ///
     /// # Errors
     /// [`Error::Tokens`] if the tokens are another tokenizer's: longer than the context, empty, or
-    /// with ids that the vocabulary doesn't have.
+    /// with ids that the vocabulary doesn't have; what keeps the tower's tensors from being read, if it is used for the
+    /// first time.
     pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
         let text = &self.config.text_cfg;
         let refuse = |reason: String| Err(Error::Tokens { reason });
@@ -151,7 +202,7 @@ impl Clip {
             ));
         }
         let is_whole = tokens.context_length() == text.context_length;
-        if self.model.reads_padding() && !is_whole {
+        if self.config.reading().reads_padding() && !is_whole {
             return refuse(format!(
                 "rows are padded to {}, wanted {}",
                 tokens.context_length(),
@@ -168,59 +219,59 @@ impl Clip {
                 text.vocab_size
             ));
         }
-        Ok(self.text_chunks(tokens))
-    }
-
-    /// Image features of any number of pictures, a chunk at a time.
-    fn image_chunks(&self, pixels: &Pixels) -> Vec<f32> {
-        let side = pixels.side();
-        let device = self.device();
-        let features = |chunk: &[f32]| {
-            let n = chunk.len() / (3 * side * side);
-            let data = TensorData::new(chunk.to_vec(), [n, 3, side, side]);
-            let pixels = Tensor::from_data(data, &device);
-            plain_values(self.model.image_features(pixels, Mode::Infer))
-        };
-        pixels
-            .as_slice()
-            .chunks((CHUNK * 3 * side * side).max(1))
-            .flat_map(features)
-            .collect()
-    }
-
-    /// Text features of any number of texts, a chunk at a time.
-    fn text_chunks(&self, tokens: &Tokens) -> Vec<f32> {
-        let device = self.device();
-        let features = |first: usize| {
-            let rows = first..tokens.len().min(first + CHUNK);
-            let (ids, ends) = token_tensors(tokens, rows, &self.model, &device);
-            plain_values(self.model.text_features(ids, ends))
-        };
-        (0..tokens.len())
-            .step_by(CHUNK)
-            .flat_map(features)
-            .collect()
-    }
-
-    fn device(&self) -> Device {
-        self.model.devices().into_iter().next().unwrap_or_default()
+        match &self.towers {
+            Towers::Engine(engine) => engine.text_features(tokens),
+            Towers::Differentiable(model) => Ok(text_chunks(model, tokens)),
+        }
     }
 }
 
-/// Some rows of tokens `[N, L]`, cut to their longest text if `model` does not read beyond it, and the positions `[N]` where their features
-/// are read.
-///
-/// That is the first place of a row's highest id, as in OpenAI's `encode_text`: a text that
-/// spells the end token out ends there; or for SigLIP the last of the context, which padding fills.
+/// Image features of any number of pictures, a chunk at a time.
+fn image_chunks(model: &ClipModel, pixels: &Pixels) -> Vec<f32> {
+    let side = pixels.side();
+    let device = device(model);
+    let features = |chunk: &[f32]| {
+        let n = chunk.len() / (3 * side * side);
+        let data = TensorData::new(chunk.to_vec(), [n, 3, side, side]);
+        let pixels = Tensor::from_data(data, &device);
+        plain_values(model.image_features(pixels, Mode::Infer))
+    };
+    pixels
+        .as_slice()
+        .chunks((CHUNK * 3 * side * side).max(1))
+        .flat_map(features)
+        .collect()
+}
+
+/// Text features of any number of texts, a chunk at a time.
+fn text_chunks(model: &ClipModel, tokens: &Tokens) -> Vec<f32> {
+    let device = device(model);
+    let features = |first: usize| {
+        let rows = first..tokens.len().min(first + CHUNK);
+        let (ids, ends) = token_tensors(tokens, rows, model.reading(), &device);
+        plain_values(model.text_features(ids, ends))
+    };
+    (0..tokens.len())
+        .step_by(CHUNK)
+        .flat_map(features)
+        .collect()
+}
+
+fn device(model: &ClipModel) -> Device {
+    model.devices().into_iter().next().unwrap_or_default()
+}
+
+/// Some rows of tokens `[N, L]`, cut to their longest text if nothing is read beyond it, and the positions `[N]` where
+/// their features are read.
 pub(crate) fn token_tensors(
     tokens: &Tokens,
     rows: Range<usize>,
-    model: &ClipModel,
+    reading: Reading,
     device: &Device,
 ) -> (Tensor<2, Int>, Tensor<1, Int>) {
     let n = rows.len();
     let lengths = tokens.lengths()[rows.clone()].iter().copied();
-    let longest = match model.reads_padding() {
+    let longest = match reading.reads_padding() {
         false => lengths.max().unwrap_or(1),
         true => tokens.context_length(),
     };
@@ -229,14 +280,7 @@ pub(crate) fn token_tensors(
         .flat_map(|row| &row[..longest])
         .map(|&id| id as i32)
         .collect();
-    let end = |row: &[u32]| match model.text_pool() {
-        TextPool::Argmax => {
-            let highest = row.iter().max();
-            row.iter().position(|id| Some(id) == highest).unwrap_or(0) as i32
-        }
-        TextPool::Last => row.len() as i32 - 1,
-    };
-    let ends: Vec<i32> = rows().map(end).collect();
+    let ends: Vec<i32> = rows().map(|row| reading.end(row) as i32).collect();
     (
         Tensor::from_data(TensorData::new(ids, [n, longest]), device),
         Tensor::from_data(TensorData::new(ends, [n]), device),

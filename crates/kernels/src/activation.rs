@@ -5,7 +5,7 @@ use crate::isa::Isa;
 use crate::math::{erf, exp};
 use crate::vectorised::vectorised;
 
-/// An activation of a Transformer's MLP.
+/// An activation: of a Transformer's MLP, or ReLU, a ResNet's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// `x · Φ(x)`, by the error function.
@@ -14,6 +14,8 @@ pub enum Activation {
     QuickGelu,
     /// `x · sigmoid(√(8/π) (x + 0.044715 x³))`, which is GELU by the hyperbolic tangent.
     GeluTanh,
+    /// `max(x, 0)`; NaN stays.
+    Relu,
 }
 
 /// Values that one task takes.
@@ -35,12 +37,8 @@ impl Activation {
 
     pub(crate) fn forward_with(self, isa: Isa, x: &[f32]) -> Vec<f32> {
         fill(x.len(), TASK, |first, out| {
-            let x = &x[first..first + out.len()];
-            match self {
-                Self::Gelu => gelu(isa, x, out),
-                Self::QuickGelu => quick_gelu(isa, x, out),
-                Self::GeluTanh => gelu_tanh(isa, x, out),
-            }
+            out.copy_from_slice(&x[first..first + out.len()]);
+            activate_part(isa, self, out);
         })
     }
 
@@ -52,6 +50,7 @@ impl Activation {
                 Self::Gelu => gelu_backward(isa, x, grad, out),
                 Self::QuickGelu => quick_gelu_backward(isa, x, grad, out),
                 Self::GeluTanh => gelu_tanh_backward(isa, x, grad, out),
+                Self::Relu => relu_backward_part(isa, x, grad, out),
             }
         })
     }
@@ -87,11 +86,28 @@ fn phi(x: f32) -> f32 {
     0.5 + 0.5 * erf(x * std::f32::consts::FRAC_1_SQRT_2)
 }
 
+/// Applies an activation to every value, within a loop that is compiled for each instruction set.
+#[inline(always)]
+pub(crate) fn activate(activation: Activation, values: &mut [f32]) {
+    match activation {
+        Activation::Gelu => values.iter_mut().for_each(|x| *x *= phi(*x)),
+        Activation::QuickGelu => values.iter_mut().for_each(|x| *x /= 1.0 + exp(-1.702 * *x)),
+        Activation::GeluTanh => values
+            .iter_mut()
+            .for_each(|x| *x /= 1.0 + exp(-SLOPE * (*x + CUBIC * *x * *x * *x))),
+        Activation::Relu => values.iter_mut().for_each(|x| *x = relu(*x)),
+    }
+}
+
+/// `max(x, 0)`; NaN passes.
+#[inline(always)]
+fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
 vectorised! {
-    fn gelu(x: &[f32], out: &mut [f32]) {
-        for (out, &x) in out.iter_mut().zip(x) {
-            *out = x * phi(x);
-        }
+    fn activate_part(activation: Activation, values: &mut [f32]) {
+        activate(activation, values);
     }
 }
 
@@ -100,14 +116,6 @@ vectorised! {
         const DENSITY: f32 = 0.398_942_3; // 1 / √(2π)
         for (out, (&x, &g)) in out.iter_mut().zip(x.iter().zip(grad)) {
             *out = g * (phi(x) + x * DENSITY * exp(-0.5 * x * x));
-        }
-    }
-}
-
-vectorised! {
-    fn quick_gelu(x: &[f32], out: &mut [f32]) {
-        for (out, &x) in out.iter_mut().zip(x) {
-            *out = x / (1.0 + exp(-1.702 * x));
         }
     }
 }
@@ -126,14 +134,6 @@ const SLOPE: f32 = 1.595_769_2;
 const CUBIC: f32 = 0.044_715;
 
 vectorised! {
-    fn gelu_tanh(x: &[f32], out: &mut [f32]) {
-        for (out, &x) in out.iter_mut().zip(x) {
-            *out = x / (1.0 + exp(-SLOPE * (x + CUBIC * x * x * x)));
-        }
-    }
-}
-
-vectorised! {
     fn gelu_tanh_backward(x: &[f32], grad: &[f32], out: &mut [f32]) {
         for (out, (&x, &g)) in out.iter_mut().zip(x.iter().zip(grad)) {
             let s = 1.0 / (1.0 + exp(-SLOPE * (x + CUBIC * x * x * x)));
@@ -146,8 +146,7 @@ vectorised! {
 vectorised! {
     fn add_relu_part(x: &[f32], y: &[f32], out: &mut [f32]) {
         for (out, (&x, &y)) in out.iter_mut().zip(x.iter().zip(y)) {
-            let sum = x + y;
-            *out = if sum < 0.0 { 0.0 } else { sum }; // NaN passes
+            *out = relu(x + y);
         }
     }
 }

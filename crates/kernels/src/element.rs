@@ -6,7 +6,7 @@
 use half::bf16;
 
 use crate::isa::Isa;
-use crate::tile::Tile;
+use crate::tile::{Sums, Tile};
 
 /// What the factors of a product are rounded to; sums are f32 in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub(crate) trait Element: Copy + Default + Send + Sync + 'static {
     fn interleave(isa: Isa, rows: [&[f32]; 2], out: &mut [Self]);
 
     /// Computes a tile.
-    fn tile(isa: Isa, tile: &Tile<Self>, out: &mut [f32]);
+    fn tile(isa: Isa, tile: &Tile<Self>, out: &mut Sums);
 }
 
 impl Element for f32 {
@@ -54,7 +54,7 @@ impl Element for f32 {
         out.copy_from_slice(row);
     }
 
-    fn tile(isa: Isa, tile: &Tile<Self>, out: &mut [f32]) {
+    fn tile(isa: Isa, tile: &Tile<Self>, out: &mut Sums) {
         crate::tile::f32(isa, tile, out);
     }
 }
@@ -70,7 +70,7 @@ impl Element for bf16 {
         crate::tile::interleave(isa, rows, out);
     }
 
-    fn tile(isa: Isa, tile: &Tile<Self>, out: &mut [f32]) {
+    fn tile(isa: Isa, tile: &Tile<Self>, out: &mut Sums) {
         crate::tile::bf16(isa, tile, out);
     }
 }

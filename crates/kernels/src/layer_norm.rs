@@ -5,6 +5,8 @@
 //!
 //! `R` rows, `W` width.
 
+use rayon::prelude::*;
+
 use crate::buffer::{fill, fill_and};
 use crate::isa::Isa;
 use crate::vectorised::vectorised;
@@ -12,12 +14,34 @@ use crate::vectorised::vectorised;
 /// Rows that one task takes.
 const ROWS: usize = 128;
 
+/// Rows that one task takes where there may be few.
+const ROWS_INTO: usize = 16;
+
 /// Normalises every row of `x` `[R, W]`, then scales and shifts it.
 ///
 /// # Panics
 /// If `x` is not whole rows of `weight`'s length, or `bias` has another.
 pub fn layer_norm(epsilon: f32, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
     layer_norm_with(Isa::current(), epsilon, x, [weight, bias])
+}
+
+/// [`layer_norm`] into the caller's memory.
+///
+/// # Panics
+/// If the lengths do not fit each other.
+pub fn layer_norm_into(epsilon: f32, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
+    let w = weight.len();
+    assert!(
+        w > 0 && x.len().is_multiple_of(w) && bias.len() == w && out.len() == x.len(),
+        "lengths"
+    );
+    let isa = Isa::current();
+    let rows = ROWS_INTO * w;
+    x.par_chunks(rows)
+        .zip(out.par_chunks_mut(rows))
+        .for_each(|(x, out)| {
+            forward(isa, epsilon, x, weight, bias, out);
+        });
 }
 
 /// The gradients of `x`, `weight` and `bias`, given that of the output.

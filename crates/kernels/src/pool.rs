@@ -2,6 +2,8 @@
 //!
 //! `N` pictures, `H` × `W` positions, `C` channels, `S` side of the squares that are averaged.
 
+use rayon::prelude::*;
+
 use crate::buffer::fill;
 use crate::isa::Isa;
 use crate::vectorised::vectorised;
@@ -32,6 +34,26 @@ impl AveragePool {
             let x = &x[first / pooled * picture..][..picture];
             average(Isa::current(), *self, x, out);
         })
+    }
+
+    /// [`AveragePool::forward`] into the caller's memory.
+    ///
+    /// # Panics
+    /// If `x` is not whole pictures, `out` has another length, or the squares do not fill them.
+    pub fn forward_into(&self, x: &[f32], out: &mut [f32]) {
+        let picture = self.picture_len();
+        let pooled = picture / (self.side * self.side);
+        assert!(
+            x.len().is_multiple_of(picture) && out.len() == x.len() / picture * pooled,
+            "lengths"
+        );
+        let pictures = x
+            .par_chunks_exact(picture)
+            .zip(out.par_chunks_exact_mut(pooled));
+        pictures.for_each(|(x, out)| {
+            out.fill(0.0);
+            average(Isa::current(), *self, x, out);
+        });
     }
 
     /// The gradient of `x`, given that of the output.

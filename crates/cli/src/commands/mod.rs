@@ -1,5 +1,6 @@
 //! The commands, a file each: options from what was typed, then the work.
 
+pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod completions;
 pub(crate) mod convert;
@@ -26,7 +27,7 @@ use crate::progress::Downloads;
 /// Opens a model on the device asked for.
 fn open(args: &ModelArgs) -> Result<Clip> {
     let model = local(&args.model, Parts::All)?;
-    Ok(Clip::open_on(model, &args.device.open()?)?)
+    Ok(Clip::open_on(model, args.device)?)
 }
 
 /// What `name` is called on this machine: a published model is downloaded first, if it is not here.

@@ -6,8 +6,8 @@
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor};
 
-use super::block::{LayerNorm, Linear, Mask, Transformer, TransformerShape};
-use super::config::{ClipConfig, Layers, TextPool};
+use super::block::{LayerNorm, Linear, Transformer, TransformerShape};
+use super::config::{ClipConfig, Layers, Reading};
 use super::parameters::{BuildOptions, Builder, Source};
 use super::resnet::ModifiedResNet;
 use super::vit::Vit;
@@ -25,9 +25,7 @@ pub struct ClipModel {
     pub(super) ln_final: LayerNorm,
     pub(super) text_projection: Projection,
     #[module(skip)]
-    pub(super) mask: Mask,
-    #[module(skip)]
-    pool: TextPool,
+    reading: Reading,
     logit_scale: Param<Tensor<1>>,
     logit_bias: Option<Param<Tensor<1>>>,
 }
@@ -120,11 +118,7 @@ impl ClipModel {
                 true => Projection::Linear(Linear::build(b, "text_projection")?),
                 false => Projection::Matrix(b.param("text_projection")?),
             },
-            mask: match text.no_causal_mask {
-                true => Mask::None,
-                false => Mask::Causal,
-            },
-            pool: text.pool_type,
+            reading: config.reading(),
             logit_scale: b.param("logit_scale")?,
             logit_bias: match config.init_logit_bias {
                 Some(_) => Some(b.param("logit_bias")?),
@@ -141,14 +135,9 @@ impl ClipModel {
         }
     }
 
-    /// Whether what follows a text's end bears on its features.
-    pub(crate) fn reads_padding(&self) -> bool {
-        self.mask == Mask::None || self.pool == TextPool::Last
-    }
-
-    /// Where a text's features are read.
-    pub(crate) fn text_pool(&self) -> TextPool {
-        self.pool
+    /// How the text tower reads its tokens.
+    pub(crate) fn reading(&self) -> Reading {
+        self.reading
     }
 
     /// The factor `exp(t)` that turns cosines into logits, as a tensor `[1]`.

@@ -88,6 +88,34 @@ pub enum TextPool {
     Last,
 }
 
+/// Which of a row of ids bear on its features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) is_causal: bool,
+    pub(crate) pool: TextPool,
+}
+
+impl Reading {
+    /// Whether what follows a text's end does.
+    pub(crate) fn reads_padding(self) -> bool {
+        !self.is_causal || self.pool == TextPool::Last
+    }
+
+    /// The place in a row where its features are read.
+    ///
+    /// For CLIP that is the first place of the highest id, as in OpenAI's `encode_text`: a text that spells the end token
+    /// out ends there. For SigLIP it is the last of the context, which padding fills.
+    pub(crate) fn end(self, row: &[u32]) -> usize {
+        match self.pool {
+            TextPool::Argmax => {
+                let highest = row.iter().max();
+                row.iter().position(|id| Some(id) == highest).unwrap_or(0)
+            }
+            TextPool::Last => row.len().saturating_sub(1),
+        }
+    }
+}
+
 /// open_clip's `norm_kwargs`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,9 +147,9 @@ const LAYER_NORM_EPSILON: f64 = 1e-5;
 
 /// What the blocks of one tower are made with.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct BlockOptions {
-    pub(super) activation: Activation,
-    pub(super) epsilon: f64,
+pub(crate) struct BlockOptions {
+    pub(crate) activation: Activation,
+    pub(crate) epsilon: f64,
 }
 
 /// Depth of an image tower.
@@ -209,14 +237,22 @@ impl ClipConfig {
         Ok(config)
     }
 
+    /// How the text tower reads its tokens.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading {
+            is_causal: !self.text_cfg.no_causal_mask,
+            pool: self.text_cfg.pool_type,
+        }
+    }
+
     /// What the image tower's blocks are made with (ViT).
-    pub(super) fn vision_blocks(&self) -> BlockOptions {
+    pub(crate) fn vision_blocks(&self) -> BlockOptions {
         let vision = &self.vision_cfg;
         self.blocks(vision.act_kwargs, vision.norm_kwargs)
     }
 
     /// What the text tower's blocks are made with.
-    pub(super) fn text_blocks(&self) -> BlockOptions {
+    pub(crate) fn text_blocks(&self) -> BlockOptions {
         self.blocks(self.text_cfg.act_kwargs, self.text_cfg.norm_kwargs)
     }
 

@@ -23,8 +23,10 @@ pub use config::{
     ActivationOptions, Approximation, ClipConfig, ImagePool, Layers, NormOptions, TextConfig,
     TextPool, VisionConfig,
 };
+pub(crate) use config::{BlockOptions, Reading};
 pub use freeze::{Freeze, Frozen};
 pub(crate) use ops::{has_kernels, plain_values};
 pub(crate) use parameters::ParameterPath;
 pub use parameters::{BuildOptions, Init, Parameter, Source, named_tensors, parameters};
 pub use profile::{Profile, TowerProfile};
+pub(crate) use resnet::{BATCH_NORM_EPSILON, BottleneckShape};

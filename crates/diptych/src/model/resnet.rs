@@ -22,7 +22,7 @@ use super::parameters::Builder;
 use crate::Error;
 
 /// Batch norm's ε and the share of a batch in its running statistics, PyTorch's defaults.
-const BATCH_NORM_EPSILON: f64 = 1e-5;
+pub(crate) const BATCH_NORM_EPSILON: f64 = 1e-5;
 const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
 /// A bottleneck's output has four times its inner channels.
@@ -144,14 +144,14 @@ impl Bottleneck {
 }
 
 /// The channels and stride of the `block`-th bottleneck of a stage (both from 0).
-pub(super) struct BottleneckShape {
-    pub(super) inputs: usize,
-    pub(super) inner: usize,
-    pub(super) stride: usize,
+pub(crate) struct BottleneckShape {
+    pub(crate) inputs: usize,
+    pub(crate) inner: usize,
+    pub(crate) stride: usize,
 }
 
 impl BottleneckShape {
-    pub(super) fn new(stage: usize, block: usize, width: usize) -> Self {
+    pub(crate) fn new(stage: usize, block: usize, width: usize) -> Self {
         let inner = width << stage;
         let first = block == 0;
         let inputs = match (stage, first) {
@@ -167,7 +167,7 @@ impl BottleneckShape {
     }
 
     /// Whether the shortcut needs a convolution of its own.
-    pub(super) fn downsample(&self) -> bool {
+    pub(crate) fn downsample(&self) -> bool {
         self.stride > 1 || self.inputs != self.inner * EXPANSION
     }
 }

@@ -12,10 +12,18 @@ use crate::train::Fresh;
 use crate::weights::{architectures, describe};
 use crate::{Clip, Device, Embeddings};
 
-/// Every value that open_clip recorded for a tiny model (`parity/towers.py`; versions beside it).
+/// Every value that open_clip recorded for a tiny model (`parity/towers.py`; versions beside it), by the towers that
+/// training uses and by those of inference.
 fn towers_match_open_clip(name: &str) {
+    matches_open_clip(
+        name,
+        &Clip::open_differentiable(folder(name), &Device::flex()).unwrap(),
+    );
+    matches_open_clip(name, &Clip::open(folder(name)).unwrap());
+}
+
+fn matches_open_clip(name: &str, clip: &Clip) {
     let golden = Golden::open(name, "expected.safetensors");
-    let clip = Clip::open(folder(name)).unwrap();
     let config = clip.config().clone();
 
     let pixels = Pixels::from_vec(config.vision_cfg.image_size, golden.f32("pixels")).unwrap();

@@ -8,6 +8,7 @@
 
 use burn::tensor::{Int, Tensor};
 
+use super::block::Mask;
 use super::clip::ClipModel;
 
 impl ClipModel {
@@ -21,7 +22,11 @@ impl ClipModel {
         let x = self.token_embedding.forward(tokens); // [N, L, W]
         let w = x.dims()[2];
         let x = x + self.positional_embedding.val().narrow(0, 0, l).unsqueeze();
-        let x = self.transformer.forward(x, self.mask);
+        let mask = match self.reading().is_causal {
+            true => Mask::Causal,
+            false => Mask::None,
+        };
+        let x = self.transformer.forward(x, mask);
         // LayerNorm is per token, so only the rows that are read go through it.
         let rows = Tensor::arange(0..n as i64, &ends.device()).mul_scalar(l as i64) + ends;
         let x = x.reshape([n * l, w]).select(0, rows); // [N, W]

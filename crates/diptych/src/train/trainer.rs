@@ -217,7 +217,7 @@ impl Trainer {
         let device = self.device_of(mode);
         let parts = rows.clone().step_by(part).map(|first| {
             let part = first..rows.end.min(first + part);
-            let (ids, ends) = token_tensors(&batch.tokens, part, &self.model, &device);
+            let (ids, ends) = token_tensors(&batch.tokens, part, model.reading(), &device);
             model.text_features(ids, ends)
         });
         Tensor::cat(parts.collect(), 0) // [N, D]

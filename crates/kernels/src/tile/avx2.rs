@@ -9,7 +9,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{ROWS, Tile, UNIT};
+use super::{ROUNDS, ROWS, Sums, Tile, UNIT, WIDTH};
 
 /// Rows that are summed at once: with two registers a unit, eight of AVX2's sixteen hold sums.
 const HALF: usize = ROWS / 2;
@@ -19,9 +19,9 @@ const HALF: usize = ROWS / 2;
 /// # Safety
 /// The CPU has AVX2 and FMA, and `Tile::check` has passed.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn f32(t: &Tile<f32>, out: &mut [f32]) {
+pub(super) unsafe fn f32(t: &Tile<f32>, out: &mut Sums) {
     for first in (0..t.rows).step_by(HALF) {
-        for unit in 0..t.columns.div_ceil(UNIT) {
+        for unit in 0..t.units {
             let mut sums = [[_mm256_setzero_ps(); 2]; HALF];
             for segment in 0..t.segments {
                 // SAFETY: `check` holds `starts + reach` against `left`, and all steps' units
@@ -42,19 +42,29 @@ pub(super) unsafe fn f32(t: &Tile<f32>, out: &mut [f32]) {
                     }
                 }
             }
-            for (r, sums) in (first..t.rows).zip(sums) {
-                let mut row = [0f32; UNIT];
-                // SAFETY: the array has 16 places.
+            for (r, sums) in (first..ROWS).zip(sums) {
+                let out = &mut out.0[r * WIDTH + unit * UNIT..][..UNIT];
+                // SAFETY: the slice has 16 places.
                 unsafe {
-                    _mm256_storeu_ps(row.as_mut_ptr(), sums[0]);
-                    _mm256_storeu_ps(row.as_mut_ptr().add(UNIT / 2), sums[1]);
-                }
-                let columns = unit * UNIT..t.columns.min((unit + 1) * UNIT);
-                let out = &mut out[r * t.out_stride..][columns];
-                for (out, sum) in out.iter_mut().zip(row) {
-                    *out = if t.accumulate { *out + sum } else { sum };
+                    _mm256_storeu_ps(out.as_mut_ptr(), sums[0]);
+                    _mm256_storeu_ps(out.as_mut_ptr().add(UNIT / 2), sums[1]);
                 }
             }
         }
     }
+}
+
+/// Registers that [`spin`] keeps busy: more than an instruction's latency.
+pub(super) const SPINNING: u64 = 12;
+
+/// Multiplies and adds in registers.
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn spin(x: f32) -> __m256 {
+    let x = _mm256_set1_ps(x);
+    let mut sums = [_mm256_setzero_ps(); SPINNING as usize];
+    for _ in 0..ROUNDS {
+        sums.iter_mut()
+            .for_each(|sum| *sum = _mm256_fmadd_ps(*sum, x, x));
+    }
+    sums.into_iter().fold(x, |a, b| _mm256_add_ps(a, b))
 }

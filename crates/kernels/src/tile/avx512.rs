@@ -11,40 +11,51 @@ use std::arch::x86_64::*;
 
 use half::bf16;
 
-use super::{ROWS, Tile, UNIT};
+use super::{ROUNDS, Sums, Tile, UNIT, WIDTH};
+
+/// Calls the compilation for a tile's rows and units, so that sums fill registers and no others.
+macro_rules! by_shape {
+    ($name:ident($t:expr, $out:expr)) => {
+        by_shape!(@rows $name, $t, $out, 1 2 3 4 5 6 7 8)
+    };
+    (@rows $name:ident, $t:expr, $out:expr, $($rows:literal)*) => {
+        match ($t.rows, $t.units) {
+            $(
+                ($rows, 1) => $name::<$rows, 1>($t, $out),
+                ($rows, 2) => $name::<$rows, 2>($t, $out),
+                ($rows, 3) => $name::<$rows, 3>($t, $out),
+            )*
+            _ => unreachable!("`check` has passed"),
+        }
+    };
+}
 
 /// A tile in f32.
 ///
 /// # Safety
 /// The CPU has AVX-512 F, and `Tile::check` has passed.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn f32(t: &Tile<f32>, out: &mut [f32]) {
+pub(super) unsafe fn f32(t: &Tile<f32>, out: &mut Sums) {
     // SAFETY: handed on from the caller.
-    unsafe {
-        match t.units {
-            1 => f32_units::<1>(t, out),
-            2 => f32_units::<2>(t, out),
-            _ => f32_units::<3>(t, out),
-        }
-    }
+    unsafe { by_shape!(f32_sums(t, out)) }
 }
 
 #[target_feature(enable = "avx512f")]
-unsafe fn f32_units<const V: usize>(t: &Tile<f32>, out: &mut [f32]) {
-    let mut sums = [[_mm512_setzero_ps(); V]; ROWS];
+unsafe fn f32_sums<const R: usize, const V: usize>(t: &Tile<f32>, out: &mut Sums) {
+    let mut sums = [[_mm512_setzero_ps(); V]; R];
     let mut right = t.right.as_ptr();
     for segment in 0..t.segments {
         // SAFETY: `check` holds `starts + reach` against `left`, and all steps' units against `right`.
         unsafe {
             let left = t.left.as_ptr().add(segment * t.segment_stride);
-            let rows = t.starts.map(|start| left.add(start));
+            let rows: [_; R] = std::array::from_fn(|r| left.add(t.starts[r]));
             for step in 0..t.steps {
                 let mut b = [_mm512_setzero_ps(); V];
                 for (v, b) in b.iter_mut().enumerate() {
                     *b = _mm512_loadu_ps(right.add(v * UNIT));
                 }
                 right = right.add(V * UNIT);
-                for r in 0..ROWS {
+                for r in 0..R {
                     let a = _mm512_set1_ps(*rows[r].add(step * t.step_stride));
                     for v in 0..V {
                         sums[r][v] = _mm512_fmadd_ps(a, b[v], sums[r][v]);
@@ -53,8 +64,7 @@ unsafe fn f32_units<const V: usize>(t: &Tile<f32>, out: &mut [f32]) {
             }
         }
     }
-    // SAFETY: handed on from the caller.
-    unsafe { store(t, &sums, out) };
+    store(&sums, out);
 }
 
 /// A tile in bf16: two values a step, whose products one instruction adds.
@@ -62,34 +72,28 @@ unsafe fn f32_units<const V: usize>(t: &Tile<f32>, out: &mut [f32]) {
 /// # Safety
 /// The CPU has AVX-512 F and BF16, and `Tile::check` has passed.
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) unsafe fn bf16(t: &Tile<bf16>, out: &mut [f32]) {
+pub(super) unsafe fn bf16(t: &Tile<bf16>, out: &mut Sums) {
     // SAFETY: handed on from the caller.
-    unsafe {
-        match t.units {
-            1 => bf16_units::<1>(t, out),
-            2 => bf16_units::<2>(t, out),
-            _ => bf16_units::<3>(t, out),
-        }
-    }
+    unsafe { by_shape!(bf16_sums(t, out)) }
 }
 
 #[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn bf16_units<const V: usize>(t: &Tile<bf16>, out: &mut [f32]) {
-    let mut sums = [[_mm512_setzero_ps(); V]; ROWS];
+unsafe fn bf16_sums<const R: usize, const V: usize>(t: &Tile<bf16>, out: &mut Sums) {
+    let mut sums = [[_mm512_setzero_ps(); V]; R];
     let mut right = t.right.as_ptr().cast::<__m512i>();
     for segment in 0..t.segments {
         // SAFETY: `check` holds `starts + reach + 2` against `left`, and all steps' units against
         // `right`; a unit of 16 pairs is one register. Loads need no alignment.
         unsafe {
             let left = t.left.as_ptr().add(segment * t.segment_stride);
-            let rows = t.starts.map(|start| left.add(start));
+            let rows: [_; R] = std::array::from_fn(|r| left.add(t.starts[r]));
             for step in 0..t.steps {
                 let mut b = [_mm512_setzero_si512(); V];
                 for (v, b) in b.iter_mut().enumerate() {
                     *b = _mm512_loadu_si512(right.add(v));
                 }
                 right = right.add(V);
-                for r in 0..ROWS {
+                for r in 0..R {
                     let pair = rows[r].add(step * t.step_stride).cast::<i32>();
                     let a = _mm512_set1_epi32(pair.read_unaligned());
                     for v in 0..V {
@@ -103,29 +107,16 @@ unsafe fn bf16_units<const V: usize>(t: &Tile<bf16>, out: &mut [f32]) {
             }
         }
     }
-    // SAFETY: handed on from the caller.
-    unsafe { store(t, &sums, out) };
+    store(&sums, out);
 }
 
 #[target_feature(enable = "avx512f")]
 #[inline]
-unsafe fn store<E, const V: usize>(t: &Tile<E>, sums: &[[__m512; V]; ROWS], out: &mut [f32]) {
-    for (r, row) in sums.iter().enumerate() {
-        if r >= t.rows {
-            break;
-        }
-        for (v, &sum) in row.iter().enumerate() {
-            let mask = mask(t.columns.saturating_sub(v * UNIT));
-            // SAFETY: `check` holds row `rows - 1`, column `columns - 1` against `out`, and the mask
-            // keeps other columns from being touched; the pointer itself may point past the end.
-            unsafe {
-                let place = out.as_mut_ptr().wrapping_add(r * t.out_stride + v * UNIT);
-                let sum = match t.accumulate {
-                    true => _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, place)),
-                    false => sum,
-                };
-                _mm512_mask_storeu_ps(place, mask, sum);
-            }
+fn store<const R: usize, const V: usize>(sums: &[[__m512; V]; R], out: &mut Sums) {
+    for (row, out) in sums.iter().zip(out.0.chunks_exact_mut(WIDTH)) {
+        for (&sum, out) in row.iter().zip(out.chunks_exact_mut(UNIT)) {
+            // SAFETY: a unit has the 16 places of a register.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), sum) };
         }
     }
 }
@@ -170,4 +161,19 @@ pub(super) unsafe fn interleave([a, b]: [&[f32]; 2], out: &mut [bf16]) {
 /// The lanes of a register that `left` more values fill.
 fn mask(left: usize) -> __mmask16 {
     ((1u32 << left.min(UNIT)) - 1) as __mmask16
+}
+
+/// Registers that [`spin`] keeps busy: more than an instruction's latency.
+pub(super) const SPINNING: u64 = 24;
+
+/// Multiplies and adds in registers.
+#[target_feature(enable = "avx512f")]
+pub(super) fn spin(x: f32) -> __m512 {
+    let x = _mm512_set1_ps(x);
+    let mut sums = [_mm512_setzero_ps(); SPINNING as usize];
+    for _ in 0..ROUNDS {
+        sums.iter_mut()
+            .for_each(|sum| *sum = _mm512_fmadd_ps(*sum, x, x));
+    }
+    sums.into_iter().fold(x, |a, b| _mm512_add_ps(a, b))
 }

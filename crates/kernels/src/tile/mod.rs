@@ -41,14 +41,29 @@ pub(crate) struct Tile<'a, E> {
     pub(crate) step_stride: usize,
     pub(crate) right: &'a [E],
     pub(crate) units: usize,
-    /// Rows to store, from the first.
+    /// Rows that are computed, from the first.
     pub(crate) rows: usize,
-    /// Columns to store, from the first.
-    pub(crate) columns: usize,
-    /// Places from one row of the result to the next.
-    pub(crate) out_stride: usize,
-    /// Whether to add to what the result holds.
-    pub(crate) accumulate: bool,
+}
+
+/// A tile's result, `ROWS` rows of `UNITS` units. What lies beyond the tile's own rows and units means nothing.
+#[repr(align(64))]
+pub(crate) struct Sums([f32; ROWS * WIDTH]);
+
+/// Columns of [`Sums`].
+const WIDTH: usize = UNITS * UNIT;
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self([0.0; ROWS * WIDTH])
+    }
+}
+
+impl Sums {
+    /// The first `columns` sums of a row.
+    #[inline(always)]
+    pub(crate) fn row(&self, row: usize, columns: usize) -> &[f32] {
+        &self.0[row * WIDTH..][..columns]
+    }
 }
 
 impl<E: Element> Tile<'_, E> {
@@ -56,13 +71,11 @@ impl<E: Element> Tile<'_, E> {
     ///
     /// # Panics
     /// If one is broken; that is a mistake of this crate.
-    fn check(&self, out: &[f32]) {
+    fn check(&self) {
         assert!((1..=ROWS).contains(&self.rows) && (1..=UNITS).contains(&self.units));
-        assert!(self.columns >= 1 && self.columns <= self.units * UNIT);
         // Wrapped sizes would pass for small ones.
         let size = |a: usize, b: usize| a.checked_mul(b).expect("a tile's size");
         let sum = |a: usize, b: usize| a.checked_add(b).expect("a tile's size");
-        assert!(out.len() >= sum(size(self.rows - 1, self.out_stride), self.columns));
         let steps = size(self.segments, self.steps);
         assert!(self.right.len() >= size(steps, self.units * UNIT * E::STEP));
         if self.segments > 0 && self.steps > 0 {
@@ -75,8 +88,8 @@ impl<E: Element> Tile<'_, E> {
 }
 
 /// A tile in f32.
-pub(crate) fn f32(isa: Isa, tile: &Tile<f32>, out: &mut [f32]) {
-    tile.check(out);
+pub(crate) fn f32(isa: Isa, tile: &Tile<f32>, out: &mut Sums) {
+    tile.check();
     match isa {
         // SAFETY: the CPU has AVX-512, and `check` has held every index against its slice.
         #[cfg(target_arch = "x86_64")]
@@ -89,8 +102,8 @@ pub(crate) fn f32(isa: Isa, tile: &Tile<f32>, out: &mut [f32]) {
 }
 
 /// A tile in bf16.
-pub(crate) fn bf16(isa: Isa, tile: &Tile<bf16>, out: &mut [f32]) {
-    tile.check(out);
+pub(crate) fn bf16(isa: Isa, tile: &Tile<bf16>, out: &mut Sums) {
+    tile.check();
     match isa {
         // SAFETY: the CPU has AVX512-BF16, and `check` has held every index against its slice.
         #[cfg(target_arch = "x86_64")]
@@ -132,11 +145,45 @@ pub(crate) fn interleave(isa: Isa, [a, b]: [&[f32]; 2], out: &mut [bf16]) {
     }
 }
 
+/// Multiplies and adds in registers for some microseconds; how many operations that was.
+pub(crate) fn spin(isa: Isa) -> u64 {
+    /// Of a loop that keeps `registers` registers of `lanes` values busy.
+    const fn operations(registers: u64, lanes: u64) -> u64 {
+        2 * ROUNDS as u64 * registers * lanes
+    }
+    match isa {
+        // SAFETY: the CPU has AVX-512.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
+            std::hint::black_box(avx512::spin(std::hint::black_box(0.5)));
+            operations(avx512::SPINNING, 16)
+        },
+        // SAFETY: the CPU has AVX2 and FMA.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => unsafe {
+            std::hint::black_box(avx2::spin(std::hint::black_box(0.5)));
+            operations(avx2::SPINNING, 8)
+        },
+        _ => {
+            let x = std::hint::black_box(0.5f32);
+            let mut sums = [0f32; 16];
+            for _ in 0..ROUNDS {
+                sums.iter_mut().for_each(|sum| *sum = *sum * x + x);
+            }
+            std::hint::black_box(sums);
+            operations(16, 1)
+        }
+    }
+}
+
+/// Rounds of [`spin`].
+const ROUNDS: usize = 10_000;
+
 /// The scalar twin: sums step by step, in order.
-fn scalar<E: Element>(t: &Tile<E>, out: &mut [f32], product: impl Fn(&[E], &[E]) -> f32) {
+fn scalar<E: Element>(t: &Tile<E>, out: &mut Sums, product: impl Fn(&[E], &[E]) -> f32) {
     let width = t.units * UNIT;
     for r in 0..t.rows {
-        let mut sums = [0f32; UNITS * UNIT];
+        let mut sums = [0f32; WIDTH];
         for s in 0..t.segments * t.steps {
             let (segment, step) = (s / t.steps, s % t.steps);
             let a = t.starts[r] + segment * t.segment_stride + step * t.step_stride;
@@ -146,9 +193,6 @@ fn scalar<E: Element>(t: &Tile<E>, out: &mut [f32], product: impl Fn(&[E], &[E])
                 *sum += product(a, b);
             }
         }
-        let row = &mut out[r * t.out_stride..][..t.columns];
-        for (out, sum) in row.iter_mut().zip(sums) {
-            *out = if t.accumulate { *out + sum } else { sum };
-        }
+        out.0[r * WIDTH..][..width].copy_from_slice(&sums[..width]);
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn attention(qkv: Tensor<3>, shape: Attention) -> Tensor<3> {
 pub(super) fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     match activation {
         Activation::Gelu => gelu(x),
+        Activation::Relu => relu(x),
         Activation::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),
         Activation::GeluTanh => {
             let cube = x.clone().powi_scalar(3).mul_scalar(0.044_715);

@@ -124,6 +124,7 @@ proptest! {
             Activation::Gelu,
             Activation::QuickGelu,
             Activation::GeluTanh,
+            Activation::Relu,
         ] {
             // Far beyond the values of a trained model, too.
             let f = || super::activation(x.clone() * 9.0, activation);

@@ -1,4 +1,4 @@
-//! Multi-head self-attention over stacked queries, keys and values, forward and backward.
+//! Self-attention over stacked queries, keys and values, forward and backward, for training.
 //!
 //! Source: Vaswani et al., arXiv 1706.03762: softmax(q kᵀ / √d) v. The backward takes the
 //! probabilities anew, a head at a time, so that none are kept.

@@ -1,5 +1,7 @@
 //! Every instruction set against the scalar twin, and the scalar twin against the definition.
 
+mod inference;
+
 use half::bf16;
 use proptest::prelude::*;
 
@@ -175,6 +177,8 @@ proptest! {
                 Activation::QuickGelu.backward_with(isa, &qkv, &qkv),
                 Activation::GeluTanh.forward_with(isa, &qkv),
                 Activation::GeluTanh.backward_with(isa, &qkv, &qkv),
+                Activation::Relu.forward_with(isa, &qkv),
+                Activation::Relu.backward_with(isa, &qkv, &qkv),
             ]
         };
         let want = run(Isa::Scalar);

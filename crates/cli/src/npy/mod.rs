@@ -3,6 +3,10 @@
 //! Source: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 //! Invariant: the file appears under its name when it is whole, or not at all.
 
+mod read;
+
+pub(crate) use read::read;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};

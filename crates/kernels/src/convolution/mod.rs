@@ -7,13 +7,17 @@
 //! Pictures are split among threads in parts that do not depend on the number of threads, so neither
 //! do the results.
 
+mod packed;
+
+pub use packed::PackedConvolution;
+
 use half::bf16;
 use rayon::prelude::*;
 
 use crate::buffer::fill;
 use crate::element::{Element, Precision};
 use crate::isa::Isa;
-use crate::product::{Left, Right, multiply};
+use crate::product::{Finish, Left, Right, Rows, multiply};
 
 /// The geometry of a convolution, padded by `K / 2`, without bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,6 +227,7 @@ impl Convolution {
         }
         let left = Left {
             data: copies,
+            rows: Rows::At(&starts),
             segments: n,
             segment_stride: picture_len,
             steps: h_out * steps,
@@ -233,7 +238,11 @@ impl Convolution {
             let (line, x) = (place / (steps * E::STEP), place % (steps * E::STEP));
             (x < w_out).then(|| &grad[(line * w_out + x) * o..][..o])
         });
-        multiply(isa, &left, &starts, right, (sum, true));
+        let add = Finish {
+            accumulate: true,
+            ..Finish::default()
+        };
+        multiply(isa, &left, right, sum, add);
     }
 
     /// Checks the geometry, so that sizes computed from it do not wrap.
@@ -446,16 +455,16 @@ fn correlate<E: Element>(
         let copy = map.copy::<E>(isa, x);
         let left = Left {
             data: &copy,
+            rows: Rows::At(&starts[..out.len() / outputs]),
             segments: map.kernel,
             segment_stride: map.row_len(),
             steps: map.kernel * map.even / E::STEP,
             step_stride: E::STEP,
         };
-        if !bias.is_empty() {
-            let rows = out.chunks_exact_mut(outputs);
-            rows.for_each(|row| row.copy_from_slice(bias));
-        }
-        let starts = &starts[..out.len() / outputs];
-        multiply(isa, &left, starts, right, (out, !bias.is_empty()));
+        let finish = Finish {
+            bias,
+            ..Finish::default()
+        };
+        multiply(isa, &left, right, out, finish);
     })
 }

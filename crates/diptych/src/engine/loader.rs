@@ -1,0 +1,97 @@
+//! Named tensors to layers of `kernels`, one at a time, so that few are in memory twice.
+
+use kernels::{Linear, PackedConvolution, layer_norm_into};
+
+use crate::model::Source;
+use crate::{Error, Result};
+
+/// Reads a model's tensors.
+pub(super) struct Loader<'a>(&'a mut dyn Source);
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(source: &'a mut dyn Source) -> Self {
+        Self(source)
+    }
+
+    /// The values of the tensor `name`.
+    pub(super) fn tensor(&mut self, name: &str) -> Result<Vec<f32>> {
+        let data = self.0.read(name)?;
+        data.try_into_vec::<f32>().map_err(|error| Error::Tensors {
+            path: name.into(),
+            reason: format!("{error:?}, wanted f32"),
+        })
+    }
+
+    /// The linear layer at `path`.
+    pub(super) fn linear(&mut self, path: &str) -> Result<Linear> {
+        let weight = self.tensor(&format!("{path}.weight"))?;
+        let bias = self.tensor(&format!("{path}.bias"))?;
+        Ok(linear(&weight, &bias))
+    }
+
+    /// A projection `x W`, by its matrix `W` `[in, out]`.
+    pub(super) fn matrix(&mut self, name: &str, outputs: usize) -> Result<Linear> {
+        Ok(Linear::from_matrix(&self.tensor(name)?, outputs))
+    }
+
+    /// The layer norm at `path`.
+    pub(super) fn norm(&mut self, path: &str, epsilon: f64) -> Result<Norm> {
+        Ok(Norm {
+            weight: self.tensor(&format!("{path}.weight"))?,
+            bias: self.tensor(&format!("{path}.bias"))?,
+            epsilon: epsilon as f32,
+        })
+    }
+
+    /// The convolution `conv`, whose weight is `[O, I, K, K]`, with the batch norm `norm` after it:
+    /// `γ (w x − μ) / √(σ² + ε) + β`.
+    pub(super) fn convolution(
+        &mut self,
+        conv: &str,
+        norm: &str,
+        epsilon: f64,
+        [inputs, kernel, stride]: [usize; 3],
+    ) -> Result<PackedConvolution> {
+        let mut weight = self.tensor(&format!("{conv}.weight"))?;
+        let scale = self.tensor(&format!("{norm}.weight"))?;
+        let shift = self.tensor(&format!("{norm}.bias"))?;
+        let mean = self.tensor(&format!("{norm}.running_mean"))?;
+        let variance = self.tensor(&format!("{norm}.running_var"))?;
+        let mut bias = Vec::with_capacity(scale.len());
+        for (i, weight) in weight
+            .chunks_exact_mut(inputs * kernel * kernel)
+            .enumerate()
+        {
+            let scale = f64::from(scale[i]) / (f64::from(variance[i]) + epsilon).sqrt();
+            weight
+                .iter_mut()
+                .for_each(|w| *w = (f64::from(*w) * scale) as f32);
+            bias.push((f64::from(shift[i]) - f64::from(mean[i]) * scale) as f32);
+        }
+        Ok(PackedConvolution::new(
+            &weight,
+            &bias,
+            [inputs, kernel, stride],
+        ))
+    }
+}
+
+/// A linear layer of `weight` `[out, in]` and as many biases as outputs.
+pub(super) fn linear(weight: &[f32], bias: &[f32]) -> Linear {
+    Linear::new(weight, bias, weight.len() / bias.len().max(1))
+}
+
+/// A layer norm.
+pub(super) struct Norm {
+    weight: Vec<f32>,
+    bias: Vec<f32>,
+    epsilon: f32,
+}
+
+impl Norm {
+    /// Normalises the rows of `x` into `out`, which takes their size.
+    pub(super) fn apply(&self, x: &[f32], out: &mut Vec<f32>) {
+        out.resize(x.len(), 0.0);
+        layer_norm_into(self.epsilon, x, &self.weight, &self.bias, out);
+    }
+}

@@ -1,0 +1,134 @@
+//! The towers for inference on the CPU: the same named tensors as [`crate::model`]'s, laid out for `kernels`, and less
+//! work.
+//!
+//! Flow: `Pixels`, `Tokens` → **engine** → features, before normalisation.
+//! What it leaves out does not bear on the result: padding and whatever follows a text's end, beginnings that texts share
+//! (`tree`), and in the last block all but the tokens that are read. Batch norm is folded into the convolutions.
+//! Each tower is built when it is first asked for, tensor by tensor, and memory for a call is kept for the next.
+//! Invariant: no autodiff, no device, no strings, no file but through [`Source`]; the towers of [`crate::model`] are its
+//! oracle.
+//!
+//! `N` inputs, `S` image side, `L` tokens, `W` width, `D` embedding.
+
+mod loader;
+mod resnet;
+#[cfg(test)]
+mod tests;
+mod text;
+mod transformer;
+mod tree;
+mod vit;
+
+pub use kernels::limit_gflops;
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::Result;
+use crate::image::Pixels;
+use crate::model::{ClipConfig, Layers, Source};
+use crate::text::Tokens;
+
+use loader::Loader;
+use resnet::ResNet;
+use text::TextTower;
+use transformer::Workspace;
+use vit::Vit;
+
+/// Both towers of a model, and where their tensors come from.
+pub struct Engine {
+    config: ClipConfig,
+    source: Mutex<Box<dyn Source + Send>>,
+    image: OnceLock<ImageTower>,
+    text: OnceLock<TextTower>,
+    workspaces: Mutex<Vec<Workspace>>,
+}
+
+#[allow(clippy::large_enum_variant, reason = "there is one in a model")]
+enum ImageTower {
+    Vit(Vit),
+    ResNet(ResNet),
+}
+
+impl Engine {
+    /// An engine for `config`'s model; no tensor is read yet.
+    pub fn new(config: ClipConfig, source: impl Source + Send + 'static) -> Self {
+        Self {
+            config,
+            source: Mutex::new(Box::new(source)),
+            image: OnceLock::new(),
+            text: OnceLock::new(),
+            workspaces: Mutex::default(),
+        }
+    }
+
+    /// Image features `[N, D]` of pixels `[N, 3, S, S]`, not normalised.
+    ///
+    /// # Errors
+    /// What the source reports, if the image tower's tensors are read now.
+    ///
+    /// # Panics
+    /// If `S` is not the tower's.
+    pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
+        assert_eq!(
+            pixels.side(),
+            self.config.vision_cfg.image_size,
+            "the pixels' side"
+        );
+        let tower = self.built(&self.image, |loader, config| {
+            Ok(match config.vision_cfg.layers {
+                Layers::Vit(layers) => ImageTower::Vit(Vit::load(loader, config, layers)?),
+                Layers::ResNet(stages) => ImageTower::ResNet(ResNet::load(loader, config, stages)?),
+            })
+        })?;
+        let mut features = Vec::with_capacity(pixels.len() * self.config.embed_dim);
+        self.with_workspace(|workspace| match tower {
+            ImageTower::Vit(tower) => tower.encode(pixels, workspace, &mut features),
+            ImageTower::ResNet(tower) => tower.encode(pixels, workspace, &mut features),
+        });
+        Ok(features)
+    }
+
+    /// Text features `[N, D]`, not normalised.
+    ///
+    /// # Errors
+    /// What the source reports, if the text tower's tensors are read now.
+    ///
+    /// # Panics
+    /// If the tokens are not the model's: an id beyond its vocabulary, a row that is empty or longer than its context,
+    /// or, where padding is read, not padded to it.
+    pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
+        let tower = self.built(&self.text, TextTower::load)?;
+        Ok(self.with_workspace(|workspace| tower.encode(tokens, workspace)))
+    }
+
+    /// The tower in `place`, which `build` makes if there is none yet.
+    fn built<'a, T>(
+        &self,
+        place: &'a OnceLock<T>,
+        build: impl FnOnce(&mut Loader, &ClipConfig) -> Result<T>,
+    ) -> Result<&'a T> {
+        if let Some(tower) = place.get() {
+            return Ok(tower);
+        }
+        // A source that panicked has lost nothing: it only reads.
+        let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tower) = place.get() {
+            return Ok(tower); // by the thread that was faster
+        }
+        let tower = build(&mut Loader::new(&mut **source), &self.config)?;
+        Ok(place.get_or_init(|| tower))
+    }
+
+    /// Calls `f` with memory that an earlier call used, if there is any.
+    fn with_workspace<R>(&self, f: impl FnOnce(&mut Workspace) -> R) -> R {
+        let kept = || {
+            self.workspaces
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let mut workspace = kept().pop().unwrap_or_default();
+        let result = f(&mut workspace);
+        kept().push(workspace);
+        result
+    }
+}

@@ -1,0 +1,192 @@
+//! The Vision Transformer.
+//!
+//! `N` pictures, `S` image side, `P` patch side, `G` = ⌊S / P⌋ patches a side, `L` tokens, `W` width, `D` embedding.
+
+use kernels::{Linear, Then, attend};
+use rayon::prelude::*;
+
+use super::loader::{Loader, Norm, linear};
+use super::transformer::{Attention, Mlp, Reach, Transformer, Workspace, first};
+use crate::Result;
+use crate::image::Pixels;
+use crate::model::{ClipConfig, ImagePool};
+
+/// Tokens that go through the blocks at a time: enough for the products, few enough for the caches and for memory.
+const TOKENS: usize = 2048;
+
+pub(super) struct Vit {
+    side: usize,
+    patch: usize,
+    width: usize,
+    embedding: Linear,
+    class_embedding: Option<Vec<f32>>,
+    /// `[L, W]`.
+    positions: Vec<f32>,
+    ln_pre: Option<Norm>,
+    transformer: Transformer,
+    ln_post: Norm,
+    pool: Pool,
+}
+
+/// How tokens become features.
+#[allow(clippy::large_enum_variant, reason = "there is one in a tower")]
+enum Pool {
+    /// The class token is projected.
+    Class(Linear),
+    /// A learned query attends to all patches, then there is an MLP.
+    Map(Head),
+}
+
+struct Head {
+    heads: usize,
+    /// `[W]`, after its projection.
+    query: Vec<f32>,
+    attn: Attention,
+    ln: Norm,
+    mlp: Mlp,
+}
+
+impl Vit {
+    pub(super) fn load(loader: &mut Loader, config: &ClipConfig, layers: usize) -> Result<Self> {
+        let vision = &config.vision_cfg;
+        let width = vision.width;
+        let heads = width / vision.head_width;
+        let options = config.vision_blocks();
+        let is_map = vision.pool_type == ImagePool::Map;
+        let conv1 = loader.tensor("visual.conv1.weight")?;
+        let (bias, class_embedding, ln_pre) = match is_map {
+            true => (loader.tensor("visual.conv1.bias")?, None, None),
+            false => (
+                vec![0.0; width],
+                Some(loader.tensor("visual.class_embedding")?),
+                Some(loader.norm("visual.ln_pre", options.epsilon)?),
+            ),
+        };
+        let path = "visual.transformer";
+        Ok(Self {
+            side: vision.image_size,
+            patch: vision.patch_size.unwrap_or(vision.image_size),
+            width,
+            embedding: linear(&conv1, &bias),
+            class_embedding,
+            positions: loader.tensor("visual.positional_embedding")?,
+            ln_pre,
+            transformer: Transformer::load(loader, path, [layers, width, heads], options)?,
+            ln_post: loader.norm("visual.ln_post", options.epsilon)?,
+            pool: match is_map {
+                true => Pool::Map(Head::load(loader, config, heads)?),
+                false => Pool::Class(loader.matrix("visual.proj", config.embed_dim)?),
+            },
+        })
+    }
+
+    /// Adds the features `[N, D]` of `pixels` to `features`.
+    pub(super) fn encode(
+        &self,
+        pixels: &Pixels,
+        workspace: &mut Workspace,
+        features: &mut Vec<f32>,
+    ) {
+        let picture = 3 * self.side * self.side;
+        let chunk = (TOKENS / self.tokens()).max(1);
+        for chunk in pixels.as_slice().chunks(chunk * picture) {
+            self.encode_chunk(chunk, workspace, features);
+        }
+    }
+
+    /// Tokens of a picture, `L`.
+    fn tokens(&self) -> usize {
+        self.positions.len() / self.width
+    }
+
+    fn encode_chunk(&self, pixels: &[f32], workspace: &mut Workspace, features: &mut Vec<f32>) {
+        let n = pixels.len() / (3 * self.side * self.side);
+        self.embed(pixels, workspace);
+        if let Some(norm) = &self.ln_pre {
+            norm.apply(&workspace.x, &mut workspace.y);
+            std::mem::swap(&mut workspace.x, &mut workspace.y);
+        }
+        let l = self.tokens();
+        let class: Vec<usize> = (0..n).map(|i| i * l).collect();
+        let asked = match self.pool {
+            Pool::Class(_) => Some(&class[..]),
+            Pool::Map(_) => None,
+        };
+        self.transformer.apply(workspace, &Reach::Input(n), asked);
+        self.ln_post.apply(&workspace.x, &mut workspace.y);
+        match &self.pool {
+            Pool::Class(proj) => {
+                let done = features.len();
+                features.resize(done + n * proj.outputs(), 0.0);
+                proj.apply(&workspace.y, &mut features[done..], Then::Store);
+            }
+            Pool::Map(head) => head.apply(n, workspace, features),
+        }
+    }
+
+    /// Sets `x` `[N, L, W]` to the patches' embeddings, with positions.
+    fn embed(&self, pixels: &[f32], workspace: &mut Workspace) {
+        let Workspace { x, y, wide, .. } = workspace;
+        let (s, p, w) = (self.side, self.patch, self.width);
+        let g = s / p;
+        let n = pixels.len() / (3 * s * s);
+        // A row of patches at a time, each `[3, P, P]` as the convolution's weight has it.
+        let patches = first(wide, n * g * g * 3 * p * p);
+        let rows = patches.par_chunks_exact_mut(g * 3 * p * p);
+        rows.enumerate().for_each(|(row, patches)| {
+            let (picture, row) = (row / g, row % g);
+            let lines = patches.chunks_exact_mut(p).enumerate();
+            for (i, line) in lines {
+                let (patch, channel, y) = (i / (3 * p), i / p % 3, row * p + i % p);
+                let from = ((picture * 3 + channel) * s + y) * s + patch * p;
+                line.copy_from_slice(&pixels[from..from + p]);
+            }
+        });
+        y.resize(n * g * g * w, 0.0);
+        self.embedding.apply(patches, y, Then::Store);
+        x.resize(n * self.positions.len(), 0.0);
+        let pictures = x.par_chunks_exact_mut(self.positions.len());
+        pictures
+            .zip(y.par_chunks_exact(g * g * w))
+            .for_each(|(x, patches)| {
+                let class = self.class_embedding.as_deref().unwrap_or_default();
+                let (first, rest) = x.split_at_mut(class.len());
+                first.copy_from_slice(class);
+                rest.copy_from_slice(patches);
+                x.iter_mut().zip(&self.positions).for_each(|(x, p)| *x += p);
+            });
+    }
+}
+
+impl Head {
+    fn load(loader: &mut Loader, config: &ClipConfig, heads: usize) -> Result<Self> {
+        let options = config.vision_blocks();
+        let probe = loader.tensor("visual.head.probe")?;
+        let attn = Attention::load(loader, "visual.head.attn")?;
+        let mut query = vec![0.0; attn.queries.outputs()];
+        attn.queries.apply(&probe, &mut query, Then::Store);
+        Ok(Self {
+            heads,
+            query,
+            attn,
+            ln: loader.norm("visual.head.ln", options.epsilon)?,
+            mlp: Mlp::load(loader, "visual.head.mlp", options.activation)?,
+        })
+    }
+
+    /// Pools `y` `[N, L, W]` and adds the features `[N, W]`.
+    fn apply(&self, n: usize, workspace: &mut Workspace, features: &mut Vec<f32>) {
+        let Workspace { x, y, wide, .. } = workspace;
+        let width = self.query.len();
+        let keys_values = first(wide, 2 * y.len());
+        self.attn.keys_values.apply(y, keys_values, Then::Store);
+        let queries = self.query.repeat(n);
+        y.resize(n * width, 0.0);
+        attend([n, width, self.heads], &queries, keys_values, y);
+        x.resize(n * width, 0.0);
+        self.attn.out_proj.apply(y, x, Then::Store);
+        self.ln.apply(x, y);
+        self.mlp.add(y, wide, x);
+        features.extend_from_slice(x);
+    }
+}
