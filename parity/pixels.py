@@ -488,6 +488,7 @@ def write_golden(folder):
         choices = (case.name, case.order, case.interpolation, case.resize_mode, case.size, case.orient, case.lossy)
         lines.append("\t".join(str(choice).lower() if isinstance(choice, bool) else str(choice) for choice in choices))
     (folder / "expected.rgb").write_bytes(expected)
+    write_drafts(folder)
     (folder / "cases.tsv").write_text("\n".join(lines) + "\n")
     ramp = np.repeat(np.arange(256, dtype=np.uint8).reshape(1, 16, 16), 3, 0)
     (folder / "normalised.f32").write_bytes(normalise(ramp).astype("<f4").tobytes())
@@ -502,6 +503,21 @@ def write_golden(folder):
     (folder / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{len(lines) - 1} cases, {size} bytes in {folder}")
+
+
+def write_drafts(folder):
+    """Writes every JPEG of the folder as Pillow decodes it at a half, a quarter and an eighth (`drafts.raw`)."""
+    drafts, lines = b"", ["file\tby\twidth\theight\tchannels"]
+    for path in sorted(folder.glob("*.jpg")):
+        for by in (2, 4, 8):
+            picture = Image.open(path)
+            picture.draft(None, (max(1, picture.width // by), max(1, picture.height // by)))
+            pixels = np.asarray(picture)
+            height, width, *channels = pixels.shape
+            drafts += pixels.tobytes()
+            lines.append("\t".join(map(str, (path.name, by, width, height, *(channels or [1])))))
+    (folder / "drafts.raw").write_bytes(drafts)
+    (folder / "drafts.tsv").write_text("\n".join(lines) + "\n")
 
 
 def normalise(pixels):

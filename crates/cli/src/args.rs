@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
 use diptych::DeviceKind;
-use diptych::image::{Encoding, Interpolation, Order, ResizeMode};
+use diptych::image::{Decode, Encoding, Interpolation, Order, ResizeMode};
 use diptych::train::pack::Source;
 use diptych::weights::{DEFAULT_MODEL, LayoutKind, Precision};
 
@@ -411,6 +411,10 @@ pub(crate) struct DecodeArgs {
     /// Leave pictures as stored, whatever their EXIF orientation
     #[arg(long)]
     pub(crate) no_orient: bool,
+
+    /// Decode large JPEGs at full size, or at no more than the model needs
+    #[arg(long, value_parser = one_of(DECODES), default_value = "exact")]
+    pub(crate) decode: Decode,
 }
 
 const DEVICES: &[(&str, DeviceKind)] = &[
@@ -418,6 +422,7 @@ const DEVICES: &[(&str, DeviceKind)] = &[
     ("cuda", DeviceKind::Cuda),
     ("wgpu", DeviceKind::Wgpu),
 ];
+const DECODES: &[(&str, Decode)] = &[("exact", Decode::Exact), ("fast", Decode::Fast)];
 const ORDERS: &[(&str, Order)] = &[("native", Order::Native), ("rgb-first", Order::RgbFirst)];
 const INTERPOLATIONS: &[(&str, Interpolation)] = &[
     ("bicubic", Interpolation::Bicubic),

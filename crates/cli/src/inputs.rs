@@ -59,6 +59,7 @@ impl From<&DecodeArgs> for DecodeOptions {
     fn from(args: &DecodeArgs) -> Self {
         Self {
             orient: !args.no_orient,
+            decode: args.decode,
             ..Self::default()
         }
     }

@@ -1,7 +1,7 @@
 //! `diptych preprocess`: a picture → the pixels that the image tower reads.
 
 use anyhow::Result;
-use diptych::image::{Picture, Preprocess};
+use diptych::image::Preprocess;
 use diptych::weights::{Parts, describe};
 
 use super::local;
@@ -24,9 +24,8 @@ fn options(args: &PreprocessArgs) -> Result<Preprocess> {
 
 pub(crate) fn run(args: &PreprocessArgs) -> Result<Status> {
     let preprocess = options(args)?;
-    let picture = Picture::open(&args.image, &(&args.decode).into());
-    let picture = picture.map_err(|error| inputs::explain(error, &args.image))?;
-    let pixels = preprocess.apply(&picture);
+    let pixels = preprocess.load(&args.image, &(&args.decode).into());
+    let pixels = pixels.map_err(|error| inputs::explain(error, &args.image))?;
 
     let mut file = NpyWriter::create(&args.out, &[3, pixels.side(), pixels.side()])?;
     file.write(pixels.as_slice())?;

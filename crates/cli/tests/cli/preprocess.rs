@@ -77,6 +77,22 @@ fn choices_are_the_models_own_by_default() {
 }
 
 #[test]
+fn a_picture_that_is_not_too_large_is_decoded_alike_in_a_hurry() {
+    let files = folder(&[]);
+    let out = within(&files, "x.npy");
+    let path = picture("420-q95.jpg"); // 13×9
+    let mut seen = Vec::new();
+    for (size, decode) in [("9", "exact"), ("9", "fast"), ("4", "exact"), ("4", "fast")] {
+        let args = ["preprocess", &path, "--out", &out, "--model", "ViT-B-32"];
+        let choices = ["--size", size, "--decode", decode];
+        diptych(&[&args[..], &choices].concat()).ok();
+        seen.push(read_npy(&out).1);
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_ne!(seen[2], seen[3]);
+}
+
+#[test]
 fn wrong_inputs_are_named_and_nothing_is_written() {
     let png = fs_err::read(picture("RGB.png")).unwrap();
     let files = folder(&[("cut.png", &png[..60]), ("text.png", b"no picture at all")]);

@@ -27,7 +27,7 @@ mod resample;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{DecodeOptions, Format};
+pub use decode::{Decode, DecodeOptions, Format};
 pub use encode::Encoding;
 pub use error::ImageError;
 pub use picture::{Mode, Picture, crop, flip_horizontal};

@@ -44,6 +44,11 @@ impl Orientation {
         Self::from_tag(find_number(tiff, ORIENTATION).map_or(1, |number| number.value))
     }
 
+    /// Whether columns become rows.
+    pub(super) fn transposes(self) -> bool {
+        self.transpose
+    }
+
     /// Turns the picture upright.
     pub(super) fn apply(self, picture: Picture) -> Picture {
         if self == Self::default() {

@@ -74,16 +74,7 @@ impl Picture {
     /// [`Picture::decode`].
     pub fn open(path: impl AsRef<Path>, options: &DecodeOptions) -> Result<Self, ImageError> {
         let path = path.as_ref();
-        // One byte above the limit tells a file that is too long from one that is not.
-        let mut bytes = Vec::new();
-        let file = fs_err::File::open(path)?;
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(ImageError::FileTooLong {
-                limit: MAX_FILE_BYTES,
-            }
-            .in_file(path));
-        }
+        let bytes = read_file(path)?;
         Self::decode(&bytes, options).map_err(|error| error.in_file(path))
     }
 
@@ -329,6 +320,19 @@ impl Picture {
             palette,
         }
     }
+}
+
+/// The bytes of a file that may be a picture.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, ImageError> {
+    // One byte above the limit tells a file that is too long from one that is not.
+    let mut bytes = Vec::new();
+    let file = fs_err::File::open(path)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        let limit = MAX_FILE_BYTES;
+        return Err(ImageError::FileTooLong { limit }.in_file(path));
+    }
+    Ok(bytes)
 }
 
 /// Cuts a rectangle out of an interleaved picture of `size` (width, height).

@@ -10,9 +10,9 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::decode::DecodeOptions;
+use super::decode::{Decode, DecodeOptions, Decoded, decode_at_least};
 use super::error::ImageError;
-use super::picture::{Mode, Picture};
+use super::picture::{Mode, Picture, read_file};
 use super::pixels::Pixels;
 use super::resample::{Interpolation, Window};
 
@@ -98,10 +98,15 @@ impl Preprocess {
     /// If [`Preprocess::size`] is zero.
     #[must_use]
     pub fn square(&self, picture: &Picture) -> Picture {
+        self.square_of(picture, (picture.width(), picture.height()))
+    }
+
+    /// [`Preprocess::square`] of a picture that may be smaller than its `full` size, by which it is shaped.
+    fn square_of(&self, picture: &Picture, full: (usize, usize)) -> Picture {
         if self.order == Order::RgbFirst && picture.mode() != Mode::Rgb {
-            return self.resize(&picture.to_rgb());
+            return self.resize(&picture.to_rgb(), full);
         }
-        let square = self.resize(picture);
+        let square = self.resize(picture, full);
         if square.mode() == Mode::Rgb {
             square
         } else {
@@ -137,6 +142,43 @@ impl Preprocess {
         }
     }
 
+    /// The pixels of a picture's file, `[1, 3, S, S]`, of which [`Decode::Fast`] decodes no more than they need.
+    ///
+    /// # Errors
+    /// Those of [`Picture::open`].
+    ///
+    /// # Panics
+    /// If [`Preprocess::size`] is zero.
+    pub fn load(
+        &self,
+        path: impl AsRef<Path>,
+        options: &DecodeOptions,
+    ) -> Result<Pixels, ImageError> {
+        let path = path.as_ref();
+        let bytes = read_file(path)?;
+        self.load_bytes(&bytes, options)
+            .map_err(|error| error.in_file(path))
+    }
+
+    /// [`Preprocess::load`] of a file's bytes.
+    ///
+    /// # Errors
+    /// Those of [`Picture::decode`].
+    ///
+    /// # Panics
+    /// If [`Preprocess::size`] is zero.
+    pub fn load_bytes(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Pixels, ImageError> {
+        let Decoded { picture, full } =
+            decode_at_least(bytes, options, |full| match options.decode {
+                Decode::Exact => full,
+                Decode::Fast => self.resized(full),
+            })?;
+        let mut pixels = Pixels::zeros(1, self.size);
+        let square = self.square_of(&picture, full);
+        self.normalise_into(square.as_bytes(), pixels.as_mut_slice());
+        Ok(pixels)
+    }
+
     /// Decodes and prepares files in parallel; results are in the order of `paths`, each
     /// `[1, 3, S, S]` or its own error.
     pub fn load_batch<P: AsRef<Path> + Sync>(
@@ -146,19 +188,24 @@ impl Preprocess {
     ) -> Vec<Result<Pixels, ImageError>> {
         paths
             .par_iter()
-            .map(|path| Ok(self.apply(&Picture::open(path, options)?)))
+            .map(|path| self.load(path, options))
             .collect()
     }
 
-    /// Resizes and crops or pads in the picture's own mode; the result is `[S, S]`.
-    fn resize(&self, picture: &Picture) -> Picture {
+    /// Columns and rows that a picture of `full` size is resized to, before it is cropped or padded.
+    fn resized(&self, (width, height): (usize, usize)) -> (usize, usize) {
         assert!(self.size > 0, "preprocess: the side is zero");
-        let (width, height, side) = (picture.width(), picture.height(), self.size);
-        let (w, h) = match self.resize_mode {
-            ResizeMode::Shortest => shortest(width, height, side),
-            ResizeMode::Longest => longest(width, height, side),
-            ResizeMode::Squash => (side, side),
-        };
+        match self.resize_mode {
+            ResizeMode::Shortest => shortest(width, height, self.size),
+            ResizeMode::Longest => longest(width, height, self.size),
+            ResizeMode::Squash => (self.size, self.size),
+        }
+    }
+
+    /// Resizes and crops or pads in the picture's own mode; the result is `[S, S]`.
+    fn resize(&self, picture: &Picture, full: (usize, usize)) -> Picture {
+        let side = self.size;
+        let (w, h) = self.resized(full);
         // Only what the crop keeps is computed; the pixels are the same.
         let window = Window {
             columns: centre(w, side),

@@ -1,13 +1,14 @@
 //! JPEG: grey, YCbCr, RGB, CMYK and YCCK, sequential or progressive.
 //!
-//! `libjpeg-turbo-rs` repeats the arithmetic of libjpeg-turbo, Pillow's decoder, to the last bit.
+//! `libjpeg-turbo-rs` repeats the arithmetic of libjpeg-turbo, Pillow's decoder, to the last bit; at ½, ¼
+//! and ⅛ of the size, too, where fewer pixels are computed from a block of 8×8.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libjpeg_turbo_rs::common::types::{ColorSpace, DecodeLimits};
-use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat};
+use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat, ScalingFactor};
 
-use super::{Format, Limit};
+use super::{Format, Limit, skim};
 use crate::image::error::ImageError;
 use crate::image::orient::Orientation;
 use crate::image::picture::{Mode, Picture};
@@ -15,14 +16,26 @@ use crate::image::picture::{Mode, Picture};
 /// Most scans of a progressive picture: writers make a dozen, hostile files thousands.
 const MAX_SCANS: usize = 500;
 
-pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientation), ImageError> {
+/// The picture, its columns and rows at full scale, and how to turn it.
+type Scaled = (Picture, (usize, usize), Orientation);
+
+/// Decodes at the smallest scale that is not smaller than `wanted` says of the full size.
+pub(super) fn decode(
+    bytes: &[u8],
+    limit: &Limit,
+    wanted: &dyn Fn((usize, usize)) -> (usize, usize),
+) -> Result<Scaled, ImageError> {
     // The decoder is young: of a million damaged files some hundred made it panic, all of the kind that
     // `decode_unguarded` now refuses. Should there be another, it costs one picture, not the whole run.
-    catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes, limit)))
+    catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes, limit, wanted)))
         .unwrap_or_else(|_| Err(ImageError::damaged(Format::Jpeg, "the decoder gave up")))
 }
 
-fn decode_unguarded(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientation), ImageError> {
+fn decode_unguarded(
+    bytes: &[u8],
+    limit: &Limit,
+    wanted: &dyn Fn((usize, usize)) -> (usize, usize),
+) -> Result<Scaled, ImageError> {
     let damaged = |error: JpegError| ImageError::damaged(Format::Jpeg, error);
     let unsupported = |found: &str| Err(ImageError::unsupported(Format::Jpeg, found));
     let limits = DecodeLimits {
@@ -56,10 +69,28 @@ fn decode_unguarded(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientation
         ColorSpace::Unknown => return unsupported("an unknown colour space"),
     };
     decoder.set_output_format(format);
-    let mut data = decoder.decode_image().map_err(damaged)?.data;
+    let reduction = reduction((width, height), wanted((width, height)));
+    let scale = ScalingFactor::try_new(1, reduction as u32).map_err(damaged)?;
+    decoder.set_scale(scale);
+    let colours = decoder.jpeg_color_space();
+    let skims = reduction == 8 && matches!(colours, ColorSpace::Grayscale | ColorSpace::YCbCr);
+    let skimmed = skims.then(|| skim::eighth(bytes, MAX_SCANS)).flatten();
+    let mut data = match skimmed {
+        Some(data) => data,
+        None => decoder.decode_image().map_err(damaged)?.data,
+    };
     if mode == Mode::Cmyk {
         // Stored inverted after Adobe's custom; Pillow takes that for granted, too.
         data.iter_mut().for_each(|ink| *ink = 255 - *ink);
     }
-    Ok((Picture::new(width, height, mode, data)?, orientation))
+    let [w, h] = [width, height].map(|side| side.div_ceil(reduction));
+    let picture = Picture::new(w, h, mode, data)?;
+    Ok((picture, (width, height), orientation))
+}
+
+/// The largest of 8, 4, 2 and 1 that divides both sides of `full` to no less than `wanted`, as Pillow's
+/// `draft` picks it.
+pub(in crate::image) fn reduction(full: (usize, usize), wanted: (usize, usize)) -> usize {
+    let enough = |by: &usize| full.0 / by >= wanted.0 && full.1 / by >= wanted.1;
+    [8, 4, 2].into_iter().find(enough).unwrap_or(1)
 }

@@ -6,14 +6,31 @@ mod bmp;
 mod gif;
 mod jpeg;
 mod png;
+mod skim;
 mod tiff;
 mod webp;
 
 use std::fmt;
 
+#[cfg(test)]
+pub(super) use jpeg::reduction;
+#[cfg(test)]
+pub(super) use skim::eighth;
+
 use super::error::ImageError;
 use super::orient::Orientation;
 use super::picture::Picture;
+
+/// How much of a picture is decoded that will be made smaller anyway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Decode {
+    /// Every pixel: the result is the reference's to the bit.
+    #[default]
+    Exact,
+    /// A JPEG at ½, ¼ or ⅛ of its size, where [`Preprocess`](super::Preprocess) makes it no larger than
+    /// that: several times as fast, and nearly the same pixels. Other formats as [`Decode::Exact`].
+    Fast,
+}
 
 /// Choices when a picture is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +42,9 @@ pub struct DecodeOptions {
     /// Refuse pictures with more pixels, in units of 1,000,000. The default is 200, the largest that
     /// phone cameras make; Pillow refuses from 179 on.
     pub max_megapixels: u32,
+    /// Asked where the size that is needed is known, as in
+    /// [`Preprocess::load`](super::Preprocess::load); a [`Picture`] by itself is always exact.
+    pub decode: Decode,
 }
 
 impl Default for DecodeOptions {
@@ -32,6 +52,7 @@ impl Default for DecodeOptions {
         Self {
             orient: true,
             max_megapixels: 200,
+            decode: Decode::Exact,
         }
     }
 }
@@ -96,8 +117,25 @@ impl fmt::Display for Format {
     }
 }
 
-/// Decodes a picture of any known format.
+/// Decodes a picture of any known format, every pixel of it.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, ImageError> {
+    decode_at_least(bytes, options, |full| full).map(|decoded| decoded.picture)
+}
+
+/// A picture, and the size it has at full scale.
+pub(super) struct Decoded {
+    pub(super) picture: Picture,
+    /// Columns and rows, upright if the picture is.
+    pub(super) full: (usize, usize),
+}
+
+/// Decodes a picture of any known format. A JPEG may come out smaller than it is, but not smaller than
+/// `wanted` says for its columns and rows (or its rows and columns, if it has to be turned).
+pub(super) fn decode_at_least(
+    bytes: &[u8],
+    options: &DecodeOptions,
+    wanted: impl Fn((usize, usize)) -> (usize, usize),
+) -> Result<Decoded, ImageError> {
     if bytes.is_empty() {
         return Err(ImageError::Empty);
     }
@@ -109,19 +147,36 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, I
         format,
         max_megapixels: options.max_megapixels,
     };
+    let turned = |picture: Picture, orientation: Orientation| match options.orient {
+        true => orientation.apply(picture),
+        false => picture,
+    };
     let (picture, orientation) = match format {
         Format::Bmp => (bmp::decode(bytes, &limit)?, Orientation::default()),
         Format::Gif => (gif::decode(bytes, &limit)?, Orientation::default()),
-        Format::Jpeg => jpeg::decode(bytes, &limit)?,
+        Format::Jpeg => {
+            let (picture, full, orientation) = jpeg::decode(bytes, &limit, &wanted)?;
+            let picture = turned(picture, orientation);
+            let full = match options.orient && orientation.transposes() {
+                true => (full.1, full.0),
+                false => full,
+            };
+            return Ok(Decoded { picture, full });
+        }
         Format::Png => png::decode(bytes, &limit)?,
-        Format::Tiff => return tiff::decode(bytes, &limit),
+        // Upright already, whatever the options say.
+        Format::Tiff => return Ok(tiff::decode(bytes, &limit)?.into()),
         Format::WebP => webp::decode(bytes, &limit)?,
     };
-    Ok(if options.orient {
-        orientation.apply(picture)
-    } else {
-        picture
-    })
+    Ok(turned(picture, orientation).into())
+}
+
+impl From<Picture> for Decoded {
+    /// A picture of which every pixel was decoded.
+    fn from(picture: Picture) -> Self {
+        let full = (picture.width(), picture.height());
+        Self { picture, full }
+    }
 }
 
 /// The number of pixels that a file may announce.

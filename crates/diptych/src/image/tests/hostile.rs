@@ -1,7 +1,7 @@
 //! Damaged and malicious bytes: a picture or a clear error, never a panic, never much memory.
 
 use super::{Random, golden_file};
-use crate::image::{DecodeOptions, ImageError, Picture};
+use crate::image::{Decode, DecodeOptions, ImageError, Picture, Preprocess};
 
 /// Files of every format and coding; together they reach every decoder's branches.
 const FILES: &[&str] = &[
@@ -42,8 +42,18 @@ fn decode(bytes: &[u8]) -> Result<Picture, ImageError> {
     )
 }
 
-/// Decodes; an error must say something.
+/// Decodes whole and at each smaller scale; an error must say something.
 fn check(bytes: &[u8]) -> bool {
+    for size in [1, 2, 4] {
+        let options = DecodeOptions {
+            max_megapixels: 1,
+            decode: Decode::Fast,
+            ..DecodeOptions::default()
+        };
+        if let Err(error) = Preprocess::openai(size).load_bytes(bytes, &options) {
+            assert!(!error.to_string().trim().is_empty());
+        }
+    }
     match decode(bytes) {
         Ok(picture) => picture.width() > 0,
         Err(error) => {
@@ -62,10 +72,14 @@ fn truncated_files_give_an_error() {
             check(&bytes[..random.below(bytes.len())]);
         }
         // Half a file has lost pixels for certain.
-        assert!(
-            !check(&bytes[..bytes.len() / 2]),
-            "half of {name} was accepted"
-        );
+        let half = &bytes[..bytes.len() / 2];
+        assert!(!check(half), "half of {name} was accepted");
+        let fast = DecodeOptions {
+            decode: Decode::Fast,
+            ..DecodeOptions::default()
+        };
+        let fast = Preprocess::openai(1).load_bytes(half, &fast);
+        assert!(fast.is_err(), "half of {name} was accepted in a hurry");
     }
 }
 

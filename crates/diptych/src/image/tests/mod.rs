@@ -4,6 +4,7 @@ mod golden;
 mod hostile;
 mod pictures;
 mod resample;
+mod scaled;
 
 use std::path::PathBuf;
 
