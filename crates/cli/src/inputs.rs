@@ -1,17 +1,15 @@
-//! What the commands read: lists of texts, and pictures a chunk at a time.
+//! What the commands read: lists of texts, and pictures as a stream.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use diptych::image::{DecodeOptions, ImageError, Pixels, Preprocess};
+use diptych::Clip;
+use diptych::image::{DecodeOptions, ImageError};
 use diptych::text::TextError;
 
 use crate::args::DecodeArgs;
-use crate::output::{self, hinted};
-
-/// Pictures in memory at once. A chunk keeps many cores busy and, at 336 pixels a side, takes 87 MB.
-pub(crate) const CHUNK: usize = 64;
+use crate::output::hinted;
 
 /// What stands for stdin.
 pub(crate) const STDIN: &str = "-";
@@ -65,44 +63,19 @@ impl From<&DecodeArgs> for DecodeOptions {
     }
 }
 
-/// A chunk of pictures: those that could be read, and why the others could not.
-pub(crate) struct Pictures<'a> {
-    /// Paths of the rows of `pixels`.
-    pub(crate) paths: Vec<&'a Path>,
-    /// `[N, 3, S, S]`.
-    pub(crate) pixels: Pixels,
-    pub(crate) failures: Vec<anyhow::Error>,
-}
-
-impl<'a> Pictures<'a> {
-    /// Decodes and prepares pictures in parallel.
-    pub(crate) fn load(
-        files: &'a [PathBuf],
-        preprocess: &Preprocess,
-        options: &DecodeOptions,
-    ) -> Result<Self> {
-        let mut pictures = Self {
-            paths: Vec::new(),
-            pixels: Pixels::empty(preprocess.size),
-            failures: Vec::new(),
-        };
-        for (path, loaded) in files.iter().zip(preprocess.load_batch(files, options)) {
-            match loaded {
-                Ok(pixels) => {
-                    pictures.paths.push(path);
-                    pictures.pixels.push(&pixels)?;
-                }
-                Err(error) => pictures.failures.push(explain(error, path)),
-            }
-        }
-        Ok(pictures)
-    }
-
-    /// Reports the pictures that could not be read; whether there were any.
-    pub(crate) fn report_failures(&self) -> bool {
-        self.failures.iter().for_each(output::error);
-        !self.failures.is_empty()
-    }
+/// Each file with its picture's features, `[D]`, or what is wrong with it; in order.
+pub(crate) fn pictures<'a>(
+    clip: &'a Clip,
+    files: &'a [PathBuf],
+    args: &DecodeArgs,
+) -> impl Iterator<Item = (&'a Path, Result<Vec<f32>>)> {
+    let options = DecodeOptions::from(args);
+    let load = move |file: &PathBuf| {
+        let pixels = clip.preprocess().load(file, &options);
+        pixels.map_err(|error| explain(error, file))
+    };
+    let files_again = files.iter().map(PathBuf::as_path);
+    files_again.zip(clip.stream_images(files, load))
 }
 
 /// A picture's error, with advice for what is often meant.

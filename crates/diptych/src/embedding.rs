@@ -12,6 +12,23 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
+    /// No row yet, of width `dim`.
+    ///
+    /// # Panics
+    /// If `dim` is zero.
+    pub fn empty(dim: usize) -> Self {
+        Self::from_features(dim, Vec::new())
+    }
+
+    /// Normalises features `[N, D]` and adds them as rows.
+    ///
+    /// # Panics
+    /// If the width does not divide the number of features.
+    pub fn push(&mut self, features: &[f32]) {
+        let more = Self::from_features(self.dim, features.to_vec());
+        self.data.extend_from_slice(&more.data);
+    }
+
     /// Normalises features `[N, D]`; a row of zeros stays zero.
     ///
     /// # Panics

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use diptych::image::DecodeOptions;
+use diptych::Embeddings;
 use diptych::tasks::{Prediction, ZeroShot};
 use serde::Serialize;
 
 use super::open;
-use crate::Status;
-use crate::args::{ClassifyArgs, ModelArgs};
-use crate::inputs::{self, CHUNK, Pictures};
-use crate::output::Data;
+use crate::args::{ClassifyArgs, DecodeArgs, ModelArgs};
+use crate::output::{self, Data};
+use crate::{Status, inputs};
 
 struct Options {
     files: Vec<PathBuf>,
@@ -21,7 +20,7 @@ struct Options {
     top: usize,
     json: bool,
     model: ModelArgs,
-    decode: DecodeOptions,
+    decode: DecodeArgs,
 }
 
 impl Options {
@@ -45,7 +44,7 @@ impl Options {
             top: args.top.unwrap_or(usize::MAX),
             json: args.json,
             model: args.model,
-            decode: (&args.decode).into(),
+            decode: args.decode,
         })
     }
 }
@@ -69,21 +68,24 @@ pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
 
     let mut data = Data::new();
     let mut status = Status::Done;
-    for chunk in options.files.chunks(CHUNK) {
-        let pictures = Pictures::load(chunk, clip.preprocess(), &options.decode)?;
-        if pictures.report_failures() {
-            status = Status::SomeFailed;
-        }
-        let images = clip.encode_images(&pictures.pixels)?;
-        let predictions = classifier.classify(&images, options.top);
-        for (path, predictions) in pictures.paths.iter().zip(&predictions) {
-            match options.json {
-                true => {
-                    let path = &path.to_string_lossy();
-                    data.json(&Classified { path, predictions })?;
-                }
-                false => print(&mut data, path, predictions)?,
+    let dim = clip.config().embed_dim;
+    for (path, features) in inputs::pictures(&clip, &options.files, &options.decode) {
+        let features = match features {
+            Ok(features) => features,
+            Err(error) => {
+                output::error(&error);
+                status = Status::SomeFailed;
+                continue;
             }
+        };
+        let picture = Embeddings::from_features(dim, features);
+        let predictions = &classifier.classify(&picture, options.top)[0];
+        match options.json {
+            true => {
+                let path = &path.to_string_lossy();
+                data.json(&Classified { path, predictions })?;
+            }
+            false => print(&mut data, path, predictions)?,
         }
         data.flush()?;
     }

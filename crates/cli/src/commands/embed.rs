@@ -5,18 +5,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use diptych::image::DecodeOptions;
+use diptych::Embeddings;
 use diptych::text::Overflow;
-use diptych::{Clip, Embeddings};
 
 use super::open;
 use crate::args::EmbedArgs;
-use crate::inputs::{self, CHUNK, Pictures};
 use crate::npy::NpyWriter;
-use crate::{Status, interrupt, output, progress};
+use crate::{Status, inputs, interrupt, output, progress};
 
 enum Inputs<'a> {
-    Images(&'a [PathBuf], DecodeOptions),
+    Images(&'a [PathBuf]),
     /// The file of texts, or `-`.
     Texts(&'a Path, Overflow),
 }
@@ -30,7 +28,7 @@ impl<'a> Inputs<'a> {
         match (&args.texts, &args.stdin) {
             (Some(path), _) => Self::Texts(path, overflow),
             (None, Some(stdin)) => Self::Texts(stdin.as_ref(), overflow),
-            (None, None) => Self::Images(&args.images, (&args.decode).into()),
+            (None, None) => Self::Images(&args.images),
         }
     }
 }
@@ -50,36 +48,40 @@ pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
         raw: args.raw,
     };
     match Inputs::new(args) {
-        Inputs::Images(files, options) => {
-            rows.write(files, |_, chunk| image_features(&clip, chunk, &options))
+        Inputs::Images(files) => {
+            let features =
+                inputs::pictures(&clip, files, &args.decode).map(|(_, features)| features);
+            let whole = |error| {
+                output::hinted(
+                    error,
+                    "nothing was written, because rows would no longer match the inputs; leave this one out",
+                )
+            };
+            rows.write(
+                files.len(),
+                features.map(|features| features.map_err(whole)),
+            )
         }
         Inputs::Texts(path, overflow) => {
             let texts = inputs::lines(path)?;
-            rows.write(&texts, |first, chunk| {
-                let line =
-                    |index: usize| format!("{}: line {}", inputs::name(path), first + index + 1);
-                let tokens = clip
-                    .tokens(chunk, overflow)
-                    .map_err(|e| inputs::in_text(e, line))?;
-                Ok(clip.text_features(&tokens)?)
-            })
+            let line = |index: usize| format!("{}: line {}", inputs::name(path), index + 1);
+            let features = clip.stream_texts(&texts, overflow);
+            rows.write(
+                texts.len(),
+                features.map(|f| f.map_err(|e| inputs::in_text(e, line))),
+            )
         }
     }
 }
 
 impl Rows<'_> {
-    /// Writes the features of all inputs; `features` makes those of a chunk, whose first input has
-    /// the index that it is told.
-    fn write<T>(
-        &self,
-        inputs: &[T],
-        features: impl Fn(usize, &[T]) -> Result<Vec<f32>>,
-    ) -> Result<Status> {
+    /// Writes the features of `n` inputs, all of which there must be.
+    fn write(&self, n: usize, all: impl Iterator<Item = Result<Vec<f32>>>) -> Result<Status> {
         interrupt::watch("stopping, nothing is written")?;
-        let mut file = NpyWriter::create(self.out, &[inputs.len(), self.dim])?;
-        let bar = progress::inputs(inputs.len());
-        for (i, chunk) in inputs.chunks(CHUNK).enumerate() {
-            let features = features(i * CHUNK, chunk)?;
+        let mut file = NpyWriter::create(self.out, &[n, self.dim])?;
+        let bar = progress::inputs(n);
+        for features in all {
+            let features = features?;
             match self.raw {
                 true => file.write(&features)?,
                 false => file.write(Embeddings::from_features(self.dim, features).as_slice())?,
@@ -87,22 +89,10 @@ impl Rows<'_> {
             if interrupt::asked() {
                 return Ok(Status::Interrupted);
             }
-            bar.inc(chunk.len() as u64);
+            bar.inc(1);
         }
         bar.finish_and_clear();
         file.finish()?;
         Ok(Status::Done)
-    }
-}
-
-/// Features of pictures, all of which must be readable.
-fn image_features(clip: &Clip, files: &[PathBuf], options: &DecodeOptions) -> Result<Vec<f32>> {
-    let mut pictures = Pictures::load(files, clip.preprocess(), options)?;
-    match pictures.failures.is_empty() {
-        true => Ok(clip.image_features(&pictures.pixels)?),
-        false => Err(output::hinted(
-            pictures.failures.remove(0),
-            "nothing was written, because rows would no longer match the inputs; leave this one out",
-        )),
     }
 }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::Result;
+use diptych::Embeddings;
 use serde::Serialize;
 
 use super::open;
-use crate::Status;
 use crate::args::SimilarityArgs;
-use crate::inputs::{self, CHUNK, Pictures};
-use crate::output::Data;
+use crate::output::{self, Data};
+use crate::{Status, inputs};
 
 /// A line of JSON.
 #[derive(Serialize)]
@@ -35,28 +35,31 @@ pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
 
     let mut data = Data::new();
     let mut status = Status::Done;
-    for chunk in args.images.chunks(CHUNK) {
-        let pictures = Pictures::load(chunk, clip.preprocess(), &(&args.decode).into())?;
-        if pictures.report_failures() {
-            status = Status::SomeFailed;
-        }
-        let cosines = clip.encode_images(&pictures.pixels)?.cosines(&texts); // [N, M]
-        for (path, cosines) in pictures.paths.iter().zip(cosines.chunks_exact(texts.len())) {
-            let pairs = args.texts.iter().zip(cosines);
-            let texts: Vec<_> = pairs
-                .map(|(text, &cosine)| Similarity {
-                    text,
-                    cosine,
-                    logit: logit_scale * cosine + logit_bias,
-                })
-                .collect();
-            match args.json {
-                true => data.json(&Compared {
-                    path: &path.to_string_lossy(),
-                    texts: &texts,
-                })?,
-                false => print(&mut data, path, &texts)?,
+    let dim = clip.config().embed_dim;
+    for (path, features) in inputs::pictures(&clip, &args.images, &args.decode) {
+        let features = match features {
+            Ok(features) => features,
+            Err(error) => {
+                output::error(&error);
+                status = Status::SomeFailed;
+                continue;
             }
+        };
+        let cosines = Embeddings::from_features(dim, features).cosines(&texts); // [1, M]
+        let pairs = args.texts.iter().zip(cosines);
+        let texts: Vec<_> = pairs
+            .map(|(text, cosine)| Similarity {
+                text,
+                cosine,
+                logit: logit_scale * cosine + logit_bias,
+            })
+            .collect();
+        match args.json {
+            true => data.json(&Compared {
+                path: &path.to_string_lossy(),
+                texts: &texts,
+            })?,
+            false => print(&mut data, path, &texts)?,
         }
         data.flush()?;
     }

@@ -1,13 +1,8 @@
-//! Embeddings of samples, a chunk at a time, so that a set may be larger than memory.
-
-use rayon::prelude::*;
+//! Embeddings of samples, as a stream, so that a set may be larger than memory.
 
 use crate::image::Pixels;
 use crate::train::Sample;
-use crate::{Clip, Embeddings, Result};
-
-/// Pictures that are decoded and encoded at a time.
-const CHUNK: usize = 256;
+use crate::{Clip, Embeddings, Error, Result};
 
 /// The samples that can be measured on.
 pub(super) struct Encoded {
@@ -22,28 +17,21 @@ pub(super) struct Encoded {
 /// Encodes the pictures that can be decoded.
 pub(super) fn encode(clip: &Clip, samples: &[&Sample]) -> Result<Encoded> {
     let preprocess = clip.preprocess();
-    let (mut features, mut kept, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
-    for (chunk, samples) in samples.chunks(CHUNK).enumerate() {
-        let pictures: Vec<_> = samples
-            .par_iter()
-            .map(|sample| sample.picture().map(|picture| preprocess.apply(&picture)))
-            .collect();
-        let mut pixels = Vec::new();
-        for (i, picture) in pictures.into_iter().enumerate() {
-            match picture {
-                Ok(picture) => {
-                    pixels.push(picture);
-                    kept.push(chunk * CHUNK + i);
-                }
-                Err(error) => skipped.push(error.to_string()),
+    let load = |sample: &&Sample| -> Result<Pixels> { Ok(preprocess.apply(&sample.picture()?)) };
+    let mut encoded = Encoded {
+        images: Embeddings::empty(clip.config().embed_dim),
+        kept: Vec::new(),
+        skipped: Vec::new(),
+    };
+    for (i, features) in clip.stream_images(samples, load).enumerate() {
+        match features {
+            Ok(features) => {
+                encoded.images.push(&features);
+                encoded.kept.push(i);
             }
+            Err(error @ Error::Shard { .. }) => encoded.skipped.push(error.to_string()),
+            Err(error) => return Err(error),
         }
-        let pixels = Pixels::concat(preprocess.size, &pixels)?;
-        features.extend(clip.image_features(&pixels)?);
     }
-    Ok(Encoded {
-        images: Embeddings::from_features(clip.config().embed_dim, features),
-        kept,
-        skipped,
-    })
+    Ok(encoded)
 }

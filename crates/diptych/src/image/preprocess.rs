@@ -7,7 +7,6 @@
 
 use std::path::Path;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::decode::{Decode, DecodeOptions, Decoded, decode_at_least};
@@ -177,19 +176,6 @@ impl Preprocess {
         let square = self.square_of(&picture, full);
         self.normalise_into(square.as_bytes(), pixels.as_mut_slice());
         Ok(pixels)
-    }
-
-    /// Decodes and prepares files in parallel; results are in the order of `paths`, each
-    /// `[1, 3, S, S]` or its own error.
-    pub fn load_batch<P: AsRef<Path> + Sync>(
-        &self,
-        paths: &[P],
-        options: &DecodeOptions,
-    ) -> Vec<Result<Pixels, ImageError>> {
-        paths
-            .par_iter()
-            .map(|path| self.load(path, options))
-            .collect()
     }
 
     /// Columns and rows that a picture of `full` size is resized to, before it is cropped or padded.

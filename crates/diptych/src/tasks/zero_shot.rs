@@ -8,6 +8,7 @@
 //! `N` pictures, `C` labels, `D` embedding.
 
 use super::search::{Hit, nearest};
+use crate::text::Overflow;
 use crate::{Clip, Embeddings, Error, Result};
 
 /// A classifier for labels that were never trained on.
@@ -56,13 +57,25 @@ impl ZeroShot {
             )));
         }
         let prompt = |label: &L, template: &T| template.as_ref().replace("{}", label.as_ref());
-        let prompts: Vec<String> = labels
-            .iter()
-            .flat_map(|l| templates.iter().map(move |t| prompt(l, t)))
-            .collect();
+        let prompts = labels.iter().flat_map(|label| {
+            templates
+                .iter()
+                .map(move |template| prompt(label, template))
+        });
+        // A label's prompts at a time: those of all labels may be many.
+        let dim = clip.config().embed_dim;
+        let mut weights = Embeddings::empty(dim);
+        let mut of_label = Embeddings::empty(dim);
+        for features in clip.stream_texts(prompts, Overflow::Refuse) {
+            of_label.push(&features?);
+            if of_label.len() == templates.len() {
+                weights.push(of_label.means(templates.len()).as_slice());
+                of_label = Embeddings::empty(dim);
+            }
+        }
         Ok(Self {
             labels: labels.iter().map(|l| l.as_ref().to_owned()).collect(),
-            weights: clip.encode_texts(&prompts)?.means(templates.len()),
+            weights,
             logit_scale: clip.logit_scale(),
             logit_bias: clip.logit_bias(),
         })

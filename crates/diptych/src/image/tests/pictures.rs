@@ -121,28 +121,16 @@ fn longest_pads_with_the_fill() {
 }
 
 #[test]
-fn a_batch_keeps_order_and_reports_each_error() {
-    let paths = ["RGB.png", "missing.png", "444-q95.jpg", "cases.tsv"]
-        .map(|name| golden_folder().join(name));
+fn a_file_is_loaded_as_its_picture_is_prepared_or_its_error_names_it() {
     let preprocess = Preprocess::openai(32);
-    let results = preprocess.load_batch(&paths, &DecodeOptions::default());
-    assert_eq!(
-        results[0].as_ref().unwrap(),
-        &preprocess.apply(&open("RGB.png"))
-    );
-    assert!(matches!(results[1], Err(ImageError::Read(_))));
-    assert!(
-        results[1]
-            .as_ref()
-            .unwrap_err()
-            .to_string()
-            .contains("missing.png")
-    );
-    assert_eq!(
-        results[2].as_ref().unwrap(),
-        &preprocess.apply(&open("444-q95.jpg"))
-    );
-    assert!(matches!(&results[3], Err(ImageError::File { path, .. }) if path == &paths[3]));
+    let load = |name: &str| preprocess.load(golden_folder().join(name), &DecodeOptions::default());
+    for name in ["RGB.png", "444-q95.jpg"] {
+        assert_eq!(load(name).unwrap(), preprocess.apply(&open(name)));
+    }
+    let missing = load("missing.png").unwrap_err();
+    assert!(matches!(missing, ImageError::Read(_)) && missing.to_string().contains("missing.png"));
+    let other = load("cases.tsv").unwrap_err();
+    assert!(matches!(other, ImageError::File { path, .. } if path.ends_with("cases.tsv")));
 }
 
 #[test]
