@@ -5,7 +5,8 @@
 //! and so CLIP's own preprocessing, resizes it. [`Preprocess`] then resizes, crops, converts to RGB
 //! and normalises, in the order that the checkpoint was trained with.
 //! Invariant: the values are those of Pillow 13.0 and torchvision 0.29, to the bit (16-bit grey aside,
-//! see [`Mode`]; `parity/pixels.py` compares); hostile bytes give an [`ImageError`], never a panic.
+//! see [`Mode`]; `parity/pixels.py` compares) unless [`Decode::Fast`] is asked for; hostile bytes give an
+//! [`ImageError`], never a panic.
 //!
 //! ```no_run
 //! # use diptych::image::{DecodeOptions, Picture, Preprocess};
