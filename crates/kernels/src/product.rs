@@ -7,7 +7,7 @@ use crate::activation::{Activation, activate};
 use crate::buffer::{Rectangle, for_each_rectangle};
 use crate::element::Element;
 use crate::isa::Isa;
-use crate::tile::{ROWS, Sums, Tile, UNIT, UNITS};
+use crate::tile::{self, Sums, Tile, UNIT, UNITS};
 use crate::vectorised::vectorised;
 
 /// The left factor: rows that lie anywhere in `data`, each of `segments` runs of `steps` steps.
@@ -259,7 +259,7 @@ pub(crate) fn multiply_parallel<E: Element>(
     }
     let down = rows.div_ceil(PANEL);
     // Whole tiles, and as many in each panel.
-    let panel = rows.div_ceil(down).next_multiple_of(ROWS);
+    let panel = rows.div_ceil(down).next_multiple_of(tile::rows(isa));
     let blocks = Block::count(columns);
     let across = RECTANGLES.div_ceil(down).min(blocks);
     let first = |i: usize| i * blocks / across;
@@ -296,6 +296,7 @@ fn part<E: Element>(
     let origin = Block::nth(right.columns, blocks.start).first;
     // Segments that are summed at a time.
     let group = (DEPTH / left.steps.max(1)).clamp(1, left.segments.max(1));
+    let tile_rows = tile::rows(isa);
     let mut sums = Sums::default();
     for block in blocks {
         let Block { first, units } = Block::nth(right.columns, block);
@@ -315,8 +316,8 @@ fn part<E: Element>(
                 accumulate: finish.accumulate || segment > 0,
                 activation: finish.activation.filter(|_| is_last),
             };
-            for row in (0..out.rows()).step_by(ROWS) {
-                let rows = ROWS.min(out.rows() - row);
+            for row in (0..out.rows()).step_by(tile_rows) {
+                let rows = tile_rows.min(out.rows() - row);
                 let start = |r: usize| {
                     left.rows.start(first_row + row + r.min(rows - 1))
                         + segment * left.segment_stride

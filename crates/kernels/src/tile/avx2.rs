@@ -9,46 +9,50 @@
 
 use std::arch::x86_64::*;
 
-use super::{ROUNDS, ROWS, Sums, Tile, UNIT, WIDTH};
+use super::{ROUNDS, Sums, Tile, UNIT, WIDTH};
 
-/// Rows that are summed at once: with two registers a unit, eight of AVX2's sixteen hold sums.
-const HALF: usize = ROWS / 2;
+/// Rows that are summed at once: with two registers of columns, twelve of AVX2's sixteen hold sums, and one is spare,
+/// without which compilers move sums about.
+pub(super) const SIX: usize = 6;
 
-/// A tile in f32, four rows by one unit at a time.
+/// Values of a register.
+const LANES: usize = UNIT / 2;
+
+/// A tile in f32 of up to six rows, a unit at a time.
 ///
 /// # Safety
 /// The CPU has AVX2 and FMA, and `Tile::check` has passed.
 #[target_feature(enable = "avx2,fma")]
 pub(super) unsafe fn f32(t: &Tile<f32>, out: &mut Sums) {
-    for first in (0..t.rows).step_by(HALF) {
-        for unit in 0..t.units {
-            let mut sums = [[_mm256_setzero_ps(); 2]; HALF];
-            for segment in 0..t.segments {
-                // SAFETY: `check` holds `starts + reach` against `left`, and all steps' units
-                // against `right`.
-                unsafe {
-                    let right = segment * t.steps * t.units * UNIT + unit * UNIT;
-                    let right = t.right.as_ptr().add(right);
-                    let left = t.left.as_ptr().add(segment * t.segment_stride);
-                    for step in 0..t.steps {
-                        let b = right.add(step * t.units * UNIT);
-                        let b = [_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(UNIT / 2))];
-                        for (r, sums) in sums.iter_mut().enumerate() {
-                            let a = left.add(t.starts[first + r] + step * t.step_stride);
-                            let a = _mm256_set1_ps(*a);
-                            sums[0] = _mm256_fmadd_ps(a, b[0], sums[0]);
-                            sums[1] = _mm256_fmadd_ps(a, b[1], sums[1]);
-                        }
+    let width = t.units * UNIT;
+    for unit in 0..t.units {
+        let mut sums = [[_mm256_setzero_ps(); 2]; SIX];
+        for segment in 0..t.segments {
+            // SAFETY: `check` holds `starts + reach` against `left`, and all steps' units against `right`.
+            unsafe {
+                let mut right = t
+                    .right
+                    .as_ptr()
+                    .add(segment * t.steps * width + unit * UNIT);
+                let left = t.left.as_ptr().add(segment * t.segment_stride);
+                let rows: [_; SIX] = std::array::from_fn(|r| left.add(t.starts[r]));
+                for step in 0..t.steps {
+                    let b = [_mm256_loadu_ps(right), _mm256_loadu_ps(right.add(LANES))];
+                    right = right.wrapping_add(width);
+                    for r in 0..SIX {
+                        let a = _mm256_set1_ps(*rows[r].add(step * t.step_stride));
+                        sums[r][0] = _mm256_fmadd_ps(a, b[0], sums[r][0]);
+                        sums[r][1] = _mm256_fmadd_ps(a, b[1], sums[r][1]);
                     }
                 }
             }
-            for (r, sums) in (first..ROWS).zip(sums) {
-                let out = &mut out.0[r * WIDTH + unit * UNIT..][..UNIT];
-                // SAFETY: the slice has 16 places.
-                unsafe {
-                    _mm256_storeu_ps(out.as_mut_ptr(), sums[0]);
-                    _mm256_storeu_ps(out.as_mut_ptr().add(UNIT / 2), sums[1]);
-                }
+        }
+        for (row, out) in sums.iter().zip(out.0.chunks_exact_mut(WIDTH)) {
+            let out = &mut out[unit * UNIT..][..UNIT];
+            // SAFETY: the slice has two registers' sixteen places.
+            unsafe {
+                _mm256_storeu_ps(out.as_mut_ptr(), row[0]);
+                _mm256_storeu_ps(out.as_mut_ptr().add(LANES), row[1]);
             }
         }
     }

@@ -18,8 +18,17 @@ use half::bf16;
 use crate::element::Element;
 use crate::isa::Isa;
 
-/// Rows of a tile.
+/// Most rows of a tile.
 pub(crate) const ROWS: usize = 8;
+
+/// Most rows of a tile with this instruction set's registers.
+pub(crate) fn rows(isa: Isa) -> usize {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::SIX,
+        _ => ROWS,
+    }
+}
 
 /// Columns come in units of the widest register.
 pub(crate) const UNIT: usize = 16;
@@ -97,7 +106,7 @@ pub(crate) fn f32(isa: Isa, tile: &Tile<f32>, out: &mut Sums) {
         // SAFETY: the CPU has AVX2 and FMA, and `check` has held every index against its slice.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::f32(tile, out) },
-        _ => scalar(tile, out, |a: &[f32], b: &[f32]| a[0] * b[0]),
+        _ => scalar(tile, out, |sum, a, b| multiply_add(sum, a[0], b[0])),
     }
 }
 
@@ -108,8 +117,9 @@ pub(crate) fn bf16(isa: Isa, tile: &Tile<bf16>, out: &mut Sums) {
         // SAFETY: the CPU has AVX512-BF16, and `check` has held every index against its slice.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512Bf16 => unsafe { avx512::bf16(tile, out) },
-        _ => scalar(tile, out, |a: &[bf16], b: &[bf16]| {
-            a[0].to_f32() * b[0].to_f32() + a[1].to_f32() * b[1].to_f32()
+        _ => scalar(tile, out, |sum, a, b| {
+            let [a, b] = [a, b].map(|pair| [pair[0].to_f32(), pair[1].to_f32()]);
+            sum + (a[0] * b[0] + a[1] * b[1])
         }),
     }
 }
@@ -179,20 +189,45 @@ pub(crate) fn spin(isa: Isa) -> u64 {
 /// Rounds of [`spin`].
 const ROUNDS: usize = 10_000;
 
-/// The scalar twin: sums step by step, in order.
-fn scalar<E: Element>(t: &Tile<E>, out: &mut Sums, product: impl Fn(&[E], &[E]) -> f32) {
-    let width = t.units * UNIT;
-    for r in 0..t.rows {
-        let mut sums = [0f32; WIDTH];
-        for s in 0..t.segments * t.steps {
-            let (segment, step) = (s / t.steps, s % t.steps);
-            let a = t.starts[r] + segment * t.segment_stride + step * t.step_stride;
-            let a = &t.left[a..a + E::STEP];
-            let right = &t.right[s * width * E::STEP..][..width * E::STEP];
-            for (sum, b) in sums.iter_mut().zip(right.chunks_exact(E::STEP)) {
-                *sum += product(a, b);
+/// The scalar twin: sums step by step, in order, two rows and one unit at a time, which a compiler can keep in
+/// registers of any width. CPUs that have no file here run it.
+fn scalar<E: Element>(t: &Tile<E>, out: &mut Sums, add: impl Fn(f32, &[E], &[E]) -> f32) {
+    /// Rows at a time: with more, SSE2's registers do not suffice.
+    const TOGETHER: usize = 2;
+    let width = t.units * UNIT * E::STEP;
+    for (group, out) in out.0.chunks_mut(TOGETHER * WIDTH).enumerate() {
+        let first = group * TOGETHER;
+        if first >= t.rows {
+            break;
+        }
+        for unit in 0..t.units {
+            let mut sums = [[0f32; UNIT]; TOGETHER];
+            for segment in 0..t.segments {
+                let rows: [_; TOGETHER] = std::array::from_fn(|r| {
+                    &t.left[t.starts[first + r] + segment * t.segment_stride..]
+                });
+                let right = &t.right[segment * t.steps * width..][..t.steps * width];
+                for (step, right) in right.chunks_exact(width).enumerate() {
+                    let right = &right[unit * UNIT * E::STEP..][..UNIT * E::STEP];
+                    for (sums, row) in sums.iter_mut().zip(rows) {
+                        let a = &row[step * t.step_stride..][..E::STEP];
+                        for (sum, b) in sums.iter_mut().zip(right.chunks_exact(E::STEP)) {
+                            *sum = add(*sum, a, b);
+                        }
+                    }
+                }
+            }
+            for (sums, out) in sums.iter().zip(out.chunks_exact_mut(WIDTH)) {
+                out[unit * UNIT..(unit + 1) * UNIT].copy_from_slice(sums);
             }
         }
-        out.0[r * WIDTH..][..width].copy_from_slice(&sums[..width]);
+    }
+}
+
+/// `sum + a b`, in one rounding where every CPU of the architecture can.
+fn multiply_add(sum: f32, a: f32, b: f32) -> f32 {
+    match cfg!(target_arch = "aarch64") {
+        true => a.mul_add(b, sum),
+        false => sum + a * b,
     }
 }
