@@ -364,6 +364,10 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "Y.npy", value_hint = ValueHint::FilePath, requires = "input")]
     pub(crate) out: Option<PathBuf>,
 
+    /// Measure nothing else
+    #[arg(long, value_parser = one_of(MEASURES), conflicts_with = "input")]
+    pub(crate) only: Option<Measure>,
+
     /// Seconds to measure each number for
     #[arg(long, value_name = "S", value_parser = count(1, 3600), default_value = "3")]
     pub(crate) seconds: usize,
@@ -374,6 +378,14 @@ pub(crate) struct BenchArgs {
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+}
+
+/// What `bench` can measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Measure {
+    Images,
+    Texts,
+    Decode,
 }
 
 /// Print the completion script of a shell
@@ -421,6 +433,11 @@ const DEVICES: &[(&str, DeviceKind)] = &[
     ("cpu", DeviceKind::Cpu),
     ("cuda", DeviceKind::Cuda),
     ("wgpu", DeviceKind::Wgpu),
+];
+const MEASURES: &[(&str, Measure)] = &[
+    ("images", Measure::Images),
+    ("texts", Measure::Texts),
+    ("decode", Measure::Decode),
 ];
 const DECODES: &[(&str, Decode)] = &[("exact", Decode::Exact), ("fast", Decode::Fast)];
 const ORDERS: &[(&str, Order)] = &[("native", Order::Native), ("rgb-first", Order::RgbFirst)];

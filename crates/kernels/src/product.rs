@@ -73,9 +73,9 @@ const DEPTH: usize = 1024;
 /// Rows of a rectangle of a parallel product: with `DEPTH` steps in f32, half of a core's cache.
 const PANEL: usize = 96;
 
-/// Rectangles that a parallel product is cut into at least, where its columns allow; more than threads, so that none
-/// waits long for the last one.
-const RECTANGLES: usize = 32;
+/// Rectangles that a parallel product is cut into, where its columns allow, so that no thread waits long for the last one;
+/// where they don't, its rows make a quarter of that.
+const RECTANGLES: usize = 64;
 
 /// What becomes of a product's values before they are stored.
 #[derive(Clone, Copy, Debug, Default)]
@@ -257,11 +257,11 @@ pub(crate) fn multiply_parallel<E: Element>(
     if rows == 0 || columns == 0 {
         return;
     }
-    let down = rows.div_ceil(PANEL);
+    let blocks = Block::count(columns);
+    let down = rows.div_ceil(PANEL).max((RECTANGLES / 4).div_ceil(blocks));
     // Whole tiles, and as many in each panel.
     let panel = rows.div_ceil(down).next_multiple_of(tile::rows(isa));
-    let blocks = Block::count(columns);
-    let across = RECTANGLES.div_ceil(down).min(blocks);
+    let across = RECTANGLES.div_ceil(rows.div_ceil(panel)).min(blocks);
     let first = |i: usize| i * blocks / across;
     let edge = |i: usize| match first(i) {
         block if block == blocks => columns,
@@ -334,34 +334,44 @@ fn part<E: Element>(
                     rows,
                 };
                 E::tile(isa, &tile, &mut sums);
-                for r in 0..rows {
-                    let out = out.row(row + r, columns.start - origin..columns.end - origin);
-                    store(isa, sums.row(r, out.len()), finish, out);
-                }
+                let columns = columns.start - origin..columns.end - origin;
+                store(isa, &sums, finish, &mut out, (row..row + rows, columns));
             }
         }
     }
 }
 
+/// The bias of a layer that has none.
+const ZEROS: [f32; UNITS * UNIT] = [0.0; UNITS * UNIT];
+
 vectorised! {
-    fn store(sums: &[f32], finish: Finish, out: &mut [f32]) {
-        let n = out.len();
-        let sums = &sums[..n];
-        if finish.accumulate {
-            for i in 0..n {
-                out[i] += sums[i];
+    fn store(
+        sums: &Sums,
+        finish: Finish,
+        out: &mut Rectangle,
+        place: (Range<usize>, Range<usize>),
+    ) {
+        let (rows, columns) = place;
+        let n = columns.len();
+        for (i, row) in rows.enumerate() {
+            let sums = sums.row(i, n);
+            let out = out.row(row, columns.clone());
+            let bias = match finish.bias {
+                [] => &ZEROS[..n],
+                bias => &bias[..n],
+            };
+            if finish.accumulate {
+                for i in 0..n {
+                    out[i] += sums[i] + bias[i];
+                }
+            } else {
+                for i in 0..n {
+                    out[i] = sums[i] + bias[i];
+                }
             }
-        } else {
-            out.copy_from_slice(sums);
-        }
-        if !finish.bias.is_empty() {
-            let bias = &finish.bias[..n];
-            for i in 0..n {
-                out[i] += bias[i];
+            if let Some(activation) = finish.activation {
+                activate(activation, out);
             }
-        }
-        if let Some(activation) = finish.activation {
-            activate(activation, out);
         }
     }
 }

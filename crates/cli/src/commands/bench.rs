@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::open;
-use crate::args::BenchArgs;
+use crate::args::{BenchArgs, Measure};
 use crate::npy::{self, NpyWriter};
 use crate::output::{Data, message};
 use crate::{Status, interrupt};
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Status> {
     let timer = Timer(Duration::from_secs(args.seconds as u64));
     let done = match &args.input {
         Some(input) => given(&clip, &timer, &mut report, (input, args.out.as_deref()))?,
-        None => random(&clip, &timer, &mut report)?,
+        None => random(&clip, &timer, &mut report, args.only)?,
     };
     if !done {
         return Ok(Status::Interrupted);
@@ -142,10 +142,30 @@ fn given(
     Ok(true)
 }
 
-/// Measures random pictures and texts and the decoding of one large picture; whether it was not interrupted.
-fn random(clip: &Clip, timer: &Timer, report: &mut Report) -> Result<bool> {
-    let side = clip.config().vision_cfg.image_size;
+/// Measures random inputs; whether it was not interrupted.
+fn random(clip: &Clip, timer: &Timer, report: &mut Report, only: Option<Measure>) -> Result<bool> {
     let mut noise = Noise(1);
+    for what in [Measure::Images, Measure::Texts, Measure::Decode] {
+        if only.is_some_and(|only| only != what) {
+            continue;
+        }
+        let done = match what {
+            Measure::Images => images(clip, timer, report, &mut noise)?,
+            Measure::Texts => texts(clip, timer, report, &mut noise)?,
+            Measure::Decode => {
+                report.decodes_per_s = decodes_per_s(clip, timer, &mut noise)?;
+                report.decodes_per_s.is_some()
+            }
+        };
+        if !done {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn images(clip: &Clip, timer: &Timer, report: &mut Report, noise: &mut Noise) -> Result<bool> {
+    let side = clip.config().vision_cfg.image_size;
     for n in BATCHES {
         let values = (0..n * 3 * side * side).map(|_| noise.next(4096) as f32 / 1024.0 - 2.0);
         let pixels = Pixels::from_vec(side, values.collect())?;
@@ -154,10 +174,14 @@ fn random(clip: &Clip, timer: &Timer, report: &mut Report) -> Result<bool> {
         };
         report.images_per_s.insert(n, n as f64 / seconds);
     }
+    Ok(true)
+}
+
+fn texts(clip: &Clip, timer: &Timer, report: &mut Report, noise: &mut Noise) -> Result<bool> {
     let text = &clip.config().text_cfg;
+    // The highest id is where CLIP reads: it ends each text, and is nowhere else.
+    let (length, end) = (text.context_length, text.vocab_size as u32 - 1);
     for n in BATCHES {
-        // The highest id is where CLIP reads: it ends each text, and is nowhere else.
-        let (length, end) = (text.context_length, text.vocab_size as u32 - 1);
         let mut row = || -> Vec<u32> {
             let words = (1..length).map(|_| noise.next(end.max(1)));
             words.chain([end]).collect()
@@ -169,8 +193,7 @@ fn random(clip: &Clip, timer: &Timer, report: &mut Report) -> Result<bool> {
         };
         report.texts_per_s.insert(n, n as f64 / seconds);
     }
-    report.decodes_per_s = decodes_per_s(clip, timer, &mut noise)?;
-    Ok(report.decodes_per_s.is_some())
+    Ok(true)
 }
 
 /// How many large JPEGs all threads decode and prepare in a second.

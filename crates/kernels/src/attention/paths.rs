@@ -113,9 +113,6 @@ impl Paths {
     }
 }
 
-/// Values that are multiplied at a time.
-const LANES: usize = 16;
-
 vectorised! {
     fn along(
         heads: usize,
@@ -125,47 +122,62 @@ vectorised! {
         out: &mut [f32],
     ) {
         let [query, keys_values] = given;
-        let w = query.len();
-        let d = w / heads;
-        let scale = 1.0 / (d as f32).sqrt();
+        let (w, d) = (query.len(), query.len() / heads);
         for h in 0..heads {
             let query = &query[h * d..][..d];
-            for (score, &node) in scores.iter_mut().zip(path) {
-                *score = dot(query, &keys_values[node as usize * 2 * w + h * d..][..d]);
-            }
-            softmax(scale, scores);
             let out = &mut out[h * d..][..d];
-            out.fill(0.0);
-            for (p, &node) in scores.iter().zip(path) {
-                let value = &keys_values[node as usize * 2 * w + w + h * d..][..d];
-                for i in 0..d {
-                    out[i] += p * value[i];
+            let [keys, values] = [h * d, w + h * d].map(|first| &keys_values[first..]);
+            // The width of a head in all published models: known, it stays in registers.
+            match (query.as_array::<64>(), out.as_mut_array::<64>()) {
+                (Some(query), Some(out)) => {
+                    for (score, &node) in scores.iter_mut().zip(path) {
+                        *score = dot(query, array(keys, node as usize * 2 * w));
+                    }
+                    softmax(1.0 / 8.0, scores);
+                    let mut sums = [0f32; 64];
+                    for (p, &node) in scores.iter().zip(path) {
+                        let value: &[f32; 64] = array(values, node as usize * 2 * w);
+                        for i in 0..64 {
+                            sums[i] += p * value[i];
+                        }
+                    }
+                    *out = sums;
+                }
+                _ => {
+                    for (score, &node) in scores.iter_mut().zip(path) {
+                        let key = &keys[node as usize * 2 * w..][..d];
+                        *score = query.iter().zip(key).map(|(q, k)| q * k).sum();
+                    }
+                    softmax(1.0 / (d as f32).sqrt(), scores);
+                    out.fill(0.0);
+                    for (p, &node) in scores.iter().zip(path) {
+                        let value = &values[node as usize * 2 * w..][..d];
+                        out.iter_mut().zip(value).for_each(|(out, v)| *out += p * v);
+                    }
                 }
             }
         }
     }
 }
 
+/// `N` values from a place on.
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; LANES];
-    let ((a, rest_a), (b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a.iter().zip(b) {
-        for i in 0..LANES {
-            sums[i] += a[i] * b[i];
+fn array<const N: usize>(values: &[f32], place: usize) -> &[f32; N] {
+    values[place..]
+        .first_chunk()
+        .expect("checked by `attend_with`")
+}
+
+/// Summed in sixteen lanes, then by halves.
+#[inline(always)]
+fn dot(a: &[f32; 64], b: &[f32; 64]) -> f32 {
+    let mut s = [0f32; 16];
+    for part in 0..4 {
+        for i in 0..16 {
+            s[i] += a[16 * part + i] * b[16 * part + i];
         }
     }
-    let mut rest = 0f32;
-    for (a, b) in rest_a.iter().zip(rest_b) {
-        rest += a * b;
-    }
-    // By halves, which keeps to registers.
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            sums[i] += sums[i + width];
-        }
-        width /= 2;
-    }
-    sums[0] + rest
+    let s: [f32; 8] = std::array::from_fn(|i| s[i] + s[i + 8]);
+    let s: [f32; 4] = std::array::from_fn(|i| s[i] + s[i + 4]);
+    (s[0] + s[2]) + (s[1] + s[3])
 }

@@ -13,6 +13,9 @@ use half::bf16;
 
 use super::{ROUNDS, Sums, Tile, UNIT, WIDTH};
 
+/// Steps of the right factor that are fetched before they are needed.
+const AHEAD: usize = 12;
+
 /// Calls the compilation for a tile's rows and units, so that sums fill registers and no others.
 macro_rules! by_shape {
     ($name:ident($t:expr, $out:expr)) => {
@@ -53,6 +56,7 @@ unsafe fn f32_sums<const R: usize, const V: usize>(t: &Tile<f32>, out: &mut Sums
                 let mut b = [_mm512_setzero_ps(); V];
                 for (v, b) in b.iter_mut().enumerate() {
                     *b = _mm512_loadu_ps(right.add(v * UNIT));
+                    _mm_prefetch::<_MM_HINT_T0>(right.wrapping_add((AHEAD * V + v) * UNIT).cast());
                 }
                 right = right.add(V * UNIT);
                 for r in 0..R {

@@ -1,0 +1,77 @@
+"""What the parts of `run.py` share: the models' folders, one measurement in a process of its own, tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+
+
+@dataclass
+class Bench:
+    binary: Path
+    candle: Path
+    cache: Path
+    threads: int
+    seconds: float
+    rounds: int
+
+    def folder(self, name: str) -> Path:
+        """The folder of a model, written if it is not there."""
+        folder = self.cache / name
+        if not (folder / "whole").exists():
+            print(f"drawing {name}", file=sys.stderr)
+            run([sys.executable, HERE / "models.py", name, folder])
+        return folder
+
+    def rival(self, rival: str, tower: str, name: str, batches: list[Path]) -> tuple[float, np.ndarray]:
+        """The median seconds in which a rival encodes some batches, and the embeddings."""
+        with tempfile.TemporaryDirectory() as scratch:
+            out = Path(scratch) / "y.npy"
+            if rival == "candle":
+                weights = self.folder(name) / "candle.safetensors"
+                command = [self.candle, weights, name, tower, self.seconds, out, *batches]
+            else:
+                options = ["--threads", self.threads, "--seconds", self.seconds, "--out", out]
+                command = [sys.executable, HERE / "rivals.py", rival, tower, self.folder(name), *options, *batches]
+            seconds = json.loads(run(command, self.threads).splitlines()[-1])["seconds"]
+            return seconds, np.load(out)
+
+    def diptych(self, *arguments: object) -> str:
+        return run([self.binary, *arguments, "--threads", self.threads], self.threads)
+
+    def has(self, rival: str, name: str) -> bool:
+        """Whether a rival is installed and knows a model."""
+        if rival == "candle":
+            return self.candle.exists() and name.startswith("ViT")
+        module = {"pytorch": "torch"}.get(rival, rival.split("-")[0])
+        found = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, check=False)
+        if found.returncode:
+            print(f"{rival} is not installed and left out", file=sys.stderr)
+        return found.returncode == 0
+
+
+def run(command: list[object], threads: int | None = None) -> str:
+    """The output of a process that must succeed."""
+    limits = {} if threads is None else {key: str(threads) for key in ("OMP_NUM_THREADS", "RAYON_NUM_THREADS")}
+    words = [str(word) for word in command]
+    done = subprocess.run(words, env=os.environ | limits, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(words)[:500]}: {done.stderr[-2000:]}")
+    return done.stdout
+
+
+def table(head: list[str], rows: list[list[object]]) -> None:
+    """Prints a table in Markdown."""
+    for row in [head, ["---"] * len(head), *rows]:
+        print("| " + " | ".join(str(cell) for cell in row) + " |", flush=True)
+    print(flush=True)

@@ -1,0 +1,83 @@
+"""How fast Diptych encodes on the CPU in f32, beside PyTorch, ONNX Runtime, OpenVINO and candle.
+
+All have the same random weights, and their embeddings are compared. Each measurement is a process of its own, after a
+pass that is not counted; everyone's turn comes once a round, and medians over rounds are compared.
+
+    cargo build --release && (cd benchmarks/candle && cargo build --release)
+    parity/.venv/bin/pip install onnx onnxscript onnxruntime openvino
+    parity/.venv/bin/python benchmarks/inference/run.py [--only towers] [--models ViT-B-32,RN50]
+
+The models' files (8 GB for all three) are kept in `--cache`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from bench import ROOT, Bench
+from jpegs import jpegs, memory
+from prompts import prompts
+from towers import towers
+
+MODELS = "ViT-B-32,ViT-L-14,RN50"
+PARTS = ["towers", "prompts", "jpegs", "memory"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--only", choices=PARTS, action="append")
+    parser.add_argument("--models", default=MODELS)
+    parser.add_argument("--prompts", type=int, help="encode only so many with Diptych")
+    parser.add_argument("--pictures", type=int, default=10_000, help="small pictures for the memory's part")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "diptych-bench")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/diptych")
+    parser.add_argument("--candle", type=Path, default=ROOT / "benchmarks/candle/target/release/candle-rival")
+    arguments = parser.parse_args()
+    bench = Bench(
+        binary=arguments.binary.resolve(),
+        candle=arguments.candle.resolve(),
+        cache=arguments.cache,
+        threads=arguments.threads,
+        seconds=arguments.seconds,
+        rounds=arguments.rounds,
+    )
+    print(f"{datetime.date.today()}, {processor()}, {bench.threads} threads; {versions()}\n", flush=True)
+    parts = arguments.only or PARTS
+    if "towers" in parts:
+        towers(bench, arguments.models.split(","))
+    if "prompts" in parts:
+        prompts(bench, arguments.prompts)
+    if "jpegs" in parts:
+        jpegs(bench)
+    if "memory" in parts:
+        memory(bench, arguments.pictures)
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.processor())
+
+
+def versions() -> str:
+    found = []
+    for name in ["torch", "open_clip_torch", "onnxruntime", "openvino", "pillow"]:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+if __name__ == "__main__":
+    main()
