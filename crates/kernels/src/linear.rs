@@ -53,7 +53,7 @@ impl Linear {
         let outputs = weight.len() / inputs;
         assert!(bias.is_empty() || bias.len() == outputs, "bias's length");
         let mut right = Right::default();
-        right.repack_transposed([inputs, outputs], weight, inputs);
+        right.repack_transposed([inputs, outputs], |o| &weight[o * inputs..(o + 1) * inputs]);
         Self {
             right,
             bias: bias.to_vec(),

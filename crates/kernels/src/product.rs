@@ -30,7 +30,7 @@ pub(crate) enum Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         match self {
             Self::At(places) => places.len(),
             Self::Every { count, .. } => *count,
@@ -155,46 +155,34 @@ impl<E: Element> Right<E> {
 }
 
 impl Right<f32> {
-    /// Packs the transpose of a matrix whose `columns` rows begin `stride` values apart, each of `steps` values; into
-    /// the memory of an earlier one.
-    pub(crate) fn repack_transposed(
+    /// Packs the transpose of a matrix of so many columns, whose rows `row` gives, each of `steps` values; into the memory of
+    /// an earlier one.
+    pub(crate) fn repack_transposed<'a>(
         &mut self,
         [steps, columns]: [usize; 2],
-        matrix: &[f32],
-        stride: usize,
+        row: impl Fn(usize) -> &'a [f32],
     ) {
+        /// Steps at a time: a cache line of each row.
+        const LINE: usize = 16;
         self.reshape([steps, columns]);
         for Block { first, units } in blocks(columns) {
             let width = units * UNIT;
             let block = &mut self.data[steps * first..][..steps * width];
-            for (unit, first) in (0..units).zip((first..columns).step_by(UNIT)) {
-                let rows = UNIT.min(columns - first);
+            for (unit, column) in (first..columns.min(first + width))
+                .step_by(UNIT)
+                .enumerate()
+            {
+                let rows = UNIT.min(columns - column);
                 let out = &mut block[unit * UNIT..];
-                transpose(
-                    &matrix[first * stride..],
-                    [rows, stride],
-                    out,
-                    [steps, width],
-                );
-            }
-        }
-    }
-}
-
-/// Writes up to [`UNIT`] rows of `from` as columns of `out`.
-fn transpose(
-    from: &[f32],
-    [rows, stride]: [usize; 2],
-    out: &mut [f32],
-    [steps, width]: [usize; 2],
-) {
-    /// Steps at a time: a cache line of each row.
-    const LINE: usize = 16;
-    for first in (0..steps).step_by(LINE) {
-        let last = steps.min(first + LINE);
-        for row in 0..rows {
-            for (step, value) in (first..last).zip(&from[row * stride + first..][..last - first]) {
-                out[step * width + row] = *value;
+                for step in (0..steps).step_by(LINE) {
+                    let line = step..steps.min(step + LINE);
+                    for r in 0..rows {
+                        let values = &row(column + r)[line.clone()];
+                        for (step, value) in line.clone().zip(values) {
+                            out[step * width + r] = *value;
+                        }
+                    }
+                }
             }
         }
     }

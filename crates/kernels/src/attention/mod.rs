@@ -1,7 +1,9 @@
 //! Multi-head attention: `stacked` for training, `dense` and along `paths` for inference.
 
 mod dense;
+mod head;
 mod paths;
+mod softmax;
 mod stacked;
 
 pub use dense::attend;

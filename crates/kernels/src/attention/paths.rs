@@ -3,14 +3,18 @@
 //!
 //! `T` nodes, `Q` of them with queries, `W` width, `H` heads, `D` = W / H.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
-use super::dense::softmax;
+use super::dense::QUERIES;
+use super::head::SCRATCH;
+use super::softmax::softmax;
+use crate::buffer::for_each_rectangle;
 use crate::isa::Isa;
+use crate::product::{Left, Rows};
 use crate::vectorised::vectorised;
 
-/// Queries that one task takes.
-const TASK: usize = 16;
+/// Queries of a run that attend together rather than each alone.
+const TOGETHER: usize = 6;
 
 /// The nodes that each query attends to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub struct Paths {
     nodes: Vec<u32>,
     /// Where each query's path ends in `nodes`; it begins where the one before ends.
     ends: Vec<usize>,
+    /// First queries of runs: in each the paths are the first's, one node longer from query to query.
+    runs: Vec<usize>,
     /// The highest node of any path, and one.
     bound: usize,
 }
@@ -27,6 +33,7 @@ impl Paths {
     pub fn clear(&mut self) {
         self.nodes.clear();
         self.ends.clear();
+        self.runs.clear();
         self.bound = 0;
     }
 
@@ -44,6 +51,14 @@ impl Paths {
             .map_or(0, |&node| node as usize + 1);
         self.bound = self.bound.max(highest);
         self.ends.push(self.nodes.len());
+        let query = self.len() - 1;
+        let goes_on = self.runs.last().is_some_and(|&run| {
+            let [before, path] = [query - 1, query].map(|query| self.get(query));
+            query - run < QUERIES && path.split_last().is_some_and(|(_, rest)| rest == before)
+        });
+        if !goes_on {
+            self.runs.push(query);
+        }
     }
 
     /// Number of paths, `Q`.
@@ -97,19 +112,110 @@ impl Paths {
             keys_values.len() >= self.bound * 2 * width,
             "keys and values"
         );
-        let tasks = out
-            .par_chunks_mut(TASK * width)
-            .zip(queries.par_chunks(TASK * width));
-        tasks
-            .enumerate()
-            .for_each_init(Vec::new, |scores, (task, (out, queries))| {
-                let rows = out.chunks_exact_mut(width).zip(queries.chunks_exact(width));
-                for (i, (out, query)) in rows.enumerate() {
-                    let path = self.get(task * TASK + i);
-                    scores.resize(path.len(), 0.0);
-                    along(isa, heads, path, [query, keys_values], scores, out);
-                }
-            });
+        let given = [queries, keys_values];
+        self.for_each_run(
+            0..self.runs.len(),
+            width,
+            out,
+            &|run, out| match run.len() >= TOGETHER {
+                true => self.together(isa, [width, heads], run, given, out),
+                false => self.alone(isa, [width, heads], run, given, out),
+            },
+        );
+    }
+
+    /// The queries of a run.
+    fn run(&self, i: usize) -> Range<usize> {
+        self.runs[i]..*self.runs.get(i + 1).unwrap_or(&self.len())
+    }
+
+    /// Calls `f` for runs with their rows of `out`, in parallel.
+    fn for_each_run(
+        &self,
+        runs: Range<usize>,
+        width: usize,
+        out: &mut [f32],
+        f: &(impl Fn(Range<usize>, &mut [f32]) + Sync),
+    ) {
+        match runs.len() {
+            0 => {}
+            1 => f(self.run(runs.start), out),
+            n => {
+                let middle = runs.start + n / 2;
+                let rows = self.run(middle).start - self.run(runs.start).start;
+                let (left, right) = out.split_at_mut(rows * width);
+                rayon::join(
+                    || self.for_each_run(runs.start..middle, width, left, f),
+                    || self.for_each_run(middle..runs.end, width, right, f),
+                );
+            }
+        }
+    }
+
+    /// A run's queries, head by head through the tiles: its paths are the last one's, cut.
+    fn together(
+        &self,
+        isa: Isa,
+        [width, heads]: [usize; 2],
+        run: Range<usize>,
+        [queries, keys_values]: [&[f32]; 2],
+        out: &mut [f32],
+    ) {
+        let d = width / heads;
+        let path = self.get(run.end - 1);
+        let reach = self.get(run.start).len();
+        let shape = [width, run.len(), heads];
+        for_each_rectangle(
+            out,
+            shape,
+            |h| h * d,
+            |_, h, mut out| {
+                let row = |j: usize, part: usize| {
+                    &keys_values[(2 * path[j] as usize + part) * width + h * d..][..d]
+                };
+                let left = Left {
+                    data: &queries[run.start * width + h * d..],
+                    rows: Rows::Every {
+                        stride: width,
+                        count: run.len(),
+                    },
+                    ..Left::matrix(&[], d)
+                };
+                SCRATCH.with_borrow_mut(|scratch| {
+                    scratch.pack(isa, [path.len(), d], |j| row(j, 0), |j| row(j, 1));
+                    let found = scratch.attend(isa, &left, [reach, 1]);
+                    for (i, found) in found.chunks_exact(d).enumerate() {
+                        out.row(i, 0..d).copy_from_slice(found);
+                    }
+                });
+            },
+        );
+    }
+
+    /// A run's queries, one by one.
+    fn alone(
+        &self,
+        isa: Isa,
+        [width, heads]: [usize; 2],
+        run: Range<usize>,
+        [queries, keys_values]: [&[f32]; 2],
+        out: &mut [f32],
+    ) {
+        SCRATCH.with_borrow_mut(|scratch| {
+            for (query, out) in run.zip(out.chunks_exact_mut(width)) {
+                let path = self.get(query);
+                scratch.scores.resize(path.len(), 0.0);
+                let query = &queries[query * width..][..width];
+                along(
+                    isa,
+                    heads,
+                    path,
+                    [query, keys_values],
+                    &mut scratch.scores,
+                    out,
+                );
+            }
+        });
     }
 }
 

@@ -1,0 +1,81 @@
+//! One head's attention through the tiles: scores, softmax, sums of values.
+//!
+//! `Q` queries, `L` keys, `D` width of a head.
+
+use std::cell::RefCell;
+
+use super::softmax::softmax;
+use crate::isa::Isa;
+use crate::product::{Finish, Left, Right, multiply};
+use crate::vectorised::vectorised;
+
+/// What a head is computed in, kept from call to call.
+#[derive(Default)]
+pub(super) struct Scratch {
+    keys: Right<f32>,
+    values: Right<f32>,
+    pub(super) scores: Vec<f32>,
+    found: Vec<f32>,
+    /// Keys `L` and width `D` of what is packed.
+    shape: [usize; 2],
+}
+
+thread_local! {
+    pub(super) static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl Scratch {
+    /// Packs keys and values, `[L, D]`, by their rows.
+    pub(super) fn pack<'a>(
+        &mut self,
+        isa: Isa,
+        [l, d]: [usize; 2],
+        key: impl Fn(usize) -> &'a [f32],
+        value: impl Fn(usize) -> &'a [f32],
+    ) {
+        self.shape = [l, d];
+        self.keys.repack_transposed([d, l], key);
+        self.values.repack(isa, [l, d], |j| Some(value(j)));
+    }
+
+    /// What queries find, `[Q, D]`; the first reaches `reach` keys, each after it `more` further ones.
+    pub(super) fn attend(
+        &mut self,
+        isa: Isa,
+        queries: &Left<f32>,
+        [reach, more]: [usize; 2],
+    ) -> &[f32] {
+        let Self {
+            keys,
+            values,
+            scores,
+            found,
+            shape: [l, d],
+        } = self;
+        let q = queries.rows.count();
+        scores.resize(q * *l, 0.0);
+        multiply(isa, queries, keys, scores, Finish::default());
+        soften(isa, *l, [reach, more], 1.0 / (*d as f32).sqrt(), scores);
+        found.resize(q * *d, 0.0);
+        multiply(
+            isa,
+            &Left::matrix(scores, *l),
+            values,
+            found,
+            Finish::default(),
+        );
+        found
+    }
+}
+
+vectorised! {
+    /// The softmax of every row of `l` scores, scaled; what a row does not reach is zero.
+    fn soften(l: usize, reaches: [usize; 2], scale: f32, scores: &mut [f32]) {
+        let [reach, more] = reaches;
+        for (i, row) in scores.chunks_exact_mut(l).enumerate() {
+            let (reached, beyond) = row.split_at_mut(reach + i * more);
+            softmax(scale, reached);
+            beyond.fill(0.0);
+        }
+    }
+}
