@@ -58,6 +58,12 @@ def pixels(n: int, side: int) -> np.ndarray:
     return smooth.numpy() + 0.3 * rng.standard_normal((n, 3, side, side), dtype=np.float32)
 
 
+def side(model: open_clip.CLIP) -> int:
+    """A ViT's is a pair, a ResNet's a number."""
+    size = model.visual.image_size
+    return size if isinstance(size, int) else size[0]
+
+
 def token_ids(n: int, length: int) -> np.ndarray:
     """Random token ids `[n, length]`: a start token, words that differ, an end token at the last place."""
     rng = np.random.default_rng(SEED)
@@ -77,13 +83,13 @@ def draw(name: str) -> open_clip.CLIP:
         norm.train()
     if norms:
         with torch.no_grad():
-            model.encode_image(torch.from_numpy(pixels(8, model.visual.image_size[0])))
+            model.encode_image(torch.from_numpy(pixels(8, side(model))))
     return model.eval()
 
 
 def write_open_clip(model: open_clip.CLIP, name: str, folder: Path) -> None:
     preprocess = {key: value for key, value in model.visual.preprocess_cfg.items() if value is not None}
-    preprocess["size"] = preprocess["size"][0]
+    preprocess["size"] = side(model)
     config = {"model_cfg": open_clip.get_model_config(f"{name}-quickgelu"), "preprocess_cfg": preprocess}
     weights = {key: value.contiguous() for key, value in model.state_dict().items()}
     safetensors.torch.save_file(weights, folder / "open_clip_model.safetensors")
@@ -93,7 +99,7 @@ def write_open_clip(model: open_clip.CLIP, name: str, folder: Path) -> None:
 def write_onnx(model: open_clip.CLIP, folder: Path) -> None:
     batch, length = torch.export.Dim("batch", min=1, max=4096), torch.export.Dim("length", min=2, max=77)
     towers = {
-        "images": (Images(model), pixels(2, model.visual.image_size[0]), {0: batch}),
+        "images": (Images(model), pixels(2, side(model)), {0: batch}),
         "texts": (Texts(model), token_ids(2, 20), {0: batch, 1: length}),
     }
     for tower, (module, example, shapes) in towers.items():

@@ -32,6 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--models", default=MODELS)
+    parser.add_argument("--towers", default="images,texts")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 32], help="of pictures; texts have 1 and 32")
     parser.add_argument("--prompts", type=int, help="encode only so many with Diptych")
     parser.add_argument("--pictures", type=int, default=10_000, help="small pictures for the memory's part")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
@@ -52,7 +54,7 @@ def main() -> None:
     print(f"{datetime.date.today()}, {processor()}, {bench.threads} threads; {versions()}\n", flush=True)
     parts = arguments.only or PARTS
     if "towers" in parts:
-        towers(bench, arguments.models.split(","))
+        towers(bench, arguments.models.split(","), arguments.towers.split(","), arguments.batches)
     if "prompts" in parts:
         prompts(bench, arguments.prompts)
     if "jpegs" in parts:

@@ -4,8 +4,8 @@
 //! Source: open_clip's `docs/model_profile.csv`, commit 3b37473, whose convention this is: a
 //! multiply-accumulate is two operations; matrix products and convolutions count, with attention's
 //! two products, and nothing else; a text fills its context; the ResNet's attention pool projects
-//! and attends at every position. Our towers do a little less: they cut texts to the longest of a
-//! chunk and pool with one query, which is up to 3.5 % of a ResNet's total.
+//! and attends at every position. Our towers do less: they compute nothing after a text's end and pool with one query,
+//! which is up to 3.5 % of a ResNet's total; those of inference leave out most of the last block.
 //! Invariant: a function of the configuration alone; no count overflows, whatever `ClipConfig` lets in.
 //!
 //! `S` image side, `P` patch side, `L` tokens or positions, `W` width, `D` embedding.
