@@ -128,7 +128,7 @@ def main() -> None:
             return "–"
 
     packages = ", ".join(f"{p} {known(p)}" for p in ("torch", "transformers", "onnxruntime"))
-    print(f"{platform.processor() or platform.machine()}, {threads} threads; {packages}; candle 0.9; {weights / 1e6:.0f} MB of weights; "
+    print(f"{platform.processor() or platform.machine()}, {threads} threads; {packages}; candle 0.11; {weights / 1e6:.0f} MB of weights; "
           f"median of {arguments.rounds}\n")
     print("| | seconds | peak of private memory, MB | over the weights |\n| --- | --- | --- | --- |")
     for name, values in results.items():

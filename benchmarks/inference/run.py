@@ -1,7 +1,8 @@
 """How fast Diptych encodes on the CPU in f32, beside PyTorch, ONNX Runtime, OpenVINO and candle.
 
-All have the same random weights, and their embeddings are compared. Each measurement is a process of its own, after a
-pass that is not counted; everyone's turn comes once a round, and medians over rounds are compared.
+All have the same random weights, and their embeddings of pictures are compared. Each measurement of towers is a process of
+its own, after a pass that is not counted; everyone's turn comes once a round, and medians over rounds are compared. The
+prompts are encoded once.
 
     cargo build --release && (cd benchmarks/candle && cargo build --release)
     parity/.venv/bin/pip install onnx onnxscript onnxruntime openvino

@@ -12,6 +12,7 @@ from bench import Bench, table
 from models import pixels, token_ids
 from rivals import RIVALS
 
+TEXT_BATCHES = [1, 32]  # those of `diptych bench`
 SIDE, LENGTH = 224, 77
 
 # One and the same in f32; with random weights an embedding has no better place to be than another's.
@@ -21,7 +22,7 @@ TOLERANCE = 1e-4
 def towers(bench: Bench, names: list[str], which: list[str], batches: list[int]) -> None:
     for name in names:
         for tower in which:
-            measure(bench, name, tower, batches)
+            measure(bench, name, tower, batches if tower == "images" else TEXT_BATCHES)
 
 
 def measure(bench: Bench, name: str, tower: str, batches: list[int]) -> None:

@@ -424,7 +424,7 @@ pub(crate) struct DecodeArgs {
     #[arg(long)]
     pub(crate) no_orient: bool,
 
-    /// Decode large JPEGs at full size, or at no more than the model needs
+    /// Decode large JPEGs in full, or at the smallest of 1/2, 1/4 and 1/8 that the model needs
     #[arg(long, value_parser = one_of(DECODES), default_value = "exact")]
     pub(crate) decode: Decode,
 }

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Data flows left to right, and so do the folders: [`text`] and [`image`] make tokens and pixels,
-//! [`model`] has the towers and [`engine`] runs them on the CPU, [`weights`] their checkpoints, [`Clip`] is the door to all four;
+//! [`model`] has the towers that can be trained and [`engine`] those of inference on the CPU, [`weights`] their checkpoints, [`Clip`] is the door to all four;
 //! [`tasks`] use embeddings, [`mod@train`] makes models, [`evaluate`] measures them.
 
 mod clip;

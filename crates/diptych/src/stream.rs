@@ -1,11 +1,13 @@
 //! Any number of pictures or texts → their features, in order, in bounded memory.
 //!
-//! Both are iterators: whoever pulls sees progress, may stop at any item, and gets each input's own error in its place.
+//! Both are iterators: whoever pulls sees progress, may stop at any item, and gets each input's own error in its place. If
+//! the model itself fails, that is one error, and the last item.
 //! While one batch of pictures goes through the tower the next is decoded, on the same threads, so none waits for the
 //! other kind of work.
 //!
 //! `D` embedding.
 
+use std::iter::Fuse;
 use std::vec;
 
 use rayon::prelude::*;
@@ -17,28 +19,33 @@ use crate::{Clip, Error, Result};
 /// Pictures in a batch; two batches are in memory at a time.
 const PICTURES: usize = 32;
 
-/// Texts in a batch: many, since the more there are the more begin alike.
-const TEXTS: usize = 8192;
+/// Texts in a batch: many, since the more there are the more begin alike; not all, since who wants to stop waits for a
+/// batch.
+const TEXTS: usize = 2048;
 
 /// Features `[D]` of pictures, not normalised; made by [`Clip::stream_images`].
 pub struct ImageStream<'a, I: Iterator, F, E> {
     clip: &'a Clip,
-    sources: I,
+    sources: Fuse<I>,
     load: F,
     /// Decoded, and next to be encoded.
     loaded: Vec<Result<Pixels, E>>,
     /// Encoded, and next to be handed out.
     ready: vec::IntoIter<Result<Vec<f32>, E>>,
+    /// Whether the model has failed.
+    failed: bool,
 }
 
 /// Features `[D]` of texts, not normalised; made by [`Clip::stream_texts`].
-pub struct TextStream<'a, I> {
+pub struct TextStream<'a, I: Iterator> {
     clip: &'a Clip,
-    texts: I,
+    texts: Fuse<I>,
     overflow: Overflow,
     /// Texts before the next batch.
     done: usize,
     ready: vec::IntoIter<Result<Vec<f32>>>,
+    /// Whether the model has failed.
+    failed: bool,
 }
 
 impl Clip {
@@ -67,10 +74,11 @@ impl Clip {
     {
         ImageStream {
             clip: self,
-            sources: sources.into_iter(),
+            sources: sources.into_iter().fuse(),
             load,
             loaded: Vec::new(),
             ready: Vec::new().into_iter(),
+            failed: false,
         }
     }
 
@@ -82,10 +90,11 @@ impl Clip {
     {
         TextStream {
             clip: self,
-            texts: texts.into_iter(),
+            texts: texts.into_iter().fuse(),
             overflow,
             done: 0,
             ready: Vec::new().into_iter(),
+            failed: false,
         }
     }
 }
@@ -104,12 +113,16 @@ where
             load,
             loaded,
             ready,
+            failed,
         } = self;
         let next: Vec<I::Item> = sources.by_ref().take(PICTURES).collect();
         let now = std::mem::take(loaded);
         let encode = || encode(clip, now);
         let (encoded, later) = rayon::join(encode, || next.into_par_iter().map(&*load).collect());
-        *ready = encoded.into_iter();
+        (*ready, *failed) = match encoded {
+            Ok(encoded) => (encoded.into_iter(), false),
+            Err(error) => (vec![Err(error.into())].into_iter(), true),
+        };
         *loaded = later;
     }
 }
@@ -126,6 +139,9 @@ where
         if let Some(item) = self.ready.next() {
             return Some(item);
         }
+        if self.failed {
+            return None;
+        }
         if self.loaded.is_empty() {
             self.advance(); // the first batch
         }
@@ -135,22 +151,25 @@ where
 }
 
 /// The features of the pictures that were loaded, and the errors of the others.
-fn encode<E: From<Error>>(clip: &Clip, loaded: Vec<Result<Pixels, E>>) -> Vec<Result<Vec<f32>, E>> {
-    if loaded.is_empty() {
-        return Vec::new(); // and no tower is read for nothing
-    }
-    let good = loaded.iter().filter_map(|pixels| pixels.as_ref().ok());
-    let together = Pixels::concat(clip.preprocess().size, good)
-        .map_err(Error::from)
-        .and_then(|pixels| clip.image_features(&pixels));
-    // If they can't be encoded together, each has an error of its own, or has none.
-    let mut rows = together.ok().map(|features| features.into_iter());
-    let dim = clip.config().embed_dim;
-    let mut row = |pixels: Pixels| match &mut rows {
-        Some(features) => Ok(features.by_ref().take(pixels.len() * dim).collect()),
-        None => Ok(clip.image_features(&pixels)?),
+fn encode<E: From<Error>>(
+    clip: &Clip,
+    loaded: Vec<Result<Pixels, E>>,
+) -> Result<Vec<Result<Vec<f32>, E>>> {
+    let want = clip.preprocess().size;
+    let fits = |pixels: Pixels| match pixels.side() {
+        side if side == want => Ok(pixels),
+        got => Err(E::from(Error::Side { got, want })),
     };
-    loaded.into_iter().map(|pixels| row(pixels?)).collect()
+    let loaded: Vec<Result<Pixels, E>> = loaded.into_iter().map(|p| fits(p?)).collect();
+    let good = loaded.iter().filter_map(|pixels| pixels.as_ref().ok());
+    let together = Pixels::concat(want, good)?;
+    if together.is_empty() {
+        return Ok(loaded.into_iter().map(|p| p.map(|_| Vec::new())).collect()); // no tower is read for nothing
+    }
+    let mut features = clip.image_features(&together)?.into_iter();
+    let dim = clip.config().embed_dim;
+    let mut rows = |pixels: Pixels| features.by_ref().take(pixels.len() * dim).collect();
+    Ok(loaded.into_iter().map(|pixels| Ok(rows(pixels?))).collect())
 }
 
 impl<I: Iterator<Item: AsRef<str> + Sync>> TextStream<'_, I> {
@@ -184,6 +203,9 @@ impl<I: Iterator<Item: AsRef<str> + Sync>> Iterator for TextStream<'_, I> {
         if let Some(item) = self.ready.next() {
             return Some(item);
         }
+        if self.failed {
+            return None;
+        }
         let texts: Vec<I::Item> = self.texts.by_ref().take(TEXTS).collect();
         if texts.is_empty() {
             return None;
@@ -192,7 +214,10 @@ impl<I: Iterator<Item: AsRef<str> + Sync>> Iterator for TextStream<'_, I> {
         self.done += texts.len();
         match encoded {
             Ok(features) => self.ready = features.into_iter(),
-            Err(error) => return Some(Err(error)),
+            Err(error) => {
+                self.failed = true;
+                return Some(Err(error));
+            }
         }
         self.ready.next()
     }
@@ -252,6 +277,31 @@ mod tests {
                 taken.get()
             );
         }
+    }
+
+    #[test]
+    fn a_model_that_fails_is_one_error_and_the_end() {
+        // Its weights go away between opening and first use.
+        let dir = tempfile::tempdir().unwrap();
+        for entry in fs_err::read_dir(folder("tiny-vit")).unwrap() {
+            let path = entry.unwrap().path();
+            fs_err::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+        }
+        let clip = Clip::open(dir.path()).unwrap();
+        let weights = dir.path().join("open_clip_model.safetensors");
+        fs_err::OpenOptions::new()
+            .write(true)
+            .open(weights)
+            .unwrap()
+            .set_len(100)
+            .unwrap();
+        let load = |i| -> Result<Pixels> { Ok(shade(&clip, i)) };
+        let images: Vec<_> = clip.stream_images(0..100, load).collect();
+        assert!(matches!(&images[..], [Err(_)]), "{}", images.len());
+        let texts: Vec<_> = clip
+            .stream_texts(vec!["a"; 5000], Overflow::Refuse)
+            .collect();
+        assert!(matches!(&texts[..], [Err(_)]), "{}", texts.len());
     }
 
     #[test]

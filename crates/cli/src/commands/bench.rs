@@ -9,14 +9,14 @@ use diptych::engine::limit_gflops;
 use diptych::image::{Decode, DecodeOptions, Encoding, Picture, Pixels};
 use diptych::model::Profile;
 use diptych::text::Tokens;
-use diptych::{Clip, Embeddings};
+use diptych::{Clip, DeviceKind, Embeddings};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::open;
 use crate::args::{BenchArgs, Measure};
 use crate::npy::{self, NpyWriter};
-use crate::output::{Data, message};
+use crate::output::Data;
 use crate::{Status, interrupt};
 
 /// Inputs that are encoded together.
@@ -30,12 +30,13 @@ const PHOTO: (usize, usize) = (4000, 3000);
 struct Report {
     model: String,
     threads: usize,
-    limit_gflops: f64,
+    /// Of the processor; none for another device.
+    limit_gflops: Option<f64>,
     images_per_s: BTreeMap<usize, f64>,
     texts_per_s: BTreeMap<usize, f64>,
     /// JPEGs of twelve megapixels, decoded fast and prepared.
     decodes_per_s: Option<f64>,
-    /// Operations of the model that were done a second, over the limit.
+    /// The model's operations, those included that are left out since nothing reads them, a second, over the limit.
     share_of_limit: Shares,
     peak_memory_mb: Option<f64>,
 }
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Status> {
     let mut report = Report {
         model: args.model.model.clone(),
         threads,
-        limit_gflops: limit_gflops(threads),
+        limit_gflops: (args.model.device == DeviceKind::Cpu).then(|| limit_gflops(threads)),
         ..Report::default()
     };
     let timer = Timer(Duration::from_secs(args.seconds as u64));
@@ -90,8 +91,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Status> {
     }
     let profile = Profile::new(clip.config());
     let share = |rates: &BTreeMap<usize, f64>, gflops: f64| {
-        let share = |rate: f64| rate * gflops / report.limit_gflops;
-        rates.iter().map(|(&n, &rate)| (n, share(rate))).collect()
+        let share = |(&n, &rate): (&usize, &f64)| Some((n, rate * gflops / report.limit_gflops?));
+        rates.iter().filter_map(share).collect()
     };
     report.share_of_limit = Shares {
         images: share(&report.images_per_s, profile.image.gflops),
@@ -124,6 +125,11 @@ fn given(
         ),
     };
     let pixels = Pixels::from_vec(side, values)?;
+    let dim = clip.config().embed_dim;
+    // A place that can't be written is told before the time is spent.
+    let file = out
+        .map(|out| NpyWriter::create(out, &[n, dim]))
+        .transpose()?;
     let mut features = Vec::new();
     let seconds = timer.median(|| {
         features = clip.image_features(&pixels)?;
@@ -133,9 +139,7 @@ fn given(
         return Ok(false);
     };
     report.images_per_s.insert(n, n as f64 / seconds);
-    if let Some(out) = out {
-        let dim = clip.config().embed_dim;
-        let mut file = NpyWriter::create(out, &[n, dim])?;
+    if let Some(mut file) = file {
         file.write(Embeddings::from_features(dim, features).as_slice())?;
         file.finish()?;
     }
@@ -260,22 +264,27 @@ fn peak_memory_mb() -> Option<f64> {
 
 /// For people: a table.
 fn print(data: &mut Data, report: &Report) -> Result<()> {
+    let limit = report
+        .limit_gflops
+        .map(|limit| format!(", whose limit in f32 is {limit:.0} GFLOP/s"));
     data.line(format_args!(
-        "{} on {} threads, whose limit in f32 is {:.0} GFLOP/s",
-        report.model, report.threads, report.limit_gflops
+        "{} on {} threads{}",
+        report.model,
+        report.threads,
+        limit.unwrap_or_default()
     ))?;
+    let shares = &report.share_of_limit;
     for (what, rates, shares) in [
-        (
-            "images",
-            &report.images_per_s,
-            &report.share_of_limit.images,
-        ),
-        ("texts", &report.texts_per_s, &report.share_of_limit.texts),
+        ("images", &report.images_per_s, &shares.images),
+        ("texts", &report.texts_per_s, &shares.texts),
     ] {
         for (n, rate) in rates {
-            let share = 100.0 * shares.get(n).copied().unwrap_or_default();
+            let share = shares
+                .get(n)
+                .map(|share| format!("  {:>4.0} % of the limit", 100.0 * share));
+            let share = share.unwrap_or_default();
             data.line(format_args!(
-                "{what:>7} a second, {n:>3} at a time {rate:>9.1}  {share:>4.0} % of the limit"
+                "{what:>7} a second, {n:>3} at a time {rate:>9.1}{share}"
             ))?;
         }
     }
@@ -286,16 +295,6 @@ fn print(data: &mut Data, report: &Report) -> Result<()> {
     }
     if let Some(megabytes) = report.peak_memory_mb {
         data.line(format_args!("peak memory {megabytes:.0} MB"))?;
-    }
-    if report
-        .share_of_limit
-        .images
-        .values()
-        .any(|share| *share > 1.0)
-    {
-        message(
-            "note: a share above 100 % is work of the model that was left out, since nothing reads it",
-        );
     }
     Ok(())
 }

@@ -94,14 +94,16 @@ impl Engine {
     /// What the source reports, if the text tower's tensors are read now.
     ///
     /// # Panics
-    /// If the tokens are not the model's: an id beyond its vocabulary, a row that is empty or longer than its context,
-    /// or, where padding is read, not padded to it.
+    /// If the tokens are not the model's: an id beyond its vocabulary, a row that is longer than its context or, where
+    /// padding is read, not padded to it.
     pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
         let tower = self.built(&self.text, TextTower::load)?;
         Ok(self.with_workspace(|workspace| tower.encode(tokens, workspace)))
     }
 
     /// The tower in `place`, which `build` makes if there is none yet.
+    ///
+    /// A lock is held meanwhile, so `build` must not share work with other threads: they may all be waiting for it.
     fn built<'a, T>(
         &self,
         place: &'a OnceLock<T>,

@@ -124,6 +124,31 @@ fn texts_that_share_beginnings_are_encoded_as_each_alone() {
 }
 
 #[test]
+fn more_than_goes_through_the_blocks_at_a_time_is_encoded_as_each_alone() {
+    for json in &CONFIGS[..2] {
+        let config = config(json);
+        let engine = engine(&config);
+        let (n, side) = (530, config.vision_cfg.image_size);
+        let mut next = numbers(1000, 2);
+        let each = 3 * side * side;
+        let values: Vec<f32> = (0..n * each).map(|_| next() as f32 / 500.0 - 1.0).collect();
+        let pixels = |values: &[f32]| Pixels::from_vec(side, values.to_vec()).unwrap();
+        let together = engine.image_features(&pixels(&values)).unwrap();
+        let alone = values
+            .chunks_exact(each)
+            .flat_map(|one| engine.image_features(&pixels(one)).unwrap());
+        same(config.embed_dim, together, alone.collect());
+        let tokens = texts(&config, 230);
+        let together = engine.text_features(&tokens).unwrap();
+        let one = |row: &[u32]| Tokens::from_rows(&[row], row.len()).unwrap();
+        let alone = tokens
+            .rows()
+            .flat_map(|row| engine.text_features(&one(row)).unwrap());
+        same(config.embed_dim, together, alone.collect());
+    }
+}
+
+#[test]
 fn a_tree_has_a_node_for_each_beginning() {
     let mut tree = Tree::default();
     // Two texts with a beginning in common, one twice, one that another goes on from.

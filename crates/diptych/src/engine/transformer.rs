@@ -31,7 +31,7 @@ pub(super) fn first(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
 
 /// What each token attends to.
 pub(super) enum Reach<'a> {
-    /// All tokens of its input, of which there are so many, equally long.
+    /// All tokens of its input, of which there are so many, equally long. What is asked for is as many tokens of each.
     Input(usize),
     /// The tokens on its path; for all of `T`, and for the `Q` that are asked for.
     Path { all: &'a Paths, asked: &'a Paths },
@@ -63,6 +63,9 @@ impl Transformer {
     ///
     /// `asked` rises. Only those rows go through the last block's query, projection and MLP.
     pub(super) fn apply(&self, workspace: &mut Workspace, reach: &Reach, asked: Option<&[usize]>) {
+        if let (Reach::Input(n), Some(asked)) = (reach, asked) {
+            debug_assert!(asked.len().is_multiple_of(*n), "as many of each input");
+        }
         let shape = [self.width, self.heads];
         let (last, others) = match (self.blocks.split_last(), asked) {
             (Some((last, others)), Some(asked)) => (Some((last, asked)), others),

@@ -39,8 +39,8 @@ enum Pool {
 
 struct Head {
     heads: usize,
-    /// `[W]`, after its projection.
-    query: Vec<f32>,
+    /// The learned query, `[W]`. It is projected when it is used: while a tower is loaded a lock is held.
+    probe: Vec<f32>,
     attn: Attention,
     ln: Norm,
     mlp: Mlp,
@@ -161,14 +161,10 @@ impl Vit {
 impl Head {
     fn load(loader: &mut Loader, config: &ClipConfig, heads: usize) -> Result<Self> {
         let options = config.vision_blocks();
-        let probe = loader.tensor("visual.head.probe")?;
-        let attn = Attention::load(loader, "visual.head.attn")?;
-        let mut query = vec![0.0; attn.queries.outputs()];
-        attn.queries.apply(&probe, &mut query, Then::Store);
         Ok(Self {
             heads,
-            query,
-            attn,
+            probe: loader.tensor("visual.head.probe")?,
+            attn: Attention::load(loader, "visual.head.attn")?,
             ln: loader.norm("visual.head.ln", options.epsilon)?,
             mlp: Mlp::load(loader, "visual.head.mlp", options.activation)?,
         })
@@ -177,10 +173,14 @@ impl Head {
     /// Pools `y` `[N, L, W]` and adds the features `[N, W]`.
     fn apply(&self, n: usize, workspace: &mut Workspace, features: &mut Vec<f32>) {
         let Workspace { x, y, wide, .. } = workspace;
-        let width = self.query.len();
+        let width = self.probe.len();
         let keys_values = first(wide, 2 * y.len());
         self.attn.keys_values.apply(y, keys_values, Then::Store);
-        let queries = self.query.repeat(n);
+        let mut query = vec![0.0; width];
+        self.attn
+            .queries
+            .apply(&self.probe, &mut query, Then::Store);
+        let queries = query.repeat(n);
         y.resize(n * width, 0.0);
         attend([n, width, self.heads], &queries, keys_values, y);
         x.resize(n * width, 0.0);

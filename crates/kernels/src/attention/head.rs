@@ -21,6 +21,8 @@ pub(super) struct Scratch {
 }
 
 thread_local! {
+    // Borrowed while a head is computed, which one thread does alone: in between it must share no work, since a thread
+    // that waits for others may begin another head.
     pub(super) static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 

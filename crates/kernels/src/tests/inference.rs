@@ -226,8 +226,25 @@ fn what_is_made_in_the_callers_memory_is_what_is_made_anew() {
 }
 
 #[test]
-fn the_limit_is_measured() {
-    assert!(crate::limit_gflops(1) > 0.01);
+fn values_do_not_depend_on_the_number_of_threads() {
+    let linear = Linear::new(&values(300 * 70, 1), &values(300, 2), 70);
+    let folded = PackedConvolution::new(&values(20 * 6 * 9, 3), &values(20, 4), [6, 3, 1]);
+    let (x, map) = (values(130 * 70, 5), values(33 * 41 * 6, 6));
+    let (q, kv) = (values(2 * 40 * 48, 7), values(2 * 40 * 96, 8));
+    let mut paths = Paths::default();
+    (0..40u32).for_each(|node| paths.push(0..=node));
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap().install(|| {
+            let mut out = [130 * 300, 33 * 41 * 20, q.len(), 40 * 48].map(|n| vec![0f32; n]);
+            linear.apply(&x, &mut out[0], Then::Store);
+            folded.apply([33, 41], &map, &mut out[1], Then::Store);
+            crate::attend([2, 48, 3], &q, &kv, &mut out[2]);
+            paths.attend([48, 3], &q[..40 * 48], &kv, &mut out[3]);
+            out
+        })
+    };
+    assert_eq!(run(1), run(3));
 }
 
 #[test]

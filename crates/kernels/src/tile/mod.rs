@@ -80,11 +80,13 @@ impl<E: Element> Tile<'_, E> {
     ///
     /// # Panics
     /// If one is broken; that is a mistake of this crate.
-    fn check(&self) {
-        assert!((1..=ROWS).contains(&self.rows) && (1..=UNITS).contains(&self.units));
+    fn check(&self, isa: Isa) {
+        assert!((1..=rows(isa)).contains(&self.rows) && (1..=UNITS).contains(&self.units));
         // Wrapped sizes would pass for small ones.
         let size = |a: usize, b: usize| a.checked_mul(b).expect("a tile's size");
         let sum = |a: usize, b: usize| a.checked_add(b).expect("a tile's size");
+        // A segment without steps would have a place to read from, and nothing to hold it against.
+        assert!(self.steps > 0 || self.segments == 0);
         let steps = size(self.segments, self.steps);
         assert!(self.right.len() >= size(steps, self.units * UNIT * E::STEP));
         if self.segments > 0 && self.steps > 0 {
@@ -98,7 +100,7 @@ impl<E: Element> Tile<'_, E> {
 
 /// A tile in f32.
 pub(crate) fn f32(isa: Isa, tile: &Tile<f32>, out: &mut Sums) {
-    tile.check();
+    tile.check(isa);
     match isa {
         // SAFETY: the CPU has AVX-512, and `check` has held every index against its slice.
         #[cfg(target_arch = "x86_64")]
@@ -112,7 +114,7 @@ pub(crate) fn f32(isa: Isa, tile: &Tile<f32>, out: &mut Sums) {
 
 /// A tile in bf16.
 pub(crate) fn bf16(isa: Isa, tile: &Tile<bf16>, out: &mut Sums) {
-    tile.check();
+    tile.check(isa);
     match isa {
         // SAFETY: the CPU has AVX512-BF16, and `check` has held every index against its slice.
         #[cfg(target_arch = "x86_64")]

@@ -139,8 +139,17 @@ fn an_eighth_is_the_same_without_reading_all() {
 #[test]
 fn a_damaged_scan_is_the_same_or_left_to_the_decoder() {
     let mut random = Random(7);
-    for name in ["L-q50.jpg", "420-q95.jpg", "422-q50.jpg", "444-q95.jpg"] {
-        let bytes = golden_file(name);
+    let with_restarts = |blocks| {
+        let rgb = Random(blocks).bytes(53 * 47 * 3);
+        let encoder = Encoder::new(&rgb, 53, 47, PixelFormat::Rgb).quality(60);
+        encoder.restart_blocks(blocks as u16).encode().unwrap()
+    };
+    let names = ["L-q50.jpg", "420-q95.jpg", "422-q50.jpg", "444-q95.jpg"];
+    let files = names.map(|name| (name, golden_file(name))).into_iter();
+    for (name, bytes) in files.chain([
+        ("restarts", with_restarts(1)),
+        ("restarts", with_restarts(5)),
+    ]) {
         for _ in 0..2000 {
             let mut copy = bytes.clone();
             for _ in 0..1 + random.below(4) {

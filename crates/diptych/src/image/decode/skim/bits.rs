@@ -50,6 +50,11 @@ impl<'a> Bits<'a> {
         8 * self.at > 8 * self.bytes.len() + self.held as usize
     }
 
+    /// Bits that are there and have not been taken.
+    pub(super) fn unread(&self) -> usize {
+        (8 * self.bytes.len() + self.held as usize).saturating_sub(8 * self.at)
+    }
+
     /// Fills up to at least 56 bits.
     #[inline(always)]
     pub(super) fn fill(&mut self) {

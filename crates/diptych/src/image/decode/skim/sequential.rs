@@ -69,6 +69,10 @@ pub(super) fn scan(
                 return None;
             }
         }
+        // Whole bytes that are left before the next marker: damage made a block end early.
+        if bits.unread() >= 8 {
+            return None;
+        }
     }
     Some(())
 }
