@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -54,10 +55,10 @@ class Bench:
         if rival == "candle":
             return self.candle.exists() and name.startswith("ViT")
         module = {"pytorch": "torch"}.get(rival, rival.split("-")[0])
-        found = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, check=False)
-        if found.returncode:
+        found = find_spec(module) is not None
+        if not found:
             print(f"{rival} is not installed and left out", file=sys.stderr)
-        return found.returncode == 0
+        return found
 
 
 def run(command: list[object], threads: int | None = None) -> str:

@@ -4,12 +4,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use diptych::Clip;
 use diptych::image::{DecodeOptions, ImageError};
 use diptych::text::TextError;
+use diptych::{Clip, Embeddings};
 
+use crate::Status;
 use crate::args::DecodeArgs;
-use crate::output::hinted;
+use crate::output::{self, hinted};
 
 /// What stands for stdin.
 pub(crate) const STDIN: &str = "-";
@@ -76,6 +77,29 @@ pub(crate) fn pictures<'a>(
     };
     let files_again = files.iter().map(PathBuf::as_path);
     files_again.zip(clip.stream_images(files, load))
+}
+
+/// Calls `f` with each picture's embedding, `[1, D]`, in order, and reports what is wrong with the others.
+pub(crate) fn for_each_picture(
+    clip: &Clip,
+    files: &[PathBuf],
+    args: &DecodeArgs,
+    mut f: impl FnMut(&Path, &Embeddings) -> Result<()>,
+) -> Result<Status> {
+    let mut status = Status::Done;
+    for (path, features) in pictures(clip, files, args) {
+        match features {
+            Ok(features) => {
+                let dim = clip.config().embed_dim;
+                f(path, &Embeddings::from_features(dim, features))?;
+            }
+            Err(error) => {
+                output::error(&error);
+                status = Status::SomeFailed;
+            }
+        }
+    }
+    Ok(status)
 }
 
 /// A picture's error, with advice for what is often meant.

@@ -51,6 +51,11 @@ impl<'a, E: Element> Left<'a, E> {
     pub(crate) fn matrix(data: &'a [E], columns: usize) -> Self {
         let count = data.len().checked_div(columns).unwrap_or(0);
         let stride = columns;
+        Self::rows(data, Rows::Every { stride, count }, columns)
+    }
+
+    /// Rows of so many values, whole steps of them.
+    pub(crate) fn rows(data: &'a [E], rows: Rows<'a>, columns: usize) -> Self {
         // Long rows are summed in parts, so that the right factor's block stays in the cache.
         let steps = columns / E::STEP;
         let parts = steps.div_ceil(DEPTH).max(1);
@@ -58,7 +63,7 @@ impl<'a, E: Element> Left<'a, E> {
         let segments = (parts..=2 * parts).find(even).unwrap_or(1);
         Self {
             data,
-            rows: Rows::Every { stride, count },
+            rows,
             segments,
             segment_stride: steps / segments * E::STEP,
             steps: steps / segments,

@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use diptych::Embeddings;
 use diptych::tasks::{Prediction, ZeroShot};
 use serde::Serialize;
 
 use super::open;
 use crate::args::{ClassifyArgs, DecodeArgs, ModelArgs};
-use crate::output::{self, Data};
+use crate::output::Data;
 use crate::{Status, inputs};
 
 struct Options {
@@ -67,19 +66,9 @@ pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
         ZeroShot::new(&clip, labels, templates).map_err(|e| inputs::in_text(e, label))?;
 
     let mut data = Data::new();
-    let mut status = Status::Done;
-    let dim = clip.config().embed_dim;
-    for (path, features) in inputs::pictures(&clip, &options.files, &options.decode) {
-        let features = match features {
-            Ok(features) => features,
-            Err(error) => {
-                output::error(&error);
-                status = Status::SomeFailed;
-                continue;
-            }
-        };
-        let picture = Embeddings::from_features(dim, features);
-        let predictions = &classifier.classify(&picture, options.top)[0];
+    let Options { files, decode, .. } = &options;
+    inputs::for_each_picture(&clip, files, decode, |path, picture| {
+        let predictions = &classifier.classify(picture, options.top)[0];
         match options.json {
             true => {
                 let path = &path.to_string_lossy();
@@ -87,9 +76,8 @@ pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
             }
             false => print(&mut data, path, predictions)?,
         }
-        data.flush()?;
-    }
-    Ok(status)
+        data.flush()
+    })
 }
 
 /// For people: probability, cosine and label, a line each.

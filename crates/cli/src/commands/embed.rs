@@ -51,11 +51,12 @@ pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
         Inputs::Images(files) => {
             let features =
                 inputs::pictures(&clip, files, &args.decode).map(|(_, features)| features);
-            let whole = |error| {
-                output::hinted(
+            let whole = |error: anyhow::Error| match error.is::<diptych::Error>() {
+                true => error, // the model's, whichever picture it is
+                false => output::hinted(
                     error,
                     "nothing was written, because rows would no longer match the inputs; leave this one out",
-                )
+                ),
             };
             rows.write(
                 files.len(),

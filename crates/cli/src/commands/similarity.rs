@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use diptych::Embeddings;
 use serde::Serialize;
 
 use super::open;
 use crate::args::SimilarityArgs;
-use crate::output::{self, Data};
+use crate::output::Data;
 use crate::{Status, inputs};
 
 /// A line of JSON.
@@ -34,18 +33,8 @@ pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
     let (logit_scale, logit_bias) = (clip.logit_scale(), clip.logit_bias().unwrap_or(0.0));
 
     let mut data = Data::new();
-    let mut status = Status::Done;
-    let dim = clip.config().embed_dim;
-    for (path, features) in inputs::pictures(&clip, &args.images, &args.decode) {
-        let features = match features {
-            Ok(features) => features,
-            Err(error) => {
-                output::error(&error);
-                status = Status::SomeFailed;
-                continue;
-            }
-        };
-        let cosines = Embeddings::from_features(dim, features).cosines(&texts); // [1, M]
+    inputs::for_each_picture(&clip, &args.images, &args.decode, |path, picture| {
+        let cosines = picture.cosines(&texts); // [1, M]
         let pairs = args.texts.iter().zip(cosines);
         let texts: Vec<_> = pairs
             .map(|(text, cosine)| Similarity {
@@ -61,9 +50,8 @@ pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
             })?,
             false => print(&mut data, path, &texts)?,
         }
-        data.flush()?;
-    }
-    Ok(status)
+        data.flush()
+    })
 }
 
 /// For people: cosine, logit and text, a line each.

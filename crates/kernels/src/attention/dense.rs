@@ -2,13 +2,9 @@
 //!
 //! `N` inputs, `Q` queries and `L` keys of each, `W` width, `H` heads, `D` = W / H.
 
-use super::head::SCRATCH;
+use super::head::Head;
 use crate::buffer::for_each_rectangle;
 use crate::isa::Isa;
-use crate::product::{Left, Rows};
-
-/// Queries that attend at a time: whole tiles, few enough for their scores to stay in the cache.
-pub(super) const QUERIES: usize = 32;
 
 /// What queries `[N, Q, W]` find by keys in values, both `[N, L, 2 W]`, keys first: `out` `[N, Q, W]`.
 ///
@@ -57,25 +53,13 @@ pub(crate) fn attend_with(
         [width, q, heads],
         |h| h * d,
         |first, h, mut out| {
-            let keys_values = &keys_values[first / q.max(1) * l * 2 * width..][..l * 2 * width];
-            let row = |j: usize, part: usize| &keys_values[(2 * j + part) * width + h * d..][..d];
-            SCRATCH.with_borrow_mut(|scratch| {
-                scratch.pack(isa, [l, d], |j| row(j, 0), |j| row(j, 1));
-                for block in (0..q).step_by(QUERIES) {
-                    let left = Left {
-                        data: &queries[(first + block) * width + h * d..],
-                        rows: Rows::Every {
-                            stride: width,
-                            count: QUERIES.min(q - block),
-                        },
-                        ..Left::matrix(&[], d)
-                    };
-                    let found = scratch.attend(isa, &left, [l, 0]);
-                    for (i, found) in found.chunks_exact(d).enumerate() {
-                        out.row(block + i, 0..d).copy_from_slice(found);
-                    }
-                }
-            });
+            let head = Head {
+                queries: &queries[first * width..],
+                keys_values: &keys_values[first / q.max(1) * l * 2 * width..][..l * 2 * width],
+                width,
+                columns: h * d..(h + 1) * d,
+            };
+            head.attend(isa, (l, |j| j), [l, 0], &mut out);
         },
     );
 }

@@ -5,12 +5,10 @@
 
 use std::ops::Range;
 
-use super::dense::QUERIES;
-use super::head::SCRATCH;
+use super::head::{Head, QUERIES, SCRATCH};
 use super::softmax::softmax;
 use crate::buffer::for_each_rectangle;
 use crate::isa::Isa;
-use crate::product::{Left, Rows};
 use crate::vectorised::vectorised;
 
 /// Queries of a run that attend together rather than each alone.
@@ -170,24 +168,14 @@ impl Paths {
             shape,
             |h| h * d,
             |_, h, mut out| {
-                let row = |j: usize, part: usize| {
-                    &keys_values[(2 * path[j] as usize + part) * width + h * d..][..d]
+                let head = Head {
+                    queries: &queries[run.start * width..],
+                    keys_values,
+                    width,
+                    columns: h * d..(h + 1) * d,
                 };
-                let left = Left {
-                    data: &queries[run.start * width + h * d..],
-                    rows: Rows::Every {
-                        stride: width,
-                        count: run.len(),
-                    },
-                    ..Left::matrix(&[], d)
-                };
-                SCRATCH.with_borrow_mut(|scratch| {
-                    scratch.pack(isa, [path.len(), d], |j| row(j, 0), |j| row(j, 1));
-                    let found = scratch.attend(isa, &left, [reach, 1]);
-                    for (i, found) in found.chunks_exact(d).enumerate() {
-                        out.row(i, 0..d).copy_from_slice(found);
-                    }
-                });
+                let node = |j: usize| path[j] as usize;
+                head.attend(isa, (path.len(), node), [reach, 1], &mut out);
             },
         );
     }

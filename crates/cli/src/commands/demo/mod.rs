@@ -9,7 +9,7 @@ use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use diptych::image::{DecodeOptions, Picture, Pixels};
+use diptych::image::DecodeOptions;
 use diptych::tasks::{Prediction, ZeroShot, search};
 use diptych::{Clip, Embeddings};
 use rayon::prelude::*;
@@ -125,13 +125,16 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Status> {
 
 /// The embeddings of PNG files, read as any user's are.
 fn encode(clip: &Clip, pngs: &[Vec<u8>]) -> Result<Embeddings> {
-    let preprocess = clip.preprocess();
-    let pixels = pngs.par_iter().map(|png| {
-        let picture = Picture::decode(png, &DecodeOptions::default())?;
-        Ok(preprocess.apply(&picture))
-    });
-    let pixels: Vec<Pixels> = pixels.collect::<Result<_>>()?;
-    Ok(clip.encode_images(&Pixels::concat(preprocess.size, &pixels)?)?)
+    let load = |png: &Vec<u8>| -> Result<_> {
+        Ok(clip
+            .preprocess()
+            .load_bytes(png, &DecodeOptions::default())?)
+    };
+    let mut embeddings = Embeddings::empty(clip.config().embed_dim);
+    for features in clip.stream_images(pngs, load) {
+        embeddings.push(&features?);
+    }
+    Ok(embeddings)
 }
 
 impl<'a> Report<'a> {
