@@ -23,6 +23,9 @@ from torch.nn.functional import normalize
 
 SEED = 0
 
+# Ends the names of models with large channels.
+PLANTED = "-planted"
+
 
 class Images(torch.nn.Module):
     """Pixels `[N, 3, S, S]` to embeddings `[N, D]`."""
@@ -50,9 +53,9 @@ class Texts(torch.nn.Module):
         return normalize(x @ model.text_projection, dim=-1)
 
 
-def pixels(n: int, side: int) -> np.ndarray:
+def pixels(n: int, side: int, seed: int = SEED) -> np.ndarray:
     """Random pixels `[n, 3, side, side]` as a picture's are: smooth, of about unit variance."""
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     coarse = torch.from_numpy(rng.standard_normal((n, 3, 8, 8), dtype=np.float32))
     smooth = torch.nn.functional.interpolate(coarse, size=(side, side), mode="bilinear", align_corners=False)
     return smooth.numpy() + 0.3 * rng.standard_normal((n, 3, side, side), dtype=np.float32)
@@ -64,14 +67,24 @@ def side(model: open_clip.CLIP) -> int:
     return size if isinstance(size, int) else size[0]
 
 
-def token_ids(n: int, length: int) -> np.ndarray:
+def token_ids(n: int, length: int, seed: int = SEED) -> np.ndarray:
     """Random token ids `[n, length]`: a start token, words that differ, an end token at the last place."""
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     rows = [[49_406, *rng.choice(np.arange(300, 49_000), length - 2, replace=False), 49_407] for _ in range(n)]
     return np.array(rows, dtype=np.int64)
 
 
+def plant(model: open_clip.CLIP) -> None:
+    """Makes channels of the residual streams 50 to 100 times as large as the others, as trained models have some."""
+    streams = [(model.visual.ln_pre.bias, 1.0), (model.positional_embedding, 0.02)]
+    with torch.no_grad():
+        for values, size in streams:  # Of the other channels.
+            for channel, times in [(7, 60.0), (100, -80.0), (150, 100.0)]:
+                values[..., channel] += times * size
+
+
 def draw(name: str) -> open_clip.CLIP:
+    name, is_planted = name.removesuffix(PLANTED), name.endswith(PLANTED)
     torch.manual_seed(SEED)
     model = open_clip.create_model(f"{name}-quickgelu", pretrained=None).eval()
     norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
@@ -84,13 +97,16 @@ def draw(name: str) -> open_clip.CLIP:
     if norms:
         with torch.no_grad():
             model.encode_image(torch.from_numpy(pixels(8, side(model))))
+    if is_planted:
+        plant(model)
     return model.eval()
 
 
 def write_open_clip(model: open_clip.CLIP, name: str, folder: Path) -> None:
     preprocess = {key: value for key, value in model.visual.preprocess_cfg.items() if value is not None}
     preprocess["size"] = side(model)
-    config = {"model_cfg": open_clip.get_model_config(f"{name}-quickgelu"), "preprocess_cfg": preprocess}
+    architecture = f"{name.removesuffix(PLANTED)}-quickgelu"
+    config = {"model_cfg": open_clip.get_model_config(architecture), "preprocess_cfg": preprocess}
     weights = {key: value.contiguous() for key, value in model.state_dict().items()}
     safetensors.torch.save_file(weights, folder / "open_clip_model.safetensors")
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2))

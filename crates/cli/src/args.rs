@@ -406,6 +406,10 @@ pub(crate) struct ModelArgs {
     /// Where the towers run
     #[arg(long, value_parser = one_of(DEVICES), default_value = "cpu")]
     pub(crate) device: DeviceKind,
+
+    /// What the towers compute in: `auto` is bf16 where the processor has instructions for it, else f32
+    #[arg(long, value_parser = one_of(&diptych::Precision::NAMES), default_value = "auto")]
+    pub(crate) precision: diptych::Precision,
 }
 
 /// A model that needs no weights.

@@ -9,7 +9,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::embedding::Embeddings;
-use crate::engine::Engine;
+use crate::engine::{Engine, Precision};
 use crate::image::{Pixels, Preprocess};
 use crate::model::{ClipConfig, ClipModel, Mode, Reading, Source, plain_values};
 use crate::text::{Overflow, Tokenizer, Tokens};
@@ -38,11 +38,20 @@ enum Towers {
 
 impl Clip {
     /// Opens a model on the CPU: `default`, a checkpoint's directory or file, or the name of a published one, as
-    /// [`Checkpoint::named`] does. Each tower is built when it is first used.
+    /// [`Checkpoint::named`] does. Each tower is built when it is first used, and computes in what [`Precision::Auto`]
+    /// stands for.
     ///
     /// # Errors
     /// Those of [`Checkpoint::named`].
     pub fn open(model: impl AsRef<Path>) -> Result<Self> {
+        Self::open_in(model, Precision::Auto)
+    }
+
+    /// [`Clip::open`] in a precision.
+    ///
+    /// # Errors
+    /// As [`Clip::open`].
+    pub fn open_in(model: impl AsRef<Path>, precision: Precision) -> Result<Self> {
         let mut checkpoint = Checkpoint::named(model)?;
         let description = checkpoint.description().clone();
         let mut scalar = |name: &str| -> Result<f32> {
@@ -56,18 +65,28 @@ impl Clip {
                 None => None,
             },
         );
-        let engine = Engine::new(description.config.clone(), checkpoint);
+        let engine = Engine::new(description.config.clone(), precision, checkpoint);
         Ok(Self::new(description, Towers::Engine(engine), logits))
     }
 
-    /// [`Clip::open`] on a device of another kind.
+    /// [`Clip::open_in`] on a device of any kind.
     ///
     /// # Errors
-    /// As [`Clip::open`]; [`Error::Device`] if this build has no such kind.
-    pub fn open_on(model: impl AsRef<Path>, kind: DeviceKind) -> Result<Self> {
-        match kind {
-            DeviceKind::Cpu => Self::open(model),
-            kind => Self::open_differentiable(model, &kind.open()?),
+    /// As [`Clip::open`]; [`Error::Device`] if this build has no such kind, [`Error::Precision`] if it does not compute in
+    /// that precision.
+    pub fn open_on(
+        model: impl AsRef<Path>,
+        kind: DeviceKind,
+        precision: Precision,
+    ) -> Result<Self> {
+        match (kind, precision) {
+            (DeviceKind::Cpu, precision) => Self::open_in(model, precision),
+            (kind, Precision::Auto | Precision::F32) => {
+                Self::open_differentiable(model, &kind.open()?)
+            }
+            (_, precision) => Err(Error::Precision {
+                precision: precision.name(),
+            }),
         }
     }
 
@@ -108,6 +127,14 @@ impl Clip {
             towers,
             logit_scale,
             logit_bias,
+        }
+    }
+
+    /// What the towers compute in; not [`Precision::Auto`], but what that stands for.
+    pub fn precision(&self) -> Precision {
+        match &self.towers {
+            Towers::Engine(engine) => engine.precision(),
+            Towers::Differentiable(_) => Precision::F32,
         }
     }
 

@@ -116,6 +116,12 @@ pub enum Error {
         /// The device asked for.
         device: &'static str,
     },
+    /// A precision that only the CPU computes in.
+    #[error("precision `{precision}` is for the CPU; other devices compute in f32")]
+    Precision {
+        /// The precision asked for.
+        precision: &'static str,
+    },
     /// A file that can't be read or written.
     #[error(transparent)]
     Io(#[from] std::io::Error),

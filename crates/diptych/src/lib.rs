@@ -42,5 +42,6 @@ pub use burn::tensor::Device;
 pub use clip::Clip;
 pub use device::DeviceKind;
 pub use embedding::Embeddings;
+pub use engine::Precision;
 pub use error::{Error, Result};
 pub use stream::{ImageStream, TextStream};

@@ -226,11 +226,11 @@ impl<I: Iterator<Item: AsRef<str> + Sync>> Iterator for TextStream<'_, I> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Embeddings;
+    use crate::{Embeddings, Precision};
     use crate::golden::{folder, max_difference};
 
     fn clip() -> Clip {
-        Clip::open(folder("tiny-vit")).unwrap()
+        Clip::open_in(folder("tiny-vit"), Precision::F32).unwrap()
     }
 
     /// A picture of one shade.

@@ -130,8 +130,8 @@ vectorised! {
 }
 
 /// √(8/π), and the cubic term's weight (Hendrycks & Gimpel, arXiv 1606.08415).
-const SLOPE: f32 = 1.595_769_2;
-const CUBIC: f32 = 0.044_715;
+pub(crate) const SLOPE: f32 = 1.595_769_2;
+pub(crate) const CUBIC: f32 = 0.044_715;
 
 vectorised! {
     fn gelu_tanh_backward(x: &[f32], grad: &[f32], out: &mut [f32]) {

@@ -44,26 +44,31 @@ fn zeroed(out: &mut [MaybeUninit<f32>]) -> &mut [f32] {
 }
 
 /// A rectangle of a matrix, which one thread has for itself.
-pub(crate) struct Rectangle<'a> {
-    start: *mut f32,
+pub(crate) struct Rectangle<'a, T> {
+    start: *mut T,
     /// Values from one row of the matrix to the next.
     stride: usize,
     rows: usize,
     columns: usize,
-    matrix: PhantomData<&'a mut [f32]>,
+    matrix: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: it is a `&mut [f32]` for each of its rows, and those may be sent.
-unsafe impl Send for Rectangle<'_> {}
+// SAFETY: it is a `&mut [T]` for each of its rows, and those may be sent.
+unsafe impl<T: Send> Send for Rectangle<'_, T> {}
 
-impl<'a> Rectangle<'a> {
+impl<'a, T> Rectangle<'a, T> {
     /// All of a matrix of so many columns.
-    pub(crate) fn whole(matrix: &'a mut [f32], columns: usize) -> Self {
-        let rows = matrix.len().checked_div(columns).unwrap_or(0);
-        assert_eq!(matrix.len(), rows * columns, "whole rows");
+    pub(crate) fn whole(matrix: &'a mut [T], columns: usize) -> Self {
+        Self::strided(matrix, columns, columns)
+    }
+
+    /// The first columns of a matrix whose rows have `stride` values.
+    pub(crate) fn strided(matrix: &'a mut [T], stride: usize, columns: usize) -> Self {
+        let rows = matrix.len().checked_div(stride).unwrap_or(0);
+        assert!(matrix.len() == rows * stride && columns <= stride, "whole rows");
         Self {
             start: matrix.as_mut_ptr(),
-            stride: columns,
+            stride,
             rows,
             columns,
             matrix: PhantomData,
@@ -74,9 +79,38 @@ impl<'a> Rectangle<'a> {
         self.rows
     }
 
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Some rows of it, while it is borrowed.
+    pub(crate) fn rows_mut(&mut self, rows: Range<usize>) -> Rectangle<'_, T> {
+        assert!(rows.start <= rows.end && rows.end <= self.rows);
+        Rectangle {
+            // SAFETY: the first row is one of its own or, if there are none, at most one past the last.
+            start: unsafe { self.start.add(rows.start.min(self.rows.saturating_sub(1)) * self.stride) },
+            stride: self.stride,
+            rows: rows.len(),
+            columns: self.columns,
+            matrix: PhantomData,
+        }
+    }
+
+    /// Tells the CPU that some columns of a row will soon be read and written.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, row: usize, columns: Range<usize>) {
+        assert!(row < self.rows && columns.start <= columns.end && columns.end <= self.columns);
+        #[cfg(target_arch = "x86_64")]
+        for place in columns.step_by(64 / size_of::<T>()) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: every x86-64 CPU has this, and a prefetch reads nothing; the place is within the rectangle anyway.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.start.add(row * self.stride + place).cast()) };
+        }
+    }
+
     /// Some columns of one of its rows.
     #[inline(always)]
-    pub(crate) fn row(&mut self, row: usize, columns: Range<usize>) -> &mut [f32] {
+    pub(crate) fn row(&mut self, row: usize, columns: Range<usize>) -> &mut [T] {
         assert!(row < self.rows && columns.start <= columns.end && columns.end <= self.columns);
         // SAFETY: the place is within the rectangle, which is within the matrix and nobody else's; the borrow of
         // `self` keeps a second slice from being made while this one lives.
@@ -94,11 +128,11 @@ impl<'a> Rectangle<'a> {
 ///
 /// # Panics
 /// If the matrix is not whole rows, or the edges do not rise from 0 to `columns`.
-pub(crate) fn for_each_rectangle(
-    matrix: &mut [f32],
+pub(crate) fn for_each_rectangle<T: Send>(
+    matrix: &mut [T],
     [columns, rows, across]: [usize; 3],
     edge: impl Fn(usize) -> usize,
-    f: impl Fn(usize, usize, Rectangle) + Sync,
+    f: impl Fn(usize, usize, Rectangle<T>) + Sync,
 ) {
     let whole = Rectangle::whole(matrix, columns);
     // Asked once, so that what was checked is what is used.
@@ -130,16 +164,13 @@ pub(crate) fn for_each_rectangle(
 }
 
 /// A matrix's first place, which may be told to other threads.
-#[derive(Clone, Copy)]
-struct Start(*mut f32);
+struct Start<T>(*mut T);
 
 // SAFETY: what is done with it is up to `for_each_rectangle`, which hands out parts that do not overlap.
-unsafe impl Send for Start {}
-// SAFETY: as above.
-unsafe impl Sync for Start {}
+unsafe impl<T: Send> Sync for Start<T> {}
 
-impl Start {
-    fn get(self) -> *mut f32 {
+impl<T> Start<T> {
+    fn get(&self) -> *mut T {
         self.0
     }
 }

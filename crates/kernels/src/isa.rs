@@ -11,7 +11,9 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, BW, DQ and VL.
     Avx512,
-    /// AVX-512 with dot products of bf16.
+    /// AVX-512 with dot products of eight bits, VNNI.
+    Avx512Vnni,
+    /// AVX-512 with VNNI and dot products of bf16.
     Avx512Bf16,
 }
 
@@ -20,10 +22,11 @@ const VARIABLE: &str = "DIPTYCH_ISA";
 
 impl Isa {
     /// Names for `DIPTYCH_ISA`, plainest first.
-    pub const NAMES: [(&'static str, Self); 4] = [
+    pub const NAMES: [(&'static str, Self); 5] = [
         ("scalar", Self::Scalar),
         ("avx2", Self::Avx2),
         ("avx512", Self::Avx512),
+        ("avx512-vnni", Self::Avx512Vnni),
         ("avx512-bf16", Self::Avx512Bf16),
     ];
 
@@ -48,8 +51,11 @@ impl Isa {
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl");
+        let vnni = is_x86_feature_detected!("avx512vnni");
+        let bf16 = is_x86_feature_detected!("avx512bf16");
         match (avx2, avx512) {
-            (true, true) if is_x86_feature_detected!("avx512bf16") => Self::Avx512Bf16,
+            (true, true) if vnni && bf16 => Self::Avx512Bf16,
+            (true, true) if vnni => Self::Avx512Vnni,
             (true, true) => Self::Avx512,
             (true, false) => Self::Avx2,
             (false, _) => Self::Scalar,

@@ -5,16 +5,16 @@
 //!
 //! `R` rows, `W` width.
 
-use rayon::prelude::*;
-
 use crate::buffer::{fill, fill_and};
 use crate::isa::Isa;
+use crate::row::normalise;
+use crate::rows::{Input, Normed};
 use crate::vectorised::vectorised;
 
 /// Rows that one task takes.
 const ROWS: usize = 128;
 
-/// Rows that one task takes where there may be few.
+/// Rows that one task of inference takes, where there may be few.
 const ROWS_INTO: usize = 16;
 
 /// Normalises every row of `x` `[R, W]`, then scales and shifts it.
@@ -25,23 +25,33 @@ pub fn layer_norm(epsilon: f32, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<
     layer_norm_with(Isa::current(), epsilon, x, [weight, bias])
 }
 
-/// [`layer_norm`] into the caller's memory.
+/// [`layer_norm`] for the layers after it, into `out`, which takes its size.
 ///
 /// # Panics
 /// If the lengths do not fit each other.
-pub fn layer_norm_into(epsilon: f32, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
+pub fn layer_norm_into(epsilon: f32, x: &[f32], weight: &[f32], bias: &[f32], out: &mut Normed) {
     let w = weight.len();
     assert!(
-        w > 0 && x.len().is_multiple_of(w) && bias.len() == w && out.len() == x.len(),
+        w > 0 && x.len().is_multiple_of(w) && bias.len() == w,
         "lengths"
     );
     let isa = Isa::current();
-    let rows = ROWS_INTO * w;
-    x.par_chunks(rows)
-        .zip(out.par_chunks_mut(rows))
-        .for_each(|(x, out)| {
-            forward(isa, epsilon, x, weight, bias, out);
-        });
+    let normalise = |row: usize, out: &mut [f32]| {
+        normalise(isa, epsilon, &x[row * w..(row + 1) * w], [weight, bias], out);
+    };
+    match &mut out.0 {
+        Input::Rows(rows) => {
+            rows.resize(x.len());
+            rows.write_parts(ROWS_INTO * w, |part, mut out| {
+                let mut row = vec![0f32; w];
+                for i in 0..out.len() / w {
+                    normalise(part * ROWS_INTO + i, &mut row);
+                    out.write(i * w, &row);
+                }
+            });
+        }
+        Input::Coded(coded) => coded.fill(isa, [x.len() / w, w], normalise),
+    }
 }
 
 /// The gradients of `x`, `weight` and `bias`, given that of the output.
@@ -132,7 +142,7 @@ fn moments(x: &[f32], epsilon: f32) -> (f32, f32) {
 }
 
 vectorised! {
-    fn forward(epsilon: f32, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
+    pub(crate) fn forward(epsilon: f32, x: &[f32], weight: &[f32], bias: &[f32], out: &mut [f32]) {
         let w = weight.len();
         let bias = &bias[..w];
         for (x, out) in x.chunks_exact(w).zip(out.chunks_exact_mut(w)) {

@@ -2,15 +2,40 @@
 //!
 //! `R` rows, `I` inputs, `O` outputs.
 
+use std::cell::Cell;
+
+use half::bf16;
+
 use crate::activation::Activation;
+use crate::element::{Buffers, Element, Float};
+use crate::int8::{Coded, Codes, INPUTS, Weights};
 use crate::isa::Isa;
 use crate::product::{Finish, Left, Right, multiply_parallel};
+use crate::rows::{Data, In, Input, Out, Rows};
 
-/// A linear layer whose weight is laid out for products in f32.
+/// What weights are kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// In f32, for activations in f32.
+    F32,
+    /// In bf16, for activations in bf16.
+    Bf16,
+    /// In eight bits, one scale an output; activations of either kind are rounded to eight bits row by row.
+    Int8,
+}
+
+/// A linear layer whose weight is laid out for products.
 pub struct Linear {
-    right: Right<f32>,
-    bias: Vec<f32>,
+    pub(crate) weight: Weight,
+    pub(crate) bias: Vec<f32>,
     inputs: usize,
+}
+
+/// A right factor in one of the formats.
+pub(crate) enum Weight {
+    F32(Right<f32>),
+    Bf16(Right<bf16>),
+    Int8(Weights),
 }
 
 /// What becomes of a layer's output.
@@ -30,6 +55,7 @@ impl Then {
     /// With a bias, or none if it is empty.
     pub(crate) fn finish(self, bias: &[f32]) -> Finish<'_> {
         Finish {
+            codes: None,
             bias,
             accumulate: matches!(self, Self::Add | Self::AddActivate(_)),
             activation: match self {
@@ -40,22 +66,81 @@ impl Then {
     }
 }
 
+/// What a layer copies its input to.
+#[derive(Default)]
+struct Scratch {
+    buffers: Buffers,
+    coded: Coded,
+}
+
+thread_local! {
+    // Taken out while it is used: a thread that waits for others may begin a second layer meanwhile.
+    static SCRATCH: Cell<Scratch> = Cell::default();
+}
+
+impl Format {
+    /// Values in a step of a product.
+    pub(crate) fn step(self) -> usize {
+        match self {
+            Self::F32 => f32::STEP,
+            Self::Bf16 => bf16::STEP,
+            Self::Int8 => u8::STEP,
+        }
+    }
+}
+
+impl Weight {
+    /// Packs a weight of so many inputs and outputs, whose outputs' rows are `row(o)`.
+    pub(crate) fn pack<'a>(
+        format: Format,
+        [inputs, outputs]: [usize; 2],
+        row: impl Fn(usize) -> &'a [f32],
+    ) -> Self {
+        match format {
+            Format::F32 => {
+                let mut right = Right::default();
+                right.repack_transposed([inputs, outputs], row);
+                Self::F32(right)
+            }
+            Format::Bf16 => {
+                let isa = Isa::current();
+                let mut rounded = vec![bf16::default(); inputs * outputs];
+                for (o, out) in rounded.chunks_exact_mut(inputs).enumerate() {
+                    bf16::narrow(isa, row(o), out);
+                }
+                let mut right = Right::default();
+                right.repack_transposed([inputs, outputs], |o| &rounded[o * inputs..][..inputs]);
+                Self::Bf16(right)
+            }
+            Format::Int8 => Self::Int8(Weights::new([inputs, outputs], row)),
+        }
+    }
+
+    pub(crate) fn outputs(&self) -> usize {
+        match self {
+            Self::F32(right) => right.columns(),
+            Self::Bf16(right) => right.columns(),
+            Self::Int8(weights) => weights.right().columns(),
+        }
+    }
+}
+
 impl Linear {
     /// Packs `weight` `[O, I]` with `bias` `[O]`, or none if that is empty.
     ///
     /// # Panics
-    /// If `inputs` is 0, or the lengths do not fit it and each other.
-    pub fn new(weight: &[f32], bias: &[f32], inputs: usize) -> Self {
+    /// If `inputs` is 0 or, for eight bits, more than 2¹⁵, or the lengths do not fit it and each other.
+    pub fn new(weight: &[f32], bias: &[f32], inputs: usize, format: Format) -> Self {
         assert!(
             inputs > 0 && weight.len().is_multiple_of(inputs),
             "weight's length"
         );
+        assert!(format != Format::Int8 || inputs <= INPUTS, "inputs");
         let outputs = weight.len() / inputs;
         assert!(bias.is_empty() || bias.len() == outputs, "bias's length");
-        let mut right = Right::default();
-        right.repack_transposed([inputs, outputs], |o| &weight[o * inputs..(o + 1) * inputs]);
+        let row = |o: usize| &weight[o * inputs..(o + 1) * inputs];
         Self {
-            right,
+            weight: Weight::pack(format, [inputs, outputs], row),
             bias: bias.to_vec(),
             inputs,
         }
@@ -64,19 +149,20 @@ impl Linear {
     /// Packs a projection `x W` by its matrix `W` `[I, O]`, without bias.
     ///
     /// # Panics
-    /// If `outputs` is 0 or does not divide the matrix's length.
-    pub fn from_matrix(matrix: &[f32], outputs: usize) -> Self {
+    /// As [`Linear::new`].
+    pub fn from_matrix(matrix: &[f32], outputs: usize, format: Format) -> Self {
         assert!(
             outputs > 0 && matrix.len().is_multiple_of(outputs),
             "the matrix's length"
         );
         let inputs = matrix.len() / outputs;
-        let row = |k: usize| matrix.get(k * outputs..(k + 1) * outputs);
-        Self {
-            right: Right::pack(Isa::current(), [inputs, outputs], row),
-            bias: Vec::new(),
-            inputs,
+        let mut weight = vec![0f32; matrix.len()];
+        for (i, row) in matrix.chunks_exact(outputs).enumerate() {
+            for (o, value) in row.iter().enumerate() {
+                weight[o * inputs + i] = *value;
+            }
         }
+        Self::new(&weight, &[], inputs, format)
     }
 
     /// Inputs `I`.
@@ -86,20 +172,82 @@ impl Linear {
 
     /// Outputs `O`.
     pub fn outputs(&self) -> usize {
-        self.right.columns()
+        self.weight.outputs()
     }
 
     /// Maps `x` `[R, I]` into `out` `[R, O]`.
     ///
     /// # Panics
-    /// If a slice has another length than its shape says.
-    pub fn apply(&self, x: &[f32], out: &mut [f32], then: Then) {
-        self.apply_with(Isa::current(), x, out, then);
+    /// If a slice has another length than its shape says, or `x` another format than the weight is for.
+    pub fn apply<'a>(&self, x: impl Into<In<'a>>, out: impl Into<Out<'a>>, then: Then) {
+        self.apply_with(Isa::current(), x.into(), out.into(), then);
     }
 
-    pub(crate) fn apply_with(&self, isa: Isa, x: &[f32], out: &mut [f32], then: Then) {
+    pub(crate) fn apply_with(&self, isa: Isa, x: In, out: Out, then: Then) {
+        match out {
+            Out::F32(out) => self.apply_into(isa, x, out, then),
+            Out::Rows(Rows(Data::F32(out))) => self.apply_into(isa, x, out, then),
+            Out::Rows(Rows(Data::Bf16(out))) => self.apply_into(isa, x, out, then),
+        }
+    }
+
+    fn apply_into<O: Float>(&self, isa: Isa, x: In, out: &mut [O], then: Then) {
+        match x.0 {
+            Input::Rows(Rows(Data::F32(x))) => self.apply_as(isa, x, out, then),
+            Input::Rows(Rows(Data::Bf16(x))) => self.apply_as(isa, x, out, then),
+            Input::Coded(coded) => match &self.weight {
+                Weight::Int8(weights) => self.multiply_codes(isa, (coded, weights), out, then),
+                _ => panic!("codes for a weight that is none"),
+            },
+        }
+    }
+
+    pub(crate) fn apply_as<F: Float, O: Float>(
+        &self,
+        isa: Isa,
+        x: &[F],
+        out: &mut [O],
+        then: Then,
+    ) {
         assert!(x.len().is_multiple_of(self.inputs), "x's length");
-        let left = Left::matrix(x, self.inputs);
-        multiply_parallel(isa, &left, &self.right, out, then.finish(&self.bias));
+        let finish = then.finish(&self.bias);
+        match (F::right(&self.weight), &self.weight) {
+            (Some(right), _) if self.inputs.is_multiple_of(F::STEP) => {
+                multiply_parallel(isa, &Left::matrix(x, self.inputs), right, out, finish);
+            }
+            (Some(right), _) => {
+                let mut scratch = SCRATCH.take();
+                let whole = self.inputs.next_multiple_of(F::STEP);
+                let copy = F::buffer(&mut scratch.buffers);
+                copy.clear();
+                for row in x.chunks_exact(self.inputs) {
+                    copy.extend_from_slice(row);
+                    copy.resize(copy.len() + whole - self.inputs, F::default());
+                }
+                multiply_parallel(isa, &Left::matrix(copy, whole), right, out, finish);
+                SCRATCH.set(scratch);
+            }
+            (None, Weight::Int8(weights)) => {
+                let mut scratch = SCRATCH.take();
+                scratch.coded.set(isa, x, self.inputs);
+                self.multiply_codes(isa, (&scratch.coded, weights), out, then);
+                SCRATCH.set(scratch);
+            }
+            _ => panic!("a weight for activations in another format"),
+        }
+    }
+
+    fn multiply_codes<O: Float>(
+        &self,
+        isa: Isa,
+        (coded, weights): (&Coded, &Weights),
+        out: &mut [O],
+        then: Then,
+    ) {
+        let finish = Finish {
+            codes: Some(Codes::new(coded, weights)),
+            ..then.finish(&self.bias)
+        };
+        multiply_parallel(isa, &coded.left(), weights.right(), out, finish);
     }
 }

@@ -29,35 +29,37 @@ pub(crate) fn exp(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { value }
 }
 
-/// The error function, within 5e-7.
+/// The polynomials P and Q of the error function's approximation `x P(x²) / Q(x²)` on −4 … 4, from the highest power.
 ///
-/// Source: the rational approximation `x P(x²) / Q(x²)` of Eigen's and XLA's `erf` in f32, on −4 … 4,
-/// beyond which it is ±1.
+/// Source: Eigen's and XLA's `erf` in f32.
+pub(crate) const ERF_ABOVE: [f32; 7] = [
+    -2.726_142_258_013_06e-10,
+    2.770_681_424_959_02e-8,
+    -2.101_024_020_828_06e-6,
+    -5.692_506_394_623_46e-5,
+    -7.349_906_303_268_55e-4,
+    -2.954_599_808_540_25e-3,
+    -1.609_603_332_624_15e-2,
+];
+pub(crate) const ERF_BELOW: [f32; 5] = [
+    -1.456_607_184_649_96e-5,
+    -2.133_740_552_789_05e-4,
+    -1.682_826_974_382_03e-3,
+    -7.373_329_167_204_68e-3,
+    -1.426_473_905_141_89e-2,
+];
+
+/// The error function, within 5e-7; beyond −4 … 4 it is ±1.
 #[inline(always)]
 pub(crate) fn erf(x: f32) -> f32 {
     let x = if x > 4.0 { 4.0 } else { x };
     let x = if x < -4.0 { -4.0 } else { x };
     let s = x * x;
-    let mut p = -2.726_142_258_013_06e-10;
-    for c in [
-        2.770_681_424_959_02e-8,
-        -2.101_024_020_828_06e-6,
-        -5.692_506_394_623_46e-5,
-        -7.349_906_303_268_55e-4,
-        -2.954_599_808_540_25e-3,
-        -1.609_603_332_624_15e-2,
-    ] {
-        p = p * s + c;
-    }
-    let mut q = -1.456_607_184_649_96e-5;
-    for c in [
-        -2.133_740_552_789_05e-4,
-        -1.682_826_974_382_03e-3,
-        -7.373_329_167_204_68e-3,
-        -1.426_473_905_141_89e-2,
-    ] {
-        q = q * s + c;
-    }
+    let polynomial = |coefficients: &[f32]| {
+        let (first, rest) = (coefficients[0], &coefficients[1..]);
+        rest.iter().fold(first, |p, c| p * s + c)
+    };
+    let (p, q) = (polynomial(&ERF_ABOVE), polynomial(&ERF_BELOW));
     x * p / q
 }
 

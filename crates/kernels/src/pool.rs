@@ -5,7 +5,9 @@
 use rayon::prelude::*;
 
 use crate::buffer::fill;
+use crate::element::Float;
 use crate::isa::Isa;
+use crate::rows::{Data, Rows};
 use crate::vectorised::vectorised;
 
 /// A pooling of `S` × `S` squares that do not overlap.
@@ -36,24 +38,36 @@ impl AveragePool {
         })
     }
 
-    /// [`AveragePool::forward`] into the caller's memory.
+    /// [`AveragePool::forward`] of activations, into others of the same format, which take the result's size.
     ///
     /// # Panics
-    /// If `x` is not whole pictures, `out` has another length, or the squares do not fill them.
-    pub fn forward_into(&self, x: &[f32], out: &mut [f32]) {
+    /// If `x` is not whole pictures, the squares do not fill them, or the formats differ.
+    pub fn forward_into(&self, x: &Rows, out: &mut Rows) {
         let picture = self.picture_len();
-        let pooled = picture / (self.side * self.side);
-        assert!(
-            x.len().is_multiple_of(picture) && out.len() == x.len() / picture * pooled,
-            "lengths"
+        assert!(x.len().is_multiple_of(picture), "x's length");
+        out.resize(x.len() / (self.side * self.side));
+        match (&x.0, &mut out.0) {
+            (Data::F32(x), Data::F32(out)) => self.forward_as(x, out),
+            (Data::Bf16(x), Data::Bf16(out)) => self.forward_as(x, out),
+            _ => panic!("activations in two formats"),
+        }
+    }
+
+    /// Averages a row of squares at a time.
+    fn forward_as<F: Float>(&self, x: &[F], out: &mut [F]) {
+        let isa = Isa::current();
+        let band = self.side * self.width * self.channels;
+        let made = self.width / self.side * self.channels;
+        let rows = x.par_chunks_exact(band).zip(out.par_chunks_exact_mut(made));
+        rows.for_each_init(
+            || (vec![0f32; band], vec![0f32; made]),
+            |(given, sums), (x, out)| {
+                F::widen(isa, x, given);
+                sums.fill(0.0);
+                average(isa, *self, given, sums);
+                F::narrow(isa, sums, out);
+            },
         );
-        let pictures = x
-            .par_chunks_exact(picture)
-            .zip(out.par_chunks_exact_mut(pooled));
-        pictures.for_each(|(x, out)| {
-            out.fill(0.0);
-            average(Isa::current(), *self, x, out);
-        });
     }
 
     /// The gradient of `x`, given that of the output.

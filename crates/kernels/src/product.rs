@@ -3,12 +3,13 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use crate::activation::{Activation, activate};
+use crate::activation::Activation;
 use crate::buffer::{Rectangle, for_each_rectangle};
-use crate::element::Element;
+use crate::complete::Completion;
+use crate::element::{Element, Float};
+use crate::int8::Codes;
 use crate::isa::Isa;
 use crate::tile::{self, Sums, Tile, UNIT, UNITS};
-use crate::vectorised::vectorised;
 
 /// The left factor: rows that lie anywhere in `data`, each of `segments` runs of `steps` steps.
 pub(crate) struct Left<'a, E> {
@@ -57,7 +58,7 @@ impl<'a, E: Element> Left<'a, E> {
     /// Rows of so many values, whole steps of them.
     pub(crate) fn rows(data: &'a [E], rows: Rows<'a>, columns: usize) -> Self {
         // Long rows are summed in parts, so that the right factor's block stays in the cache.
-        let steps = columns / E::STEP;
+        let steps = columns.div_ceil(E::STEP);
         let parts = steps.div_ceil(DEPTH).max(1);
         let even = |n: &usize| steps.is_multiple_of(*n);
         let segments = (parts..=2 * parts).find(even).unwrap_or(1);
@@ -83,8 +84,10 @@ const PANEL: usize = 96;
 const RECTANGLES: usize = 64;
 
 /// What becomes of a product's values before they are stored.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Finish<'a> {
+    /// What the sums of eight-bit values stand for.
+    pub(crate) codes: Option<Codes<'a>>,
     /// Added to every row, if not empty.
     pub(crate) bias: &'a [f32],
     /// Whether to add to what the result holds.
@@ -94,13 +97,13 @@ pub(crate) struct Finish<'a> {
 }
 
 /// The right factor, packed: blocks of up to `UNITS` units of columns, each with all of its steps.
-pub(crate) struct Right<E> {
-    data: Vec<E>,
+pub(crate) struct Right<E: Element> {
+    data: Vec<E::Right>,
     steps: usize,
     columns: usize,
 }
 
-impl<E> Default for Right<E> {
+impl<E: Element> Default for Right<E> {
     fn default() -> Self {
         Self {
             data: Vec::new(),
@@ -110,7 +113,7 @@ impl<E> Default for Right<E> {
     }
 }
 
-impl<E: Element> Right<E> {
+impl<E: Float> Right<E> {
     /// Packs `steps · STEP` rows of `columns` values; a row that `row` does not give is zero.
     pub(crate) fn pack<'a>(
         isa: Isa,
@@ -129,23 +132,61 @@ impl<E: Element> Right<E> {
         [steps, columns]: [usize; 2],
         row: impl Fn(usize) -> Option<&'a [f32]>,
     ) {
-        self.reshape([steps, columns]);
         let zeros = OnceCell::new();
         let row = |k: usize| row(k).unwrap_or_else(|| zeros.get_or_init(|| vec![0f32; columns]));
+        self.fill([steps, columns], |step, columns, out| {
+            let rows = [0, E::STEP - 1].map(|i| &row(step * E::STEP + i)[columns.clone()]);
+            E::interleave(isa, rows, out);
+        });
+    }
+
+    /// Packs some rows of values in this format, `columns` of each, and zeros up to a whole step; into the memory of an
+    /// earlier one.
+    pub(crate) fn repack_rows<'a>(
+        &mut self,
+        isa: Isa,
+        [rows, columns]: [usize; 2],
+        row: impl Fn(usize) -> &'a [E],
+    ) {
+        let zeros = OnceCell::new();
+        let row = |k: usize| match k < rows {
+            true => row(k),
+            false => zeros.get_or_init(|| vec![E::default(); columns]),
+        };
+        self.fill([rows.div_ceil(E::STEP), columns], |step, columns, out| {
+            let rows = [0, E::STEP - 1].map(|i| &row(step * E::STEP + i)[columns.clone()]);
+            E::zip(isa, rows, out);
+        });
+    }
+
+    /// Takes memory for a shape and calls `f` for every step of every block, with the block's columns.
+    fn fill(
+        &mut self,
+        [steps, columns]: [usize; 2],
+        f: impl Fn(usize, Range<usize>, &mut [E]),
+    ) {
+        self.reshape([steps, columns]);
         for Block { first, units } in blocks(columns) {
             let width = units * UNIT * E::STEP;
             let block = &mut self.data[steps * first * E::STEP..][..steps * width];
             let last = columns.min(first + units * UNIT);
             for (step, out) in block.chunks_exact_mut(width).enumerate() {
-                let rows = [0, E::STEP - 1].map(|i| &row(step * E::STEP + i)[first..last]);
-                E::interleave(isa, rows, &mut out[..(last - first) * E::STEP]);
+                f(step, first..last, &mut out[..(last - first) * E::STEP]);
             }
         }
     }
+}
 
+impl<E: Element> Right<E> {
     /// Columns.
     pub(crate) fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// One step of the block that begins at a column, `STEP` values for each of its columns.
+    pub(crate) fn step(&self, (first, units): (usize, usize), step: usize) -> &[E::Right] {
+        let width = units * UNIT * E::STEP;
+        &self.data[self.steps * first * E::STEP + step * width..][..width]
     }
 
     /// Takes memory for a shape, with zeros where a block has columns that the factor has not.
@@ -154,39 +195,42 @@ impl<E: Element> Right<E> {
             (self.steps, self.columns) = (steps, columns);
             self.data.clear();
             let width = columns.div_ceil(UNIT) * UNIT * E::STEP;
-            self.data.resize(steps * width, E::default());
+            self.data.resize(steps * width, E::Right::default());
         }
     }
-}
 
-impl Right<f32> {
-    /// Packs the transpose of a matrix of so many columns, whose rows `row` gives, each of `steps` values; into the memory of
-    /// an earlier one.
+    /// Packs the transpose of a matrix of so many columns, whose rows `row` gives, each of `values` values, and zeros up to
+    /// a whole step; into the memory of an earlier one.
     pub(crate) fn repack_transposed<'a>(
         &mut self,
-        [steps, columns]: [usize; 2],
-        row: impl Fn(usize) -> &'a [f32],
+        [values, columns]: [usize; 2],
+        row: impl Fn(usize) -> &'a [E::Right],
     ) {
         /// Steps at a time: a cache line of each row.
         const LINE: usize = 16;
+        let steps = values.div_ceil(E::STEP);
         self.reshape([steps, columns]);
         for Block { first, units } in blocks(columns) {
             let width = units * UNIT;
-            let block = &mut self.data[steps * first..][..steps * width];
-            for (unit, column) in (first..columns.min(first + width))
-                .step_by(UNIT)
-                .enumerate()
-            {
-                let rows = UNIT.min(columns - column);
-                let out = &mut block[unit * UNIT..];
+            let block = &mut self.data[steps * first * E::STEP..][..steps * width * E::STEP];
+            let last = columns.min(first + width);
+            for unit in (first..last).step_by(UNIT) {
+                let rows = unit..last.min(unit + UNIT);
+                let out = E::steps_mut(block);
                 for step in (0..steps).step_by(LINE) {
-                    let line = step..steps.min(step + LINE);
-                    for r in 0..rows {
-                        let values = &row(column + r)[line.clone()];
-                        for (step, value) in line.clone().zip(values) {
-                            out[step * width + r] = *value;
-                        }
+                    for r in rows.clone() {
+                        let line = &row(r)[step * E::STEP..];
+                        let out = out[step * width + r - first..].iter_mut().step_by(width);
+                        let line = E::steps(line).iter().take(LINE);
+                        out.zip(line).for_each(|(out, values)| *out = *values);
                     }
+                }
+            }
+            if let rest @ 1.. = values % E::STEP {
+                for r in first..last {
+                    let place = ((steps - 1) * width + r - first) * E::STEP;
+                    let end = &row(r)[values - rest..];
+                    block[place..place + rest].copy_from_slice(end);
                 }
             }
         }
@@ -221,32 +265,30 @@ fn blocks(columns: usize) -> impl Iterator<Item = Block> {
     (0..Block::count(columns)).map(move |i| Block::nth(columns, i))
 }
 
-/// Sets `out` `[rows, columns]` to the product, as `finish` says.
-pub(crate) fn multiply<E: Element>(
+/// Sets `out`, which has the product's rows and columns, to the product, as `finish` says.
+pub(crate) fn multiply<E: Element, O: Float>(
     isa: Isa,
     left: &Left<E>,
     right: &Right<E>,
-    out: &mut [f32],
+    out: Rectangle<O>,
     finish: Finish,
 ) {
-    check(left, right, out, finish);
-    if right.columns > 0 {
-        let blocks = 0..Block::count(right.columns);
-        let out = Rectangle::whole(out, right.columns);
-        part(isa, left, right, (0, blocks), out, finish);
-    }
+    check(left, right, [out.rows(), out.columns()], finish);
+    let blocks = 0..Block::count(right.columns);
+    part(isa, left, right, (0, blocks), out, finish);
 }
 
-/// [`multiply`] by all threads; the values are the same.
-pub(crate) fn multiply_parallel<E: Element>(
+/// [`multiply`] by all threads, into `out` `[rows, columns]`; the values are the same.
+pub(crate) fn multiply_parallel<E: Element, O: Float>(
     isa: Isa,
     left: &Left<E>,
     right: &Right<E>,
-    out: &mut [f32],
+    out: &mut [O],
     finish: Finish,
 ) {
-    check(left, right, out, finish);
     let (rows, columns) = (left.rows.count(), right.columns);
+    assert_eq!(out.len(), rows * columns, "the result's size");
+    check(left, right, [rows, columns], finish);
     if rows == 0 || columns == 0 {
         return;
     }
@@ -266,26 +308,28 @@ pub(crate) fn multiply_parallel<E: Element>(
 }
 
 /// Checks that the factors and the result fit each other.
-fn check<E: Element>(left: &Left<E>, right: &Right<E>, out: &[f32], finish: Finish) {
+fn check<E: Element>(left: &Left<E>, right: &Right<E>, out: [usize; 2], finish: Finish) {
     assert_eq!(left.segments * left.steps, right.steps, "summed dimensions");
-    assert_eq!(
-        out.len(),
-        left.rows.count() * right.columns,
-        "the result's size"
-    );
+    assert_eq!(out, [left.rows.count(), right.columns], "the result's size");
     let bias = finish.bias.len();
     assert!(bias == 0 || bias == right.columns, "the bias's length");
+    if let Some(codes) = finish.codes {
+        codes.check(out);
+    }
 }
 
 /// Computes the rectangle `out` of a product, which begins at a row and at the first of some blocks.
-fn part<E: Element>(
+fn part<E: Element, O: Float>(
     isa: Isa,
     left: &Left<E>,
     right: &Right<E>,
     (first_row, blocks): (usize, Range<usize>),
-    mut out: Rectangle,
+    mut out: Rectangle<O>,
     finish: Finish,
 ) {
+    if blocks.is_empty() {
+        return;
+    }
     let origin = Block::nth(right.columns, blocks.start).first;
     // Segments that are summed at a time.
     let group = (DEPTH / left.steps.max(1)).clamp(1, left.segments.max(1));
@@ -296,19 +340,19 @@ fn part<E: Element>(
         let width = units * UNIT * E::STEP;
         let packed = &right.data[right.steps * first * E::STEP..][..right.steps * width];
         let columns = first..right.columns.min(first + units * UNIT);
+        let by_column = |values: &[f32]| {
+            let mut copy = [0f32; UNITS * UNIT];
+            if !values.is_empty() {
+                copy[..columns.len()].copy_from_slice(&values[columns.clone()]);
+            }
+            copy
+        };
+        let mut bias = by_column(finish.bias);
+        let [scales, mut weights] = finish.codes.map_or([&[][..]; 2], |codes| codes.columns()).map(by_column);
         for segment in (0..left.segments.max(1)).step_by(group) {
             let segments = group.min(left.segments - segment);
             let packed = &packed[segment * left.steps * width..][..segments * left.steps * width];
             let is_last = segment + segments >= left.segments;
-            let finish = Finish {
-                bias: match finish.bias {
-                    [] => &[],
-                    _ if segment > 0 => &[],
-                    bias => &bias[columns.clone()],
-                },
-                accumulate: finish.accumulate || segment > 0,
-                activation: finish.activation.filter(|_| is_last),
-            };
             for row in (0..out.rows()).step_by(tile_rows) {
                 let rows = tile_rows.min(out.rows() - row);
                 let start = |r: usize| {
@@ -326,45 +370,28 @@ fn part<E: Element>(
                     units,
                     rows,
                 };
-                E::tile(isa, &tile, &mut sums);
                 let columns = columns.start - origin..columns.end - origin;
-                store(isa, &sums, finish, &mut out, (row..row + rows, columns));
-            }
-        }
-    }
-}
-
-/// The bias of a layer that has none.
-const ZEROS: [f32; UNITS * UNIT] = [0.0; UNITS * UNIT];
-
-vectorised! {
-    fn store(
-        sums: &Sums,
-        finish: Finish,
-        out: &mut Rectangle,
-        place: (Range<usize>, Range<usize>),
-    ) {
-        let (rows, columns) = place;
-        let n = columns.len();
-        for (i, row) in rows.enumerate() {
-            let sums = sums.row(i, n);
-            let out = out.row(row, columns.clone());
-            let bias = match finish.bias {
-                [] => &ZEROS[..n],
-                bias => &bias[..n],
-            };
-            if finish.accumulate {
-                for i in 0..n {
-                    out[i] += sums[i] + bias[i];
+                if finish.accumulate {
+                    (row..row + rows).for_each(|row| out.prefetch(row, columns.clone()));
                 }
-            } else {
-                for i in 0..n {
-                    out[i] = sums[i] + bias[i];
+                E::tile(isa, &tile, &mut sums);
+                let given = first_row + row..first_row + row + rows;
+                if let Some(codes) = finish.codes.filter(|_| segment == 0) {
+                    codes.add_outliers(isa, &mut sums, given.clone(), (first, units));
                 }
+                let completion = Completion {
+                    codes: finish.codes.map(|codes| (codes.of(given), [&scales, &weights])),
+                    bias: &bias,
+                    accumulate: finish.accumulate || segment > 0,
+                    activation: finish.activation.filter(|_| is_last),
+                    out: &mut out,
+                    rows: row..row + rows,
+                    columns,
+                };
+                O::complete(isa, &mut sums, completion);
             }
-            if let Some(activation) = finish.activation {
-                activate(activation, out);
-            }
+            // What is added once comes with the first segments.
+            (bias, weights) = ([0.0; _], [0.0; _]);
         }
     }
 }

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use diptych::engine::limit_gflops;
+use diptych::engine::{Format, limit_gops};
 use diptych::image::{Decode, DecodeOptions, Encoding, Picture, Pixels};
 use diptych::model::Profile;
 use diptych::text::Tokens;
-use diptych::{Clip, DeviceKind, Embeddings};
+use diptych::{Clip, DeviceKind, Embeddings, Precision};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -29,9 +29,11 @@ const PHOTO: (usize, usize) = (4000, 3000);
 #[derive(Debug, Default, Serialize)]
 struct Report {
     model: String,
+    /// What the towers compute in.
+    precision: &'static str,
     threads: usize,
-    /// Of the processor; none for another device.
-    limit_gflops: Option<f64>,
+    /// Billions of operations a second that the processor reaches in that precision; none for another device.
+    limit_gops: Option<f64>,
     images_per_s: BTreeMap<usize, f64>,
     texts_per_s: BTreeMap<usize, f64>,
     /// JPEGs of twelve megapixels, decoded fast and prepared.
@@ -78,7 +80,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Status> {
     let mut report = Report {
         model: args.model.model.clone(),
         threads,
-        limit_gflops: (args.model.device == DeviceKind::Cpu).then(|| limit_gflops(threads)),
+        precision: clip.precision().name(),
+        limit_gops: (args.model.device == DeviceKind::Cpu)
+            .then(|| limit_gops(threads, format(clip.precision()))),
         ..Report::default()
     };
     let timer = Timer(Duration::from_secs(args.seconds as u64));
@@ -91,7 +95,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Status> {
     }
     let profile = Profile::new(clip.config());
     let share = |rates: &BTreeMap<usize, f64>, gflops: f64| {
-        let share = |(&n, &rate): (&usize, &f64)| Some((n, rate * gflops / report.limit_gflops?));
+        let share = |(&n, &rate): (&usize, &f64)| Some((n, rate * gflops / report.limit_gops?));
         rates.iter().filter_map(share).collect()
     };
     report.share_of_limit = Shares {
@@ -106,6 +110,15 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Status> {
     }
     data.flush()?;
     Ok(Status::Done)
+}
+
+/// What the weights of a precision are in.
+fn format(precision: Precision) -> Format {
+    match precision {
+        Precision::Int8 => Format::Int8,
+        Precision::Bf16 => Format::Bf16,
+        Precision::F32 | Precision::Auto => Format::F32,
+    }
 }
 
 /// Measures a batch of given pixels and writes its embeddings; whether it was not interrupted.
@@ -265,11 +278,12 @@ fn peak_memory_mb() -> Option<f64> {
 /// For people: a table.
 fn print(data: &mut Data, report: &Report) -> Result<()> {
     let limit = report
-        .limit_gflops
-        .map(|limit| format!(", whose limit in f32 is {limit:.0} GFLOP/s"));
+        .limit_gops
+        .map(|limit| format!(", whose limit is {limit:.0} GOP/s"));
     data.line(format_args!(
-        "{} on {} threads{}",
+        "{} in {} on {} threads{}",
         report.model,
+        report.precision,
         report.threads,
         limit.unwrap_or_default()
     ))?;

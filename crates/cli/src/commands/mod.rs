@@ -27,7 +27,7 @@ use crate::progress::Downloads;
 /// Opens a model on the device asked for.
 fn open(args: &ModelArgs) -> Result<Clip> {
     let model = local(&args.model, Parts::All)?;
-    Ok(Clip::open_on(model, args.device)?)
+    Ok(Clip::open_on(model, args.device, args.precision)?)
 }
 
 /// What `name` is called on this machine: a published model is downloaded first, if it is not here.

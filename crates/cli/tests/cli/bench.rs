@@ -40,7 +40,7 @@ fn given_pixels_are_timed_and_their_embeddings_are_those_of_embed() {
     let report = &diptych(&bench).json()[0];
     for number in [
         &report["images_per_s"]["2"],
-        &report["limit_gflops"],
+        &report["limit_gops"],
         &report["share_of_limit"]["images"]["2"],
     ] {
         assert!(number.as_f64().is_some_and(|n| n > 0.0), "{report}");

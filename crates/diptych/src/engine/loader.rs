@@ -1,21 +1,25 @@
 //! Named tensors to layers of `kernels`, one at a time, so that few are in memory twice.
 
-use kernels::{Linear, PackedConvolution, layer_norm_into};
+use kernels::{Linear, Normed, PackedConvolution, layer_norm, layer_norm_into};
 
+use super::precision::Formats;
 use crate::model::Source;
 use crate::{Error, Result};
 
-/// Reads a model's tensors.
-pub(super) struct Loader<'a>(&'a mut dyn Source);
+/// Reads a tower's tensors.
+pub(super) struct Loader<'a> {
+    source: &'a mut dyn Source,
+    formats: Formats,
+}
 
 impl<'a> Loader<'a> {
-    pub(super) fn new(source: &'a mut dyn Source) -> Self {
-        Self(source)
+    pub(super) fn new(source: &'a mut dyn Source, formats: Formats) -> Self {
+        Self { source, formats }
     }
 
     /// The values of the tensor `name`.
     pub(super) fn tensor(&mut self, name: &str) -> Result<Vec<f32>> {
-        let data = self.0.read(name)?;
+        let data = self.source.read(name)?;
         data.try_into_vec::<f32>().map_err(|error| Error::Tensors {
             path: name.into(),
             reason: format!("{error:?}, wanted f32"),
@@ -26,12 +30,20 @@ impl<'a> Loader<'a> {
     pub(super) fn linear(&mut self, path: &str) -> Result<Linear> {
         let weight = self.tensor(&format!("{path}.weight"))?;
         let bias = self.tensor(&format!("{path}.bias"))?;
-        Ok(linear(&weight, &bias))
+        Ok(self.packed(&weight, &bias))
+    }
+
+    /// A linear layer of `weight` `[out, in]` and as many biases as outputs.
+    pub(super) fn packed(&self, weight: &[f32], bias: &[f32]) -> Linear {
+        let inputs = weight.len() / bias.len().max(1);
+        Linear::new(weight, bias, inputs, self.formats.weight(inputs))
     }
 
     /// A projection `x W`, by its matrix `W` `[in, out]`.
     pub(super) fn matrix(&mut self, name: &str, outputs: usize) -> Result<Linear> {
-        Ok(Linear::from_matrix(&self.tensor(name)?, outputs))
+        let matrix = self.tensor(name)?;
+        let format = self.formats.weight(matrix.len() / outputs.max(1));
+        Ok(Linear::from_matrix(&matrix, outputs, format))
     }
 
     /// The layer norm at `path`.
@@ -72,13 +84,9 @@ impl<'a> Loader<'a> {
             &weight,
             &bias,
             [inputs, kernel, stride],
+            self.formats.weight(kernel * kernel * inputs),
         ))
     }
-}
-
-/// A linear layer of `weight` `[out, in]` and as many biases as outputs.
-pub(super) fn linear(weight: &[f32], bias: &[f32]) -> Linear {
-    Linear::new(weight, bias, weight.len() / bias.len().max(1))
 }
 
 /// A layer norm.
@@ -89,9 +97,13 @@ pub(super) struct Norm {
 }
 
 impl Norm {
+    /// Normalises the rows of `x` in their place.
+    pub(super) fn replace(&self, x: &mut Vec<f32>) {
+        *x = layer_norm(self.epsilon, x, &self.weight, &self.bias);
+    }
+
     /// Normalises the rows of `x` into `out`, which takes their size.
-    pub(super) fn apply(&self, x: &[f32], out: &mut Vec<f32>) {
-        out.resize(x.len(), 0.0);
+    pub(super) fn apply(&self, x: &[f32], out: &mut Normed) {
         layer_norm_into(self.epsilon, x, &self.weight, &self.bias, out);
     }
 }

@@ -11,6 +11,7 @@
 //! `N` inputs, `S` image side, `L` tokens, `W` width, `D` embedding.
 
 mod loader;
+mod precision;
 mod resnet;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,8 @@ mod transformer;
 mod tree;
 mod vit;
 
-pub use kernels::limit_gflops;
+pub use kernels::{Format, limit_gops};
+pub use precision::Precision;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -29,6 +31,7 @@ use crate::model::{ClipConfig, Layers, Source};
 use crate::text::Tokens;
 
 use loader::Loader;
+use precision::Formats;
 use resnet::ResNet;
 use text::TextTower;
 use transformer::Workspace;
@@ -37,6 +40,7 @@ use vit::Vit;
 /// Both towers of a model, and where their tensors come from.
 pub struct Engine {
     config: ClipConfig,
+    precision: Precision,
     source: Mutex<Box<dyn Source + Send>>,
     image: OnceLock<ImageTower>,
     text: OnceLock<TextTower>,
@@ -51,14 +55,24 @@ enum ImageTower {
 
 impl Engine {
     /// An engine for `config`'s model; no tensor is read yet.
-    pub fn new(config: ClipConfig, source: impl Source + Send + 'static) -> Self {
+    pub fn new(
+        config: ClipConfig,
+        precision: Precision,
+        source: impl Source + Send + 'static,
+    ) -> Self {
         Self {
             config,
+            precision: precision.resolve(),
             source: Mutex::new(Box::new(source)),
             image: OnceLock::new(),
             text: OnceLock::new(),
             workspaces: Mutex::default(),
         }
+    }
+
+    /// What it computes in; not [`Precision::Auto`], but what that stands for.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Image features `[N, D]` of pixels `[N, 3, S, S]`, not normalised.
@@ -74,14 +88,15 @@ impl Engine {
             self.config.vision_cfg.image_size,
             "the pixels' side"
         );
-        let tower = self.built(&self.image, |loader, config| {
+        let formats = self.precision.formats(self.config.vision_cfg.head_width);
+        let tower = self.built(&self.image, formats, |loader, config| {
             Ok(match config.vision_cfg.layers {
                 Layers::Vit(layers) => ImageTower::Vit(Vit::load(loader, config, layers)?),
                 Layers::ResNet(stages) => ImageTower::ResNet(ResNet::load(loader, config, stages)?),
             })
         })?;
         let mut features = Vec::with_capacity(pixels.len() * self.config.embed_dim);
-        self.with_workspace(|workspace| match tower {
+        self.with_workspace(formats, |workspace| match tower {
             ImageTower::Vit(tower) => tower.encode(pixels, workspace, &mut features),
             ImageTower::ResNet(tower) => tower.encode(pixels, workspace, &mut features),
         });
@@ -97,8 +112,10 @@ impl Engine {
     /// If the tokens are not the model's: an id beyond its vocabulary, a row that is longer than its context or, where
     /// padding is read, not padded to it.
     pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
-        let tower = self.built(&self.text, TextTower::load)?;
-        Ok(self.with_workspace(|workspace| tower.encode(tokens, workspace)))
+        let text = &self.config.text_cfg;
+        let formats = self.precision.formats(text.width / text.heads.max(1));
+        let tower = self.built(&self.text, formats, TextTower::load)?;
+        Ok(self.with_workspace(formats, |workspace| tower.encode(tokens, workspace)))
     }
 
     /// The tower in `place`, which `build` makes if there is none yet.
@@ -107,6 +124,7 @@ impl Engine {
     fn built<'a, T>(
         &self,
         place: &'a OnceLock<T>,
+        formats: Formats,
         build: impl FnOnce(&mut Loader, &ClipConfig) -> Result<T>,
     ) -> Result<&'a T> {
         if let Some(tower) = place.get() {
@@ -117,20 +135,25 @@ impl Engine {
         if let Some(tower) = place.get() {
             return Ok(tower); // by the thread that was faster
         }
-        let tower = build(&mut Loader::new(&mut **source), &self.config)?;
+        let tower = build(&mut Loader::new(&mut **source, formats), &self.config)?;
         Ok(place.get_or_init(|| tower))
     }
 
-    /// Calls `f` with memory that an earlier call used, if there is any.
-    fn with_workspace<R>(&self, f: impl FnOnce(&mut Workspace) -> R) -> R {
-        let kept = || {
+    /// Calls `f` with memory that an earlier call used, if there is any for these formats.
+    fn with_workspace<R>(
+        &self,
+        formats: Formats,
+        f: impl FnOnce(&mut Workspace) -> R,
+    ) -> R {
+        let workspaces = || {
             self.workspaces
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
         };
-        let mut workspace = kept().pop().unwrap_or_default();
+        let found = workspaces().pop().filter(|w| w.formats == formats);
+        let mut workspace = found.unwrap_or_else(|| Workspace::new(formats));
         let result = f(&mut workspace);
-        kept().push(workspace);
+        workspaces().push(workspace);
         result
     }
 }

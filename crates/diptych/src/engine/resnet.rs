@@ -2,11 +2,11 @@
 //!
 //! `N` pictures, `H` × `W` positions, `C` channels, `D` embedding.
 
-use kernels::{Activation, AveragePool, Linear, PackedConvolution, Then, attend};
+use kernels::{Activation, AveragePool, Linear, PackedConvolution, Rows, Then, attend};
 use rayon::prelude::*;
 
-use super::loader::{Loader, linear};
-use super::transformer::{Workspace, first, keep_rows};
+use super::loader::Loader;
+use super::transformer::Workspace;
 use crate::Result;
 use crate::image::Pixels;
 use crate::model::{BATCH_NORM_EPSILON, BottleneckShape, ClipConfig};
@@ -88,17 +88,17 @@ impl ResNet {
     }
 
     fn encode_chunk(&self, pixels: &[f32], workspace: &mut Workspace, features: &mut Vec<f32>) {
-        let n = channels_last(pixels, self.side, &mut workspace.x);
+        let Workspace { y, maps, .. } = workspace;
+        let [x, ..] = maps;
+        let n = channels_last(pixels, self.side, x);
         let mut side = self.side;
         for convolution in &self.stem {
-            let Workspace { x, y, .. } = workspace;
             let made = convolution.out_side(side);
-            y.resize(n * made * made * convolution.outputs(), 0.0);
+            y.resize(n * made * made * convolution.outputs());
             convolution.apply([side; 2], x, y, RELU);
             std::mem::swap(x, y);
             side = made;
         }
-        let Workspace { x, y, .. } = workspace;
         side = average(x, [side, 2], n, y);
         std::mem::swap(x, y);
         for block in &self.blocks {
@@ -128,61 +128,61 @@ impl Bottleneck {
         })
     }
 
-    /// Maps `x` `[N, side, side, C]`; the new side.
+    /// Maps the first of the maps, `[N, side, side, C]`; the new side.
     fn apply(&self, n: usize, side: usize, workspace: &mut Workspace) -> usize {
-        let Workspace { x, y, wide, more } = workspace;
-        let [pooled, shortcut] = more;
+        let Workspace {
+            y, wide, maps, ..
+        } = workspace;
+        let [x, two, shortcut] = maps;
         let [conv1, conv2, conv3] = &self.convolutions;
-        let inner = n * side * side * conv1.outputs();
-        let (one, two) = (first(wide, 2 * inner)).split_at_mut(inner);
-        conv1.apply([side; 2], x, one, RELU);
-        conv2.apply([side; 2], one, two, RELU);
-        let made = match self.stride {
-            1 => side,
-            stride => average(two, [side, stride], n, y),
-        };
+        wide.resize(n * side * side * conv1.outputs());
+        two.resize(wide.len());
+        conv1.apply([side; 2], x, wide, RELU);
+        conv2.apply([side; 2], wide, two, RELU);
+        let mut made = side;
+        if self.stride > 1 {
+            made = average(two, [side, self.stride], n, y);
+            std::mem::swap(two, y);
+        }
         if let Some(downsample) = &self.downsample {
-            let from = match self.stride {
-                1 => &x[..],
-                stride => {
-                    average(x, [side, stride], n, pooled);
-                    &pooled[..]
-                }
-            };
-            shortcut.resize(n * made * made * downsample.outputs(), 0.0);
-            downsample.apply([made; 2], from, shortcut, Then::Store);
+            if self.stride > 1 {
+                average(x, [side, self.stride], n, y);
+                std::mem::swap(x, y);
+            }
+            shortcut.resize(n * made * made * downsample.outputs());
+            downsample.apply([made; 2], x, shortcut, Then::Store);
             std::mem::swap(x, shortcut);
         }
-        let two = if self.stride == 1 { &two[..] } else { &y[..] };
         conv3.apply([made; 2], two, x, Then::AddActivate(Activation::Relu));
         made
     }
 }
 
 /// Averages squares of `x` `[N, side, side, C]` into `out`; the new side.
-fn average(x: &[f32], [side, square]: [usize; 2], n: usize, out: &mut Vec<f32>) -> usize {
+fn average(x: &Rows, [side, square]: [usize; 2], n: usize, out: &mut Rows) -> usize {
     let pool = AveragePool {
         height: side,
         width: side,
         channels: x.len() / (n * side * side),
         side: square,
     };
-    out.resize(x.len() / (square * square), 0.0);
     pool.forward_into(x, out);
     side / square
 }
 
 /// Planes `[N, 3, S, S]` to `out` `[N, S, S, 3]`; `N`.
-fn channels_last(pixels: &[f32], side: usize, out: &mut Vec<f32>) -> usize {
+fn channels_last(pixels: &[f32], side: usize, out: &mut Rows) -> usize {
     let plane = side * side;
-    out.resize(pixels.len(), 0.0);
-    let pictures = out
-        .par_chunks_exact_mut(3 * plane)
-        .zip(pixels.par_chunks_exact(3 * plane));
-    pictures.for_each(|(out, planes)| {
-        for (i, out) in out.chunks_exact_mut(3).enumerate() {
-            out.copy_from_slice(&[planes[i], planes[plane + i], planes[2 * plane + i]]);
+    out.resize(pixels.len());
+    // A line at a time.
+    out.write_parts(3 * side, |i, mut out| {
+        let (picture, y) = (i / side, i % side);
+        let planes = &pixels[picture * 3 * plane + y * side..];
+        let mut line = vec![0f32; 3 * side];
+        for (x, out) in line.chunks_exact_mut(3).enumerate() {
+            out.copy_from_slice(&[planes[x], planes[plane + x], planes[2 * plane + x]]);
         }
+        out.write(0, &line);
     });
     pixels.len() / (3 * plane)
 }
@@ -200,18 +200,27 @@ impl AttentionPool {
             heads,
             positions: loader.tensor(&format!("{path}.positional_embedding"))?,
             queries: loader.linear(&format!("{path}.q_proj"))?,
-            keys_values: linear(&weight, &bias),
+            keys_values: loader.packed(&weight, &bias),
             c_proj: loader.linear(&format!("{path}.c_proj"))?,
         })
     }
 
     /// Pools `x` `[N, H W, C]` and adds the features `[N, D]`.
     fn apply(&self, n: usize, workspace: &mut Workspace, features: &mut Vec<f32>) {
-        let Workspace { x, y, wide, .. } = workspace;
+        let Workspace {
+            x,
+            y,
+            queries,
+            keys_values,
+            aside,
+            maps,
+            ..
+        } = workspace;
         let c = self.queries.inputs();
         let l = self.positions.len() / c;
-        y.resize(n * l * c, 0.0);
-        let pictures = y
+        maps[0].read_into(x);
+        aside.resize(n * l * c, 0.0);
+        let pictures = aside
             .par_chunks_exact_mut(l * c)
             .zip(x.par_chunks_exact((l - 1) * c));
         pictures.for_each(|(y, x)| {
@@ -224,14 +233,16 @@ impl AttentionPool {
             rest.copy_from_slice(x);
             y.iter_mut().zip(&self.positions).for_each(|(y, p)| *y += p);
         });
-        let (queries, keys_values) = first(wide, n * c + 2 * y.len()).split_at_mut(n * c);
-        self.keys_values.apply(y, keys_values, Then::Store);
+        y.set(aside);
+        keys_values.resize(2 * y.len());
+        self.keys_values.apply(&*y, &mut *keys_values, Then::Store);
         let means: Vec<usize> = (0..n).map(|i| i * l).collect();
-        keep_rows(y, c, &means);
-        self.queries.apply(y, queries, Then::Store);
+        y.keep(c, &means);
+        queries.resize(n * c);
+        self.queries.apply(&*y, &mut *queries, Then::Store);
         attend([n, c, self.heads], queries, keys_values, y);
         let done = features.len();
         features.resize(done + n * self.c_proj.outputs(), 0.0);
-        self.c_proj.apply(y, &mut features[done..], Then::Store);
+        self.c_proj.apply(&*y, &mut features[done..], Then::Store);
     }
 }

@@ -2,13 +2,13 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::Engine;
+use super::{Engine, Precision};
 use super::tree::Tree;
-use crate::Embeddings;
+use crate::{Embeddings, Result};
 use crate::clip::token_tensors;
 use crate::golden::max_difference;
 use crate::image::Pixels;
-use crate::model::{ClipConfig, ClipModel, Mode, plain_values};
+use crate::model::{ClipConfig, ClipModel, Mode, Source, plain_values};
 use crate::text::Tokens;
 use crate::train::Fresh;
 
@@ -36,7 +36,7 @@ fn config(json: &str) -> ClipConfig {
 }
 
 fn engine(config: &ClipConfig) -> Engine {
-    Engine::new(config.clone(), Fresh::new(config, 5))
+    Engine::new(config.clone(), Precision::F32, Fresh::new(config, 5))
 }
 
 /// Deterministic numbers below `n`.
@@ -106,6 +106,113 @@ fn both_towers_are_those_that_training_uses() {
             want,
         );
     }
+}
+
+/// A fresh model's tensors, some channels of the residual streams many times as large as the others.
+struct Planted(Fresh);
+
+const PLANTED: [(usize, f32); 3] = [(7, 60.0), (100, -80.0), (150, 100.0)];
+
+impl Source for Planted {
+    fn read(&mut self, name: &str) -> Result<TensorData> {
+        let data = self.0.read(name)?;
+        let (shape, mut values) = (data.shape().clone(), data.try_into_vec::<f32>().unwrap());
+        // The stream's other channels are of about this size.
+        let size = match name {
+            "visual.ln_pre.bias" => 1.0,
+            "positional_embedding" => 0.02,
+            _ => 0.0,
+        };
+        if size > 0.0 {
+            let width = shape.last().copied().unwrap_or_default();
+            for row in values.chunks_exact_mut(width) {
+                PLANTED.iter().for_each(|&(channel, value)| row[channel] += size * value);
+            }
+        }
+        Ok(TensorData::new(values, shape))
+    }
+}
+
+/// The least cosine of rows of `dim` values, and the least after the mean of `want`'s is taken off both.
+fn least_cosines(dim: usize, got: &[f32], want: &[f32]) -> (f64, f64) {
+    let unit = |features: &[f32]| Embeddings::from_features(dim, features.to_vec()).as_slice().to_vec();
+    let [got, want] = [got, want].map(unit);
+    let mut mean = vec![0f64; dim];
+    for row in want.chunks_exact(dim) {
+        mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v) * dim as f64 / want.len() as f64);
+    }
+    let cosine = |a: &[f32], b: &[f32], mean: &[f64]| {
+        let pairs = a.iter().zip(b).zip(mean).map(|((a, b), m)| (f64::from(*a) - m, f64::from(*b) - m));
+        let sums = pairs.fold([0.0; 3], |[p, q, r], (a, b)| [p + a * b, q + a * a, r + b * b]);
+        sums[0] / (sums[1] * sums[2]).sqrt()
+    };
+    let rows = || got.chunks_exact(dim).zip(want.chunks_exact(dim));
+    let least = |mean: &[f64]| rows().map(|(a, b)| cosine(a, b, mean)).fold(1.0, f64::min);
+    (least(&vec![0.0; dim]), least(&mean))
+}
+
+#[test]
+fn lower_precisions_are_near_f32() {
+    // With heads of an odd width, which bf16 can't pair.
+    let odd = CONFIGS[0].replace("\"width\":48,\"head_width\":16", "\"width\":45,\"head_width\":15");
+    for json in CONFIGS.into_iter().chain([&odd[..]]) {
+        let config = config(json);
+        let (n, side) = (9, config.vision_cfg.image_size);
+        let mut next = numbers(1000, 1);
+        let values = (0..n * 3 * side * side).map(|_| next() as f32 / 500.0 - 1.0).collect();
+        let pixels = Pixels::from_vec(side, values).unwrap();
+        let tokens = texts(&config, 40);
+        let run = |precision| {
+            let engine = Engine::new(config.clone(), precision, Fresh::new(&config, 5));
+            assert_eq!(engine.precision(), precision);
+            [engine.image_features(&pixels).unwrap(), engine.text_features(&tokens).unwrap()]
+        };
+        let want = run(Precision::F32);
+        for (precision, floor) in [(Precision::Bf16, 0.9995), (Precision::Int8, 0.999)] {
+            for (got, want) in run(precision).iter().zip(&want) {
+                let (plain, _) = least_cosines(config.embed_dim, got, want);
+                assert!(plain > floor, "{precision:?}: {plain} in {json}");
+            }
+        }
+    }
+}
+
+#[test]
+fn eight_bits_survive_channels_that_stand_out() {
+    let config = config(
+        r#"{"embed_dim":64,"quick_gelu":true,
+            "vision_cfg":{"image_size":32,"layers":3,"width":192,"head_width":64,"patch_size":8},
+            "text_cfg":{"context_length":12,"vocab_size":100,"width":192,"heads":3,"layers":3}}"#,
+    );
+    // Stripes of several widths, directions and colours.
+    let stripe = |i: usize| {
+        let (picture, channel, y, x) = (i / 3072, i / 1024 % 3, i / 32 % 32, i % 32);
+        let along = (picture % 4) as f32 * x as f32 + (picture % 3) as f32 * y as f32;
+        2.0 * (along * (0.1 + picture as f32 / 30.0) + (channel * picture) as f32).sin()
+    };
+    let values = (0..20 * 3072).map(stripe).collect();
+    let pixels = Pixels::from_vec(32, values).unwrap();
+    let tokens = texts(&config, 30);
+    let run = |precision| {
+        let engine = Engine::new(config.clone(), precision, Planted(Fresh::new(&config, 5)));
+        [engine.image_features(&pixels).unwrap(), engine.text_features(&tokens).unwrap()]
+    };
+    for (got, want) in run(Precision::Int8).iter().zip(&run(Precision::F32)) {
+        let (plain, centred) = least_cosines(64, got, want);
+        println!("{plain}, centred {centred}");
+    }
+}
+
+#[test]
+fn auto_is_what_the_processor_is_made_for() {
+    let is_native = kernels::Precision::Bf16.is_native();
+    let want = if is_native { Precision::Bf16 } else { Precision::F32 };
+    let engine = Engine::new(config(CONFIGS[0]), Precision::Auto, Fresh::new(&config(CONFIGS[0]), 1));
+    assert_eq!(engine.precision(), want);
+    for (name, precision) in Precision::NAMES {
+        assert_eq!((precision.name(), name.parse()), (name, Ok(precision)));
+    }
+    assert!("fp8".parse::<Precision>().unwrap_err().contains("auto, f32, bf16, int8"));
 }
 
 #[test]
@@ -182,7 +289,7 @@ fn no_inputs_have_no_features() {
 fn a_tower_that_cannot_be_read_is_an_error_each_time() {
     let [clip, other] = [0, 1].map(|i| config(CONFIGS[i]));
     // The other model has no class embedding.
-    let engine = Engine::new(clip.clone(), Fresh::new(&other, 1));
+    let engine = Engine::new(clip.clone(), Precision::F32, Fresh::new(&other, 1));
     let pixels = Pixels::from_vec(34, vec![0.0; 3 * 34 * 34]).unwrap();
     for _ in 0..2 {
         let message = engine.image_features(&pixels).unwrap_err().to_string();

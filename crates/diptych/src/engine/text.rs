@@ -6,7 +6,7 @@ use kernels::{Linear, Then};
 use rayon::prelude::*;
 
 use super::loader::{Loader, Norm};
-use super::transformer::{Reach, Transformer, Workspace, first};
+use super::transformer::{Reach, Transformer, Workspace};
 use super::tree::Tree;
 use crate::Result;
 use crate::model::{ClipConfig, Reading};
@@ -117,11 +117,13 @@ impl TextTower {
 
     /// The features of the rows of `x`.
     fn project<'a>(&self, workspace: &'a mut Workspace) -> &'a [f32] {
-        let Workspace { x, y, wide, .. } = workspace;
-        self.ln_final.apply(x, y);
+        let Workspace {
+            x, normed, aside, ..
+        } = workspace;
+        self.ln_final.apply(x, normed);
         let rows = x.len() / self.width;
-        let features = first(wide, rows * self.projection.outputs());
-        self.projection.apply(y, features, Then::Store);
-        features
+        aside.resize(rows * self.projection.outputs(), 0.0);
+        self.projection.apply(&*normed, &mut *aside, Then::Store);
+        aside
     }
 }

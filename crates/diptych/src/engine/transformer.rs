@@ -2,31 +2,51 @@
 //!
 //! `T` tokens of all inputs, `Q` of them asked for, `W` width.
 
-use kernels::{Activation, Linear, Paths, Then, attend};
+use kernels::{Activation, Linear, Normed, Paths, Rows, Then, attend, keep_rows};
 
-use super::loader::{Loader, Norm, linear};
+use super::loader::{Loader, Norm};
+use super::precision::Formats;
 use crate::Result;
 use crate::model::BlockOptions;
 
 /// Memory of a call, kept for the next. Sizes are those of the largest so far.
-#[derive(Default)]
 pub(super) struct Workspace {
-    /// The residual stream, `[T, W]`.
+    /// What it is for.
+    pub(super) formats: Formats,
+    /// The residual stream, `[T, W]`, or values that become features.
     pub(super) x: Vec<f32>,
-    /// What a layer reads or has made, `[T, W]`.
-    pub(super) y: Vec<f32>,
-    /// Queries, keys and values `[T, 3 W]`, or the MLP's inside.
-    pub(super) wide: Vec<f32>,
-    /// Two more maps, of a ResNet.
-    pub(super) more: [Vec<f32>; 2],
+    /// What layer norm makes of it, `[T, W]`.
+    pub(super) normed: Normed,
+    /// What attention finds, `[T, W]`.
+    pub(super) y: Rows,
+    /// `[T, W]`.
+    pub(super) queries: Rows,
+    /// `[T, 2 W]`.
+    pub(super) keys_values: Rows,
+    /// The MLP's inside, or patches.
+    pub(super) wide: Rows,
+    /// Embeddings of patches, or features.
+    pub(super) aside: Vec<f32>,
+    /// A ResNet's maps.
+    pub(super) maps: [Rows; 3],
 }
 
-/// The first `len` values of a buffer, which grows if it must.
-pub(super) fn first(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
+impl Workspace {
+    /// For a tower whose numbers are kept in these formats.
+    pub(super) fn new(formats: Formats) -> Self {
+        let rows = || Rows::new(formats.kept);
+        Self {
+            formats,
+            x: Vec::new(),
+            normed: Normed::new(formats.kept, formats.weights),
+            y: rows(),
+            queries: rows(),
+            keys_values: rows(),
+            wide: rows(),
+            aside: Vec::new(),
+            maps: [rows(), rows(), rows()],
+        }
     }
-    &mut buffer[..len]
 }
 
 /// What each token attends to.
@@ -104,16 +124,27 @@ impl Block {
         reach: &Reach,
         asked: Option<&[usize]>,
     ) {
-        let Workspace { x, y, wide, .. } = workspace;
-        self.ln_1.apply(x, y);
-        let (queries, keys_values) = first(wide, 3 * x.len()).split_at_mut(x.len());
-        self.attn.keys_values.apply(y, keys_values, Then::Store);
+        let Workspace {
+            x,
+            normed,
+            y,
+            queries,
+            keys_values,
+            wide,
+            ..
+        } = workspace;
+        self.ln_1.apply(x, normed);
+        keys_values.resize(2 * x.len());
+        self.attn
+            .keys_values
+            .apply(&*normed, &mut *keys_values, Then::Store);
         if let Some(asked) = asked {
             keep_rows(x, width, asked);
-            keep_rows(y, width, asked);
+            normed.keep(width, asked);
         }
-        let queries = &mut queries[..y.len()];
-        self.attn.queries.apply(y, queries, Then::Store);
+        queries.resize(x.len());
+        self.attn.queries.apply(&*normed, &mut *queries, Then::Store);
+        y.resize(x.len());
         match (reach, asked) {
             (Reach::Input(n), _) => attend([*n, width, heads], queries, keys_values, y),
             (Reach::Path { all, .. }, None) => all.attend([width, heads], queries, keys_values, y),
@@ -121,18 +152,10 @@ impl Block {
                 asked.attend([width, heads], queries, keys_values, y);
             }
         }
-        self.attn.out_proj.apply(y, x, Then::Add);
-        self.ln_2.apply(x, y);
-        self.mlp.add(y, wide, x);
+        self.attn.out_proj.apply(&*y, &mut *x, Then::Add);
+        self.ln_2.apply(x, normed);
+        self.mlp.add(normed, wide, x);
     }
-}
-
-/// Keeps some rows, which rise, and forgets the others.
-pub(super) fn keep_rows(matrix: &mut Vec<f32>, width: usize, rows: &[usize]) {
-    for (to, &from) in rows.iter().enumerate() {
-        matrix.copy_within(from * width..(from + 1) * width, to * width);
-    }
-    matrix.truncate(rows.len() * width);
 }
 
 /// Attention's projections.
@@ -150,8 +173,8 @@ impl Attention {
         let (q_weight, kv_weight) = weight.split_at(weight.len() / 3);
         let (q_bias, kv_bias) = bias.split_at(bias.len() / 3);
         Ok(Self {
-            queries: linear(q_weight, q_bias),
-            keys_values: linear(kv_weight, kv_bias),
+            queries: loader.packed(q_weight, q_bias),
+            keys_values: loader.packed(kv_weight, kv_bias),
             out_proj: loader.linear(&format!("{path}.out_proj"))?,
         })
     }
@@ -174,10 +197,10 @@ impl Mlp {
     }
 
     /// Adds the MLP of `y` to `x`, both `[Q, W]`.
-    pub(super) fn add(&self, y: &[f32], wide: &mut Vec<f32>, x: &mut [f32]) {
-        let rows = y.len() / self.c_fc.inputs();
-        let hidden = first(wide, rows * self.c_fc.outputs());
-        self.c_fc.apply(y, hidden, Then::Activate(self.activation));
-        self.c_proj.apply(hidden, x, Then::Add);
+    pub(super) fn add(&self, y: &Normed, wide: &mut Rows, x: &mut Vec<f32>) {
+        wide.resize(y.len() / self.c_fc.inputs() * self.c_fc.outputs());
+        let activate = Then::Activate(self.activation);
+        self.c_fc.apply(y, &mut *wide, activate);
+        self.c_proj.apply(&*wide, x, Then::Add);
     }
 }

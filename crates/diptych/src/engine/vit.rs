@@ -2,11 +2,11 @@
 //!
 //! `N` pictures, `S` image side, `P` patch side, `G` = ⌊S / P⌋ patches a side, `L` tokens, `W` width, `D` embedding.
 
-use kernels::{Linear, Then, attend};
+use kernels::{Linear, Rows, Then, attend};
 use rayon::prelude::*;
 
-use super::loader::{Loader, Norm, linear};
-use super::transformer::{Attention, Mlp, Reach, Transformer, Workspace, first};
+use super::loader::{Loader, Norm};
+use super::transformer::{Attention, Mlp, Reach, Transformer, Workspace};
 use crate::Result;
 use crate::image::Pixels;
 use crate::model::{ClipConfig, ImagePool};
@@ -67,7 +67,7 @@ impl Vit {
             side: vision.image_size,
             patch: vision.patch_size.unwrap_or(vision.image_size),
             width,
-            embedding: linear(&conv1, &bias),
+            embedding: loader.packed(&conv1, &bias),
             class_embedding,
             positions: loader.tensor("visual.positional_embedding")?,
             ln_pre,
@@ -88,7 +88,7 @@ impl Vit {
         features: &mut Vec<f32>,
     ) {
         let picture = 3 * self.side * self.side;
-        let chunk = (TOKENS / self.tokens()).max(1);
+        let chunk = (std::env::var("TOK").ok().and_then(|t| t.parse().ok()).unwrap_or(TOKENS) / self.tokens()).max(1);
         for chunk in pixels.as_slice().chunks(chunk * picture) {
             self.encode_chunk(chunk, workspace, features);
         }
@@ -103,8 +103,7 @@ impl Vit {
         let n = pixels.len() / (3 * self.side * self.side);
         self.embed(pixels, workspace);
         if let Some(norm) = &self.ln_pre {
-            norm.apply(&workspace.x, &mut workspace.y);
-            std::mem::swap(&mut workspace.x, &mut workspace.y);
+            norm.replace(&mut workspace.x);
         }
         let l = self.tokens();
         let class: Vec<usize> = (0..n).map(|i| i * l).collect();
@@ -113,12 +112,12 @@ impl Vit {
             Pool::Map(_) => None,
         };
         self.transformer.apply(workspace, &Reach::Input(n), asked);
-        self.ln_post.apply(&workspace.x, &mut workspace.y);
+        self.ln_post.apply(&workspace.x, &mut workspace.normed);
         match &self.pool {
             Pool::Class(proj) => {
                 let done = features.len();
                 features.resize(done + n * proj.outputs(), 0.0);
-                proj.apply(&workspace.y, &mut features[done..], Then::Store);
+                proj.apply(&workspace.normed, &mut features[done..], Then::Store);
             }
             Pool::Map(head) => head.apply(n, workspace, features),
         }
@@ -126,28 +125,28 @@ impl Vit {
 
     /// Sets `x` `[N, L, W]` to the patches' embeddings, with positions.
     fn embed(&self, pixels: &[f32], workspace: &mut Workspace) {
-        let Workspace { x, y, wide, .. } = workspace;
+        let Workspace {
+            x, wide, aside, ..
+        } = workspace;
         let (s, p, w) = (self.side, self.patch, self.width);
         let g = s / p;
         let n = pixels.len() / (3 * s * s);
         // A row of patches at a time, each `[3, P, P]` as the convolution's weight has it.
-        let patches = first(wide, n * g * g * 3 * p * p);
-        let rows = patches.par_chunks_exact_mut(g * 3 * p * p);
-        rows.enumerate().for_each(|(row, patches)| {
+        wide.resize(n * g * g * 3 * p * p);
+        wide.write_parts(g * 3 * p * p, |row, mut patches| {
             let (picture, row) = (row / g, row % g);
-            let lines = patches.chunks_exact_mut(p).enumerate();
-            for (i, line) in lines {
-                let (patch, channel, y) = (i / (3 * p), i / p % 3, row * p + i % p);
+            for line in 0..g * 3 * p {
+                let (patch, channel, y) = (line / (3 * p), line / p % 3, row * p + line % p);
                 let from = ((picture * 3 + channel) * s + y) * s + patch * p;
-                line.copy_from_slice(&pixels[from..from + p]);
+                patches.write(line * p, &pixels[from..from + p]);
             }
         });
-        y.resize(n * g * g * w, 0.0);
-        self.embedding.apply(patches, y, Then::Store);
+        aside.resize(n * g * g * w, 0.0);
+        self.embedding.apply(&*wide, &mut *aside, Then::Store);
         x.resize(n * self.positions.len(), 0.0);
         let pictures = x.par_chunks_exact_mut(self.positions.len());
         pictures
-            .zip(y.par_chunks_exact(g * g * w))
+            .zip(aside.par_chunks_exact(g * g * w))
             .for_each(|(x, patches)| {
                 let class = self.class_embedding.as_deref().unwrap_or_default();
                 let (first, rest) = x.split_at_mut(class.len());
@@ -172,21 +171,30 @@ impl Head {
 
     /// Pools `y` `[N, L, W]` and adds the features `[N, W]`.
     fn apply(&self, n: usize, workspace: &mut Workspace, features: &mut Vec<f32>) {
-        let Workspace { x, y, wide, .. } = workspace;
+        let Workspace {
+            x,
+            normed,
+            y,
+            queries,
+            keys_values,
+            wide,
+            ..
+        } = workspace;
         let width = self.probe.len();
-        let keys_values = first(wide, 2 * y.len());
-        self.attn.keys_values.apply(y, keys_values, Then::Store);
-        let mut query = vec![0.0; width];
+        keys_values.resize(2 * normed.len());
         self.attn
-            .queries
-            .apply(&self.probe, &mut query, Then::Store);
-        let queries = query.repeat(n);
-        y.resize(n * width, 0.0);
-        attend([n, width, self.heads], &queries, keys_values, y);
+            .keys_values
+            .apply(&*normed, &mut *keys_values, Then::Store);
+        let mut query = vec![0.0; width];
+        let probe = Rows::of(y.precision(), &self.probe);
+        self.attn.queries.apply(&probe, &mut query, Then::Store);
+        queries.set(&query.repeat(n));
+        y.resize(n * width);
+        attend([n, width, self.heads], queries, keys_values, y);
         x.resize(n * width, 0.0);
-        self.attn.out_proj.apply(y, x, Then::Store);
-        self.ln.apply(x, y);
-        self.mlp.add(y, wide, x);
+        self.attn.out_proj.apply(&*y, &mut *x, Then::Store);
+        self.ln.apply(x, normed);
+        self.mlp.add(normed, wide, x);
         features.extend_from_slice(x);
     }
 }

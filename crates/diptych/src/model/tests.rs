@@ -10,7 +10,7 @@ use crate::model::{ClipConfig, ClipModel, Mode, named_tensors, parameters, plain
 use crate::text::Tokens;
 use crate::train::Fresh;
 use crate::weights::{architectures, describe};
-use crate::{Clip, Device, Embeddings};
+use crate::{Clip, Device, Embeddings, Precision};
 
 /// Every value that open_clip recorded for a tiny model (`parity/towers.py`; versions beside it), by the towers that
 /// training uses and by those of inference.
@@ -19,7 +19,7 @@ fn towers_match_open_clip(name: &str) {
         name,
         &Clip::open_differentiable(folder(name), &Device::flex()).unwrap(),
     );
-    matches_open_clip(name, &Clip::open(folder(name)).unwrap());
+    matches_open_clip(name, &Clip::open_in(folder(name), Precision::F32).unwrap());
 }
 
 fn matches_open_clip(name: &str, clip: &Clip) {

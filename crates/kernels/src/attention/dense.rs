@@ -2,35 +2,39 @@
 //!
 //! `N` inputs, `Q` queries and `L` keys of each, `W` width, `H` heads, `D` = W / H.
 
-use super::head::Head;
+use super::head::{Attended, Head};
 use crate::buffer::for_each_rectangle;
 use crate::isa::Isa;
+use crate::rows::{Data, Rows};
 
 /// What queries `[N, Q, W]` find by keys in values, both `[N, L, 2 W]`, keys first: `out` `[N, Q, W]`.
 ///
 /// # Panics
-/// If the lengths do not fit `inputs`, `width` and `heads`, or each other.
+/// If the lengths do not fit `inputs`, `width` and `heads`, or each other, or the formats differ; in bf16, if a head's
+/// width is odd.
 pub fn attend(
     [inputs, width, heads]: [usize; 3],
-    queries: &[f32],
-    keys_values: &[f32],
-    out: &mut [f32],
+    queries: &Rows,
+    keys_values: &Rows,
+    out: &mut Rows,
 ) {
-    attend_with(
-        Isa::current(),
-        [inputs, width, heads],
-        queries,
-        keys_values,
-        out,
-    );
+    let (isa, shape) = (Isa::current(), [inputs, width, heads]);
+    match (&queries.0, &keys_values.0, &mut out.0) {
+        (Data::F32(queries), Data::F32(keys_values), Data::F32(out)) => {
+            attend_with(isa, shape, [queries, keys_values], out);
+        }
+        (Data::Bf16(queries), Data::Bf16(keys_values), Data::Bf16(out)) => {
+            attend_with(isa, shape, [queries, keys_values], out);
+        }
+        _ => panic!("queries, keys and result in several formats"),
+    }
 }
 
-pub(crate) fn attend_with(
+pub(crate) fn attend_with<F: Attended>(
     isa: Isa,
     [inputs, width, heads]: [usize; 3],
-    queries: &[f32],
-    keys_values: &[f32],
-    out: &mut [f32],
+    [queries, keys_values]: [&[F]; 2],
+    out: &mut [F],
 ) {
     assert!(
         heads > 0 && width > 0 && width.is_multiple_of(heads),
@@ -48,6 +52,7 @@ pub(crate) fn attend_with(
     assert!(keys_values.len() == inputs * l * 2 * width && l > 0, "keys");
     assert_eq!(out.len(), queries.len(), "lengths");
     let d = width / heads;
+    assert!(d.is_multiple_of(F::STEP), "heads of whole steps");
     for_each_rectangle(
         out,
         [width, q, heads],

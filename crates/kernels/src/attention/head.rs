@@ -5,41 +5,63 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use super::softmax::softmax;
+use half::bf16;
+
 use crate::buffer::Rectangle;
+use crate::element::Float;
 use crate::isa::Isa;
 use crate::product::{Finish, Left, Right, Rows, multiply};
-use crate::vectorised::vectorised;
+use crate::row::softmax;
+use crate::tile::UNIT;
 
 /// Queries that attend at a time: whole tiles, few enough for their scores to stay in the cache.
 pub(super) const QUERIES: usize = 32;
 
 /// What a head is computed in, kept from call to call.
 #[derive(Default)]
-pub(super) struct Scratch {
-    keys: Right<f32>,
-    values: Right<f32>,
+pub(crate) struct Scratch<F: Float> {
+    keys: Right<F>,
+    values: Right<F>,
+    /// A row for each query, in whole units: what lies beyond the last key counts for nothing.
     pub(super) scores: Vec<f32>,
-    found: Vec<f32>,
-    /// Keys `L` and width `D` of what is packed.
-    shape: [usize; 2],
+    /// The scores' softmax.
+    shares: Vec<F>,
+}
+
+/// A format that attention is computed in.
+pub(crate) trait Attended: Float {
+    /// Calls `f` with this thread's memory for it.
+    fn with_scratch<R>(f: impl FnOnce(&mut Scratch<Self>) -> R) -> R;
 }
 
 thread_local! {
     // Borrowed while a head is computed, which one thread does alone: in between it must share no work, since a thread
     // that waits for others may begin another head.
-    pub(super) static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static F32: RefCell<Scratch<f32>> = RefCell::default();
+    static BF16: RefCell<Scratch<bf16>> = RefCell::default();
+}
+
+impl Attended for f32 {
+    fn with_scratch<R>(f: impl FnOnce(&mut Scratch<Self>) -> R) -> R {
+        F32.with_borrow_mut(f)
+    }
+}
+
+impl Attended for bf16 {
+    fn with_scratch<R>(f: impl FnOnce(&mut Scratch<Self>) -> R) -> R {
+        BF16.with_borrow_mut(f)
+    }
 }
 
 /// Where a head's queries, keys and values lie: columns of `[Q, W]` and `[T, 2 W]`, keys first.
-pub(super) struct Head<'a> {
-    pub(super) queries: &'a [f32],
-    pub(super) keys_values: &'a [f32],
+pub(super) struct Head<'a, F> {
+    pub(super) queries: &'a [F],
+    pub(super) keys_values: &'a [F],
     pub(super) width: usize,
     pub(super) columns: Range<usize>,
 }
 
-impl Head<'_> {
+impl<F: Attended> Head<'_, F> {
     /// Sets `out` `[Q, D]` to what the queries find among `l` keys, of which the `j`-th is in row `node(j)`. The first
     /// query reaches `reach` of them, each after it `more` further ones.
     pub(super) fn attend(
@@ -47,77 +69,48 @@ impl Head<'_> {
         isa: Isa,
         (l, node): (usize, impl Fn(usize) -> usize),
         [reach, more]: [usize; 2],
-        out: &mut Rectangle,
+        out: &mut Rectangle<F>,
     ) {
         let (w, d) = (self.width, self.columns.len());
         let row = |j: usize, part: usize| {
             &self.keys_values[(2 * node(j) + part) * w..][self.columns.clone()]
         };
-        SCRATCH.with_borrow_mut(|scratch| {
-            scratch.pack(isa, [l, d], |j| row(j, 0), |j| row(j, 1));
+        F::with_scratch(|scratch| {
+            scratch.keys.repack_transposed([d, l], |j| row(j, 0));
+            scratch.values.repack_rows(isa, [l, d], |j| row(j, 1));
             for first in (0..out.rows()).step_by(QUERIES) {
-                let rows = Rows::Every {
-                    stride: w,
-                    count: QUERIES.min(out.rows() - first),
-                };
+                let rows = first..out.rows().min(first + QUERIES);
                 let queries = &self.queries[first * w + self.columns.start..];
-                let queries = Left::rows(queries, rows, d);
-                let found = scratch.attend(isa, &queries, [reach + first * more, more]);
-                for (i, found) in found.chunks_exact(d).enumerate() {
-                    out.row(first + i, 0..d).copy_from_slice(found);
-                }
+                let (stride, count) = (w, rows.len());
+                let queries = Left::rows(queries, Rows::Every { stride, count }, d);
+                let reaches = [reach + first * more, more];
+                scratch.attend(isa, &queries, reaches, out.rows_mut(rows));
             }
         });
     }
 }
 
-impl Scratch {
-    /// Packs keys and values, `[L, D]`, by their rows.
-    fn pack<'a>(
-        &mut self,
-        isa: Isa,
-        [l, d]: [usize; 2],
-        key: impl Fn(usize) -> &'a [f32],
-        value: impl Fn(usize) -> &'a [f32],
-    ) {
-        self.shape = [l, d];
-        self.keys.repack_transposed([d, l], key);
-        self.values.repack(isa, [l, d], |j| Some(value(j)));
-    }
-
-    /// What queries find, `[Q, D]`; the first reaches `reach` keys, each after it `more` further ones.
-    fn attend(&mut self, isa: Isa, queries: &Left<f32>, [reach, more]: [usize; 2]) -> &[f32] {
+impl<F: Float> Scratch<F> {
+    /// Sets `out` to what queries find; the first reaches `reach` keys, each after it `more` further ones.
+    fn attend(&mut self, isa: Isa, queries: &Left<F>, reaches: [usize; 2], out: Rectangle<F>) {
         let Self {
             keys,
             values,
             scores,
-            found,
-            shape: [l, d],
+            shares,
         } = self;
-        let q = queries.rows.count();
-        scores.resize(q * *l, 0.0);
-        multiply(isa, queries, keys, scores, Finish::default());
-        soften(isa, *l, [reach, more], 1.0 / (*d as f32).sqrt(), scores);
-        found.resize(q * *d, 0.0);
-        multiply(
-            isa,
-            &Left::matrix(scores, *l),
-            values,
-            found,
-            Finish::default(),
-        );
-        found
-    }
-}
-
-vectorised! {
-    /// The softmax of every row of `l` scores, scaled; what a row does not reach is zero.
-    fn soften(l: usize, reaches: [usize; 2], scale: f32, scores: &mut [f32]) {
-        let [reach, more] = reaches;
-        for (i, row) in scores.chunks_exact_mut(l).enumerate() {
-            let (reached, beyond) = row.split_at_mut(reach + i * more);
-            softmax(scale, reached);
-            beyond.fill(0.0);
+        let (q, l, d) = (queries.rows.count(), keys.columns(), values.columns());
+        let stride = l.next_multiple_of(UNIT);
+        scores.resize(q * stride, 0.0);
+        let found = Rectangle::strided(scores, stride, l);
+        multiply(isa, queries, keys, found, Finish::default());
+        let ([reach, more], scale) = (reaches, 1.0 / (d as f32).sqrt());
+        for (i, row) in scores.chunks_exact_mut(stride).enumerate() {
+            softmax(isa, scale, reach + i * more, row);
         }
+        shares.resize(scores.len(), F::default());
+        F::narrow(isa, scores, shares);
+        let shares = Left::rows(shares, Rows::Every { stride, count: q }, l);
+        multiply(isa, &shares, values, out, Finish::default());
     }
 }

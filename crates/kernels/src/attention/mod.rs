@@ -3,7 +3,6 @@
 mod dense;
 mod head;
 mod paths;
-mod softmax;
 mod stacked;
 
 pub use dense::attend;

@@ -5,10 +5,12 @@
 
 use std::ops::Range;
 
-use super::head::{Head, QUERIES, SCRATCH};
-use super::softmax::softmax;
+use super::head::{Attended, Head, QUERIES};
 use crate::buffer::for_each_rectangle;
+use crate::element::Float;
 use crate::isa::Isa;
+use crate::row::soften;
+use crate::rows::{Data, Rows};
 use crate::vectorised::vectorised;
 
 /// Queries of a run that attend together rather than each alone.
@@ -81,24 +83,33 @@ impl Paths {
     /// What queries `[Q, W]` find along their paths among nodes' keys and values `[T, 2 W]`, keys first: `out` `[Q, W]`.
     ///
     /// # Panics
-    /// If the lengths do not fit the paths, `width` and `heads`, or each other.
+    /// If the lengths do not fit the paths, `width` and `heads`, or each other, or the formats differ; in bf16, if a head's
+    /// width is odd.
     pub fn attend(
         &self,
         [width, heads]: [usize; 2],
-        queries: &[f32],
-        keys_values: &[f32],
-        out: &mut [f32],
+        queries: &Rows,
+        keys_values: &Rows,
+        out: &mut Rows,
     ) {
-        self.attend_with(Isa::current(), [width, heads], queries, keys_values, out);
+        let (isa, shape) = (Isa::current(), [width, heads]);
+        match (&queries.0, &keys_values.0, &mut out.0) {
+            (Data::F32(queries), Data::F32(keys_values), Data::F32(out)) => {
+                self.attend_with(isa, shape, [queries, keys_values], out);
+            }
+            (Data::Bf16(queries), Data::Bf16(keys_values), Data::Bf16(out)) => {
+                self.attend_with(isa, shape, [queries, keys_values], out);
+            }
+            _ => panic!("queries, keys and result in several formats"),
+        }
     }
 
-    pub(crate) fn attend_with(
+    pub(crate) fn attend_with<F: Attended>(
         &self,
         isa: Isa,
         [width, heads]: [usize; 2],
-        queries: &[f32],
-        keys_values: &[f32],
-        out: &mut [f32],
+        [queries, keys_values]: [&[F]; 2],
+        out: &mut [F],
     ) {
         assert!(
             heads > 0 && width > 0 && width.is_multiple_of(heads),
@@ -110,6 +121,7 @@ impl Paths {
             keys_values.len() >= self.bound * 2 * width,
             "keys and values"
         );
+        assert!((width / heads).is_multiple_of(F::STEP), "heads of whole steps");
         let given = [queries, keys_values];
         self.for_each_run(
             0..self.runs.len(),
@@ -128,12 +140,12 @@ impl Paths {
     }
 
     /// Calls `f` for runs with their rows of `out`, in parallel.
-    fn for_each_run(
+    fn for_each_run<F: Send>(
         &self,
         runs: Range<usize>,
         width: usize,
-        out: &mut [f32],
-        f: &(impl Fn(Range<usize>, &mut [f32]) + Sync),
+        out: &mut [F],
+        f: &(impl Fn(Range<usize>, &mut [F]) + Sync),
     ) {
         match runs.len() {
             0 => {}
@@ -151,13 +163,13 @@ impl Paths {
     }
 
     /// A run's queries, head by head through the tiles: its paths are the last one's, cut.
-    fn together(
+    fn together<F: Attended>(
         &self,
         isa: Isa,
         [width, heads]: [usize; 2],
         run: Range<usize>,
-        [queries, keys_values]: [&[f32]; 2],
-        out: &mut [f32],
+        [queries, keys_values]: [&[F]; 2],
+        out: &mut [F],
     ) {
         let d = width / heads;
         let path = self.get(run.end - 1);
@@ -181,15 +193,15 @@ impl Paths {
     }
 
     /// A run's queries, one by one.
-    fn alone(
+    fn alone<F: Attended>(
         &self,
         isa: Isa,
         [width, heads]: [usize; 2],
         run: Range<usize>,
-        [queries, keys_values]: [&[f32]; 2],
-        out: &mut [f32],
+        [queries, keys_values]: [&[F]; 2],
+        out: &mut [F],
     ) {
-        SCRATCH.with_borrow_mut(|scratch| {
+        F::with_scratch(|scratch| {
             for (query, out) in run.zip(out.chunks_exact_mut(width)) {
                 let path = self.get(query);
                 scratch.scores.resize(path.len(), 0.0);
@@ -208,12 +220,12 @@ impl Paths {
 }
 
 vectorised! {
-    fn along(
+    fn along<F: Float>(
         heads: usize,
         path: &[u32],
-        given: [&[f32]; 2],
+        given: [&[F]; 2],
         scores: &mut [f32],
-        out: &mut [f32],
+        out: &mut [F],
     ) {
         let [query, keys_values] = given;
         let (w, d) = (query.len(), query.len() / heads);
@@ -224,29 +236,30 @@ vectorised! {
             // The width of a head in all published models: known, it stays in registers.
             match (query.as_array::<64>(), out.as_mut_array::<64>()) {
                 (Some(query), Some(out)) => {
+                    let query = query.map(F::value);
                     for (score, &node) in scores.iter_mut().zip(path) {
-                        *score = dot(query, array(keys, node as usize * 2 * w));
+                        *score = dot(&query, array(keys, node as usize * 2 * w));
                     }
-                    softmax(1.0 / 8.0, scores);
+                    soften(1.0 / 8.0, scores);
                     let mut sums = [0f32; 64];
                     for (p, &node) in scores.iter().zip(path) {
-                        let value: &[f32; 64] = array(values, node as usize * 2 * w);
+                        let value: &[F; 64] = array(values, node as usize * 2 * w);
                         for i in 0..64 {
-                            sums[i] += p * value[i];
+                            sums[i] += p * value[i].value();
                         }
                     }
-                    *out = sums;
+                    *out = sums.map(F::of);
                 }
                 _ => {
                     for (score, &node) in scores.iter_mut().zip(path) {
                         let key = &keys[node as usize * 2 * w..][..d];
-                        *score = query.iter().zip(key).map(|(q, k)| q * k).sum();
+                        *score = query.iter().zip(key).map(|(q, k)| q.value() * k.value()).sum();
                     }
-                    softmax(1.0 / (d as f32).sqrt(), scores);
-                    out.fill(0.0);
-                    for (p, &node) in scores.iter().zip(path) {
-                        let value = &values[node as usize * 2 * w..][..d];
-                        out.iter_mut().zip(value).for_each(|(out, v)| *out += p * v);
+                    soften(1.0 / (d as f32).sqrt(), scores);
+                    for (i, out) in out.iter_mut().enumerate() {
+                        let value = |node: u32| values[node as usize * 2 * w + i].value();
+                        let shares = scores.iter().zip(path);
+                        *out = F::of(shares.map(|(p, &node)| p * value(node)).sum());
                     }
                 }
             }
@@ -256,7 +269,7 @@ vectorised! {
 
 /// `N` values from a place on.
 #[inline(always)]
-fn array<const N: usize>(values: &[f32], place: usize) -> &[f32; N] {
+fn array<F, const N: usize>(values: &[F], place: usize) -> &[F; N] {
     values[place..]
         .first_chunk()
         .expect("checked by `attend_with`")
@@ -264,11 +277,11 @@ fn array<const N: usize>(values: &[f32], place: usize) -> &[f32; N] {
 
 /// Summed in sixteen lanes, then by halves.
 #[inline(always)]
-fn dot(a: &[f32; 64], b: &[f32; 64]) -> f32 {
+fn dot<F: Float>(a: &[f32; 64], b: &[F; 64]) -> f32 {
     let mut s = [0f32; 16];
     for part in 0..4 {
         for i in 0..16 {
-            s[i] += a[16 * part + i] * b[16 * part + i];
+            s[i] += a[16 * part + i] * b[16 * part + i].value();
         }
     }
     let s: [f32; 8] = std::array::from_fn(|i| s[i] + s[i + 8]);

@@ -14,8 +14,8 @@ pub use packed::PackedConvolution;
 use half::bf16;
 use rayon::prelude::*;
 
-use crate::buffer::fill;
-use crate::element::{Element, Precision};
+use crate::buffer::{Rectangle, fill};
+use crate::element::{Float, Precision};
 use crate::isa::Isa;
 use crate::product::{Finish, Left, Right, Rows, multiply};
 
@@ -93,7 +93,7 @@ impl Convolution {
         }
     }
 
-    pub(crate) fn forward_as<E: Element>(
+    pub(crate) fn forward_as<E: Float>(
         &self,
         isa: Isa,
         x: &[f32],
@@ -111,7 +111,7 @@ impl Convolution {
         correlate(isa, &map, c.stride, &right, (x, o, bias))
     }
 
-    pub(crate) fn input_gradient_as<E: Element>(
+    pub(crate) fn input_gradient_as<E: Float>(
         &self,
         isa: Isa,
         grad: &[f32],
@@ -129,7 +129,7 @@ impl Convolution {
         correlate(isa, &map, 1, &right, (grad, i, &[]))
     }
 
-    pub(crate) fn weight_gradient_as<E: Element>(
+    pub(crate) fn weight_gradient_as<E: Float>(
         &self,
         isa: Isa,
         x: &[f32],
@@ -165,7 +165,7 @@ impl Convolution {
     ///
     /// The summed dimension is positions. For every kernel column there is a copy of the map in steps
     /// of output positions: row by row, the rows that a kernel row meets together.
-    fn add_weight_gradient<E: Element>(
+    fn add_weight_gradient<E: Float>(
         &self,
         isa: Isa,
         [x, grad]: [&[f32]; 2],
@@ -242,7 +242,7 @@ impl Convolution {
             accumulate: true,
             ..Finish::default()
         };
-        multiply(isa, &left, right, sum, add);
+        multiply(isa, &left, right, Rectangle::whole(sum, o), add);
     }
 
     /// Checks the geometry, so that sizes computed from it do not wrap.
@@ -321,12 +321,12 @@ fn transpose(parts: &[Vec<f32>], [taps, inputs, outputs]: [usize; 3]) -> Vec<f32
 }
 
 /// What one part's weight gradient is computed in, kept from chunk to chunk.
-struct Scratch<E> {
+struct Scratch<E: Float> {
     copies: Vec<E>,
     right: Right<E>,
 }
 
-impl<E> Default for Scratch<E> {
+impl<E: Float> Default for Scratch<E> {
     fn default() -> Self {
         Self {
             copies: Vec::new(),
@@ -336,7 +336,7 @@ impl<E> Default for Scratch<E> {
 }
 
 /// Packs a kernel whose value for an output and input channel and a place is `at(out, input, y, x)`.
-fn pack_weight<E: Element>(
+fn pack_weight<E: Float>(
     isa: Isa,
     [kernel, inputs, outputs]: [usize; 3],
     at: impl Fn(usize, usize, usize, usize) -> f32,
@@ -373,7 +373,7 @@ struct Map {
 }
 
 impl Map {
-    fn new<E: Element>(c: &Convolution, channels: usize, spread: usize) -> Self {
+    fn new<E: Float>(c: &Convolution, channels: usize, spread: usize) -> Self {
         Self {
             height: c.height,
             width: c.width,
@@ -402,7 +402,7 @@ impl Map {
     }
 
     /// Copies pictures, with a border of zeros.
-    fn copy<E: Element>(&self, isa: Isa, x: &[f32]) -> Vec<E> {
+    fn copy<E: Float>(&self, isa: Isa, x: &[f32]) -> Vec<E> {
         let pad = self.kernel / 2;
         let mut copy = vec![E::default(); x.len() / self.given_len() * self.copy_len()];
         let whole = self.kernel == 1 && self.spread == 1 && self.even == self.channels;
@@ -430,7 +430,7 @@ impl Map {
 }
 
 /// Slides a packed kernel over `x` and adds `bias`: `[N, H', W', outputs]`.
-fn correlate<E: Element>(
+fn correlate<E: Float>(
     isa: Isa,
     map: &Map,
     stride: usize,
@@ -465,6 +465,6 @@ fn correlate<E: Element>(
             bias,
             ..Finish::default()
         };
-        multiply(isa, &left, right, out, finish);
+        multiply(isa, &left, right, Rectangle::whole(out, outputs), finish);
     })
 }

@@ -4,18 +4,24 @@
 //! `N` pictures, `H` × `W` positions, `I` input and `O` output channels, `K` kernel side.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Convolution, pack_weight};
+use super::Convolution;
+use crate::buffer::Rectangle;
+use crate::element::{Buffers, Element, Float};
+use crate::int8::Codes;
 use crate::isa::Isa;
-use crate::linear::Then;
-use crate::product::{Left, Right, Rows, multiply, multiply_parallel};
+use crate::linear::{Format, Linear, Then, Weight};
+use crate::product::{Finish, Left, Right, Rows as Places, multiply, multiply_parallel};
+use crate::row::{Scale, encode, range};
+use crate::rows::{Data, Rows};
 
-/// A convolution whose weight is laid out for products in f32.
+/// A convolution whose weight is laid out for products.
 pub struct PackedConvolution {
-    right: Right<f32>,
-    bias: Vec<f32>,
+    /// Of everything under the kernel: a kernel row's values in whole steps, row after row.
+    linear: Linear,
     kernel: usize,
     stride: usize,
     inputs: usize,
@@ -27,8 +33,19 @@ const POSITIONS: usize = 448;
 /// A padded copy of part of a map, and where each position's values begin in it.
 #[derive(Default)]
 struct Scratch {
-    copy: Vec<f32>,
+    copies: Buffers,
     starts: Vec<usize>,
+    coded: Coded,
+}
+
+/// A copy in eight bits, where all positions of a picture have one scale.
+#[derive(Default)]
+struct Coded {
+    /// What is read of one picture, and its codes.
+    values: Vec<f32>,
+    codes: Vec<u8>,
+    copy: Vec<u8>,
+    scales: Vec<Scale>,
 }
 
 thread_local! {
@@ -41,7 +58,12 @@ impl PackedConvolution {
     ///
     /// # Panics
     /// If a length does not fit the others, a number is 0, or `K` even.
-    pub fn new(weight: &[f32], bias: &[f32], [inputs, kernel, stride]: [usize; 3]) -> Self {
+    pub fn new(
+        weight: &[f32],
+        bias: &[f32],
+        [inputs, kernel, stride]: [usize; 3],
+        format: Format,
+    ) -> Self {
         let outputs = bias.len();
         let shape = Convolution {
             height: 1,
@@ -52,15 +74,21 @@ impl PackedConvolution {
             stride,
         };
         shape.check();
-        assert_eq!(
-            weight.len(),
-            outputs * inputs * kernel * kernel,
-            "weight's length"
-        );
-        let at = |out, input, y, x| weight[((out * inputs + input) * kernel + y) * kernel + x];
+        let taps = kernel * kernel;
+        assert_eq!(weight.len(), outputs * inputs * taps, "weight's length");
+        let row_len = match kernel {
+            1 => inputs, // a linear layer's
+            _ => (kernel * inputs).next_multiple_of(format.step()),
+        };
+        let mut rows = vec![0f32; outputs * kernel * row_len];
+        for (o, row) in rows.chunks_exact_mut(kernel * row_len).enumerate() {
+            for (place, &value) in weight[o * inputs * taps..][..inputs * taps].iter().enumerate() {
+                let (input, y, x) = (place / taps, place % taps / kernel, place % kernel);
+                row[y * row_len + x * inputs + input] = value;
+            }
+        }
         Self {
-            right: pack_weight(Isa::current(), [kernel, inputs, outputs], at),
-            bias: bias.to_vec(),
+            linear: Linear::new(&rows, bias, kernel * row_len, format),
             kernel,
             stride,
             inputs,
@@ -69,7 +97,7 @@ impl PackedConvolution {
 
     /// Output channels `O`.
     pub fn outputs(&self) -> usize {
-        self.bias.len()
+        self.linear.outputs()
     }
 
     /// Output positions of so many input positions, along either side.
@@ -77,20 +105,35 @@ impl PackedConvolution {
         side.div_ceil(self.stride)
     }
 
-    /// Convolves `x` `[N, H, W, I]` into `out` `[N, H', W', O]`.
+    /// Convolves `x` `[N, H, W, I]` into `out` `[N, H', W', O]`, of the same format.
     ///
     /// # Panics
-    /// If a slice has another length than its shape says.
-    pub fn apply(&self, [height, width]: [usize; 2], x: &[f32], out: &mut [f32], then: Then) {
+    /// If one has another length than its shape says, or a format that the weight is not for.
+    pub fn apply(&self, [height, width]: [usize; 2], x: &Rows, out: &mut Rows, then: Then) {
         self.apply_with(Isa::current(), [height, width], x, out, then);
     }
 
     pub(crate) fn apply_with(
         &self,
         isa: Isa,
+        sides: [usize; 2],
+        x: &Rows,
+        out: &mut Rows,
+        then: Then,
+    ) {
+        match (&x.0, &mut out.0) {
+            (Data::F32(x), Data::F32(out)) => self.apply_as(isa, sides, x, out, then),
+            (Data::Bf16(x), Data::Bf16(out)) => self.apply_as(isa, sides, x, out, then),
+            _ => panic!("a map in two formats"),
+        }
+    }
+
+    fn apply_as<F: Float>(
+        &self,
+        isa: Isa,
         [height, width]: [usize; 2],
-        x: &[f32],
-        out: &mut [f32],
+        x: &[F],
+        out: &mut [F],
         then: Then,
     ) {
         let (h_out, w_out) = (self.out_side(height), self.out_side(width));
@@ -99,8 +142,7 @@ impl PackedConvolution {
         let n = x.len() / given;
         assert_eq!(out.len(), n * made, "the result's length");
         if (self.kernel, self.stride) == (1, 1) {
-            let left = Left::matrix(x, self.inputs);
-            return multiply_parallel(isa, &left, &self.right, out, then.finish(&self.bias));
+            return self.linear.apply_as(isa, x, out, then);
         }
         // Small pictures go together, large ones in bands of rows.
         let together = (POSITIONS / (h_out * w_out)).max(1);
@@ -118,55 +160,141 @@ impl PackedConvolution {
             });
             bands.enumerate().for_each(|(i, out)| {
                 let part = Part {
+                    map: [height, width],
                     first: i * band,
                     rows: out.len() / (w_out * self.outputs()) / (x.len() / given),
                     columns: w_out,
+                    is_alone,
                 };
                 let mut scratch = SCRATCH.take();
-                self.copy(&mut scratch, [height, width], x, &part);
-                let left = Left {
-                    data: &scratch.copy,
-                    rows: Rows::At(&scratch.starts),
-                    segments: self.kernel,
-                    segment_stride: self.row_len(width),
-                    steps: self.kernel * self.inputs,
-                    step_stride: 1,
-                };
-                let finish = then.finish(&self.bias);
-                match is_alone {
-                    true => multiply_parallel(isa, &left, &self.right, out, finish),
-                    false => multiply(isa, &left, &self.right, out, finish),
-                }
+                self.apply_part(isa, &mut scratch, &part, x, out, then);
                 SCRATCH.set(scratch);
             });
         });
     }
 
-    /// Values of a row of the padded copy.
-    fn row_len(&self, width: usize) -> usize {
-        (width + self.kernel - 1) * self.inputs
+    /// Convolves a part of some pictures.
+    fn apply_part<F: Float>(
+        &self,
+        isa: Isa,
+        scratch: &mut Scratch,
+        part: &Part,
+        x: &[F],
+        out: &mut [F],
+        then: Then,
+    ) {
+        let Scratch {
+            copies,
+            starts,
+            coded,
+        } = scratch;
+        starts.clear();
+        let finish = then.finish(&self.linear.bias);
+        let [height, width] = part.map;
+        let line = width * self.inputs;
+        let read = self.read(part);
+        let pictures = x.chunks_exact(height * line);
+        let pictures = pictures.map(|x| &x[read.start * line..read.end * line]);
+        match (F::right(&self.linear.weight), &self.linear.weight) {
+            (Some(right), _) => {
+                let copy = F::buffer(copies);
+                copy.clear();
+                pictures.for_each(|x| self.copy(part, x, F::default(), copy, starts));
+                self.multiply(isa, part, (copy, starts), right, out, finish);
+            }
+            (None, Weight::Int8(weights)) => {
+                let Coded {
+                    values,
+                    codes,
+                    copy,
+                    scales,
+                } = coded;
+                copy.clear();
+                scales.clear();
+                for x in pictures {
+                    values.resize(x.len(), 0.0);
+                    codes.resize(x.len(), 0);
+                    F::widen(isa, x, values);
+                    let scale = range(isa, values).scale();
+                    encode(isa, scale, values, codes);
+                    self.copy(part, codes, scale.zero as u8, copy, starts);
+                    scales.resize(starts.len(), scale);
+                }
+                let finish = Finish {
+                    codes: Some(Codes::of_rows(scales, weights)),
+                    ..finish
+                };
+                self.multiply(isa, part, (copy, starts), weights.right(), out, finish);
+            }
+            _ => panic!("a weight for activations in another format"),
+        }
     }
 
-    /// Copies what a part of every picture of `x` reads, with zeros around, and notes where positions begin.
-    fn copy(&self, scratch: &mut Scratch, [height, width]: [usize; 2], x: &[f32], part: &Part) {
-        let (pad, row_len) = (self.kernel / 2, self.row_len(width));
-        let rows = (part.rows - 1) * self.stride + self.kernel;
-        let Scratch { copy, starts } = scratch;
-        copy.clear();
-        starts.clear();
-        for picture in x.chunks_exact(height * width * self.inputs) {
-            let begin = copy.len();
-            copy.resize(begin + rows * row_len, 0.0);
-            for (row, out) in copy[begin..].chunks_exact_mut(row_len).enumerate() {
-                let y = (part.first * self.stride + row).wrapping_sub(pad);
-                if y < height {
-                    let line = &picture[y * width * self.inputs..][..width * self.inputs];
-                    out[pad * self.inputs..][..line.len()].copy_from_slice(line);
-                }
+    /// The rows of the map that a part reads.
+    fn read(&self, part: &Part) -> Range<usize> {
+        let pad = self.kernel / 2;
+        let first = (part.first * self.stride).saturating_sub(pad);
+        let end = (part.first + part.rows - 1) * self.stride + self.kernel - pad;
+        first..end.min(part.map[0])
+    }
+
+    /// Values of a row of the padded copy.
+    fn row_len(&self, part: &Part) -> usize {
+        (part.map[1] + self.kernel - 1) * self.inputs
+    }
+
+    /// Adds the rows that a part reads of a picture to the copy, with `zero` around, and notes where positions begin.
+    fn copy<T: Copy>(
+        &self,
+        part: &Part,
+        x: &[T],
+        zero: T,
+        copy: &mut Vec<T>,
+        starts: &mut Vec<usize>,
+    ) {
+        let (pad, row_len) = (self.kernel / 2, self.row_len(part));
+        let line = part.map[1] * self.inputs;
+        let read = self.read(part);
+        let begin = copy.len();
+        for row in 0..(part.rows - 1) * self.stride + self.kernel {
+            let y = (part.first * self.stride + row).wrapping_sub(pad);
+            let start = copy.len();
+            copy.resize(start + row_len, zero);
+            if read.contains(&y) {
+                let from = &x[(y - read.start) * line..][..line];
+                copy[start + pad * self.inputs..][..line].copy_from_slice(from);
             }
-            for y in 0..part.rows {
-                let row = begin + y * self.stride * row_len;
-                starts.extend((0..part.columns).map(|x| row + x * self.stride * self.inputs));
+        }
+        for y in 0..part.rows {
+            let row = begin + y * self.stride * row_len;
+            starts.extend((0..part.columns).map(|x| row + x * self.stride * self.inputs));
+        }
+    }
+
+    fn multiply<E: Element, O: Float>(
+        &self,
+        isa: Isa,
+        part: &Part,
+        (copy, starts): (&mut Vec<E>, &[usize]),
+        right: &Right<E>,
+        out: &mut [O],
+        finish: Finish,
+    ) {
+        // The last step under a kernel row may reach beyond it, where weights are zero.
+        copy.resize(copy.len() + E::STEP - 1, E::default());
+        let left = Left {
+            data: copy,
+            rows: Places::At(starts),
+            segments: self.kernel,
+            segment_stride: self.row_len(part),
+            steps: (self.kernel * self.inputs).div_ceil(E::STEP),
+            step_stride: E::STEP,
+        };
+        match part.is_alone {
+            true => multiply_parallel(isa, &left, right, out, finish),
+            false => {
+                let out = Rectangle::whole(out, self.outputs());
+                multiply(isa, &left, right, out, finish);
             }
         }
     }
@@ -174,7 +302,11 @@ impl PackedConvolution {
 
 /// Rows of output positions of every picture.
 struct Part {
+    /// Rows and columns of a picture.
+    map: [usize; 2],
     first: usize,
     rows: usize,
     columns: usize,
+    /// Whether other threads have nothing to do meanwhile.
+    is_alone: bool,
 }

@@ -3,12 +3,14 @@
 use proptest::prelude::*;
 
 use super::{close, for_each_product, values};
+use crate::Precision;
 use crate::activation::Activation;
 use crate::attention::{Paths, attend_with};
 use crate::convolution::{Convolution, PackedConvolution};
 use crate::isa::Isa;
-use crate::linear::{Linear, Then};
+use crate::linear::{Format, Linear, Then};
 use crate::pool::AveragePool;
+use crate::rows::{Normed, Rows};
 
 const THEN: [Then; 4] = [
     Then::Store,
@@ -27,6 +29,24 @@ fn then(then: Then, before: f64, sum: f64) -> f64 {
     }
 }
 
+/// What weights and activations may be kept in together.
+pub(super) const FORMATS: [(Format, Precision); 4] = [
+    (Format::F32, Precision::F32),
+    (Format::Bf16, Precision::Bf16),
+    (Format::Int8, Precision::F32),
+    (Format::Int8, Precision::Bf16),
+];
+
+pub(super) fn read(rows: &Rows) -> Vec<f32> {
+    let mut values = Vec::new();
+    rows.read_into(&mut values);
+    values
+}
+
+fn f32_rows(values: &[f32]) -> Rows {
+    Rows::of(Precision::F32, values)
+}
+
 fn check_linear([rows, inputs, outputs]: [usize; 3]) {
     let (x, weight) = (values(rows * inputs, 1), values(outputs * inputs, 2));
     let (bias, before) = (values(outputs, 3), values(rows * outputs, 4));
@@ -40,12 +60,12 @@ fn check_linear([rows, inputs, outputs]: [usize; 3]) {
             sums.push(f64::from(*bias) + products.sum::<f64>());
         }
     }
-    let layer = Linear::new(&weight, &bias, inputs);
+    let layer = Linear::new(&weight, &bias, inputs, Format::F32);
     assert_eq!([layer.inputs(), layer.outputs()], [inputs, outputs]);
     for isa in Isa::all() {
         for what in THEN {
             let mut got = before.clone();
-            layer.apply_with(isa, &x, &mut got, what);
+            layer.apply_as(isa, &x, &mut got[..], what);
             let want = before
                 .iter()
                 .zip(&sums)
@@ -59,7 +79,8 @@ fn check_linear([rows, inputs, outputs]: [usize; 3]) {
         matrix[i % inputs * outputs + i / inputs] = *value;
     }
     let mut got = vec![0f32; rows * outputs];
-    Linear::from_matrix(&matrix, outputs).apply(&x, &mut got, Then::Store);
+    let layer = Linear::from_matrix(&matrix, outputs, Format::F32);
+    layer.apply(&f32_rows(&x), &mut got, Then::Store);
     let without_bias = sums
         .iter()
         .enumerate()
@@ -118,11 +139,12 @@ proptest! {
         let before = values(n * c.out_height() * c.out_width() * outputs, 4);
         let mut sums: Vec<f64> = (0..before.len()).map(|i| f64::from(bias[i % outputs])).collect();
         for_each_product(&c, n, |o, i, w| sums[o] += f64::from(x[i]) * f64::from(weight[w]));
-        let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride]);
+        let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Format::F32);
         for isa in Isa::all() {
             for what in THEN {
-                let mut got = before.clone();
-                packed.apply_with(isa, [height, width], &x, &mut got, what);
+                let mut got = f32_rows(&before);
+                packed.apply_with(isa, [height, width], &f32_rows(&x), &mut got, what);
+                let got = read(&got);
                 let want = before.iter().zip(&sums).map(|(b, s)| then(what, f64::from(*b), *s));
                 close(&got, &want.collect::<Vec<_>>(), kernel * kernel * inputs + 2);
             }
@@ -143,7 +165,7 @@ proptest! {
         }
         for isa in Isa::all() {
             let mut got = vec![f32::NAN; q.len()];
-            attend_with(isa, [n, w, heads], &q, &kv, &mut got);
+            attend_with(isa, [n, w, heads], [&q[..], &kv], &mut got);
             close(&got, &want, keys + d);
         }
     }
@@ -174,7 +196,7 @@ proptest! {
         }
         for isa in Isa::all() {
             let mut got = vec![f32::NAN; q.len()];
-            given.attend_with(isa, [w, heads], &q, &kv, &mut got);
+            given.attend_with(isa, [w, heads], [&q[..], &kv], &mut got);
             close(&got, &want, paths.len() + d);
         }
     }
@@ -200,11 +222,11 @@ fn large_maps_are_convolved_in_bands() {
     let x = values(3 * 61 * 40 * 3, 1);
     let (weight, bias) = (values(5 * 3 * 9, 2), values(5, 3));
     let want = c.forward(crate::Precision::F32, &x, &weight, &bias);
-    let mut got = vec![0f32; want.len()];
-    let packed = PackedConvolution::new(&weight, &bias, [3, 3, 2]);
-    packed.apply([61, 40], &x, &mut got, Then::Store);
+    let mut got = f32_rows(&vec![0f32; want.len()]);
+    let packed = PackedConvolution::new(&weight, &bias, [3, 3, 2], Format::F32);
+    packed.apply([61, 40], &f32_rows(&x), &mut got, Then::Store);
     let want: Vec<f64> = want.into_iter().map(f64::from).collect();
-    close(&got, &want, 28);
+    close(&read(&got), &want, 28);
 }
 
 #[test]
@@ -216,32 +238,50 @@ fn what_is_made_in_the_callers_memory_is_what_is_made_anew() {
         channels: 5,
         side: 2,
     };
-    let mut out = vec![f32::NAN; x.len() / 4];
-    pool.forward_into(&x, &mut out);
-    assert_eq!(out, pool.forward(&x));
+    let mut out = Rows::new(Precision::F32);
+    pool.forward_into(&f32_rows(&x), &mut out);
+    let close_to = |got: &[f32], want: &[f32]| {
+        close(got, &want.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(), 4);
+    };
+    close_to(&read(&out), &pool.forward(&x));
     let (weight, bias) = (values(40, 2), values(40, 3));
-    let mut out = vec![f32::NAN; x.len()];
+    let mut out = Normed::new(Precision::F32, Format::F32);
     crate::layer_norm_into(1e-5, &x, &weight, &bias, &mut out);
-    assert_eq!(out, crate::layer_norm(1e-5, &x, &weight, &bias));
+    // Read by a layer that changes nothing.
+    let identity: Vec<f32> = (0..1600).map(|i| f32::from(i % 41 == 0)).collect();
+    let mut same = vec![f32::NAN; x.len()];
+    let layer = Linear::new(&identity, &[], 40, Format::F32);
+    layer.apply(&out, &mut same, Then::Store);
+    close_to(&same, &crate::layer_norm(1e-5, &x, &weight, &bias));
 }
 
 #[test]
 fn values_do_not_depend_on_the_number_of_threads() {
-    let linear = Linear::new(&values(300 * 70, 1), &values(300, 2), 70);
-    let folded = PackedConvolution::new(&values(20 * 6 * 9, 3), &values(20, 4), [6, 3, 1]);
-    let (x, map) = (values(130 * 70, 5), values(33 * 41 * 6, 6));
-    let (q, kv) = (values(2 * 40 * 48, 7), values(2 * 40 * 96, 8));
+    for (format, precision) in FORMATS {
+        check_threads(format, precision);
+    }
+}
+
+fn check_threads(format: Format, precision: Precision) {
+    let linear = Linear::new(&values(300 * 70, 1), &values(300, 2), 70, format);
+    let (weight, bias) = (values(20 * 6 * 9, 3), values(20, 4));
+    let folded = PackedConvolution::new(&weight, &bias, [6, 3, 1], format);
+    let rows = |count, seed| Rows::of(precision, &values(count, seed));
+    let (x, map) = (rows(130 * 70, 5), rows(33 * 41 * 6, 6));
+    let (q, kv) = (rows(2 * 40 * 48, 7), rows(2 * 40 * 96, 8));
+    let half = rows(40 * 48, 7);
     let mut paths = Paths::default();
     (0..40u32).for_each(|node| paths.push(0..=node));
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         pool.unwrap().install(|| {
-            let mut out = [130 * 300, 33 * 41 * 20, q.len(), 40 * 48].map(|n| vec![0f32; n]);
+            let sizes = [130 * 300, 33 * 41 * 20, q.len(), 40 * 48];
+            let mut out = sizes.map(|n| rows(n, 9));
             linear.apply(&x, &mut out[0], Then::Store);
             folded.apply([33, 41], &map, &mut out[1], Then::Store);
             crate::attend([2, 48, 3], &q, &kv, &mut out[2]);
-            paths.attend([48, 3], &q[..40 * 48], &kv, &mut out[3]);
-            out
+            paths.attend([48, 3], &half, &kv, &mut out[3]);
+            out.map(|rows| read(&rows))
         })
     };
     assert_eq!(run(1), run(3));
@@ -252,5 +292,6 @@ fn values_do_not_depend_on_the_number_of_threads() {
 fn a_path_beyond_the_nodes_is_refused() {
     let mut paths = Paths::default();
     paths.push([3]);
-    paths.attend([4, 1], &[0.0; 4], &[0.0; 3 * 8], &mut [0.0; 4]);
+    let [q, kv, mut out] = [4, 3 * 8, 4].map(|n| f32_rows(&vec![0f32; n]));
+    paths.attend([4, 1], &q, &kv, &mut out);
 }

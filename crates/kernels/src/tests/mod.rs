@@ -1,5 +1,6 @@
 //! Every instruction set against the scalar twin, and the scalar twin against the definition.
 
+mod formats;
 mod inference;
 
 use half::bf16;
@@ -8,7 +9,7 @@ use proptest::prelude::*;
 use crate::activation::Activation;
 use crate::attention::Attention;
 use crate::convolution::Convolution;
-use crate::element::Element;
+use crate::element::{Element, Float};
 use crate::isa::Isa;
 use crate::layer_norm::{layer_norm_backward_with, layer_norm_with};
 use crate::norm::{Norm, batch_norm_backward_with, batch_norm_with};
@@ -75,7 +76,7 @@ fn close(got: &[f32], want: &[f64], terms: usize) {
     }
 }
 
-fn check<E: Element>(c: Convolution, n: usize) {
+fn check<E: Float>(c: Convolution, n: usize) {
     let x = values(n * c.height * c.width * c.inputs, 1);
     let weight = values(c.outputs * c.inputs * c.kernel * c.kernel, 2);
     let grad = values(n * c.out_height() * c.out_width() * c.outputs, 3);

@@ -58,6 +58,59 @@ pub(super) unsafe fn f32(t: &Tile<f32>, out: &mut Sums) {
     }
 }
 
+/// Rows that are summed at once in eight bits, half a unit at a time: each column has two sums, of two products each,
+/// since AVX2 adds products of sixteen bits without loss and those of eight not.
+const FOUR: usize = 4;
+
+/// A tile in eight bits.
+///
+/// # Safety
+/// The CPU has AVX2, and `Tile::check` has passed.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn int8(t: &Tile<u8>, out: &mut Sums) {
+    let width = t.units * UNIT * 4;
+    for first in (0..t.rows).step_by(FOUR) {
+        for half in 0..2 * t.units {
+            let mut sums = [[_mm256_setzero_si256(); 2]; FOUR];
+            for segment in 0..t.segments {
+                // SAFETY: `check` holds `starts + reach + 4` against `left`, and all steps' units against `right`; rows
+                // beyond the tile's start where `check` has looked, too. Loads need no alignment.
+                unsafe {
+                    let mut right = t
+                        .right
+                        .as_ptr()
+                        .add(segment * t.steps * width + half * 4 * LANES)
+                        .cast::<__m128i>();
+                    let left = t.left.as_ptr().add(segment * t.segment_stride);
+                    let rows: [_; FOUR] = std::array::from_fn(|r| left.add(t.starts[first + r]));
+                    for step in 0..t.steps {
+                        let b = [
+                            _mm256_cvtepi8_epi16(_mm_loadu_si128(right)),
+                            _mm256_cvtepi8_epi16(_mm_loadu_si128(right.add(1))),
+                        ];
+                        right = right.wrapping_byte_add(width);
+                        for r in 0..FOUR {
+                            let four = rows[r].add(step * t.step_stride).cast::<i32>();
+                            let a = _mm256_cvtepu8_epi16(_mm_set1_epi32(four.read_unaligned()));
+                            for (sum, b) in sums[r].iter_mut().zip(b) {
+                                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(a, b));
+                            }
+                        }
+                    }
+                }
+            }
+            for (row, out) in sums.iter().zip(out.0[first * WIDTH..].chunks_exact_mut(WIDTH)) {
+                // Adding neighbours leaves columns 0 1 4 5 2 3 6 7.
+                let sum = _mm256_hadd_epi32(row[0], row[1]);
+                let sum = _mm256_permute4x64_epi64::<0b11_01_10_00>(sum);
+                let out = &mut out[half * LANES..][..LANES];
+                // SAFETY: the slice has a register's eight places.
+                unsafe { _mm256_storeu_ps(out.as_mut_ptr(), _mm256_cvtepi32_ps(sum)) };
+            }
+        }
+    }
+}
+
 /// Registers that [`spin`] keeps busy: more than an instruction's latency.
 pub(super) const SPINNING: u64 = 12;
 

@@ -95,6 +95,7 @@ unsafe fn bf16_sums<const R: usize, const V: usize>(t: &Tile<bf16>, out: &mut Su
                 let mut b = [_mm512_setzero_si512(); V];
                 for (v, b) in b.iter_mut().enumerate() {
                     *b = _mm512_loadu_si512(right.add(v));
+                    _mm_prefetch::<_MM_HINT_T0>(right.wrapping_add(AHEAD * V + v).cast());
                 }
                 right = right.add(V);
                 for r in 0..R {
@@ -112,6 +113,51 @@ unsafe fn bf16_sums<const R: usize, const V: usize>(t: &Tile<bf16>, out: &mut Su
         }
     }
     store(&sums, out);
+}
+
+/// A tile in eight bits: four values a step, whose products one instruction adds.
+///
+/// # Safety
+/// The CPU has AVX-512 F and VNNI, and `Tile::check` has passed.
+#[target_feature(enable = "avx512f,avx512vnni")]
+pub(super) unsafe fn int8(t: &Tile<u8>, out: &mut Sums) {
+    // SAFETY: handed on from the caller.
+    unsafe { by_shape!(int8_sums(t, out)) }
+}
+
+#[target_feature(enable = "avx512f,avx512vnni")]
+unsafe fn int8_sums<const R: usize, const V: usize>(t: &Tile<u8>, out: &mut Sums) {
+    let mut sums = [[_mm512_setzero_si512(); V]; R];
+    let mut right = t.right.as_ptr().cast::<__m512i>();
+    for segment in 0..t.segments {
+        // SAFETY: `check` holds `starts + reach + 4` against `left`, and all steps' units against
+        // `right`; a unit of 16 fours is one register. Loads need no alignment.
+        unsafe {
+            let left = t.left.as_ptr().add(segment * t.segment_stride);
+            let rows: [_; R] = std::array::from_fn(|r| left.add(t.starts[r]));
+            for step in 0..t.steps {
+                let mut b = [_mm512_setzero_si512(); V];
+                for (v, b) in b.iter_mut().enumerate() {
+                    *b = _mm512_loadu_si512(right.add(v));
+                    _mm_prefetch::<_MM_HINT_T0>(right.wrapping_add(AHEAD * V + v).cast());
+                }
+                right = right.add(V);
+                for r in 0..R {
+                    let four = rows[r].add(step * t.step_stride).cast::<i32>();
+                    let a = _mm512_set1_epi32(four.read_unaligned());
+                    for v in 0..V {
+                        sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], a, b[v]);
+                    }
+                }
+            }
+        }
+    }
+    for (row, out) in sums.iter().zip(out.0.chunks_exact_mut(WIDTH)) {
+        for (&sum, out) in row.iter().zip(out.chunks_exact_mut(UNIT)) {
+            // SAFETY: a unit has the 16 places of a register.
+            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), _mm512_cvtepi32_ps(sum)) };
+        }
+    }
 }
 
 #[target_feature(enable = "avx512f")]
@@ -180,4 +226,29 @@ pub(super) fn spin(x: f32) -> __m512 {
             .for_each(|sum| *sum = _mm512_fmadd_ps(*sum, x, x));
     }
     sums.into_iter().fold(x, |a, b| _mm512_add_ps(a, b))
+}
+
+/// [`spin`] in bf16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) fn spin_bf16(x: f32) -> __m512 {
+    // SAFETY: the types have one layout.
+    let pairs = unsafe { std::mem::transmute::<__m512, __m512bh>(_mm512_set1_ps(x)) };
+    let mut sums = [_mm512_setzero_ps(); SPINNING as usize];
+    for _ in 0..ROUNDS {
+        sums.iter_mut()
+            .for_each(|sum| *sum = _mm512_dpbf16_ps(*sum, pairs, pairs));
+    }
+    sums.into_iter().fold(_mm512_setzero_ps(), |a, b| _mm512_add_ps(a, b))
+}
+
+/// [`spin`] in eight bits.
+#[target_feature(enable = "avx512f,avx512vnni")]
+pub(super) fn spin_int8(x: i32) -> __m512i {
+    let fours = _mm512_set1_epi32(x);
+    let mut sums = [_mm512_setzero_si512(); SPINNING as usize];
+    for _ in 0..ROUNDS {
+        sums.iter_mut()
+            .for_each(|sum| *sum = _mm512_dpbusd_epi32(*sum, fours, fours));
+    }
+    sums.into_iter().fold(fours, |a, b| _mm512_add_epi32(a, b))
 }

@@ -41,14 +41,14 @@ pub(crate) const UNITS: usize = 3;
 /// Row `r`, step `s` of segment `g` of the left factor is the `STEP` values of `left` from
 /// `starts[r] + g · segment_stride + s · step_stride`. The right factor's steps follow each other, each
 /// with `STEP` values for every one of `units · UNIT` columns.
-pub(crate) struct Tile<'a, E> {
+pub(crate) struct Tile<'a, E: Element> {
     pub(crate) left: &'a [E],
     pub(crate) starts: [usize; ROWS],
     pub(crate) segments: usize,
     pub(crate) segment_stride: usize,
     pub(crate) steps: usize,
     pub(crate) step_stride: usize,
-    pub(crate) right: &'a [E],
+    pub(crate) right: &'a [E::Right],
     pub(crate) units: usize,
     /// Rows that are computed, from the first.
     pub(crate) rows: usize,
@@ -70,8 +70,26 @@ impl Default for Sums {
 impl Sums {
     /// The first `columns` sums of a row.
     #[inline(always)]
-    pub(crate) fn row(&self, row: usize, columns: usize) -> &[f32] {
-        &self.0[row * WIDTH..][..columns]
+    pub(crate) fn values(&mut self, row: usize, columns: usize) -> &mut [f32] {
+        &mut self.0[row * WIDTH..][..columns]
+    }
+
+    /// A unit of a row's sums.
+    #[inline(always)]
+    pub(crate) fn unit(&self, row: usize, unit: usize) -> &[f32; UNIT] {
+        &self.row(row, UNITS)[unit]
+    }
+
+    /// A row's sums, in units.
+    #[inline(always)]
+    pub(crate) fn row(&self, row: usize, units: usize) -> &[[f32; UNIT]] {
+        self.0[row * WIDTH..][..units * UNIT].as_chunks().0
+    }
+
+    /// [`Sums::row`] to change.
+    #[inline(always)]
+    pub(crate) fn row_mut(&mut self, row: usize, units: usize) -> &mut [[f32; UNIT]] {
+        self.values(row, units * UNIT).as_chunks_mut().0
     }
 }
 
@@ -104,11 +122,30 @@ pub(crate) fn f32(isa: Isa, tile: &Tile<f32>, out: &mut Sums) {
     match isa {
         // SAFETY: the CPU has AVX-512, and `check` has held every index against its slice.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 | Isa::Avx512Bf16 => unsafe { avx512::f32(tile, out) },
+        isa if isa >= Isa::Avx512 => unsafe { avx512::f32(tile, out) },
         // SAFETY: the CPU has AVX2 and FMA, and `check` has held every index against its slice.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx2 => unsafe { avx2::f32(tile, out) },
-        _ => scalar(tile, out, |sum, a, b| multiply_add(sum, a[0], b[0])),
+        _ => scalar(tile, out, |sum: f32, a, b| multiply_add(sum, a[0], b[0])),
+    }
+}
+
+/// A tile in eight bits: the sums are exact up to their rounding to f32.
+pub(crate) fn int8(isa: Isa, tile: &Tile<u8>, out: &mut Sums) {
+    tile.check(isa);
+    // Else a sum might not fit 32 bits.
+    assert!(tile.segments * tile.steps < 1 << 14, "too many steps for 32 bits");
+    match isa {
+        // SAFETY: the CPU has AVX-512 VNNI, and `check` has held every index against its slice.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512Vnni | Isa::Avx512Bf16 => unsafe { avx512::int8(tile, out) },
+        // SAFETY: the CPU has AVX2, and `check` has held every index against its slice.
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 | Isa::Avx512 => unsafe { avx2::int8(tile, out) },
+        _ => scalar(tile, out, |sum: i32, a, b| {
+            let products = a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b));
+            sum + products.sum::<i32>()
+        }),
     }
 }
 
@@ -119,7 +156,7 @@ pub(crate) fn bf16(isa: Isa, tile: &Tile<bf16>, out: &mut Sums) {
         // SAFETY: the CPU has AVX512-BF16, and `check` has held every index against its slice.
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512Bf16 => unsafe { avx512::bf16(tile, out) },
-        _ => scalar(tile, out, |sum, a, b| {
+        _ => scalar(tile, out, |sum: f32, a, b| {
             let [a, b] = [a, b].map(|pair| [pair[0].to_f32(), pair[1].to_f32()]);
             sum + (a[0] * b[0] + a[1] * b[1])
         }),
@@ -157,32 +194,46 @@ pub(crate) fn interleave(isa: Isa, [a, b]: [&[f32]; 2], out: &mut [bf16]) {
     }
 }
 
-/// Multiplies and adds in registers for some microseconds; how many operations that was.
-pub(crate) fn spin(isa: Isa) -> u64 {
-    /// Of a loop that keeps `registers` registers of `lanes` values busy.
+/// Multiplies and adds in registers for some microseconds, `step` values at a time; how many operations that was. Without
+/// instructions for that it is one value at a time.
+pub(crate) fn spin(isa: Isa, step: usize) -> u64 {
+    /// Of a loop that keeps `registers` registers of `lanes` products busy.
     const fn operations(registers: u64, lanes: u64) -> u64 {
         2 * ROUNDS as u64 * registers * lanes
     }
-    match isa {
+    use std::hint::black_box;
+    match (isa, step) {
+        // SAFETY: the CPU has AVX512-BF16.
+        #[cfg(target_arch = "x86_64")]
+        (Isa::Avx512Bf16, 2) => unsafe {
+            black_box(avx512::spin_bf16(black_box(0.5)));
+            operations(avx512::SPINNING, 32)
+        },
+        // SAFETY: the CPU has AVX-512 VNNI.
+        #[cfg(target_arch = "x86_64")]
+        (isa, 4) if isa >= Isa::Avx512Vnni => unsafe {
+            black_box(avx512::spin_int8(black_box(1)));
+            operations(avx512::SPINNING, 64)
+        },
         // SAFETY: the CPU has AVX-512.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 | Isa::Avx512Bf16 => unsafe {
-            std::hint::black_box(avx512::spin(std::hint::black_box(0.5)));
+        (isa, _) if isa >= Isa::Avx512 => unsafe {
+            black_box(avx512::spin(black_box(0.5)));
             operations(avx512::SPINNING, 16)
         },
         // SAFETY: the CPU has AVX2 and FMA.
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => unsafe {
-            std::hint::black_box(avx2::spin(std::hint::black_box(0.5)));
+        (Isa::Avx2, _) => unsafe {
+            black_box(avx2::spin(black_box(0.5)));
             operations(avx2::SPINNING, 8)
         },
         _ => {
-            let x = std::hint::black_box(0.5f32);
+            let x = black_box(0.5f32);
             let mut sums = [0f32; 16];
             for _ in 0..ROUNDS {
                 sums.iter_mut().for_each(|sum| *sum = *sum * x + x);
             }
-            std::hint::black_box(sums);
+            black_box(sums);
             operations(16, 1)
         }
     }
@@ -191,9 +242,30 @@ pub(crate) fn spin(isa: Isa) -> u64 {
 /// Rounds of [`spin`].
 const ROUNDS: usize = 10_000;
 
+/// What a tile sums in.
+trait Sum: Copy + Default {
+    fn rounded(self) -> f32;
+}
+
+impl Sum for f32 {
+    fn rounded(self) -> f32 {
+        self
+    }
+}
+
+impl Sum for i32 {
+    fn rounded(self) -> f32 {
+        self as f32
+    }
+}
+
 /// The scalar twin: sums step by step, in order, two rows and one unit at a time, which a compiler can keep in
 /// registers of any width. CPUs that have no file here run it.
-fn scalar<E: Element>(t: &Tile<E>, out: &mut Sums, add: impl Fn(f32, &[E], &[E]) -> f32) {
+fn scalar<E: Element, S: Sum>(
+    t: &Tile<E>,
+    out: &mut Sums,
+    add: impl Fn(S, &[E], &[E::Right]) -> S,
+) {
     /// Rows at a time: with more, SSE2's registers do not suffice.
     const TOGETHER: usize = 2;
     let width = t.units * UNIT * E::STEP;
@@ -203,7 +275,7 @@ fn scalar<E: Element>(t: &Tile<E>, out: &mut Sums, add: impl Fn(f32, &[E], &[E])
             break;
         }
         for unit in 0..t.units {
-            let mut sums = [[0f32; UNIT]; TOGETHER];
+            let mut sums = [[S::default(); UNIT]; TOGETHER];
             for segment in 0..t.segments {
                 let rows: [_; TOGETHER] = std::array::from_fn(|r| {
                     &t.left[t.starts[first + r] + segment * t.segment_stride..]
@@ -220,7 +292,8 @@ fn scalar<E: Element>(t: &Tile<E>, out: &mut Sums, add: impl Fn(f32, &[E], &[E])
                 }
             }
             for (sums, out) in sums.iter().zip(out.chunks_exact_mut(WIDTH)) {
-                out[unit * UNIT..(unit + 1) * UNIT].copy_from_slice(sums);
+                let out = &mut out[unit * UNIT..(unit + 1) * UNIT];
+                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum.rounded());
             }
         }
     }

@@ -1,0 +1,186 @@
+//! What is done to a row of a Transformer's activations: layer norm, softmax, rounding to eight bits. In plain loops, and
+//! with AVX-512.
+
+#![allow(
+    unsafe_code,
+    reason = "enters the instruction set's file, once it is known to be there"
+)]
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+use crate::element::{Float, Slice};
+use crate::isa::Isa;
+use crate::math::exp;
+use crate::vectorised::vectorised;
+
+/// Lanes that sums are taken in: with a fixed order that vectorises.
+const LANES: usize = 64;
+
+/// A row's range, zero included, and mean absolute value.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Range {
+    pub(crate) lowest: f32,
+    pub(crate) highest: f32,
+    pub(crate) mean: f32,
+}
+
+/// What codes stand for: `x ≈ scale · (code − zero)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Scale {
+    pub(crate) scale: f32,
+    pub(crate) zero: f32,
+}
+
+impl Range {
+    /// The scale whose codes, 0 to 255, cover the range. Of values that are not all finite it is NaN, as are then the
+    /// results.
+    pub(crate) fn scale(&self) -> Scale {
+        let range = self.highest - self.lowest;
+        let scale = match self.mean.is_finite() && range.is_finite() {
+            true if range > 0.0 => range / 255.0,
+            true => 1.0,
+            false => f32::NAN,
+        };
+        Scale {
+            scale,
+            zero: (-self.lowest / scale).round_ties_even(),
+        }
+    }
+}
+
+/// Normalises a row, then scales and shifts it: `(x − mean) / √(variance + ε) · weight + bias`.
+///
+/// # Panics
+/// If the lengths differ.
+pub(crate) fn normalise(isa: Isa, epsilon: f32, x: &[f32], by: [&[f32]; 2], out: &mut [f32]) {
+    assert!(by.map(<[f32]>::len) == [x.len(); 2] && out.len() == x.len());
+    match isa {
+        // SAFETY: the CPU has AVX-512, and the lengths are equal.
+        #[cfg(target_arch = "x86_64")]
+        isa if isa >= Isa::Avx512 => unsafe { avx512::normalise(epsilon, x, by, out) },
+        _ => crate::layer_norm::forward(isa, epsilon, x, by[0], by[1], out),
+    }
+}
+
+/// Turns the first `reach` scores of a row into their softmax, scaled, and the others into zero.
+///
+/// # Panics
+/// If there are not so many.
+pub(crate) fn softmax(isa: Isa, scale: f32, reach: usize, row: &mut [f32]) {
+    let (reached, beyond) = row.split_at_mut(reach);
+    beyond.fill(0.0);
+    match isa {
+        // SAFETY: the CPU has AVX-512.
+        #[cfg(target_arch = "x86_64")]
+        isa if isa >= Isa::Avx512 => unsafe { avx512::softmax(scale, reached) },
+        _ => softmax_plain(isa, scale, reached),
+    }
+}
+
+/// The range of a row.
+pub(crate) fn range<F: Float>(isa: Isa, row: &[F]) -> Range {
+    match F::slice(row) {
+        // SAFETY: the CPU has AVX-512.
+        #[cfg(target_arch = "x86_64")]
+        Slice::F32(row) if isa >= Isa::Avx512 => unsafe { avx512::range(row) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Slice::Bf16(row) if isa >= Isa::Avx512 => unsafe { avx512::range_bf16(row) },
+        _ => {
+            let mut found = Range::default();
+            range_plain(isa, row, &mut found);
+            found
+        }
+    }
+}
+
+/// Rounds a row to codes.
+///
+/// # Panics
+/// If the lengths differ.
+pub(crate) fn encode<F: Float>(isa: Isa, scale: Scale, row: &[F], codes: &mut [u8]) {
+    assert_eq!(row.len(), codes.len());
+    match F::slice(row) {
+        // SAFETY: the CPU has AVX-512, and the lengths are equal.
+        #[cfg(target_arch = "x86_64")]
+        Slice::F32(row) if isa >= Isa::Avx512 => unsafe { avx512::encode(scale, row, codes) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Slice::Bf16(row) if isa >= Isa::Avx512 => unsafe {
+            avx512::encode_bf16(scale, row, codes);
+        },
+        _ => encode_plain(isa, scale, row, codes),
+    }
+}
+
+/// [`softmax`] of a whole row in plain loops, within a loop that is compiled for each instruction set.
+#[inline(always)]
+pub(crate) fn soften(scale: f32, row: &mut [f32]) {
+    const LANES: usize = 16;
+    let mut highest = [f32::NEG_INFINITY; LANES];
+    let (whole, rest) = row.as_chunks::<LANES>();
+    for chunk in whole {
+        for (h, &s) in highest.iter_mut().zip(chunk) {
+            *h = if s > *h { s } else { *h };
+        }
+    }
+    let highest = rest
+        .iter()
+        .chain(&highest)
+        .fold(f32::NEG_INFINITY, |h, &s| if s > h { s } else { h });
+    for s in row.iter_mut() {
+        *s = exp((*s - highest) * scale);
+    }
+    let mut sums = [0f32; LANES];
+    let (whole, rest) = row.as_chunks::<LANES>();
+    for chunk in whole {
+        for (sum, s) in sums.iter_mut().zip(chunk) {
+            *sum += s;
+        }
+    }
+    let sum: f32 = sums.iter().chain(rest).sum();
+    let inverse = 1.0 / sum;
+    for s in row.iter_mut() {
+        *s *= inverse;
+    }
+}
+
+vectorised! {
+    fn softmax_plain(scale: f32, row: &mut [f32]) {
+        soften(scale, row);
+    }
+}
+
+vectorised! {
+    fn range_plain<F: Float>(row: &[F], found: &mut Range) {
+        let (mut low, mut high, mut sum) = ([0f32; LANES], [0f32; LANES], [0f32; LANES]);
+        let (whole, rest) = row.as_chunks::<LANES>();
+        let mut end = [F::default(); LANES];
+        end[..rest.len()].copy_from_slice(rest);
+        for chunk in whole.iter().chain([&end]) {
+            for i in 0..LANES {
+                let x = chunk[i].value();
+                low[i] = if x < low[i] { x } else { low[i] };
+                high[i] = if x > high[i] { x } else { high[i] };
+                sum[i] += x.abs();
+            }
+        }
+        found.lowest = low.iter().fold(0.0, |a, &b| if b < a { b } else { a });
+        found.highest = high.iter().fold(0.0, |a, &b| if b > a { b } else { a });
+        found.mean = sum.iter().sum::<f32>() / row.len() as f32;
+    }
+}
+
+vectorised! {
+    fn encode_plain<F: Float>(scale: Scale, row: &[F], codes: &mut [u8]) {
+        let inverse = 1.0 / scale.scale;
+        for (code, x) in codes.iter_mut().zip(row) {
+            let x = x.value() * inverse + scale.zero;
+            let x = if x > 0.0 { x } else { 0.0 };
+            let x = if x < 255.0 { x } else { 255.0 };
+            // 2²³ leaves the nearest integer in the low bits.
+            *code = (x + 8_388_608.0).to_bits() as u8;
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! bf16 and eight bits: every instruction set against the scalar twin, and both against exact arithmetic.
+
+use half::bf16;
+use proptest::prelude::*;
+
+use super::inference::{FORMATS, read};
+use super::{close, for_each_product, rounded, values};
+use crate::activation::Activation;
+use crate::attention::{Paths, attend_with};
+use crate::convolution::{Convolution, PackedConvolution};
+use crate::element::{Element, Float};
+use crate::isa::Isa;
+use crate::linear::{Format, Linear, Then};
+use crate::row::{self, Range};
+use crate::rows::{Data, Normed, Rows};
+use crate::tile::{ROWS, Sums, Tile, UNIT};
+use crate::{Out, Precision};
+
+/// Whole numbers −128 … 127, of which each row of `inputs` has both ends: their codes are exact.
+fn integers(rows: usize, inputs: usize, seed: u32) -> Vec<f32> {
+    let mut all: Vec<f32> = values(rows * inputs, seed).iter().map(|v| (v * 127.0).round()).collect();
+    for row in all.chunks_exact_mut(inputs) {
+        (row[0], row[inputs - 1]) = (-128.0, 127.0);
+    }
+    all
+}
+
+/// `x` `[R, I]` times the transpose of `weight` `[O, I]`, plus `bias`, in f64.
+fn product(x: &[f32], weight: &[f32], bias: &[f32], inputs: usize) -> Vec<f64> {
+    let mut sums = Vec::new();
+    for x in x.chunks_exact(inputs) {
+        for (weight, bias) in weight.chunks_exact(inputs).zip(bias) {
+            let products = x.iter().zip(weight).map(|(x, w)| f64::from(*x) * f64::from(*w));
+            sums.push(f64::from(*bias) + products.sum::<f64>());
+        }
+    }
+    sums
+}
+
+/// Holds results whose sums are exact to the rounding of a few steps of the largest values.
+#[track_caller]
+fn exact(got: &[f32], want: &[f64], largest: f64) {
+    assert_eq!(got.len(), want.len());
+    let bound = 8.0 * largest * f64::from(f32::EPSILON);
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        assert!((f64::from(*got) - want).abs() <= bound, "at {i}: {got}, wanted {want}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn tiles_of_codes_are_exact_on_every_instruction_set(
+        rows in 1..=ROWS, units in 1..=3usize, segments in 1..4usize, steps in 1..40usize,
+        stride in 1..4usize, shift in 0..5usize,
+    ) {
+        let segment_stride = steps * 4 * stride + shift; // of no alignment
+        let reach = segments * segment_stride + 7 * rows;
+        let left: Vec<u8> = values(reach + 4, 1).iter().map(|v| (v * 128.0 + 128.0) as u8).collect();
+        let right: Vec<i8> = values(segments * steps * units * UNIT * 4, 2)
+            .iter().map(|v| (v * 127.0) as i8).collect();
+        for isa in Isa::all() {
+            let rows = rows.min(crate::tile::rows(isa));
+            let starts = std::array::from_fn(|r| 7 * r.min(rows - 1));
+            let tile = Tile {
+                left: &left, starts, segments, segment_stride, steps, step_stride: 4 * stride,
+                right: &right, units, rows,
+            };
+            let mut sums = Sums::default();
+            u8::tile(isa, &tile, &mut sums);
+            for r in 0..rows {
+                for c in 0..units * UNIT {
+                    let mut want = 0i64;
+                    for k in 0..segments * steps * 4 {
+                        let (step, i) = (k / 4, k % 4);
+                        let place = starts[r] + step / steps * segment_stride + step % steps * 4 * stride + i;
+                        let w = right[(step * units * UNIT + c) * 4 + i];
+                        want += i64::from(left[place]) * i64::from(w);
+                    }
+                    prop_assert_eq!(sums.unit(r, c / UNIT)[c % UNIT], want as f32, "{:?}", isa);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn layers_in_eight_bits_are_exact_where_codes_are(
+        rows in 1..40usize, inputs in 2..300usize, outputs in 1..120usize, outliers in 0..9usize,
+    ) {
+        let mut x = integers(rows, inputs, 1);
+        // A few values that stand out, in other places of each row.
+        if inputs > 150 {
+            for (r, row) in x.chunks_exact_mut(inputs).enumerate() {
+                for k in 0..outliers.min(6) {
+                    row[1 + (r / 3 + 5 * k) % (inputs - 2)] = 9000.0 + 31.0 * k as f32;
+                }
+            }
+        }
+        let mut weight = integers(outputs, inputs, 2);
+        weight.iter_mut().for_each(|w| *w = w.max(-127.0)); // each row has 127
+        let bias = values(outputs, 3);
+        let want = product(&x, &weight, &bias, inputs);
+        let layer = Linear::new(&weight, &bias, inputs, Format::Int8);
+        let largest = (inputs * 128 * 128 + 6 * 9200 * 127) as f64;
+        for isa in Isa::all() {
+            let mut got = vec![0f32; want.len()];
+            layer.apply_as(isa, &x, &mut got[..], Then::Store);
+            exact(&got, &want, largest);
+        }
+    }
+
+    #[test]
+    fn rounding_to_eight_bits_costs_no_more_than_half_a_code_of_each_factor(
+        rows in 1..20usize, inputs in 1..200usize, outputs in 1..60usize,
+    ) {
+        let (x, weight) = (values(rows * inputs, 1), values(outputs * inputs, 2));
+        let bias = values(outputs, 3);
+        let want = product(&x, &weight, &bias, inputs);
+        let layer = Linear::new(&weight, &bias, inputs, Format::Int8);
+        for isa in Isa::all() {
+            let mut got = vec![0f32; want.len()];
+            layer.apply_as(isa, &x, &mut got[..], Then::Store);
+            for (i, (got, want)) in got.iter().zip(&want).enumerate() {
+                let x = &x[i / outputs * inputs..][..inputs];
+                let weight = &weight[i % outputs * inputs..][..inputs];
+                let of_rows = row::range(isa, x).scale().scale; // half a code, and half for a rounded zero
+                let of_weights = weight.iter().fold(0f32, |a, w| a.max(w.abs())) / 127.0;
+                let bound: f32 = x.iter().zip(weight)
+                    .map(|(x, w)| of_rows * (w.abs() + of_weights / 2.0) + of_weights / 2.0 * x.abs()).sum();
+                prop_assert!((f64::from(*got) - want).abs() <= f64::from(bound) + 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn layers_and_convolutions_in_bf16_are_their_definition(
+        n in 1..4usize, height in 1..8usize, width in 1..8usize, inputs in 1..12usize,
+        outputs in 1..60usize, kernel in 0..3usize, stride in 1..3usize,
+    ) {
+        let kernel = 2 * kernel + 1;
+        let c = Convolution { height, width, inputs, outputs, kernel, stride };
+        let x = values(n * height * width * inputs, 1);
+        let weight = values(outputs * inputs * kernel * kernel, 2);
+        let bias = values(outputs, 3);
+        let [rx, rw] = [&x, &weight].map(|v| rounded::<bf16>(v));
+        let len = n * c.out_height() * c.out_width() * outputs;
+        let mut want: Vec<f64> = (0..len).map(|i| f64::from(bias[i % outputs])).collect();
+        for_each_product(&c, n, |o, i, w| want[o] += rx[i] * rw[w]);
+        let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Format::Bf16);
+        for isa in Isa::all() {
+            let mut got = Rows::of(Precision::Bf16, &vec![0.0; len]);
+            packed.apply_with(isa, [height, width], &Rows::of(Precision::Bf16, &x), &mut got, Then::Store);
+            for (got, want) in read(&got).iter().zip(&want) {
+                // Rounded once more, to eight bits of mantissa.
+                let bound = want.abs() / 256.0 + (kernel * kernel * inputs) as f64 * 3e-7;
+                prop_assert!((f64::from(*got) - want).abs() <= bound, "{got} {want}");
+            }
+        }
+        let layer = Linear::new(&weight[..outputs * inputs], &bias, inputs, Format::Bf16);
+        let (rx, rw) = (Rows::of(Precision::Bf16, &x), &rw[..outputs * inputs]);
+        let x = read(&rx);
+        let rw: Vec<f32> = rw.iter().map(|w| *w as f32).collect();
+        let want = product(&x, &rw, &bias, inputs);
+        for isa in Isa::all() {
+            let mut got = vec![0f32; want.len()];
+            layer.apply_with(isa, (&rx).into(), Out::F32(&mut got), Then::Store);
+            close(&got, &want, inputs + 2);
+        }
+    }
+
+    #[test]
+    fn convolutions_in_eight_bits_are_exact_where_codes_are(
+        n in 1..4usize, side in 2..9usize, inputs in 1..10usize, outputs in 1..60usize,
+        kernel in 0..3usize, stride in 1..3usize,
+    ) {
+        let kernel = 2 * kernel + 1;
+        let c = Convolution { height: side, width: side, inputs, outputs, kernel, stride };
+        // Every value but the ends of each position's, for 1 × 1, is anything between.
+        let x = integers(n * side * side, inputs.max(2), 1);
+        let inputs = inputs.max(2);
+        let c = Convolution { inputs, ..c };
+        let mut weight = integers(outputs, inputs * kernel * kernel, 2);
+        weight.iter_mut().for_each(|w| *w = w.max(-127.0));
+        let bias = values(outputs, 3);
+        let len = n * c.out_height() * c.out_width() * outputs;
+        let mut want: Vec<f64> = (0..len).map(|i| f64::from(bias[i % outputs])).collect();
+        for_each_product(&c, n, |o, i, w| want[o] += f64::from(x[i]) * f64::from(weight[w]));
+        let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Format::Int8);
+        for isa in Isa::all() {
+            let mut got = Rows::of(Precision::F32, &vec![0.0; len]);
+            packed.apply_with(isa, [side; 2], &Rows::of(Precision::F32, &x), &mut got, Then::Store);
+            exact(&read(&got), &want, (inputs * kernel * kernel * 128 * 255) as f64);
+        }
+    }
+
+    #[test]
+    fn what_follows_a_product_is_the_same_on_every_instruction_set(
+        rows in 1..20usize, inputs in 1..30usize, outputs in 1..130usize,
+    ) {
+        let (x, weight) = (values(rows * inputs, 1), values(outputs * inputs, 2));
+        let (bias, before) = (values(outputs, 3), values(rows * outputs, 4));
+        let activations = [
+            Activation::Gelu, Activation::QuickGelu, Activation::GeluTanh, Activation::Relu,
+        ];
+        for (format, precision) in FORMATS {
+            let layer = Linear::new(&weight, &bias, inputs, format);
+            let x = Rows::of(precision, &x);
+            for activation in activations {
+                for then in [Then::Activate(activation), Then::AddActivate(activation)] {
+                    let run = |isa| {
+                        let mut out = Rows::of(precision, &before);
+                        layer.apply_with(isa, (&x).into(), (&mut out).into(), then);
+                        read(&out)
+                    };
+                    let want = run(Isa::Scalar);
+                    for isa in Isa::all() {
+                        for (got, want) in run(isa).iter().zip(&want) {
+                            // Sums and exponentials differ by roundings; a bf16 by one in its last place, and what an
+                            // activation may be off by.
+                            let bound = match precision {
+                                Precision::F32 => 1e-5 + want.abs() * 1e-5,
+                                Precision::Bf16 => 4e-4 + want.abs() / 100.0,
+                            };
+                            prop_assert!((got - want).abs() <= bound, "{isa:?} {then:?} {got} {want}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn attention_in_bf16_is_near_that_in_f32(
+        n in 1..3usize, queries in 1..40usize, keys in 1..70usize, heads in 1..4usize, pairs in 1..35usize,
+    ) {
+        let w = heads * 2 * pairs;
+        let [q, kv] = [values(n * queries * w, 1), values(n * keys * 2 * w, 2)];
+        let narrow = |values: &[f32]| -> Vec<bf16> { values.iter().map(|v| bf16::from_f32(*v)).collect() };
+        let (nq, nkv) = (narrow(&q), narrow(&kv));
+        let [q, kv] = [&nq, &nkv].map(|v| v.iter().map(|v| v.to_f32()).collect::<Vec<_>>());
+        let mut want = vec![0f32; q.len()];
+        attend_with(Isa::Scalar, [n, w, heads], [&q[..], &kv], &mut want);
+        let mut paths = Paths::default();
+        (0..keys as u32).for_each(|key| paths.push(0..=key));
+        let (path_q, path_kv) = (&q[..w.min(q.len())].repeat(keys), &kv[..keys * 2 * w]);
+        let mut path_want = vec![0f32; keys * w];
+        paths.attend_with(Isa::Scalar, [w, heads], [&path_q[..], path_kv], &mut path_want);
+        for isa in Isa::all() {
+            let mut got = vec![bf16::NAN; q.len()];
+            attend_with(isa, [n, w, heads], [&nq[..], &nkv], &mut got);
+            let mut path_got = vec![bf16::NAN; keys * w];
+            let path_q = narrow(path_q);
+            paths.attend_with(isa, [w, heads], [&path_q[..], &nkv[..keys * 2 * w]], &mut path_got);
+            for (got, want) in got.iter().zip(&want).chain(path_got.iter().zip(&path_want)) {
+                // Shares and the result are rounded: each by 2⁻⁹ of values up to 1.
+                prop_assert!((got.to_f32() - want).abs() <= 2.5 / 512.0, "{isa:?} {got} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_are_the_same_on_every_instruction_set(len in 1..300usize, reach in 0..300usize, scale in 0.01..3f32) {
+        let x: Vec<f32> = values(len, 1).iter().map(|v| v * 9.0).collect();
+        let narrow: Vec<bf16> = x.iter().map(|v| bf16::from_f32(*v)).collect();
+        let (weight, bias) = (values(len, 2), values(len, 3));
+        let reach = 1 + reach % len;
+        let run = |isa| {
+            let mut normed = vec![0f32; len];
+            row::normalise(isa, 1e-5, &x, [&weight, &bias], &mut normed);
+            let mut shares = x.clone();
+            row::softmax(isa, scale, reach, &mut shares);
+            let ranges = [row::range(isa, &x), row::range(isa, &narrow)];
+            let mut codes = [vec![0u8; len], vec![0u8; len]];
+            row::encode(isa, ranges[0].scale(), &x, &mut codes[0]);
+            row::encode(isa, ranges[1].scale(), &narrow, &mut codes[1]);
+            (normed, shares, ranges, codes)
+        };
+        let want = run(Isa::Scalar);
+        prop_assert!((want.1.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        prop_assert!(want.1[reach..].iter().all(|&share| share == 0.0));
+        for isa in Isa::all() {
+            let got = run(isa);
+            for (got, want) in got.0.iter().zip(&want.0).chain(got.1.iter().zip(&want.1)) {
+                prop_assert!((got - want).abs() <= 2e-6 + want.abs() * 3e-5, "{isa:?} {got} {want}");
+            }
+            for (got, want) in got.2.iter().zip(&want.2) {
+                prop_assert_eq!((got.lowest, got.highest), (want.lowest, want.highest));
+                prop_assert!((got.mean - want.mean).abs() <= want.mean * 1e-5);
+            }
+            prop_assert_eq!(&got.3, &want.3, "{:?}", isa);
+        }
+    }
+}
+
+#[test]
+fn values_that_are_not_finite_stay_so_in_eight_bits() {
+    let layer = Linear::new(&[1.0, 2.0, 3.0, f32::NAN], &[], 2, Format::Int8);
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for isa in Isa::all() {
+            let mut got = [0f32; 4];
+            layer.apply_as(isa, &[1.0, bad, 1.0, 1.0], &mut got[..], Then::Store);
+            assert!(got[0].is_nan() && got[3].is_nan(), "{isa:?}, {bad}: {got:?}");
+            assert!((got[2] - 3.0).abs() < 0.05, "{isa:?}: {got:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_of_zeros_and_of_one_sign_have_codes() {
+    assert_eq!(Range::default().scale().zero, 0.0);
+    for isa in Isa::all() {
+        for sign in [1.0, -1.0, 0.0] {
+            let x: Vec<f32> = (0..50).map(|i| sign * (10.0 + i as f32)).collect();
+            let mut codes = vec![7; 50];
+            let scale = row::range(isa, &x).scale();
+            row::encode(isa, scale, &x, &mut codes);
+            for (code, x) in codes.iter().zip(&x) {
+                let got = scale.scale * (f32::from(*code) - scale.zero);
+                assert!((got - x).abs() <= scale.scale, "{isa:?}: {got}, wanted {x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_read_codes_that_layer_norm_made_as_they_read_their_own() {
+    let (rows, width, outputs) = (37, 48, 20);
+    let mut x = values(rows * width, 1);
+    x[5 * width + 3] = 400.0; // stands out of its row
+    let (gain, shift) = (values(width, 2), values(width, 3));
+    let weight = values(outputs * width, 4);
+    let layer = Linear::new(&weight, &[], width, Format::Int8);
+    let mut normed = Normed::new(Precision::F32, Format::Int8);
+    crate::layer_norm_into(1e-5, &x, &gain, &shift, &mut normed);
+    assert_eq!(normed.len(), x.len());
+    let mut got = vec![0f32; rows * outputs];
+    layer.apply(&normed, &mut got, Then::Store);
+    let mut by_row = vec![0f32; x.len()];
+    for (x, out) in x.chunks_exact(width).zip(by_row.chunks_exact_mut(width)) {
+        row::normalise(Isa::current(), 1e-5, x, [&gain, &shift], out);
+    }
+    let mut want = vec![0f32; rows * outputs];
+    layer.apply(&Rows::of(Precision::F32, &by_row), &mut want, Then::Store);
+    assert_eq!(got, want);
+    // Some rows alone, the one that a value stands out of among them.
+    let kept = [2, 5, 6, 36];
+    normed.keep(width, &kept);
+    let mut got = vec![0f32; kept.len() * outputs];
+    layer.apply(&normed, &mut got, Then::Store);
+    let some = kept.iter().flat_map(|row| &want[row * outputs..(row + 1) * outputs]);
+    assert_eq!(got, some.copied().collect::<Vec<_>>());
+}
+
+#[test]
+#[should_panic(expected = "another format")]
+fn activations_in_another_format_are_refused() {
+    let layer = Linear::new(&[1.0; 4], &[], 2, Format::Bf16);
+    layer.apply(&Rows::of(Precision::F32, &[1.0; 2]), &mut [0f32; 2][..], Then::Store);
+}
+
+#[test]
+fn rows_keep_what_they_are_given() {
+    for precision in [Precision::F32, Precision::Bf16] {
+        let given: Vec<f32> = (0..40_000).map(|i| (i % 200) as f32).collect();
+        let mut rows = Rows::of(precision, &given);
+        assert_eq!((rows.len(), rows.precision()), (given.len(), precision));
+        assert_eq!(read(&rows), given);
+        rows.keep(200, &[1, 3, 199]);
+        assert_eq!(read(&rows), given[..600]);
+        assert!(matches!(rows.0, Data::F32(_)) == (precision == Precision::F32));
+        assert_eq!(bf16::value(bf16::of(3.0)), 3.0);
+    }
+}
