@@ -59,6 +59,12 @@ pub(crate) enum Slice<'a> {
     Bf16(&'a [bf16]),
 }
 
+/// [`Slice`] to change.
+pub(crate) enum SliceMut<'a> {
+    F32(&'a mut [f32]),
+    Bf16(&'a mut [bf16]),
+}
+
 /// A buffer for each format that activations are kept in.
 #[derive(Default)]
 pub(crate) struct Buffers {
@@ -79,6 +85,9 @@ pub(crate) trait Float: Element<Right = Self> {
 
     /// Values, as what they are.
     fn slice(values: &[Self]) -> Slice<'_>;
+
+    /// [`Float::slice`] to change.
+    fn slice_mut(values: &mut [Self]) -> SliceMut<'_>;
 
     /// The buffer of this format.
     fn buffer(buffers: &mut Buffers) -> &mut Vec<Self>;
@@ -138,6 +147,10 @@ impl Float for f32 {
 
     fn slice(values: &[Self]) -> Slice<'_> {
         Slice::F32(values)
+    }
+
+    fn slice_mut(values: &mut [Self]) -> SliceMut<'_> {
+        SliceMut::F32(values)
     }
 
     fn buffer(buffers: &mut Buffers) -> &mut Vec<Self> {
@@ -205,6 +218,10 @@ impl Float for bf16 {
 
     fn slice(values: &[Self]) -> Slice<'_> {
         Slice::Bf16(values)
+    }
+
+    fn slice_mut(values: &mut [Self]) -> SliceMut<'_> {
+        SliceMut::Bf16(values)
     }
 
     fn buffer(buffers: &mut Buffers) -> &mut Vec<Self> {

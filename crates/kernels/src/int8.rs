@@ -9,12 +9,13 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::complete::ByColumn;
 use crate::element::Float;
 use crate::isa::Isa;
 use crate::product::{Left, Right, Rows};
-use crate::row::{Scale, encode, range};
+use crate::row::{self, Scale, encode, range};
 use crate::rows::keep_rows;
-use crate::tile::{ROWS, Sums, UNIT, UNITS};
+use crate::tile::{Sums, UNIT, UNITS};
 use crate::vectorised::vectorised;
 
 /// How often a value has a row's mean absolute value to stand out of it.
@@ -131,31 +132,36 @@ impl Coded {
 /// Rounds a row to codes, but for those values that stand out.
 fn code_row<F: Float>(
     isa: Isa,
-    row: usize,
+    place: usize,
     values: &[F],
     codes: &mut [u8],
     outliers: &mut Vec<Outlier>,
 ) -> Scale {
-    let mut found = range(isa, values);
-    let bound = STANDS_OUT * found.mean;
+    let found = range(isa, values, f32::INFINITY);
+    let mut bound = STANDS_OUT * found.mean;
     if found.lowest >= -bound && found.highest <= bound {
         let scale = found.scale();
         encode(isa, scale, values, codes);
         return scale;
     }
-    let size = |&i: &usize| values[i].value().abs();
-    let mut out: Vec<usize> = (0..values.len()).filter(|i| size(i) > bound).collect();
-    out.sort_by(|a, b| size(b).total_cmp(&size(a)));
-    out.truncate(MOST);
-    out.sort_unstable();
-    let mut rest = values.to_vec();
-    for input in out {
-        let value = std::mem::take(&mut rest[input]).value();
-        outliers.push(Outlier { row, input, value });
+    let mut beyond = Vec::new();
+    row::beyond(isa, values, bound, &mut beyond);
+    if beyond.len() > MOST {
+        let mut sizes: Vec<f32> = beyond.iter().map(|&i| values[i].value().abs()).collect();
+        sizes.sort_unstable_by(|a, b| b.total_cmp(a));
+        bound = sizes[MOST];
+        beyond.retain(|&i| values[i].value().abs() > bound);
     }
-    found = range(isa, &rest);
-    let scale = found.scale();
-    encode(isa, scale, &rest, codes);
+    let scale = range(isa, values, bound).scale();
+    encode(isa, scale, values, codes);
+    for input in beyond {
+        codes[input] = scale.zero as u8;
+        outliers.push(Outlier {
+            row: place,
+            input,
+            value: values[input].value(),
+        });
+    }
     scale
 }
 
@@ -166,6 +172,10 @@ pub(crate) struct Weights {
     scales: Vec<f32>,
     /// `scale · Σ codes`.
     sums: Vec<f32>,
+    /// What rounding took off each weight, in sixteenths of a code: four bits each, two outputs a byte, input by input.
+    /// Values that stand out are multiplied with it, too: they are large, and mostly the same for all rows, so that what
+    /// is off would be off in all results alike.
+    rests: Vec<u8>,
 }
 
 impl Weights {
@@ -174,19 +184,23 @@ impl Weights {
         [inputs, outputs]: [usize; 2],
         row: impl Fn(usize) -> &'a [f32],
     ) -> Self {
+        let isa = Isa::current();
         let mut codes = vec![0i8; inputs * outputs];
         let (mut scales, mut sums) = (vec![0f32; outputs], vec![0f32; outputs]);
+        let stride = outputs.div_ceil(2);
+        let mut rests = vec![0u8; inputs * stride];
+        let mut rest = vec![0u8; inputs];
         for (o, codes) in codes.chunks_exact_mut(inputs).enumerate() {
             let row = row(o);
-            let highest = row.iter().fold(0f32, |a, w| a.max(w.abs()));
-            // A weight that is not finite stays so.
-            let is_finite = row.iter().all(|w| w.is_finite());
+            let found = range(isa, row, f32::INFINITY);
+            let highest = found.highest.max(-found.lowest);
             let scale = if highest > 0.0 { highest / 127.0 } else { 1.0 };
-            for (code, w) in codes.iter_mut().zip(row) {
-                *code = (w / scale).round_ties_even() as i8;
-            }
-            scales[o] = if is_finite { scale } else { f32::NAN };
+            encode_weights(isa, 1.0 / scale, row, codes, &mut rest);
+            // A weight that is not finite stays so.
+            scales[o] = if found.mean.is_finite() { scale } else { f32::NAN };
             sums[o] = scales[o] * codes.iter().map(|&c| i32::from(c)).sum::<i32>() as f32;
+            let rests = rests[o / 2..].iter_mut().step_by(stride);
+            rests.zip(&rest).for_each(|(out, rest)| *out |= rest << (o % 2 * 4));
         }
         let mut right = Right::default();
         right.repack_transposed([inputs, outputs], |o| &codes[o * inputs..(o + 1) * inputs]);
@@ -194,11 +208,55 @@ impl Weights {
             right,
             scales,
             sums,
+            rests,
         }
     }
 
     pub(crate) fn right(&self) -> &Right<u8> {
         &self.right
+    }
+
+    /// An input's weights for the block of columns `(first, units)`, in units of their scales.
+    fn of_input(&self, isa: Isa, input: usize, (first, units): (usize, usize)) -> ByColumn {
+        let mut weights = [0f32; UNITS * UNIT];
+        let (codes, outputs) = (self.right.step((first, units), input / 4), self.scales.len());
+        let rests = &self.rests[input * outputs.div_ceil(2)..][..outputs.div_ceil(2)];
+        // A block begins at a whole unit, so at a whole byte.
+        decode(isa, input % 4, codes, &rests[first / 2..], &mut weights);
+        weights
+    }
+}
+
+vectorised! {
+    /// Rounds weights to codes, and what that takes off to sixteenths, −8 … 7, of four bits.
+    fn encode_weights(inverse: f32, row: &[f32], codes: &mut [i8], rests: &mut [u8]) {
+        // 1.5 · 2²³ leaves the nearest integer in the low bits.
+        const ROUND: f32 = 12_582_912.0;
+        for ((code, rest), w) in codes.iter_mut().zip(rests).zip(row) {
+            let x = w * inverse;
+            let rounded = x + ROUND;
+            *code = rounded.to_bits() as i8;
+            let sixteenths = (x - (rounded - ROUND)) * 16.0;
+            let sixteenths = if sixteenths < 7.0 { sixteenths } else { 7.0 };
+            *rest = (sixteenths + ROUND).to_bits() as u8 & 15;
+        }
+    }
+}
+
+vectorised! {
+    /// The weights that a byte of each column's four and four bits more stand for, in units of their scales.
+    fn decode(byte: usize, codes: &[i8], rests: &[u8], weights: &mut ByColumn) {
+        let (fours, _) = codes.as_chunks::<4>();
+        let up = 24 - 8 * byte as u32;
+        for (weight, four) in weights.iter_mut().zip(fours) {
+            let four = i32::from_le_bytes(four.map(|code| code as u8));
+            *weight = (four << up >> 24) as f32;
+        }
+        for (pair, rest) in weights.as_chunks_mut::<2>().0.iter_mut().zip(rests) {
+            let rest = i32::from(*rest);
+            pair[0] += (rest << 28 >> 28) as f32 / 16.0;
+            pair[1] += (rest << 24 >> 28) as f32 / 16.0;
+        }
     }
 }
 
@@ -246,45 +304,68 @@ impl<'a> Codes<'a> {
         [&self.weights.scales, &self.weights.sums]
     }
 
-    /// Adds the products of what stands out of some rows to their sums, of the block of columns `(first, units)`.
+    /// What stands out of some rows.
+    fn outliers(&self, rows: Range<usize>) -> &'a [Outlier] {
+        let from = self.outliers.partition_point(|o| o.row < rows.start);
+        let to = self.outliers.partition_point(|o| o.row < rows.end);
+        &self.outliers[from..to]
+    }
+
+    /// The inputs at which a value stands out of some rows, rising.
+    pub(crate) fn inputs(&self, rows: Range<usize>) -> Vec<usize> {
+        let mut inputs: Vec<usize> = self.outliers(rows).iter().map(|o| o.input).collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        inputs
+    }
+
+    /// The weights of some inputs for the block of columns `(first, units)`.
+    pub(crate) fn weights<'i>(
+        &self,
+        isa: Isa,
+        inputs: &'i [usize],
+        block: (usize, usize),
+    ) -> Standing<'i> {
+        let weights = inputs.iter().map(|&input| self.weights.of_input(isa, input, block));
+        Standing {
+            inputs,
+            weights: weights.collect(),
+        }
+    }
+
+    /// Adds the products of what stands out of some rows to their sums.
     pub(crate) fn add_outliers(
         &self,
         isa: Isa,
         sums: &mut Sums,
         rows: Range<usize>,
-        block: (usize, usize),
+        standing: &Standing,
     ) {
-        if self.outliers.is_empty() {
+        if standing.inputs.is_empty() {
             return;
         }
-        let from = self.outliers.partition_point(|o| o.row < rows.start);
-        let to = self.outliers.partition_point(|o| o.row < rows.end);
-        let mut some = [None; ROWS * MOST];
-        let some = &mut some[..to - from];
-        for (some, outlier) in some.iter_mut().zip(&self.outliers[from..to]) {
-            *some = Some(*outlier);
-        }
-        some.sort_unstable_by_key(|o| o.map(|o| o.input));
-        let mut weight = [0f32; UNITS * UNIT];
-        let mut before = None;
-        for outlier in some.iter().flatten() {
-            if before != Some(outlier.input) {
-                let codes = self.weights.right.step(block, outlier.input / 4);
-                let codes = codes.iter().skip(outlier.input % 4).step_by(4);
-                weight.iter_mut().zip(codes).for_each(|(w, c)| *w = f32::from(*c));
-                before = Some(outlier.input);
-            }
+        for outlier in self.outliers(rows.clone()) {
+            let Ok(i) = standing.inputs.binary_search(&outlier.input) else {
+                continue;
+            };
             let factor = outlier.value / self.scales[outlier.row].scale;
-            add_row(isa, factor, &weight, sums.row_mut(outlier.row - rows.start, block.1));
+            let row = sums.row_mut(outlier.row - rows.start, UNITS);
+            add_row(isa, factor, &standing.weights[i], row);
         }
     }
 }
 
+/// The weights of inputs at which values stand out, for a block of columns.
+pub(crate) struct Standing<'a> {
+    inputs: &'a [usize],
+    weights: Vec<ByColumn>,
+}
+
 vectorised! {
-    fn add_row(factor: f32, weight: &[f32; UNITS * UNIT], sums: &mut [[f32; UNIT]]) {
-        for (sums, weight) in sums.iter_mut().zip(weight.as_chunks::<UNIT>().0) {
+    fn add_row(factor: f32, weights: &ByColumn, sums: &mut [[f32; UNIT]]) {
+        for (sums, weights) in sums.iter_mut().zip(weights.as_chunks::<UNIT>().0) {
             for i in 0..UNIT {
-                sums[i] += factor * weight[i];
+                sums[i] += factor * weights[i];
             }
         }
     }

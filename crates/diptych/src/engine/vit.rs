@@ -88,7 +88,7 @@ impl Vit {
         features: &mut Vec<f32>,
     ) {
         let picture = 3 * self.side * self.side;
-        let chunk = (std::env::var("TOK").ok().and_then(|t| t.parse().ok()).unwrap_or(TOKENS) / self.tokens()).max(1);
+        let chunk = (TOKENS / self.tokens()).max(1);
         for chunk in pixels.as_slice().chunks(chunk * picture) {
             self.encode_chunk(chunk, workspace, features);
         }

@@ -105,11 +105,11 @@ impl<F: Float> Scratch<F> {
         let found = Rectangle::strided(scores, stride, l);
         multiply(isa, queries, keys, found, Finish::default());
         let ([reach, more], scale) = (reaches, 1.0 / (d as f32).sqrt());
-        for (i, row) in scores.chunks_exact_mut(stride).enumerate() {
-            softmax(isa, scale, reach + i * more, row);
-        }
         shares.resize(scores.len(), F::default());
-        F::narrow(isa, scores, shares);
+        let rows = scores.chunks_exact_mut(stride).zip(shares.chunks_exact_mut(stride));
+        for (i, (scores, shares)) in rows.enumerate() {
+            softmax(isa, scale, reach + i * more, scores, shares);
+        }
         let shares = Left::rows(shares, Rows::Every { stride, count: q }, l);
         multiply(isa, &shares, values, out, Finish::default());
     }

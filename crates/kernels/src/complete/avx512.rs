@@ -17,10 +17,10 @@ use crate::tile::{Sums, UNIT, UNITS};
 
 /// Defines a function that completes a tile's sums and stores them in a format.
 ///
-/// `$load` and `$store` move the values where a mask is set. They are part of the function, so that they are compiled for
-/// its instructions. Where rounding to the format hides it, `$coarse`, an activation may be off by 2⁻¹².
+/// `$load` reads and `$some` stores the values where a mask is set, `$store` a whole unit: what was stored with a mask
+/// takes long to be read again. They are part of the function, so that they are compiled for its instructions. Where rounding to the format hides it, `$coarse`, an activation may be off by 2⁻¹².
 macro_rules! complete {
-    ($(#[$doc:meta])* $name:ident, $kind:ty, $features:literal, $coarse:literal, $load:expr, $store:expr) => {
+    ($(#[$doc:meta])* $name:ident, $kind:ty, $features:literal, $coarse:literal, $load:expr, $store:expr, $some:expr) => {
         $(#[$doc])*
         #[target_feature(enable = $features)]
         pub(super) unsafe fn $name(sums: &Sums, c: Completion<$kind>) {
@@ -55,8 +55,13 @@ macro_rules! complete {
                             // SAFETY: as above.
                             x = _mm512_add_ps(x, unsafe { $load(to, mask) });
                         }
-                        // SAFETY: as above.
-                        unsafe { $store(to, mask, activate(x)) };
+                        // SAFETY: as above; a mask that is all set has a whole unit.
+                        unsafe {
+                            match mask {
+                                __mmask16::MAX => $store(to, activate(x)),
+                                _ => $some(to, mask, activate(x)),
+                            }
+                        }
                     }
                 }
             }
@@ -82,6 +87,7 @@ complete! {
     /// The CPU has AVX-512 F, BW, DQ and VL.
     f32, f32, "avx512f,avx512bw,avx512dq,avx512vl", false,
     |from: *mut f32, mask| _mm512_maskz_loadu_ps(mask, from),
+    |to: *mut f32, x| _mm512_storeu_ps(to, x),
     |to: *mut f32, mask, x| _mm512_mask_storeu_ps(to, mask, x)
 }
 
@@ -94,6 +100,10 @@ complete! {
     |from: *mut bf16, mask| {
         let x = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, from.cast()));
         _mm512_castsi512_ps(_mm512_slli_epi32::<16>(x))
+    },
+    |to: *mut bf16, x| {
+        let x = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(x));
+        _mm256_storeu_si256(to.cast(), x);
     },
     |to: *mut bf16, mask, x| {
         let x = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(x));

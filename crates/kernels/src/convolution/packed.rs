@@ -215,7 +215,7 @@ impl PackedConvolution {
                     values.resize(x.len(), 0.0);
                     codes.resize(x.len(), 0);
                     F::widen(isa, x, values);
-                    let scale = range(isa, values).scale();
+                    let scale = range(isa, values, f32::INFINITY).scale();
                     encode(isa, scale, values, codes);
                     self.copy(part, codes, scale.zero as u8, copy, starts);
                     scales.resize(starts.len(), scale);

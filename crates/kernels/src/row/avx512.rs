@@ -91,43 +91,55 @@ pub(super) unsafe fn normalise(epsilon: f32, x: &[f32], by: [&[f32]; 2], out: &m
     }
 }
 
-/// See `row::softmax`.
-///
-/// # Safety
-/// The CPU has AVX-512 F.
-#[target_feature(enable = "avx512f")]
-pub(super) unsafe fn softmax(scale: f32, row: &mut [f32]) {
-    let mut highest = _mm512_set1_ps(f32::NEG_INFINITY);
-    for part in row.chunks(LANES) {
-        let mask = mask(part.len());
-        // SAFETY: the mask keeps to the part.
-        let x = unsafe { _mm512_maskz_loadu_ps(mask, part.as_ptr()) };
-        highest = _mm512_mask_max_ps(highest, mask, highest, x);
-    }
-    let scale = scale * std::f32::consts::LOG2_E;
-    let shift = _mm512_set1_ps(-_mm512_reduce_max_ps(highest) * scale);
-    let scale = _mm512_set1_ps(scale);
-    let mut sum = _mm512_setzero_ps();
-    for part in row.chunks_mut(LANES) {
-        let mask = mask(part.len());
-        // SAFETY: the mask keeps to the part.
-        unsafe {
-            let x = _mm512_maskz_loadu_ps(mask, part.as_ptr());
-            let share = exp2::<false>(_mm512_fmadd_ps(x, scale, shift));
-            sum = _mm512_mask_add_ps(sum, mask, sum, share);
-            _mm512_mask_storeu_ps(part.as_mut_ptr(), mask, share);
+/// Defines the softmax whose shares are in a format; `$store` stores a register's values.
+macro_rules! softmax {
+    ($name:ident, $kind:ty, $features:literal, $store:expr) => {
+        /// See `row::softmax`.
+        ///
+        /// # Safety
+        /// The CPU has AVX-512 F and, for bf16, that. Both rows are whole registers, equally long; `reach` is at most that.
+        #[target_feature(enable = $features)]
+        pub(super) unsafe fn $name(scale: f32, reach: usize, row: &mut [f32], shares: &mut [$kind]) {
+            let least = _mm512_set1_ps(f32::NEG_INFINITY);
+            let reached = reach.div_ceil(LANES);
+            let mut highest = least;
+            let (row, _) = row.as_chunks_mut::<LANES>();
+            let (shares, _) = shares.as_chunks_mut::<LANES>();
+            // SAFETY: a chunk is a register.
+            let load = |x: &[f32; LANES]| unsafe { _mm512_loadu_ps(x.as_ptr()) };
+            for (i, x) in row[..reached].iter().enumerate() {
+                let x = _mm512_mask_mov_ps(least, mask(reach - i * LANES), load(x));
+                highest = _mm512_max_ps(highest, x);
+            }
+            let scale = scale * std::f32::consts::LOG2_E;
+            let shift = _mm512_set1_ps(-_mm512_reduce_max_ps(highest) * scale);
+            let scale = _mm512_set1_ps(scale);
+            let mut sum = _mm512_setzero_ps();
+            for (i, place) in row[..reached].iter_mut().enumerate() {
+                let x = exp2::<false>(_mm512_fmadd_ps(load(place), scale, shift));
+                let x = _mm512_maskz_mov_ps(mask(reach - i * LANES), x);
+                sum = _mm512_add_ps(sum, x);
+                // SAFETY: as above.
+                unsafe { _mm512_storeu_ps(place.as_mut_ptr(), x) };
+            }
+            let inverse = _mm512_set1_ps(1.0 / _mm512_reduce_add_ps(sum));
+            for (i, (x, share)) in row.iter().zip(shares).enumerate() {
+                let x = match i < reached {
+                    true => _mm512_mul_ps(load(x), inverse),
+                    false => _mm512_setzero_ps(),
+                };
+                // SAFETY: as above.
+                unsafe { $store(share.as_mut_ptr(), x) };
+            }
         }
-    }
-    let inverse = _mm512_set1_ps(1.0 / _mm512_reduce_add_ps(sum));
-    for part in row.chunks_mut(LANES) {
-        let mask = mask(part.len());
-        // SAFETY: as above.
-        unsafe {
-            let share = _mm512_maskz_loadu_ps(mask, part.as_ptr());
-            _mm512_mask_storeu_ps(part.as_mut_ptr(), mask, _mm512_mul_ps(share, inverse));
-        }
-    }
+    };
 }
+
+softmax!(softmax, f32, "avx512f", |to: *mut f32, x| _mm512_storeu_ps(to, x));
+softmax!(softmax_bf16, bf16, "avx512f,avx512bf16", |to: *mut bf16, x| {
+    let x = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(x));
+    _mm256_storeu_si256(to.cast(), x);
+});
 
 /// Defines the functions that round rows of a format to codes.
 macro_rules! codes {
@@ -137,13 +149,16 @@ macro_rules! codes {
         /// # Safety
         /// The CPU has AVX-512 F, BW and VL.
         #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-        pub(super) unsafe fn $range(row: &[$kind]) -> Range {
+        pub(super) unsafe fn $range(row: &[$kind], bound: f32) -> Range {
+            let bound = _mm512_set1_ps(bound);
             let mut low = [_mm512_setzero_ps(); TOGETHER];
             let (mut high, mut sums) = (low, low);
             each!(row, $load, |i, x, mask| {
+                let size = _mm512_abs_ps(x);
+                sums[i] = _mm512_mask_add_ps(sums[i], mask, sums[i], size);
+                let mask = _mm512_mask_cmp_ps_mask::<_CMP_LE_OQ>(mask, size, bound);
                 low[i] = _mm512_mask_min_ps(low[i], mask, low[i], x);
                 high[i] = _mm512_mask_max_ps(high[i], mask, high[i], x);
-                sums[i] = _mm512_mask_add_ps(sums[i], mask, sums[i], _mm512_abs_ps(x));
             });
             let [a, b, c, d] = low;
             let low = _mm512_min_ps(_mm512_min_ps(a, b), _mm512_min_ps(c, d));
@@ -174,8 +189,11 @@ macro_rules! codes {
                     let x = _mm512_add_ps(_mm512_mul_ps(x, inverse), zero);
                     let x = _mm512_cvtps_epi32(x);
                     let x = _mm512_max_epi32(x, _mm512_setzero_si512());
-                    let to = codes.as_mut_ptr().add(place).cast();
-                    _mm512_mask_cvtusepi32_storeu_epi8(to, mask, x);
+                    let to = codes.as_mut_ptr().add(place);
+                    match mask {
+                        __mmask16::MAX => _mm_storeu_si128(to.cast(), _mm512_cvtusepi32_epi8(x)),
+                        _ => _mm512_mask_cvtusepi32_storeu_epi8(to.cast(), mask, x),
+                    }
                 }
             }
         }

@@ -9,7 +9,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
-use crate::element::{Float, Slice};
+use crate::element::{Float, Slice, SliceMut};
 use crate::isa::Isa;
 use crate::math::exp;
 use crate::vectorised::vectorised;
@@ -63,33 +63,51 @@ pub(crate) fn normalise(isa: Isa, epsilon: f32, x: &[f32], by: [&[f32]; 2], out:
     }
 }
 
-/// Turns the first `reach` scores of a row into their softmax, scaled, and the others into zero.
+/// Sets `shares` to the softmax of the first `reach` scores of a row, scaled, and to zero for the others. The scores are
+/// lost.
 ///
 /// # Panics
-/// If there are not so many.
-pub(crate) fn softmax(isa: Isa, scale: f32, reach: usize, row: &mut [f32]) {
-    let (reached, beyond) = row.split_at_mut(reach);
-    beyond.fill(0.0);
-    match isa {
-        // SAFETY: the CPU has AVX-512.
+/// If there are not so many scores, or shares, or not whole units of sixteen.
+pub(crate) fn softmax<F: Float>(
+    isa: Isa,
+    scale: f32,
+    reach: usize,
+    row: &mut [f32],
+    shares: &mut [F],
+) {
+    assert!(row.len() == shares.len() && row.len().is_multiple_of(16) && reach <= row.len());
+    match F::slice_mut(shares) {
+        // SAFETY: the CPU has AVX-512, and the lengths are as they must be.
         #[cfg(target_arch = "x86_64")]
-        isa if isa >= Isa::Avx512 => unsafe { avx512::softmax(scale, reached) },
-        _ => softmax_plain(isa, scale, reached),
+        SliceMut::F32(shares) if isa >= Isa::Avx512 => unsafe {
+            avx512::softmax(scale, reach, row, shares);
+        },
+        // SAFETY: as above, and the CPU has AVX512-BF16.
+        #[cfg(target_arch = "x86_64")]
+        SliceMut::Bf16(shares) if isa == Isa::Avx512Bf16 => unsafe {
+            avx512::softmax_bf16(scale, reach, row, shares);
+        },
+        _ => {
+            let (reached, beyond) = row.split_at_mut(reach);
+            softmax_plain(isa, scale, reached);
+            beyond.fill(0.0);
+            F::narrow(isa, row, shares);
+        }
     }
 }
 
-/// The range of a row.
-pub(crate) fn range<F: Float>(isa: Isa, row: &[F]) -> Range {
+/// The range of a row's values that are within ±`bound`, and all values' mean.
+pub(crate) fn range<F: Float>(isa: Isa, row: &[F], bound: f32) -> Range {
     match F::slice(row) {
         // SAFETY: the CPU has AVX-512.
         #[cfg(target_arch = "x86_64")]
-        Slice::F32(row) if isa >= Isa::Avx512 => unsafe { avx512::range(row) },
+        Slice::F32(row) if isa >= Isa::Avx512 => unsafe { avx512::range(row, bound) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Slice::Bf16(row) if isa >= Isa::Avx512 => unsafe { avx512::range_bf16(row) },
+        Slice::Bf16(row) if isa >= Isa::Avx512 => unsafe { avx512::range_bf16(row, bound) },
         _ => {
             let mut found = Range::default();
-            range_plain(isa, row, &mut found);
+            range_plain(isa, row, bound, &mut found);
             found
         }
     }
@@ -153,7 +171,7 @@ vectorised! {
 }
 
 vectorised! {
-    fn range_plain<F: Float>(row: &[F], found: &mut Range) {
+    fn range_plain<F: Float>(row: &[F], bound: f32, found: &mut Range) {
         let (mut low, mut high, mut sum) = ([0f32; LANES], [0f32; LANES], [0f32; LANES]);
         let (whole, rest) = row.as_chunks::<LANES>();
         let mut end = [F::default(); LANES];
@@ -161,14 +179,28 @@ vectorised! {
         for chunk in whole.iter().chain([&end]) {
             for i in 0..LANES {
                 let x = chunk[i].value();
+                sum[i] += x.abs();
+                let x = if x.abs() <= bound { x } else { 0.0 };
                 low[i] = if x < low[i] { x } else { low[i] };
                 high[i] = if x > high[i] { x } else { high[i] };
-                sum[i] += x.abs();
             }
         }
         found.lowest = low.iter().fold(0.0, |a, &b| if b < a { b } else { a });
         found.highest = high.iter().fold(0.0, |a, &b| if b > a { b } else { a });
         found.mean = sum.iter().sum::<f32>() / row.len() as f32;
+    }
+}
+
+vectorised! {
+    /// Adds the places of a row's values that are beyond ±`bound` to `places`.
+    pub(crate) fn beyond<F: Float>(row: &[F], bound: f32, places: &mut Vec<usize>) {
+        for (i, part) in row.chunks(LANES).enumerate() {
+            // Whether there is one, without a branch for each.
+            if part.iter().map(|x| usize::from(x.value().abs() > bound)).sum::<usize>() > 0 {
+                let of_part = (0..part.len()).filter(|&k| part[k].value().abs() > bound);
+                places.extend(of_part.map(|k| i * LANES + k));
+            }
+        }
     }
 }
 

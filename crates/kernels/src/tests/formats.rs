@@ -124,7 +124,7 @@ proptest! {
             for (i, (got, want)) in got.iter().zip(&want).enumerate() {
                 let x = &x[i / outputs * inputs..][..inputs];
                 let weight = &weight[i % outputs * inputs..][..inputs];
-                let of_rows = row::range(isa, x).scale().scale; // half a code, and half for a rounded zero
+                let of_rows = row::range(isa, x, f32::INFINITY).scale().scale; // half a code, and half for a rounded zero
                 let of_weights = weight.iter().fold(0f32, |a, w| a.max(w.abs())) / 127.0;
                 let bound: f32 = x.iter().zip(weight)
                     .map(|(x, w)| of_rows * (w.abs() + of_weights / 2.0) + of_weights / 2.0 * x.abs()).sum();
@@ -260,7 +260,8 @@ proptest! {
     }
 
     #[test]
-    fn rows_are_the_same_on_every_instruction_set(len in 1..300usize, reach in 0..300usize, scale in 0.01..3f32) {
+    fn rows_are_the_same_on_every_instruction_set(len in 1..300usize, reach in 0..300usize, scale in 0.01..3f32, bound in 1..12u32) {
+        let bound = bound as f32;
         let x: Vec<f32> = values(len, 1).iter().map(|v| v * 9.0).collect();
         let narrow: Vec<bf16> = x.iter().map(|v| bf16::from_f32(*v)).collect();
         let (weight, bias) = (values(len, 2), values(len, 3));
@@ -268,12 +269,22 @@ proptest! {
         let run = |isa| {
             let mut normed = vec![0f32; len];
             row::normalise(isa, 1e-5, &x, [&weight, &bias], &mut normed);
-            let mut shares = x.clone();
-            row::softmax(isa, scale, reach, &mut shares);
-            let ranges = [row::range(isa, &x), row::range(isa, &narrow)];
+            let padded = len.next_multiple_of(16);
+            let (mut scores, mut shares) = (x.clone(), vec![f32::NAN; padded]);
+            scores.resize(padded, 100.0);
+            let (mut again, mut rounded) = (scores.clone(), vec![bf16::NAN; padded]);
+            row::softmax(isa, scale, reach, &mut scores, &mut shares);
+            row::softmax(isa, scale, reach, &mut again, &mut rounded);
+            for (share, rounded) in shares.iter().zip(&rounded) {
+                assert!((share - rounded.to_f32()).abs() <= share / 200.0);
+            }
+            let ranges = [row::range(isa, &x, bound), row::range(isa, &narrow, bound)];
             let mut codes = [vec![0u8; len], vec![0u8; len]];
             row::encode(isa, ranges[0].scale(), &x, &mut codes[0]);
             row::encode(isa, ranges[1].scale(), &narrow, &mut codes[1]);
+            let mut beyond = Vec::new();
+            row::beyond(isa, &x, bound, &mut beyond);
+            assert_eq!(beyond, (0..len).filter(|&i| x[i].abs() > bound).collect::<Vec<_>>());
             (normed, shares, ranges, codes)
         };
         let want = run(Isa::Scalar);
@@ -313,7 +324,7 @@ fn rows_of_zeros_and_of_one_sign_have_codes() {
         for sign in [1.0, -1.0, 0.0] {
             let x: Vec<f32> = (0..50).map(|i| sign * (10.0 + i as f32)).collect();
             let mut codes = vec![7; 50];
-            let scale = row::range(isa, &x).scale();
+            let scale = row::range(isa, &x, f32::INFINITY).scale();
             row::encode(isa, scale, &x, &mut codes);
             for (code, x) in codes.iter().zip(&x) {
                 let got = scale.scale * (f32::from(*code) - scale.zero);

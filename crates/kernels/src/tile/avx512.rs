@@ -177,13 +177,22 @@ fn store<const R: usize, const V: usize>(sums: &[[__m512; V]; R], out: &mut Sums
 /// The CPU has AVX-512 F, BW, VL and BF16; `out` is as long as `values`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(super) unsafe fn narrow(values: &[f32], out: &mut [bf16]) {
-    for i in (0..values.len()).step_by(UNIT) {
-        let mask = mask(values.len() - i);
+    let whole = values.len() / UNIT * UNIT;
+    for i in (0..whole).step_by(UNIT) {
+        // SAFETY: a unit is within both slices, which are equally long.
+        unsafe {
+            let x = _mm512_cvtneps_pbh(_mm512_loadu_ps(values.as_ptr().add(i)));
+            let x = std::mem::transmute::<__m256bh, __m256i>(x);
+            _mm256_storeu_si256(out.as_mut_ptr().add(i).cast(), x);
+        }
+    }
+    if whole < values.len() {
+        let mask = mask(values.len() - whole);
         // SAFETY: the mask keeps to places within both slices, which are equally long.
         unsafe {
-            let x = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, values.as_ptr().add(i)));
+            let x = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, values.as_ptr().add(whole)));
             let x = std::mem::transmute::<__m256bh, __m256i>(x);
-            _mm256_mask_storeu_epi16(out.as_mut_ptr().add(i).cast(), mask, x);
+            _mm256_mask_storeu_epi16(out.as_mut_ptr().add(whole).cast(), mask, x);
         }
     }
 }
