@@ -41,6 +41,7 @@ struct Outlier {
 /// Rows of codes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coded {
+    /// Of as many rows as there are scales; what follows is left from earlier ones.
     values: Vec<u8>,
     /// Values of a row.
     inputs: usize,
@@ -80,9 +81,13 @@ impl Coded {
     ) {
         self.inputs = inputs;
         let stride = self.stride();
-        self.values.resize(rows * stride, 0);
+        // Not shortened: what is grown again would be filled with zeros.
+        if self.values.len() < rows * stride {
+            self.values.resize(rows * stride, 0);
+        }
         self.scales.resize(rows, Scale::default());
-        let tasks = (self.values.par_chunks_mut(TASK * stride))
+        let values = &mut self.values[..rows * stride];
+        let tasks = (values.par_chunks_mut(TASK * stride))
             .zip(self.scales.par_chunks_mut(TASK))
             .enumerate();
         let outliers: Vec<Vec<Outlier>> = tasks

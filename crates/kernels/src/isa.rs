@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 pub enum Isa {
     /// What every CPU has; the twin that the others are tested against.
     Scalar,
-    /// AVX2 with fused multiply-add.
+    /// AVX2 with fused multiply-add and conversions of f16.
     Avx2,
     /// AVX-512 F, BW, DQ and VL.
     Avx512,
@@ -46,7 +46,9 @@ impl Isa {
     /// The widest set of this CPU.
     #[cfg(target_arch = "x86_64")]
     pub fn widest() -> Self {
-        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        let avx2 = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c");
         let avx512 = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")

@@ -12,7 +12,7 @@ use crate::image::Pixels;
 use crate::model::{ClipConfig, ImagePool};
 
 /// Tokens that go through the blocks at a time: enough for the products, few enough for the caches and for memory.
-const TOKENS: usize = 2048;
+const TOKENS: usize = 2560;
 
 pub(super) struct Vit {
     side: usize,
@@ -88,7 +88,10 @@ impl Vit {
         features: &mut Vec<f32>,
     ) {
         let picture = 3 * self.side * self.side;
-        let chunk = (TOKENS / self.tokens()).max(1);
+        // As many in each, so that none is small.
+        let n = pixels.len();
+        let chunks = n.div_ceil((TOKENS / self.tokens()).max(1)).max(1);
+        let chunk = n.div_ceil(chunks).max(1);
         for chunk in pixels.as_slice().chunks(chunk * picture) {
             self.encode_chunk(chunk, workspace, features);
         }

@@ -2,6 +2,7 @@
 
 mod formats;
 mod inference;
+mod search;
 
 use half::bf16;
 use proptest::prelude::*;
