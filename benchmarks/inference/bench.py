@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from rivals import PRECISIONS
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -34,7 +35,17 @@ class Bench:
             run([sys.executable, HERE / "models.py", name, folder])
         return folder
 
-    def rival(self, rival: str, tower: str, name: str, batches: list[Path]) -> tuple[float, np.ndarray]:
+    def int8(self, name: str) -> Path:
+        """The folder of a model, with the rivals' files in eight bits."""
+        folder = self.folder(name)
+        if not (folder / "whole-int8").exists():
+            print(f"quantising {name} for the rivals", file=sys.stderr)
+            run([sys.executable, HERE / "quantise.py", folder])
+        return folder
+
+    def rival(
+        self, rival: str, tower: str, name: str, batches: list[Path], precision: str = "f32"
+    ) -> tuple[float, np.ndarray]:
         """The median seconds in which a rival encodes some batches, and the embeddings."""
         with tempfile.TemporaryDirectory() as scratch:
             out = Path(scratch) / "y.npy"
@@ -43,17 +54,21 @@ class Bench:
                 command = [self.candle, weights, name, tower, self.seconds, out, *batches]
             else:
                 options = ["--threads", self.threads, "--seconds", self.seconds, "--out", out]
-                command = [sys.executable, HERE / "rivals.py", rival, tower, self.folder(name), *options, *batches]
+                options += ["--precision", precision]
+                folder = self.int8(name) if precision == "int8" else self.folder(name)
+                command = [sys.executable, HERE / "rivals.py", rival, tower, folder, *options, *batches]
             seconds = json.loads(run(command, self.threads).splitlines()[-1])["seconds"]
             return seconds, np.load(out)
 
     def diptych(self, *arguments: object) -> str:
         return run([self.binary, *arguments, "--threads", self.threads], self.threads)
 
-    def has(self, rival: str, name: str) -> bool:
-        """Whether a rival is installed and knows a model."""
+    def has(self, rival: str, name: str, precision: str = "f32") -> bool:
+        """Whether a rival is installed, knows a model and computes in a precision."""
         if rival == "candle":
-            return self.candle.exists() and name.startswith("ViT")
+            return self.candle.exists() and name.startswith("ViT") and precision == "f32"
+        if rival not in PRECISIONS[precision]:
+            return False
         module = {"pytorch": "torch"}.get(rival, rival.split("-")[0])
         found = find_spec(module) is not None
         if not found:

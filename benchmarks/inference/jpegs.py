@@ -61,12 +61,15 @@ def jpegs(bench: Bench) -> None:
         list_of = ["embed", "--images", *paths, "--decode", "fast", "--out", "/dev/null", *model]
         seconds: dict[str, list[float]] = {}
         for _ in range(bench.rounds):
-            seconds.setdefault("Diptych", []).append(timed(lambda: bench.diptych(*list_of)))
+            for precision in ["auto", "int8", "f32"]:
+                command = [*list_of, "--precision", precision]
+                who = f"Diptych, {precision}"
+                seconds.setdefault(who, []).append(timed(lambda: bench.diptych(*command)))
             for draft in ["", "draft"]:
                 who = f"Pillow{', draft' if draft else ''} + PyTorch"
                 command = [sys.executable, HERE / "pipeline.py", folder, draft or "whole", bench.threads, *paths]
                 seconds.setdefault(who, []).append(timed(lambda: run(command, bench.threads)))
-        ours = statistics.median(seconds["Diptych"])
+        ours = statistics.median(seconds["Diptych, auto"])
         rows = []
         for who, each in seconds.items():
             median = statistics.median(each)
@@ -75,7 +78,7 @@ def jpegs(bench: Bench) -> None:
             report = json.loads(bench.diptych("bench", *model, "--only", key, "--json"))
             rate = report["decodes_per_s"] or report["images_per_s"]["32"]
             rows.append([f"Diptych, {what}", f"{COUNT / rate:.1f}", f"{rate:.1f}", ""])
-        head = [f"{COUNT} JPEGs of 12 megapixels ({size:.1f} MB each), {name}", "seconds", "a second", "over Diptych"]
+        head = [f"{COUNT} JPEGs of 12 megapixels ({size:.1f} MB each), {name}", "seconds", "a second", "over Diptych in auto"]
         table(head, rows)
 
 
@@ -89,10 +92,10 @@ def memory(bench: Bench, count: int) -> None:
     """The most memory of `diptych embed` over few and over many pictures."""
     paths = files(bench, "small", count, (640, 480))
     rows = []
-    for n in [count // 20, count]:
+    for n, precision in [(count // 20, "int8"), (count, "int8"), (count, "auto"), (count, "f32")]:
         command = [bench.binary, "embed", "--images", *paths[:n], "--decode", "fast", "--out", "/dev/null"]
-        command += ["--model", bench.folder("ViT-B-32"), "--threads", bench.threads]
-        rows.append([f"{n:,} pictures", f"{peak([str(word) for word in command]):.0f}"])
+        command += ["--model", bench.folder("ViT-B-32"), "--threads", bench.threads, "--precision", precision]
+        rows.append([f"{n:,} pictures, {precision}", f"{peak([str(word) for word in command]):.0f}"])
     table(["ViT-B/32, streamed", "peak resident memory, MB"], rows)
 
 

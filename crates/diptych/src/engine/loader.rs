@@ -1,6 +1,6 @@
 //! Named tensors to layers of `kernels`, one at a time, so that few are in memory twice.
 
-use kernels::{Linear, Normed, PackedConvolution, layer_norm, layer_norm_into};
+use kernels::{Format, Linear, Normed, PackedConvolution, Rows, Then, layer_norm, layer_norm_into};
 
 use super::precision::Formats;
 use crate::model::Source;
@@ -39,11 +39,18 @@ impl<'a> Loader<'a> {
         Linear::new(weight, bias, inputs, self.formats.weight(inputs))
     }
 
-    /// A projection `x W`, by its matrix `W` `[in, out]`.
-    pub(super) fn matrix(&mut self, name: &str, outputs: usize) -> Result<Linear> {
-        let matrix = self.tensor(name)?;
-        let format = self.formats.weight(matrix.len() / outputs.max(1));
-        Ok(Linear::from_matrix(&matrix, outputs, format))
+    /// The projection to embeddings `x W`, by its matrix `W` `[in, out]`. It is in f32 in every precision: one row of each
+    /// input goes through it, and what is off there is off in the result.
+    pub(super) fn projection(&mut self, name: &str, outputs: usize) -> Result<Linear> {
+        Ok(Linear::from_matrix(&self.tensor(name)?, outputs, Format::F32))
+    }
+
+    /// [`Loader::projection`] by the linear layer at `path`.
+    pub(super) fn projection_with_bias(&mut self, path: &str) -> Result<Linear> {
+        let weight = self.tensor(&format!("{path}.weight"))?;
+        let bias = self.tensor(&format!("{path}.bias"))?;
+        let inputs = weight.len() / bias.len().max(1);
+        Ok(Linear::new(&weight, &bias, inputs, Format::F32))
     }
 
     /// The layer norm at `path`.
@@ -100,6 +107,13 @@ impl Norm {
     /// Normalises the rows of `x` in their place.
     pub(super) fn replace(&self, x: &mut Vec<f32>) {
         *x = layer_norm(self.epsilon, x, &self.weight, &self.bias);
+    }
+
+    /// Maps the normalised rows of `x` to `features`, in f32.
+    pub(super) fn project(&self, x: &[f32], projection: &Linear, features: &mut [f32]) {
+        let x = layer_norm(self.epsilon, x, &self.weight, &self.bias);
+        let x = Rows::of(kernels::Precision::F32, &x);
+        projection.apply(&x, features, Then::Store);
     }
 
     /// Normalises the rows of `x` into `out`, which takes their size.

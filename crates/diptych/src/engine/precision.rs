@@ -85,10 +85,12 @@ pub(super) struct Formats {
 impl Formats {
     /// Of the weight of a layer with so many inputs.
     pub(super) fn weight(self, inputs: usize) -> Format {
-        match (self.weights, self.kept) {
-            (Format::Int8, kernels::Precision::F32) if inputs > kernels::INT8_INPUTS => Format::F32,
-            (Format::Int8, kernels::Precision::Bf16) if inputs > kernels::INT8_INPUTS => Format::Bf16,
-            (weights, _) => weights,
+        match self.weights {
+            Format::Int8 if inputs > kernels::INT8_INPUTS => match self.kept {
+                kernels::Precision::F32 => Format::F32,
+                kernels::Precision::Bf16 => Format::Bf16,
+            },
+            weights => weights,
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `N` texts, `L` context length, `T` tokens that are computed, `W` width, `D` embedding.
 
-use kernels::{Linear, Then};
+use kernels::Linear;
 use rayon::prelude::*;
 
 use super::loader::{Loader, Norm};
@@ -39,8 +39,8 @@ impl TextTower {
             transformer: Transformer::load(loader, "transformer", shape, options)?,
             ln_final: loader.norm("ln_final", options.epsilon)?,
             projection: match text.proj_bias {
-                true => loader.linear("text_projection")?,
-                false => loader.matrix("text_projection", config.embed_dim)?,
+                true => loader.projection_with_bias("text_projection")?,
+                false => loader.projection("text_projection", config.embed_dim)?,
             },
             reading: config.reading(),
         })
@@ -117,13 +117,10 @@ impl TextTower {
 
     /// The features of the rows of `x`.
     fn project<'a>(&self, workspace: &'a mut Workspace) -> &'a [f32] {
-        let Workspace {
-            x, normed, aside, ..
-        } = workspace;
-        self.ln_final.apply(x, normed);
+        let Workspace { x, aside, .. } = workspace;
         let rows = x.len() / self.width;
         aside.resize(rows * self.projection.outputs(), 0.0);
-        self.projection.apply(&*normed, &mut *aside, Then::Store);
+        self.ln_final.project(x, &self.projection, aside);
         aside
     }
 }

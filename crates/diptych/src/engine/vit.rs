@@ -75,7 +75,7 @@ impl Vit {
             ln_post: loader.norm("visual.ln_post", options.epsilon)?,
             pool: match is_map {
                 true => Pool::Map(Head::load(loader, config, heads)?),
-                false => Pool::Class(loader.matrix("visual.proj", config.embed_dim)?),
+                false => Pool::Class(loader.projection("visual.proj", config.embed_dim)?),
             },
         })
     }
@@ -115,14 +115,16 @@ impl Vit {
             Pool::Map(_) => None,
         };
         self.transformer.apply(workspace, &Reach::Input(n), asked);
-        self.ln_post.apply(&workspace.x, &mut workspace.normed);
         match &self.pool {
             Pool::Class(proj) => {
                 let done = features.len();
                 features.resize(done + n * proj.outputs(), 0.0);
-                proj.apply(&workspace.normed, &mut features[done..], Then::Store);
+                self.ln_post.project(&workspace.x, proj, &mut features[done..]);
             }
-            Pool::Map(head) => head.apply(n, workspace, features),
+            Pool::Map(head) => {
+                self.ln_post.apply(&workspace.x, &mut workspace.normed);
+                head.apply(n, workspace, features);
+            }
         }
     }
 
