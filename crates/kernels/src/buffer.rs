@@ -65,7 +65,10 @@ impl<'a, T> Rectangle<'a, T> {
     /// The first columns of a matrix whose rows have `stride` values.
     pub(crate) fn strided(matrix: &'a mut [T], stride: usize, columns: usize) -> Self {
         let rows = matrix.len().checked_div(stride).unwrap_or(0);
-        assert!(matrix.len() == rows * stride && columns <= stride, "whole rows");
+        assert!(
+            matrix.len() == rows * stride && columns <= stride,
+            "whole rows"
+        );
         Self {
             start: matrix.as_mut_ptr(),
             stride,
@@ -88,7 +91,10 @@ impl<'a, T> Rectangle<'a, T> {
         assert!(rows.start <= rows.end && rows.end <= self.rows);
         Rectangle {
             // SAFETY: the first row is one of its own or, if there are none, at most one past the last.
-            start: unsafe { self.start.add(rows.start.min(self.rows.saturating_sub(1)) * self.stride) },
+            start: unsafe {
+                self.start
+                    .add(rows.start.min(self.rows.saturating_sub(1)) * self.stride)
+            },
             stride: self.stride,
             rows: rows.len(),
             columns: self.columns,
@@ -104,7 +110,9 @@ impl<'a, T> Rectangle<'a, T> {
         for place in columns.step_by(64 / size_of::<T>()) {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
             // SAFETY: every x86-64 CPU has this, and a prefetch reads nothing; the place is within the rectangle anyway.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.start.add(row * self.stride + place).cast()) };
+            unsafe {
+                _mm_prefetch::<_MM_HINT_T0>(self.start.add(row * self.stride + place).cast())
+            };
         }
     }
 

@@ -53,10 +53,13 @@ pub(crate) struct Coded {
 impl Coded {
     /// Rounds rows of `inputs` values.
     pub(crate) fn set<F: Float>(&mut self, isa: Isa, values: &[F], inputs: usize) {
-        self.code_rows([values.len() / inputs, inputs], |row, codes, outliers, _| {
-            let values = &values[row * inputs..(row + 1) * inputs];
-            code_row(isa, row, values, codes, outliers)
-        });
+        self.code_rows(
+            [values.len() / inputs, inputs],
+            |row, codes, outliers, _| {
+                let values = &values[row * inputs..(row + 1) * inputs];
+                code_row(isa, row, values, codes, outliers)
+            },
+        );
     }
 
     /// Becomes so many rows of `inputs` values, each of which `f` writes to where it is told.
@@ -185,10 +188,7 @@ pub(crate) struct Weights {
 
 impl Weights {
     /// Rounds and packs a weight whose outputs' rows of `inputs` values are `row(o)`.
-    pub(crate) fn new<'a>(
-        [inputs, outputs]: [usize; 2],
-        row: impl Fn(usize) -> &'a [f32],
-    ) -> Self {
+    pub(crate) fn new<'a>([inputs, outputs]: [usize; 2], row: impl Fn(usize) -> &'a [f32]) -> Self {
         let isa = Isa::current();
         let mut codes = vec![0i8; inputs * outputs];
         let (mut scales, mut sums) = (vec![0f32; outputs], vec![0f32; outputs]);
@@ -202,10 +202,16 @@ impl Weights {
             let scale = if highest > 0.0 { highest / 127.0 } else { 1.0 };
             encode_weights(isa, 1.0 / scale, row, codes, &mut rest);
             // A weight that is not finite stays so.
-            scales[o] = if found.mean.is_finite() { scale } else { f32::NAN };
+            scales[o] = if found.mean.is_finite() {
+                scale
+            } else {
+                f32::NAN
+            };
             sums[o] = scales[o] * codes.iter().map(|&c| i32::from(c)).sum::<i32>() as f32;
             let rests = rests[o / 2..].iter_mut().step_by(stride);
-            rests.zip(&rest).for_each(|(out, rest)| *out |= rest << (o % 2 * 4));
+            rests
+                .zip(&rest)
+                .for_each(|(out, rest)| *out |= rest << (o % 2 * 4));
         }
         let mut right = Right::default();
         right.repack_transposed([inputs, outputs], |o| &codes[o * inputs..(o + 1) * inputs]);
@@ -224,7 +230,10 @@ impl Weights {
     /// An input's weights for the block of columns `(first, units)`, in units of their scales.
     fn of_input(&self, isa: Isa, input: usize, (first, units): (usize, usize)) -> ByColumn {
         let mut weights = [0f32; UNITS * UNIT];
-        let (codes, outputs) = (self.right.step((first, units), input / 4), self.scales.len());
+        let (codes, outputs) = (
+            self.right.step((first, units), input / 4),
+            self.scales.len(),
+        );
         let rests = &self.rests[input * outputs.div_ceil(2)..][..outputs.div_ceil(2)];
         // A block begins at a whole unit, so at a whole byte.
         decode(isa, input % 4, codes, &rests[first / 2..], &mut weights);
@@ -331,7 +340,9 @@ impl<'a> Codes<'a> {
         inputs: &'i [usize],
         block: (usize, usize),
     ) -> Standing<'i> {
-        let weights = inputs.iter().map(|&input| self.weights.of_input(isa, input, block));
+        let weights = inputs
+            .iter()
+            .map(|&input| self.weights.of_input(isa, input, block));
         Standing {
             inputs,
             weights: weights.collect(),

@@ -37,7 +37,13 @@ pub fn layer_norm_into(epsilon: f32, x: &[f32], weight: &[f32], bias: &[f32], ou
     );
     let isa = Isa::current();
     let normalise = |row: usize, out: &mut [f32]| {
-        normalise(isa, epsilon, &x[row * w..(row + 1) * w], [weight, bias], out);
+        normalise(
+            isa,
+            epsilon,
+            &x[row * w..(row + 1) * w],
+            [weight, bias],
+            out,
+        );
     };
     match &mut out.0 {
         Input::Rows(rows) => {

@@ -161,11 +161,7 @@ impl<E: Float> Right<E> {
     }
 
     /// Takes memory for a shape and calls `f` for every step of every block, with the block's columns.
-    fn fill(
-        &mut self,
-        [steps, columns]: [usize; 2],
-        f: impl Fn(usize, Range<usize>, &mut [E]),
-    ) {
+    fn fill(&mut self, [steps, columns]: [usize; 2], f: impl Fn(usize, Range<usize>, &mut [E])) {
         self.reshape([steps, columns]);
         for Block { first, units } in blocks(columns) {
             let width = units * UNIT * E::STEP;
@@ -294,7 +290,9 @@ pub(crate) fn multiply_parallel<E: Element, O: Float>(
         return;
     }
     let blocks = Block::count(columns);
-    let down = rows.div_ceil(PANEL * E::STEP.min(2)).max((RECTANGLES / 4).div_ceil(blocks));
+    let down = rows
+        .div_ceil(PANEL * E::STEP.min(2))
+        .max((RECTANGLES / 4).div_ceil(blocks));
     // Whole tiles, and as many in each panel.
     let panel = rows.div_ceil(down).next_multiple_of(tile::rows(isa));
     let across = RECTANGLES.div_ceil(rows.div_ceil(panel)).min(blocks);
@@ -337,7 +335,9 @@ fn part<E: Element, O: Float>(
     let tile_rows = tile::rows(isa);
     let mut sums = Sums::default();
     let rows = first_row..first_row + out.rows();
-    let inputs = finish.codes.map_or_else(Vec::new, |codes| codes.inputs(rows));
+    let inputs = finish
+        .codes
+        .map_or_else(Vec::new, |codes| codes.inputs(rows));
     for block in blocks {
         let Block { first, units } = Block::nth(right.columns, block);
         let width = units * UNIT * E::STEP;
@@ -351,8 +351,13 @@ fn part<E: Element, O: Float>(
             copy
         };
         let mut bias = by_column(finish.bias);
-        let [scales, mut weights] = finish.codes.map_or([&[][..]; 2], |codes| codes.columns()).map(by_column);
-        let standing = finish.codes.map(|codes| codes.weights(isa, &inputs, (first, units)));
+        let [scales, mut weights] = finish
+            .codes
+            .map_or([&[][..]; 2], |codes| codes.columns())
+            .map(by_column);
+        let standing = finish
+            .codes
+            .map(|codes| codes.weights(isa, &inputs, (first, units)));
         for segment in (0..left.segments.max(1)).step_by(group) {
             let segments = group.min(left.segments - segment);
             let packed = &packed[segment * left.steps * width..][..segments * left.steps * width];
@@ -384,7 +389,9 @@ fn part<E: Element, O: Float>(
                     codes.add_outliers(isa, &mut sums, given.clone(), standing);
                 }
                 let completion = Completion {
-                    codes: finish.codes.map(|codes| (codes.of(given), [&scales, &weights])),
+                    codes: finish
+                        .codes
+                        .map(|codes| (codes.of(given), [&scales, &weights])),
                     bias: &bias,
                     accumulate: finish.accumulate || segment > 0,
                     activation: finish.activation.filter(|_| is_last),

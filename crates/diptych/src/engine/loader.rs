@@ -28,29 +28,50 @@ impl<'a> Loader<'a> {
 
     /// The linear layer at `path`.
     pub(super) fn linear(&mut self, path: &str) -> Result<Linear> {
+        self.linear_in(path, self.formats.weights)
+    }
+
+    /// The linear layer that follows attention, at `path`.
+    pub(super) fn out_proj(&mut self, path: &str) -> Result<Linear> {
+        self.linear_in(path, self.formats.out_proj)
+    }
+
+    fn linear_in(&mut self, path: &str, format: Format) -> Result<Linear> {
         let weight = self.tensor(&format!("{path}.weight"))?;
         let bias = self.tensor(&format!("{path}.bias"))?;
-        Ok(self.packed(&weight, &bias))
+        let inputs = weight.len() / bias.len().max(1);
+        Ok(Linear::new(
+            &weight,
+            &bias,
+            inputs,
+            self.formats.weight(format, inputs),
+        ))
     }
 
     /// A linear layer of `weight` `[out, in]` and as many biases as outputs.
     pub(super) fn packed(&self, weight: &[f32], bias: &[f32]) -> Linear {
         let inputs = weight.len() / bias.len().max(1);
-        Linear::new(weight, bias, inputs, self.formats.weight(inputs))
+        Linear::new(
+            weight,
+            bias,
+            inputs,
+            self.formats.weight(self.formats.weights, inputs),
+        )
     }
 
     /// The projection to embeddings `x W`, by its matrix `W` `[in, out]`. It is in f32 in every precision: one row of each
     /// input goes through it, and what is off there is off in the result.
     pub(super) fn projection(&mut self, name: &str, outputs: usize) -> Result<Linear> {
-        Ok(Linear::from_matrix(&self.tensor(name)?, outputs, Format::F32))
+        Ok(Linear::from_matrix(
+            &self.tensor(name)?,
+            outputs,
+            Format::F32,
+        ))
     }
 
     /// [`Loader::projection`] by the linear layer at `path`.
     pub(super) fn projection_with_bias(&mut self, path: &str) -> Result<Linear> {
-        let weight = self.tensor(&format!("{path}.weight"))?;
-        let bias = self.tensor(&format!("{path}.bias"))?;
-        let inputs = weight.len() / bias.len().max(1);
-        Ok(Linear::new(&weight, &bias, inputs, Format::F32))
+        self.linear_in(path, Format::F32)
     }
 
     /// The layer norm at `path`.
@@ -91,7 +112,8 @@ impl<'a> Loader<'a> {
             &weight,
             &bias,
             [inputs, kernel, stride],
-            self.formats.weight(kernel * kernel * inputs),
+            self.formats
+                .weight(self.formats.weights, kernel * kernel * inputs),
         ))
     }
 }

@@ -114,6 +114,7 @@ impl Engine {
     pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
         let text = &self.config.text_cfg;
         let formats = self.precision.formats(text.width / text.heads.max(1));
+        let formats = formats.of_texts();
         let tower = self.built(&self.text, formats, TextTower::load)?;
         Ok(self.with_workspace(formats, |workspace| tower.encode(tokens, workspace)))
     }
@@ -140,11 +141,7 @@ impl Engine {
     }
 
     /// Calls `f` with memory that an earlier call used, if there is any for these formats.
-    fn with_workspace<R>(
-        &self,
-        formats: Formats,
-        f: impl FnOnce(&mut Workspace) -> R,
-    ) -> R {
+    fn with_workspace<R>(&self, formats: Formats, f: impl FnOnce(&mut Workspace) -> R) -> R {
         let workspaces = || {
             self.workspaces
                 .lock()

@@ -56,7 +56,11 @@ impl Precision {
             Self::Int8 => (kernels::Precision::F32, Format::Int8),
             _ => (kernels::Precision::F32, Format::F32),
         };
-        Formats { kept, weights }
+        Formats {
+            kept,
+            weights,
+            out_proj: weights,
+        }
     }
 }
 
@@ -80,17 +84,33 @@ pub(super) struct Formats {
     pub(super) kept: kernels::Precision,
     /// Weights.
     pub(super) weights: Format,
+    /// Those of what follows attention.
+    pub(super) out_proj: Format,
 }
 
 impl Formats {
-    /// Of the weight of a layer with so many inputs.
-    pub(super) fn weight(self, inputs: usize) -> Format {
-        match self.weights {
-            Format::Int8 if inputs > kernels::INT8_INPUTS => match self.kept {
-                kernels::Precision::F32 => Format::F32,
-                kernels::Precision::Bf16 => Format::Bf16,
-            },
-            weights => weights,
+    /// Of a text tower. A twelfth of its arithmetic is what follows attention, and with that in eight bits as well the least
+    /// cosine to f32 of 200 captions was 0.99946 instead of 0.99961 (ViT-B/32, random weights).
+    pub(super) fn of_texts(self) -> Self {
+        Self {
+            out_proj: self.unrounded(),
+            ..self
+        }
+    }
+
+    /// Weights as activations are kept.
+    fn unrounded(self) -> Format {
+        match self.kept {
+            kernels::Precision::F32 => Format::F32,
+            kernels::Precision::Bf16 => Format::Bf16,
+        }
+    }
+
+    /// Of the weight of a layer with so many inputs, where a format is asked for.
+    pub(super) fn weight(self, format: Format, inputs: usize) -> Format {
+        match format {
+            Format::Int8 if inputs > kernels::INT8_INPUTS => self.unrounded(),
+            format => format,
         }
     }
 }

@@ -130,9 +130,7 @@ impl Bottleneck {
 
     /// Maps the first of the maps, `[N, side, side, C]`; the new side.
     fn apply(&self, n: usize, side: usize, workspace: &mut Workspace) -> usize {
-        let Workspace {
-            y, wide, maps, ..
-        } = workspace;
+        let Workspace { y, wide, maps, .. } = workspace;
         let [x, two, shortcut] = maps;
         let [conv1, conv2, conv3] = &self.convolutions;
         wide.resize(n * side * side * conv1.outputs());

@@ -2,15 +2,15 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{Engine, Precision};
 use super::tree::Tree;
-use crate::{Embeddings, Result};
+use super::{Engine, Precision};
 use crate::clip::token_tensors;
 use crate::golden::max_difference;
 use crate::image::Pixels;
 use crate::model::{ClipConfig, ClipModel, Mode, Source, plain_values};
 use crate::text::Tokens;
 use crate::train::Fresh;
+use crate::{Embeddings, Result};
 
 /// Architectures that take every way through the engine.
 const CONFIGS: [&str; 4] = [
@@ -126,7 +126,9 @@ impl Source for Planted {
         if size > 0.0 {
             let width = shape.last().copied().unwrap_or_default();
             for row in values.chunks_exact_mut(width) {
-                PLANTED.iter().for_each(|&(channel, value)| row[channel] += size * value);
+                PLANTED
+                    .iter()
+                    .for_each(|&(channel, value)| row[channel] += size * value);
             }
         }
         Ok(TensorData::new(values, shape))
@@ -135,15 +137,27 @@ impl Source for Planted {
 
 /// The least cosine of rows of `dim` values, and the least after the mean of `want`'s is taken off both.
 fn least_cosines(dim: usize, got: &[f32], want: &[f32]) -> (f64, f64) {
-    let unit = |features: &[f32]| Embeddings::from_features(dim, features.to_vec()).as_slice().to_vec();
+    let unit = |features: &[f32]| {
+        Embeddings::from_features(dim, features.to_vec())
+            .as_slice()
+            .to_vec()
+    };
     let [got, want] = [got, want].map(unit);
     let mut mean = vec![0f64; dim];
     for row in want.chunks_exact(dim) {
-        mean.iter_mut().zip(row).for_each(|(m, v)| *m += f64::from(*v) * dim as f64 / want.len() as f64);
+        mean.iter_mut()
+            .zip(row)
+            .for_each(|(m, v)| *m += f64::from(*v) * dim as f64 / want.len() as f64);
     }
     let cosine = |a: &[f32], b: &[f32], mean: &[f64]| {
-        let pairs = a.iter().zip(b).zip(mean).map(|((a, b), m)| (f64::from(*a) - m, f64::from(*b) - m));
-        let sums = pairs.fold([0.0; 3], |[p, q, r], (a, b)| [p + a * b, q + a * a, r + b * b]);
+        let pairs = a
+            .iter()
+            .zip(b)
+            .zip(mean)
+            .map(|((a, b), m)| (f64::from(*a) - m, f64::from(*b) - m));
+        let sums = pairs.fold([0.0; 3], |[p, q, r], (a, b)| {
+            [p + a * b, q + a * a, r + b * b]
+        });
         sums[0] / (sums[1] * sums[2]).sqrt()
     };
     let rows = || got.chunks_exact(dim).zip(want.chunks_exact(dim));
@@ -154,18 +168,26 @@ fn least_cosines(dim: usize, got: &[f32], want: &[f32]) -> (f64, f64) {
 #[test]
 fn lower_precisions_are_near_f32() {
     // With heads of an odd width, which bf16 can't pair.
-    let odd = CONFIGS[0].replace("\"width\":48,\"head_width\":16", "\"width\":45,\"head_width\":15");
+    let odd = CONFIGS[0].replace(
+        "\"width\":48,\"head_width\":16",
+        "\"width\":45,\"head_width\":15",
+    );
     for json in CONFIGS.into_iter().chain([&odd[..]]) {
         let config = config(json);
         let (n, side) = (9, config.vision_cfg.image_size);
         let mut next = numbers(1000, 1);
-        let values = (0..n * 3 * side * side).map(|_| next() as f32 / 500.0 - 1.0).collect();
+        let values = (0..n * 3 * side * side)
+            .map(|_| next() as f32 / 500.0 - 1.0)
+            .collect();
         let pixels = Pixels::from_vec(side, values).unwrap();
         let tokens = texts(&config, 40);
         let run = |precision| {
             let engine = Engine::new(config.clone(), precision, Fresh::new(&config, 5));
             assert_eq!(engine.precision(), precision);
-            [engine.image_features(&pixels).unwrap(), engine.text_features(&tokens).unwrap()]
+            [
+                engine.image_features(&pixels).unwrap(),
+                engine.text_features(&tokens).unwrap(),
+            ]
         };
         let want = run(Precision::F32);
         for (precision, floor) in [(Precision::Bf16, 0.9995), (Precision::Int8, 0.999)] {
@@ -195,24 +217,45 @@ fn eight_bits_survive_channels_that_stand_out() {
     let tokens = texts(&config, 30);
     let run = |precision| {
         let engine = Engine::new(config.clone(), precision, Planted(Fresh::new(&config, 5)));
-        [engine.image_features(&pixels).unwrap(), engine.text_features(&tokens).unwrap()]
+        [
+            engine.image_features(&pixels).unwrap(),
+            engine.text_features(&tokens).unwrap(),
+        ]
     };
     for (got, want) in run(Precision::Int8).iter().zip(&run(Precision::F32)) {
         let (plain, centred) = least_cosines(64, got, want);
-        println!("{plain}, centred {centred}");
+        // The large channels are alike in all inputs. Without what `kernels` does about them the first is 0.9997 and the
+        // second −0.08, for pictures.
+        assert!(
+            plain > 0.9995 && centred > 0.5,
+            "{plain}, centred {centred}"
+        );
     }
 }
 
 #[test]
 fn auto_is_what_the_processor_is_made_for() {
     let is_native = kernels::Precision::Bf16.is_native();
-    let want = if is_native { Precision::Bf16 } else { Precision::F32 };
-    let engine = Engine::new(config(CONFIGS[0]), Precision::Auto, Fresh::new(&config(CONFIGS[0]), 1));
+    let want = if is_native {
+        Precision::Bf16
+    } else {
+        Precision::F32
+    };
+    let engine = Engine::new(
+        config(CONFIGS[0]),
+        Precision::Auto,
+        Fresh::new(&config(CONFIGS[0]), 1),
+    );
     assert_eq!(engine.precision(), want);
     for (name, precision) in Precision::NAMES {
         assert_eq!((precision.name(), name.parse()), (name, Ok(precision)));
     }
-    assert!("fp8".parse::<Precision>().unwrap_err().contains("auto, f32, bf16, int8"));
+    assert!(
+        "fp8"
+            .parse::<Precision>()
+            .unwrap_err()
+            .contains("auto, f32, bf16, int8")
+    );
 }
 
 #[test]

@@ -143,7 +143,9 @@ impl Block {
             normed.keep(width, asked);
         }
         queries.resize(x.len());
-        self.attn.queries.apply(&*normed, &mut *queries, Then::Store);
+        self.attn
+            .queries
+            .apply(&*normed, &mut *queries, Then::Store);
         y.resize(x.len());
         match (reach, asked) {
             (Reach::Input(n), _) => attend([*n, width, heads], queries, keys_values, y),
@@ -175,7 +177,7 @@ impl Attention {
         Ok(Self {
             queries: loader.packed(q_weight, q_bias),
             keys_values: loader.packed(kv_weight, kv_bias),
-            out_proj: loader.linear(&format!("{path}.out_proj"))?,
+            out_proj: loader.out_proj(&format!("{path}.out_proj"))?,
         })
     }
 }

@@ -119,7 +119,8 @@ impl Vit {
             Pool::Class(proj) => {
                 let done = features.len();
                 features.resize(done + n * proj.outputs(), 0.0);
-                self.ln_post.project(&workspace.x, proj, &mut features[done..]);
+                self.ln_post
+                    .project(&workspace.x, proj, &mut features[done..]);
             }
             Pool::Map(head) => {
                 self.ln_post.apply(&workspace.x, &mut workspace.normed);
@@ -130,9 +131,7 @@ impl Vit {
 
     /// Sets `x` `[N, L, W]` to the patches' embeddings, with positions.
     fn embed(&self, pixels: &[f32], workspace: &mut Workspace) {
-        let Workspace {
-            x, wide, aside, ..
-        } = workspace;
+        let Workspace { x, wide, aside, .. } = workspace;
         let (s, p, w) = (self.side, self.patch, self.width);
         let g = s / p;
         let n = pixels.len() / (3 * s * s);

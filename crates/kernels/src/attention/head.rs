@@ -106,7 +106,9 @@ impl<F: Float> Scratch<F> {
         multiply(isa, queries, keys, found, Finish::default());
         let ([reach, more], scale) = (reaches, 1.0 / (d as f32).sqrt());
         shares.resize(scores.len(), F::default());
-        let rows = scores.chunks_exact_mut(stride).zip(shares.chunks_exact_mut(stride));
+        let rows = scores
+            .chunks_exact_mut(stride)
+            .zip(shares.chunks_exact_mut(stride));
         for (i, (scores, shares)) in rows.enumerate() {
             softmax(isa, scale, reach + i * more, scores, shares);
         }

@@ -121,7 +121,10 @@ impl Paths {
             keys_values.len() >= self.bound * 2 * width,
             "keys and values"
         );
-        assert!((width / heads).is_multiple_of(F::STEP), "heads of whole steps");
+        assert!(
+            (width / heads).is_multiple_of(F::STEP),
+            "heads of whole steps"
+        );
         let given = [queries, keys_values];
         self.for_each_run(
             0..self.runs.len(),

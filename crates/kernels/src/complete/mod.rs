@@ -46,7 +46,10 @@ impl<O> Completion<'_, '_, O> {
     /// If it is no tile's.
     fn check(&self) {
         assert!(self.rows.len() <= ROWS && self.columns.len() <= UNITS * UNIT);
-        assert!(self.codes.is_none_or(|(rows, _)| rows.len() == self.rows.len()));
+        assert!(
+            self.codes
+                .is_none_or(|(rows, _)| rows.len() == self.rows.len())
+        );
     }
 }
 

@@ -82,7 +82,10 @@ impl PackedConvolution {
         };
         let mut rows = vec![0f32; outputs * kernel * row_len];
         for (o, row) in rows.chunks_exact_mut(kernel * row_len).enumerate() {
-            for (place, &value) in weight[o * inputs * taps..][..inputs * taps].iter().enumerate() {
+            for (place, &value) in weight[o * inputs * taps..][..inputs * taps]
+                .iter()
+                .enumerate()
+            {
                 let (input, y, x) = (place / taps, place % taps / kernel, place % kernel);
                 row[y * row_len + x * inputs + input] = value;
             }
@@ -160,6 +163,7 @@ impl PackedConvolution {
             });
             bands.enumerate().for_each(|(i, out)| {
                 let part = Part {
+                    isa,
                     map: [height, width],
                     first: i * band,
                     rows: out.len() / (w_out * self.outputs()) / (x.len() / given),
@@ -167,7 +171,7 @@ impl PackedConvolution {
                     is_alone,
                 };
                 let mut scratch = SCRATCH.take();
-                self.apply_part(isa, &mut scratch, &part, x, out, then);
+                self.apply_part(&part, &mut scratch, x, out, then);
                 SCRATCH.set(scratch);
             });
         });
@@ -176,9 +180,8 @@ impl PackedConvolution {
     /// Convolves a part of some pictures.
     fn apply_part<F: Float>(
         &self,
-        isa: Isa,
-        scratch: &mut Scratch,
         part: &Part,
+        scratch: &mut Scratch,
         x: &[F],
         out: &mut [F],
         then: Then,
@@ -200,7 +203,7 @@ impl PackedConvolution {
                 let copy = F::buffer(copies);
                 copy.clear();
                 pictures.for_each(|x| self.copy(part, x, F::default(), copy, starts));
-                self.multiply(isa, part, (copy, starts), right, out, finish);
+                self.multiply(part, (copy, starts), right, out, finish);
             }
             (None, Weight::Int8(weights)) => {
                 let Coded {
@@ -214,9 +217,9 @@ impl PackedConvolution {
                 for x in pictures {
                     values.resize(x.len(), 0.0);
                     codes.resize(x.len(), 0);
-                    F::widen(isa, x, values);
-                    let scale = range(isa, values, f32::INFINITY).scale();
-                    encode(isa, scale, values, codes);
+                    F::widen(part.isa, x, values);
+                    let scale = range(part.isa, values, f32::INFINITY).scale();
+                    encode(part.isa, scale, values, codes);
                     self.copy(part, codes, scale.zero as u8, copy, starts);
                     scales.resize(starts.len(), scale);
                 }
@@ -224,7 +227,7 @@ impl PackedConvolution {
                     codes: Some(Codes::of_rows(scales, weights)),
                     ..finish
                 };
-                self.multiply(isa, part, (copy, starts), weights.right(), out, finish);
+                self.multiply(part, (copy, starts), weights.right(), out, finish);
             }
             _ => panic!("a weight for activations in another format"),
         }
@@ -273,7 +276,6 @@ impl PackedConvolution {
 
     fn multiply<E: Element, O: Float>(
         &self,
-        isa: Isa,
         part: &Part,
         (copy, starts): (&mut Vec<E>, &[usize]),
         right: &Right<E>,
@@ -291,10 +293,10 @@ impl PackedConvolution {
             step_stride: E::STEP,
         };
         match part.is_alone {
-            true => multiply_parallel(isa, &left, right, out, finish),
+            true => multiply_parallel(part.isa, &left, right, out, finish),
             false => {
                 let out = Rectangle::whole(out, self.outputs());
-                multiply(isa, &left, right, out, finish);
+                multiply(part.isa, &left, right, out, finish);
             }
         }
     }
@@ -302,6 +304,7 @@ impl PackedConvolution {
 
 /// Rows of output positions of every picture.
 struct Part {
+    isa: Isa,
     /// Rows and columns of a picture.
     map: [usize; 2],
     first: usize,

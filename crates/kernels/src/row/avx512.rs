@@ -99,7 +99,12 @@ macro_rules! softmax {
         /// # Safety
         /// The CPU has AVX-512 F and, for bf16, that. Both rows are whole registers, equally long; `reach` is at most that.
         #[target_feature(enable = $features)]
-        pub(super) unsafe fn $name(scale: f32, reach: usize, row: &mut [f32], shares: &mut [$kind]) {
+        pub(super) unsafe fn $name(
+            scale: f32,
+            reach: usize,
+            row: &mut [f32],
+            shares: &mut [$kind],
+        ) {
             let least = _mm512_set1_ps(f32::NEG_INFINITY);
             let reached = reach.div_ceil(LANES);
             let mut highest = least;
@@ -135,11 +140,18 @@ macro_rules! softmax {
     };
 }
 
-softmax!(softmax, f32, "avx512f", |to: *mut f32, x| _mm512_storeu_ps(to, x));
-softmax!(softmax_bf16, bf16, "avx512f,avx512bf16", |to: *mut bf16, x| {
-    let x = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(x));
-    _mm256_storeu_si256(to.cast(), x);
-});
+softmax!(softmax, f32, "avx512f", |to: *mut f32, x| _mm512_storeu_ps(
+    to, x
+));
+softmax!(
+    softmax_bf16,
+    bf16,
+    "avx512f,avx512bf16",
+    |to: *mut bf16, x| {
+        let x = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(x));
+        _mm256_storeu_si256(to.cast(), x);
+    }
+);
 
 /// Defines the functions that round rows of a format to codes.
 macro_rules! codes {

@@ -1,7 +1,10 @@
 //! Dot products with AVX2.
 //!
 //! Invariant: entered only from `search/mod.rs`, after the choice of the instruction set.
-#![allow(unsafe_code, reason = "intrinsics and raw loads, within whole registers of a row")]
+#![allow(
+    unsafe_code,
+    reason = "intrinsics and raw loads, within whole registers of a row"
+)]
 
 use std::arch::x86_64::*;
 
@@ -46,7 +49,12 @@ macro_rules! dots {
     };
 }
 
-dots!(f32, f32, |from: *const f32| _mm256_loadu_ps(from), |x: f32| x);
+dots!(
+    f32,
+    f32,
+    |from: *const f32| _mm256_loadu_ps(from),
+    |x: f32| x
+);
 dots!(
     f16,
     f16,

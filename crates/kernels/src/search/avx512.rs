@@ -1,7 +1,10 @@
 //! Dot products with AVX-512.
 //!
 //! Invariant: entered only from `search/mod.rs`, after the choice of the instruction set.
-#![allow(unsafe_code, reason = "intrinsics and raw loads; masks keep to the rows")]
+#![allow(
+    unsafe_code,
+    reason = "intrinsics and raw loads; masks keep to the rows"
+)]
 
 use std::arch::x86_64::*;
 
@@ -37,7 +40,11 @@ macro_rules! dots {
                 }
                 for place in (whole..query.len()).step_by(LANES) {
                     let left = query.len() - place;
-                    let mask = if left < LANES { (1 << left) - 1 } else { __mmask16::MAX };
+                    let mask = if left < LANES {
+                        (1 << left) - 1
+                    } else {
+                        __mmask16::MAX
+                    };
                     // SAFETY: the mask keeps to the query and the row, which are equally long.
                     sums[0] = unsafe {
                         let q = _mm512_maskz_loadu_ps(mask, query.as_ptr().add(place));
@@ -45,13 +52,16 @@ macro_rules! dots {
                     };
                 }
                 let [a, b, c, d] = sums;
-                *out = _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d)));
+                *out =
+                    _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d)));
             }
         }
     };
 }
 
-dots!(f32, f32, |mask, from: *const f32| _mm512_maskz_loadu_ps(mask, from));
+dots!(f32, f32, |mask, from: *const f32| _mm512_maskz_loadu_ps(
+    mask, from
+));
 dots!(f16, f16, |mask, from: *const f16| {
     _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(mask, from.cast()))
 });

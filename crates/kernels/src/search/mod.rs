@@ -13,9 +13,9 @@ mod avx2;
 mod avx512;
 mod top;
 
-pub use top::{Hit, top_k};
 #[cfg(test)]
 pub(crate) use top::top_k_with;
+pub use top::{Hit, top_k};
 
 use half::f16;
 
@@ -88,7 +88,10 @@ pub fn to_int8(vectors: &[f32], dim: usize) -> (Vec<i8>, Vec<f32>) {
         let largest = vector.iter().fold(0f32, |a, x| a.max(x.abs()));
         if is_finite && largest > 0.0 {
             let of = |x: &f32| (x / largest * 127.0).round_ties_even() as i8;
-            codes.iter_mut().zip(vector).for_each(|(code, x)| *code = of(x));
+            codes
+                .iter_mut()
+                .zip(vector)
+                .for_each(|(code, x)| *code = of(x));
         }
         scales.push(if is_finite { largest / 127.0 } else { f32::NAN });
     }
@@ -104,7 +107,11 @@ pub fn dots(query: &[f32], vectors: Vectors, out: &mut [f32]) {
 }
 
 pub(crate) fn dots_with(isa: Isa, query: &[f32], vectors: Vectors, out: &mut [f32]) {
-    assert_eq!(vectors.rows(query.len()), out.len(), "a place for each vector");
+    assert_eq!(
+        vectors.rows(query.len()),
+        out.len(),
+        "a place for each vector"
+    );
     match isa {
         // SAFETY: the CPU has AVX-512, and there is a row for each place.
         #[cfg(target_arch = "x86_64")]
@@ -131,7 +138,9 @@ pub(crate) fn dots_with(isa: Isa, query: &[f32], vectors: Vectors, out: &mut [f3
         },
     }
     if let Vectors::Int8 { scales, .. } = vectors {
-        out.iter_mut().zip(scales).for_each(|(out, scale)| *out *= scale);
+        out.iter_mut()
+            .zip(scales)
+            .for_each(|(out, scale)| *out *= scale);
     }
 }
 

@@ -18,7 +18,10 @@ use crate::{Out, Precision};
 
 /// Whole numbers −128 … 127, of which each row of `inputs` has both ends: their codes are exact.
 fn integers(rows: usize, inputs: usize, seed: u32) -> Vec<f32> {
-    let mut all: Vec<f32> = values(rows * inputs, seed).iter().map(|v| (v * 127.0).round()).collect();
+    let mut all: Vec<f32> = values(rows * inputs, seed)
+        .iter()
+        .map(|v| (v * 127.0).round())
+        .collect();
     for row in all.chunks_exact_mut(inputs) {
         (row[0], row[inputs - 1]) = (-128.0, 127.0);
     }
@@ -30,7 +33,10 @@ fn product(x: &[f32], weight: &[f32], bias: &[f32], inputs: usize) -> Vec<f64> {
     let mut sums = Vec::new();
     for x in x.chunks_exact(inputs) {
         for (weight, bias) in weight.chunks_exact(inputs).zip(bias) {
-            let products = x.iter().zip(weight).map(|(x, w)| f64::from(*x) * f64::from(*w));
+            let products = x
+                .iter()
+                .zip(weight)
+                .map(|(x, w)| f64::from(*x) * f64::from(*w));
             sums.push(f64::from(*bias) + products.sum::<f64>());
         }
     }
@@ -43,7 +49,10 @@ fn exact(got: &[f32], want: &[f64], largest: f64) {
     assert_eq!(got.len(), want.len());
     let bound = 8.0 * largest * f64::from(f32::EPSILON);
     for (i, (got, want)) in got.iter().zip(want).enumerate() {
-        assert!((f64::from(*got) - want).abs() <= bound, "at {i}: {got}, wanted {want}");
+        assert!(
+            (f64::from(*got) - want).abs() <= bound,
+            "at {i}: {got}, wanted {want}"
+        );
     }
 }
 
@@ -69,12 +78,12 @@ proptest! {
             };
             let mut sums = Sums::default();
             u8::tile(isa, &tile, &mut sums);
-            for r in 0..rows {
+            for (r, start) in starts.into_iter().enumerate().take(rows) {
                 for c in 0..units * UNIT {
                     let mut want = 0i64;
                     for k in 0..segments * steps * 4 {
                         let (step, i) = (k / 4, k % 4);
-                        let place = starts[r] + step / steps * segment_stride + step % steps * 4 * stride + i;
+                        let place = start + step / steps * segment_stride + step % steps * 4 * stride + i;
                         let w = right[(step * units * UNIT + c) * 4 + i];
                         want += i64::from(left[place]) * i64::from(w);
                     }
@@ -311,7 +320,10 @@ fn values_that_are_not_finite_stay_so_in_eight_bits() {
         for isa in Isa::all() {
             let mut got = [0f32; 4];
             layer.apply_as(isa, &[1.0, bad, 1.0, 1.0], &mut got[..], Then::Store);
-            assert!(got[0].is_nan() && got[3].is_nan(), "{isa:?}, {bad}: {got:?}");
+            assert!(
+                got[0].is_nan() && got[3].is_nan(),
+                "{isa:?}, {bad}: {got:?}"
+            );
             assert!((got[2] - 3.0).abs() < 0.05, "{isa:?}: {got:?}");
         }
     }
@@ -359,7 +371,9 @@ fn layers_read_codes_that_layer_norm_made_as_they_read_their_own() {
     normed.keep(width, &kept);
     let mut got = vec![0f32; kept.len() * outputs];
     layer.apply(&normed, &mut got, Then::Store);
-    let some = kept.iter().flat_map(|row| &want[row * outputs..(row + 1) * outputs]);
+    let some = kept
+        .iter()
+        .flat_map(|row| &want[row * outputs..(row + 1) * outputs]);
     assert_eq!(got, some.copied().collect::<Vec<_>>());
 }
 
@@ -367,7 +381,11 @@ fn layers_read_codes_that_layer_norm_made_as_they_read_their_own() {
 #[should_panic(expected = "another format")]
 fn activations_in_another_format_are_refused() {
     let layer = Linear::new(&[1.0; 4], &[], 2, Format::Bf16);
-    layer.apply(&Rows::of(Precision::F32, &[1.0; 2]), &mut [0f32; 2][..], Then::Store);
+    layer.apply(
+        &Rows::of(Precision::F32, &[1.0; 2]),
+        &mut [0f32; 2][..],
+        Then::Store,
+    );
 }
 
 #[test]

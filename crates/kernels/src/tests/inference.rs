@@ -241,7 +241,11 @@ fn what_is_made_in_the_callers_memory_is_what_is_made_anew() {
     let mut out = Rows::new(Precision::F32);
     pool.forward_into(&f32_rows(&x), &mut out);
     let close_to = |got: &[f32], want: &[f32]| {
-        close(got, &want.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(), 4);
+        close(
+            got,
+            &want.iter().map(|v| f64::from(*v)).collect::<Vec<_>>(),
+            4,
+        );
     };
     close_to(&read(&out), &pool.forward(&x));
     let (weight, bias) = (values(40, 2), values(40, 3));

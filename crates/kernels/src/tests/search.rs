@@ -30,11 +30,21 @@ impl Formats {
     fn each(&self, dim: usize) -> [(Vectors<'_>, Vec<f64>); 3] {
         let int8 = self.codes.iter().enumerate();
         [
-            (Vectors::F32(&self.f32), self.f32.iter().map(|v| f64::from(*v)).collect()),
-            (Vectors::F16(&self.f16), self.f16.iter().map(|v| f64::from(*v)).collect()),
             (
-                Vectors::Int8 { codes: &self.codes, scales: &self.scales },
-                int8.map(|(i, c)| f64::from(*c) * f64::from(self.scales[i / dim])).collect(),
+                Vectors::F32(&self.f32),
+                self.f32.iter().map(|v| f64::from(*v)).collect(),
+            ),
+            (
+                Vectors::F16(&self.f16),
+                self.f16.iter().map(|v| f64::from(*v)).collect(),
+            ),
+            (
+                Vectors::Int8 {
+                    codes: &self.codes,
+                    scales: &self.scales,
+                },
+                int8.map(|(i, c)| f64::from(*c) * f64::from(self.scales[i / dim]))
+                    .collect(),
             ),
         ]
     }
@@ -89,8 +99,15 @@ fn many_vectors_are_searched_in_parts_and_nan_is_not_found() {
     want.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
     let got = top_k(&query, Vectors::F32(&vectors), rows);
     assert_eq!(got.len(), rows - 3);
-    assert!(got.iter().zip(&want).all(|(hit, &row)| hit.row == row && hit.score == scores[row]));
-    let ten: Vec<usize> = top_k(&query, Vectors::F32(&vectors), 10).iter().map(|hit| hit.row).collect();
+    assert!(
+        got.iter()
+            .zip(&want)
+            .all(|(hit, &row)| hit.row == row && hit.score == scores[row])
+    );
+    let ten: Vec<usize> = top_k(&query, Vectors::F32(&vectors), 10)
+        .iter()
+        .map(|hit| hit.row)
+        .collect();
     assert_eq!(ten, want[..10]);
 }
 
@@ -108,6 +125,9 @@ fn rounding_to_eight_bits_is_within_half_a_code() {
 #[test]
 #[should_panic(expected = "a scale for each vector")]
 fn scales_of_other_vectors_are_refused() {
-    let vectors = Vectors::Int8 { codes: &[1, 2], scales: &[1.0] };
+    let vectors = Vectors::Int8 {
+        codes: &[1, 2],
+        scales: &[1.0],
+    };
     dots_with(Isa::Scalar, &[1.0], vectors, &mut [0.0; 2]);
 }

@@ -99,7 +99,10 @@ pub(super) unsafe fn int8(t: &Tile<u8>, out: &mut Sums) {
                     }
                 }
             }
-            for (row, out) in sums.iter().zip(out.0[first * WIDTH..].chunks_exact_mut(WIDTH)) {
+            for (row, out) in sums
+                .iter()
+                .zip(out.0[first * WIDTH..].chunks_exact_mut(WIDTH))
+            {
                 // Adding neighbours leaves columns 0 1 4 5 2 3 6 7.
                 let sum = _mm256_hadd_epi32(row[0], row[1]);
                 let sum = _mm256_permute4x64_epi64::<0b11_01_10_00>(sum);

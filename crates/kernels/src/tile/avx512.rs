@@ -247,7 +247,8 @@ pub(super) fn spin_bf16(x: f32) -> __m512 {
         sums.iter_mut()
             .for_each(|sum| *sum = _mm512_dpbf16_ps(*sum, pairs, pairs));
     }
-    sums.into_iter().fold(_mm512_setzero_ps(), |a, b| _mm512_add_ps(a, b))
+    sums.into_iter()
+        .fold(_mm512_setzero_ps(), |a, b| _mm512_add_ps(a, b))
 }
 
 /// [`spin`] in eight bits.

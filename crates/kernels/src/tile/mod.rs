@@ -134,7 +134,10 @@ pub(crate) fn f32(isa: Isa, tile: &Tile<f32>, out: &mut Sums) {
 pub(crate) fn int8(isa: Isa, tile: &Tile<u8>, out: &mut Sums) {
     tile.check(isa);
     // Else a sum might not fit 32 bits.
-    assert!(tile.segments * tile.steps < 1 << 14, "too many steps for 32 bits");
+    assert!(
+        tile.segments * tile.steps < 1 << 14,
+        "too many steps for 32 bits"
+    );
     match isa {
         // SAFETY: the CPU has AVX-512 VNNI, and `check` has held every index against its slice.
         #[cfg(target_arch = "x86_64")]
@@ -293,7 +296,9 @@ fn scalar<E: Element, S: Sum>(
             }
             for (sums, out) in sums.iter().zip(out.chunks_exact_mut(WIDTH)) {
                 let out = &mut out[unit * UNIT..(unit + 1) * UNIT];
-                out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum.rounded());
+                out.iter_mut()
+                    .zip(sums)
+                    .for_each(|(out, sum)| *out = sum.rounded());
             }
         }
     }
