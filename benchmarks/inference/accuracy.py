@@ -6,19 +6,17 @@ off first, which leaves what tells one input from another. The reference is PyTo
 
 from __future__ import annotations
 
-import io
-import tarfile
 import tempfile
 from pathlib import Path
 
 import numpy as np
-import open_clip
 from bench import Bench, table
 from models import PLANTED
 from PIL import Image
 from rivals import RIVALS
+from samples import COUNT, prepared, samples
 
-COUNT, BATCH = 200, 40
+BATCH = 40
 NAMES = ["ViT-B-32", "ViT-B-32" + PLANTED]
 
 
@@ -31,27 +29,10 @@ def accuracy(bench: Bench, shard: Path, precisions: list[str]) -> None:
         table(head, rows)
 
 
-def samples(shard: Path) -> tuple[list[Image.Image], list[str]]:
-    """Pictures and their first captions."""
-    images, captions = [], []
-    with tarfile.open(shard) as tar:
-        for member in tar:
-            data = tar.extractfile(member).read() if member.isfile() else b""
-            if member.name.endswith((".webp", ".jpg", ".png")) and len(images) < COUNT:
-                images.append(Image.open(io.BytesIO(data)).convert("RGB"))
-            elif member.name.endswith(".txt") and len(captions) < COUNT:
-                captions.append(data.decode().splitlines()[0])
-    return images, captions
-
-
 def measure(
     bench: Bench, name: str, images: list[Image.Image], captions: list[str], precisions: list[str], scratch: Path
 ) -> list[list[str]]:
-    _, _, transform = open_clip.create_model_and_transforms(f"local-dir:{bench.folder(name)}")
-    inputs = {
-        "images": np.stack([transform(image).numpy() for image in images]),
-        "texts": open_clip.tokenize(captions).numpy(),
-    }
+    inputs = prepared(bench.folder(name), images, captions)
     files: dict[str, list[Path]] = {}
     for tower, whole in inputs.items():
         files[tower] = [scratch / f"{tower}-{i}.npy" for i in range(0, COUNT, BATCH)]

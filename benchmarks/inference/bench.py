@@ -26,6 +26,7 @@ class Bench:
     threads: int
     seconds: float
     rounds: int
+    samples: Path | None
 
     def folder(self, name: str) -> Path:
         """The folder of a model, written if it is not there."""
@@ -40,7 +41,7 @@ class Bench:
         folder = self.folder(name)
         if not (folder / "whole-int8").exists():
             print(f"quantising {name} for the rivals", file=sys.stderr)
-            run([sys.executable, HERE / "quantise.py", folder])
+            run([sys.executable, HERE / "quantise.py", folder, *([self.samples] if self.samples else [])])
         return folder
 
     def rival(

@@ -55,6 +55,7 @@ def main() -> None:
         threads=arguments.threads,
         seconds=arguments.seconds,
         rounds=arguments.rounds,
+        samples=arguments.samples,
     )
     print(f"{datetime.date.today()}, {processor()}, {bench.threads} threads; {versions()}\n", flush=True)
     parts = arguments.only or PARTS

@@ -108,6 +108,11 @@ impl Coded {
         self.outliers.extend(outliers.into_iter().flatten());
     }
 
+    /// Values of a row.
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     /// Number of values.
     pub(crate) fn len(&self) -> usize {
         self.scales.len() * self.inputs
@@ -201,7 +206,7 @@ impl Weights {
             let highest = found.highest.max(-found.lowest);
             let scale = if highest > 0.0 { highest / 127.0 } else { 1.0 };
             encode_weights(isa, 1.0 / scale, row, codes, &mut rest);
-            // A weight that is not finite stays so.
+            // A weight that is not finite, or nearly, is NaN.
             scales[o] = if found.mean.is_finite() {
                 scale
             } else {
@@ -361,9 +366,8 @@ impl<'a> Codes<'a> {
             return;
         }
         for outlier in self.outliers(rows.clone()) {
-            let Ok(i) = standing.inputs.binary_search(&outlier.input) else {
-                continue;
-            };
+            let i = standing.inputs.binary_search(&outlier.input);
+            let i = i.expect("`inputs` has those of all rows");
             let factor = outlier.value / self.scales[outlier.row].scale;
             let row = sums.row_mut(outlier.row - rows.start, UNITS);
             add_row(isa, factor, &standing.weights[i], row);

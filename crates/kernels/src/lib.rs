@@ -1,10 +1,10 @@
-//! CPU kernels: the layers of both towers, forward and backward.
+//! CPU kernels: the layers of both towers, forward and backward, and dot products for search.
 //!
 //! Flow: slices of f32 in; for training vectors out, for inference the caller's memory filled. The layouts
 //! are those of the towers: activations are channels-last, weights `[out, in, K, K]` as a checkpoint has them.
-//! Invariant: no model, no picture, no text, no file. This is the only crate with `unsafe`: in one file
-//! per instruction set and the one that enters them (`tile/`), in `vectorised`, which compiles plain
-//! loops for each set, and in `buffer`, for memory that is filled in parallel. Every kernel runs on the
+//! Invariant: no model, no picture, no text, no file. This is the only crate with `unsafe`: in files
+//! of an instruction set and those that enter them (`tile/`, `complete/`, `row/`, `search/`), in `vectorised`, which
+//! compiles plain loops for each set, and in `buffer`, for memory that is filled in parallel. Every kernel runs on the
 //! scalar set, too, and tests hold the others against it. Which set runs is decided in
 //! [`Isa::current`] alone.
 //!

@@ -244,6 +244,7 @@ impl Linear {
         out: &mut [O],
         then: Then,
     ) {
+        assert_eq!(coded.inputs(), self.inputs, "the codes' inputs");
         let finish = Finish {
             codes: Some(Codes::new(coded, weights)),
             ..then.finish(&self.bias)

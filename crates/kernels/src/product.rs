@@ -228,6 +228,7 @@ impl<E: Element> Right<E> {
                     let place = ((steps - 1) * width + r - first) * E::STEP;
                     let end = &row(r)[values - rest..];
                     block[place..place + rest].copy_from_slice(end);
+                    block[place + rest..place + E::STEP].fill(E::Right::default());
                 }
             }
         }
@@ -330,8 +331,11 @@ fn part<E: Element, O: Float>(
         return;
     }
     let origin = Block::nth(right.columns, blocks.start).first;
-    // Segments that are summed at a time.
-    let group = (DEPTH / left.steps.max(1)).clamp(1, left.segments.max(1));
+    // Segments that are summed at a time. What is not in f32 would be rounded in between.
+    let group = match O::STEP {
+        1 => (DEPTH / left.steps.max(1)).clamp(1, left.segments.max(1)),
+        _ => left.segments.max(1),
+    };
     let tile_rows = tile::rows(isa);
     let mut sums = Sums::default();
     let rows = first_row..first_row + out.rows();

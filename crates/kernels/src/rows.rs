@@ -39,18 +39,6 @@ impl<'a> From<&'a Rows> for In<'a> {
     }
 }
 
-impl<'a> From<&'a mut Rows> for In<'a> {
-    fn from(rows: &'a mut Rows) -> Self {
-        Self(Input::Rows(rows))
-    }
-}
-
-impl<'a> From<&'a mut Normed> for In<'a> {
-    fn from(normed: &'a mut Normed) -> Self {
-        Self::from(&*normed)
-    }
-}
-
 impl<'a> From<&'a Normed> for In<'a> {
     fn from(normed: &'a Normed) -> Self {
         Self(match &normed.0 {

@@ -169,3 +169,37 @@ fn a_link_keeps_leading_to_the_file_that_is_replaced() {
     );
     assert!(files.path().join("link.npy").is_symlink());
 }
+
+#[test]
+fn lower_precisions_give_nearly_the_same_rows() {
+    let a = picture("420-q95.jpg");
+    let rows = |precision| embed(&["--images", &a, "--precision", precision]).1;
+    let want = rows("f32");
+    for (precision, most) in [("bf16", 0.02), ("int8", 0.05)] {
+        let got = rows(precision);
+        assert_close(&got, &want, most);
+        assert_ne!(got, want, "{precision} rounds");
+    }
+    let auto = rows("auto");
+    assert!(auto == want || auto == rows("bf16"));
+}
+
+#[test]
+fn a_precision_that_there_is_not_is_refused() {
+    let out = ["--texts", "-", "--out", "x.npy"];
+    let ran = diptych(&[&["embed", "--precision", "fp8"], &out[..]].concat());
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("auto, f32, bf16, int8"), "{ran:?}");
+    let ran = diptych(
+        &[
+            &["embed", "--precision", "int8", "--device", "cuda"],
+            &out[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stderr.contains("precision `int8` is for the CPU"),
+        "{ran:?}"
+    );
+}

@@ -61,8 +61,8 @@ impl Engine {
         source: impl Source + Send + 'static,
     ) -> Self {
         Self {
+            precision: precision.resolve_for(&config),
             config,
-            precision: precision.resolve(),
             source: Mutex::new(Box::new(source)),
             image: OnceLock::new(),
             text: OnceLock::new(),
@@ -88,7 +88,9 @@ impl Engine {
             self.config.vision_cfg.image_size,
             "the pixels' side"
         );
-        let formats = self.precision.formats(self.config.vision_cfg.head_width);
+        let formats = self
+            .precision
+            .formats(&self.config, self.config.vision_cfg.width);
         let tower = self.built(&self.image, formats, |loader, config| {
             Ok(match config.vision_cfg.layers {
                 Layers::Vit(layers) => ImageTower::Vit(Vit::load(loader, config, layers)?),
@@ -112,9 +114,8 @@ impl Engine {
     /// If the tokens are not the model's: an id beyond its vocabulary, a row that is longer than its context or, where
     /// padding is read, not padded to it.
     pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
-        let text = &self.config.text_cfg;
-        let formats = self.precision.formats(text.width / text.heads.max(1));
-        let formats = formats.of_texts();
+        let width = self.config.text_cfg.width;
+        let formats = self.precision.formats(&self.config, width).of_texts();
         let tower = self.built(&self.text, formats, TextTower::load)?;
         Ok(self.with_workspace(formats, |workspace| tower.encode(tokens, workspace)))
     }
@@ -147,7 +148,11 @@ impl Engine {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
         };
-        let found = workspaces().pop().filter(|w| w.formats == formats);
+        let take = |kept: &mut Vec<Workspace>| {
+            let place = kept.iter().rposition(|w| w.is_for(formats))?;
+            Some(kept.swap_remove(place))
+        };
+        let found = take(&mut workspaces());
         let mut workspace = found.unwrap_or_else(|| Workspace::new(formats));
         let result = f(&mut workspace);
         workspaces().push(workspace);

@@ -4,8 +4,10 @@ use std::str::FromStr;
 
 use kernels::Format;
 
-/// What a model's towers compute in, on the CPU. Sums, normalisations and the residual stream of a Transformer are in f32
-/// in all of them.
+use crate::model::ClipConfig;
+
+/// What a model's towers compute in, on the CPU. Sums, normalisations, the residual stream of a Transformer and the
+/// projection to embeddings are in f32 in all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// [`Precision::Bf16`] where the CPU has instructions for it (AVX512-BF16), else [`Precision::F32`].
@@ -16,7 +18,8 @@ pub enum Precision {
     /// Weights and activations are rounded to bf16.
     Bf16,
     /// Weights are rounded to eight bits, with one scale an output channel; activations, too, where they are multiplied
-    /// with weights, with scales of their own for each token, or each picture in a convolution.
+    /// with weights, with a scale of their own for each token or position, or each band of a picture that a convolution
+    /// takes at a time. The rest is as in [`Precision::Auto`], and so is what follows attention in text towers.
     Int8,
 }
 
@@ -45,22 +48,47 @@ impl Precision {
         }
     }
 
-    /// The formats of a tower whose attention heads are so wide.
-    pub(super) fn formats(self, head_width: usize) -> Formats {
-        // Pairs of bf16 are multiplied at once, and a pair must not belong to two heads.
-        let is_paired = head_width.is_multiple_of(2);
-        let bf16 = kernels::Precision::Bf16;
-        let (kept, weights) = match self.resolve() {
-            Self::Bf16 if is_paired => (bf16, Format::Bf16),
-            Self::Int8 if is_paired && bf16.is_native() => (bf16, Format::Int8),
-            Self::Int8 => (kernels::Precision::F32, Format::Int8),
-            _ => (kernels::Precision::F32, Format::F32),
+    /// [`Precision::resolve`] for a model. bf16 are multiplied in pairs, and a pair must not belong to two heads: with heads
+    /// of an odd width, which no published model has, there is f32 instead.
+    pub(super) fn resolve_for(self, config: &ClipConfig) -> Self {
+        match self.resolve() {
+            Self::Bf16 if !is_paired(config) => Self::F32,
+            other => other,
+        }
+    }
+
+    /// The formats of a model's towers, whose widest stream is so wide.
+    pub(super) fn formats(self, config: &ClipConfig, width: usize) -> Formats {
+        let is_bf16 = kernels::Precision::Bf16.is_native() && is_paired(config);
+        let kept = match self {
+            Self::Bf16 => kernels::Precision::Bf16,
+            Self::Int8 if is_bf16 => kernels::Precision::Bf16,
+            _ => kernels::Precision::F32,
+        };
+        let weights = match self {
+            Self::Int8 if width <= kernels::INT8_INPUTS => Format::Int8,
+            _ => unrounded(kept),
         };
         Formats {
             kept,
             weights,
             out_proj: weights,
         }
+    }
+}
+
+/// Whether all heads are of an even width.
+fn is_paired(config: &ClipConfig) -> bool {
+    let text = &config.text_cfg;
+    let heads = [config.vision_cfg.head_width, text.width / text.heads.max(1)];
+    heads.iter().all(|width| width.is_multiple_of(2))
+}
+
+/// Weights as activations are kept.
+fn unrounded(kept: kernels::Precision) -> Format {
+    match kept {
+        kernels::Precision::F32 => Format::F32,
+        kernels::Precision::Bf16 => Format::Bf16,
     }
 }
 
@@ -93,23 +121,15 @@ impl Formats {
     /// cosine to f32 of 200 captions was 0.99946 instead of 0.99961 (ViT-B/32, random weights).
     pub(super) fn of_texts(self) -> Self {
         Self {
-            out_proj: self.unrounded(),
+            out_proj: unrounded(self.kept),
             ..self
-        }
-    }
-
-    /// Weights as activations are kept.
-    fn unrounded(self) -> Format {
-        match self.kept {
-            kernels::Precision::F32 => Format::F32,
-            kernels::Precision::Bf16 => Format::Bf16,
         }
     }
 
     /// Of the weight of a layer with so many inputs, where a format is asked for.
     pub(super) fn weight(self, format: Format, inputs: usize) -> Format {
         match format {
-            Format::Int8 if inputs > kernels::INT8_INPUTS => self.unrounded(),
+            Format::Int8 if inputs > kernels::INT8_INPUTS => unrounded(self.kept),
             format => format,
         }
     }

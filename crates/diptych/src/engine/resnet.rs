@@ -199,7 +199,7 @@ impl AttentionPool {
             positions: loader.tensor(&format!("{path}.positional_embedding"))?,
             queries: loader.linear(&format!("{path}.q_proj"))?,
             keys_values: loader.packed(&weight, &bias),
-            c_proj: loader.linear(&format!("{path}.c_proj"))?,
+            c_proj: loader.projection_with_bias(&format!("{path}.c_proj"))?,
         })
     }
 
@@ -239,8 +239,11 @@ impl AttentionPool {
         queries.resize(n * c);
         self.queries.apply(&*y, &mut *queries, Then::Store);
         attend([n, c, self.heads], queries, keys_values, y);
+        y.read_into(x);
+        let found = Rows::of(kernels::Precision::F32, x);
         let done = features.len();
         features.resize(done + n * self.c_proj.outputs(), 0.0);
-        self.c_proj.apply(&*y, &mut features[done..], Then::Store);
+        self.c_proj
+            .apply(&found, &mut features[done..], Then::Store);
     }
 }

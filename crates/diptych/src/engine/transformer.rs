@@ -32,6 +32,11 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
+    /// Whether it is for a tower whose numbers are kept in these formats.
+    pub(super) fn is_for(&self, formats: Formats) -> bool {
+        self.formats.kept == formats.kept && self.formats.weights == formats.weights
+    }
+
     /// For a tower whose numbers are kept in these formats.
     pub(super) fn new(formats: Formats) -> Self {
         let rows = || Rows::new(formats.kept);

@@ -18,7 +18,8 @@ use crate::tile::{Sums, UNIT, UNITS};
 /// Defines a function that completes a tile's sums and stores them in a format.
 ///
 /// `$load` reads and `$some` stores the values where a mask is set, `$store` a whole unit: what was stored with a mask
-/// takes long to be read again. They are part of the function, so that they are compiled for its instructions. Where rounding to the format hides it, `$coarse`, an activation may be off by 2⁻¹².
+/// takes long to be read again. They are part of the function, so that they are compiled for its instructions. Where rounding to the format hides it, `$coarse`, QuickGELU and GELU by tanh may be off by 2⁻¹² of their
+/// value.
 macro_rules! complete {
     ($(#[$doc:meta])* $name:ident, $kind:ty, $features:literal, $coarse:literal, $load:expr, $store:expr, $some:expr) => {
         $(#[$doc])*
@@ -38,7 +39,7 @@ macro_rules! complete {
                 for (r, row) in c.rows.enumerate() {
                     let out = c.out.row(row, c.columns.clone());
                     for u in 0..units {
-                        let mask = lanes(columns - u * UNIT);
+                        let mask = crate::tile::mask(columns - u * UNIT);
                         let to = out[u * UNIT..].as_mut_ptr();
                         // SAFETY: a unit is a register; the mask keeps to the row of the result.
                         let mut x = unsafe { _mm512_loadu_ps(sums.unit(r, u).as_ptr()) };
@@ -73,7 +74,7 @@ macro_rules! complete {
                     Some(Activation::Relu) => rows(sums, c, |x| relu(x)),
                     Some(Activation::QuickGelu) => rows(sums, c, |x| quick_gelu::<$coarse>(x)),
                     Some(Activation::GeluTanh) => rows(sums, c, |x| gelu_tanh::<$coarse>(x)),
-                    Some(Activation::Gelu) => rows(sums, c, |x| gelu::<$coarse>(x)),
+                    Some(Activation::Gelu) => rows(sums, c, |x| gelu(x)),
                 }
             }
         }
@@ -117,14 +118,6 @@ complete! {
 fn by_unit(values: &ByColumn) -> [__m512; UNITS] {
     // SAFETY: a unit of the array is a register.
     std::array::from_fn(|u| unsafe { _mm512_loadu_ps(values[u * UNIT..].as_ptr()) })
-}
-
-/// The lanes of a register that so many values fill.
-fn lanes(values: usize) -> __mmask16 {
-    match values {
-        0..UNIT => (1 << values) - 1,
-        _ => __mmask16::MAX,
-    }
 }
 
 /// `max(x, 0)`; NaN passes.
@@ -195,10 +188,11 @@ fn gelu_tanh<const COARSE: bool>(x: __m512) -> __m512 {
     gate::<COARSE>(x, _mm512_mul_ps(x, slope))
 }
 
-/// By the error function's approximation in `math`.
+/// By the error function's approximation in `math`. For large negative `x` it is the difference of nearly equal values, so
+/// it has no coarse form: only the reciprocal is refined instead of divided by.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn gelu<const COARSE: bool>(x: __m512) -> __m512 {
+fn gelu(x: __m512) -> __m512 {
     let polynomial = |coefficients: &[f32], s: __m512| {
         let mut p = _mm512_set1_ps(coefficients[0]);
         for c in &coefficients[1..] {
@@ -212,7 +206,11 @@ fn gelu<const COARSE: bool>(x: __m512) -> __m512 {
     let s = _mm512_mul_ps(z, z);
     let p = polynomial(&ERF_ABOVE, s);
     let q = polynomial(&ERF_BELOW, s);
-    let erf = divide::<COARSE>(_mm512_mul_ps(z, p), q);
+    // A step of Newton's, from 2⁻¹⁴ to 2⁻²³.
+    let inverse = _mm512_rcp14_ps(q);
+    let rest = _mm512_fnmadd_ps(q, inverse, _mm512_set1_ps(1.0));
+    let inverse = _mm512_fmadd_ps(inverse, rest, inverse);
+    let erf = _mm512_mul_ps(_mm512_mul_ps(z, p), inverse);
     let half = _mm512_mul_ps(x, _mm512_set1_ps(0.5));
     _mm512_fmadd_ps(half, erf, half)
 }

@@ -38,11 +38,10 @@ struct Scratch {
     coded: Coded,
 }
 
-/// A copy in eight bits, where all positions of a picture have one scale.
+/// A copy in eight bits, where all that is read of a picture has one scale.
 #[derive(Default)]
 struct Coded {
-    /// What is read of one picture, and its codes.
-    values: Vec<f32>,
+    /// Those of one picture.
     codes: Vec<u8>,
     copy: Vec<u8>,
     scales: Vec<Scale>,
@@ -207,7 +206,6 @@ impl PackedConvolution {
             }
             (None, Weight::Int8(weights)) => {
                 let Coded {
-                    values,
                     codes,
                     copy,
                     scales,
@@ -215,11 +213,9 @@ impl PackedConvolution {
                 copy.clear();
                 scales.clear();
                 for x in pictures {
-                    values.resize(x.len(), 0.0);
                     codes.resize(x.len(), 0);
-                    F::widen(part.isa, x, values);
-                    let scale = range(part.isa, values, f32::INFINITY).scale();
-                    encode(part.isa, scale, values, codes);
+                    let scale = range(part.isa, x, f32::INFINITY).scale();
+                    encode(part.isa, scale, x, codes);
                     self.copy(part, codes, scale.zero as u8, copy, starts);
                     scales.resize(starts.len(), scale);
                 }

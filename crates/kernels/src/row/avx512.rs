@@ -13,20 +13,13 @@ use half::bf16;
 
 use super::{Range, Scale};
 use crate::complete::exp2;
+use crate::tile::mask;
 
 /// Values of a register.
 const LANES: usize = 16;
 
 /// Registers that sums are taken in at once: as many as their latency.
 const TOGETHER: usize = 4;
-
-/// The lanes of a register that `left` more values fill.
-fn mask(left: usize) -> __mmask16 {
-    match left {
-        0..LANES => (1 << left) - 1,
-        _ => __mmask16::MAX,
-    }
-}
 
 /// Evaluates an expression for the registers of a row, with the number of one in turn among `TOGETHER`, its values and
 /// the lanes that are the row's; what lies beyond is zero. `$load` reads the values where a mask is set.

@@ -33,13 +33,13 @@ pub(crate) struct Scale {
 }
 
 impl Range {
-    /// The scale whose codes, 0 to 255, cover the range. Of values that are not all finite it is NaN, as are then the
-    /// results.
+    /// The scale whose codes, 0 to 255, cover the range. Of values that are not all finite, or so large that their sum is
+    /// not, it is NaN, as are then the results.
     pub(crate) fn scale(&self) -> Scale {
-        let range = self.highest - self.lowest;
-        let scale = match self.mean.is_finite() && range.is_finite() {
-            true if range > 0.0 => range / 255.0,
-            true => 1.0,
+        // Not so small that what stands out of the range would be too many of it.
+        let least = f32::MIN_POSITIVE.max(self.mean / (1u64 << 40) as f32);
+        let scale = match self.mean.is_finite() {
+            true => ((self.highest - self.lowest) / 255.0).max(least),
             false => f32::NAN,
         };
         Scale {

@@ -10,6 +10,8 @@ use std::arch::x86_64::*;
 
 use half::f16;
 
+use crate::tile::mask;
+
 /// Values of a register.
 const LANES: usize = 16;
 
@@ -39,12 +41,7 @@ macro_rules! dots {
                     }
                 }
                 for place in (whole..query.len()).step_by(LANES) {
-                    let left = query.len() - place;
-                    let mask = if left < LANES {
-                        (1 << left) - 1
-                    } else {
-                        __mmask16::MAX
-                    };
+                    let mask = mask(query.len() - place);
                     // SAFETY: the mask keeps to the query and the row, which are equally long.
                     sums[0] = unsafe {
                         let q = _mm512_maskz_loadu_ps(mask, query.as_ptr().add(place));

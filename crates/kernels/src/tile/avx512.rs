@@ -218,8 +218,11 @@ pub(super) unsafe fn interleave([a, b]: [&[f32]; 2], out: &mut [bf16]) {
 }
 
 /// The lanes of a register that `left` more values fill.
-fn mask(left: usize) -> __mmask16 {
-    ((1u32 << left.min(UNIT)) - 1) as __mmask16
+pub(crate) fn mask(left: usize) -> __mmask16 {
+    match left {
+        0..UNIT => (1 << left) - 1,
+        _ => __mmask16::MAX,
+    }
 }
 
 /// Registers that [`spin`] keeps busy: more than an instruction's latency.

@@ -13,6 +13,9 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::mask;
+
 use half::bf16;
 
 use crate::element::Element;
@@ -198,7 +201,7 @@ pub(crate) fn interleave(isa: Isa, [a, b]: [&[f32]; 2], out: &mut [bf16]) {
 }
 
 /// Multiplies and adds in registers for some microseconds, `step` values at a time; how many operations that was. Without
-/// instructions for that it is one value at a time.
+/// instructions for that it is in f32.
 pub(crate) fn spin(isa: Isa, step: usize) -> u64 {
     /// Of a loop that keeps `registers` registers of `lanes` products busy.
     const fn operations(registers: u64, lanes: u64) -> u64 {
