@@ -329,7 +329,7 @@ def embedded(checkpoint: Path, pictures: np.ndarray, texts: list[str], binary: P
             Image.fromarray(picture).save(path)
         (folder / "texts.txt").write_text("\n".join(texts) + "\n")
         for what, inputs in (("image", ["--images", *paths]), ("text", ["--texts", folder / "texts.txt", "--truncate"])):
-            command = [binary, "embed", *inputs, "--out", folder / f"{what}.npy", "--model", checkpoint]
+            command = [binary, "embed", *inputs, "--out", folder / f"{what}.npy", "--model", checkpoint, "--precision", "f32"]
             subprocess.run(command, check=True, capture_output=True)
         return [np.load(folder / f"{what}.npy") for what in ("image", "text")]
 

@@ -488,7 +488,7 @@ class Diptych:
         self.binary, self.model = binary, model
 
     def _run(self, *args: str) -> str:
-        command = [str(self.binary), *args, "--model", str(self.model)]
+        command = [str(self.binary), *args, "--model", str(self.model), "--precision", "f32"]
         done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}\nexit {done.returncode}\n{done.stderr}")

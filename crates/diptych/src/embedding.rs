@@ -2,6 +2,7 @@
 //!
 //! `N`, `M` inputs, `D` embedding.
 
+use kernels::Vectors;
 use rayon::prelude::*;
 
 /// Unit vectors `[N, D]`, one row an input.
@@ -88,10 +89,11 @@ impl Embeddings {
     /// If the widths differ: two models' embeddings have no similarity.
     pub fn cosines(&self, other: &Self) -> Vec<f32> {
         assert_eq!(self.dim, other.dim, "embeddings of different widths");
-        self.data
-            .par_chunks_exact(self.dim)
-            .flat_map_iter(|a| other.rows().map(move |b| dot(a, b)))
-            .collect()
+        let mut cosines = vec![0.0; self.len() * other.len()];
+        let rows = cosines.par_chunks_mut(other.len().max(1));
+        rows.zip(self.data.par_chunks_exact(self.dim))
+            .for_each(|(out, query)| kernels::dots(query, Vectors::F32(&other.data), out));
+        cosines
     }
 
     /// The mean of each group of `size` rows, normalised again: prompt ensembling (paper, 3.1.4).
@@ -119,8 +121,4 @@ impl Embeddings {
             .collect();
         Self::from_features(self.dim, means)
     }
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }

@@ -4,7 +4,7 @@
 //!
 //! `Q` queries, `N` items, `D` embedding.
 
-use rayon::prelude::*;
+use kernels::{Vectors, top_k};
 
 use crate::Embeddings;
 
@@ -22,14 +22,16 @@ pub struct Hit {
 /// # Panics
 /// If the widths differ: two models' embeddings have no similarity.
 pub fn search(queries: &Embeddings, items: &Embeddings, top: usize) -> Vec<Vec<Hit>> {
-    if items.is_empty() {
-        return vec![Vec::new(); queries.len()];
-    }
-    let cosines = queries.cosines(items); // [Q, N]
-    cosines
-        .par_chunks_exact(items.len())
-        .map(|row| nearest(row, top))
-        .collect()
+    assert_eq!(queries.dim(), items.dim(), "two models' embeddings");
+    let hit = |hit: kernels::Hit| Hit {
+        index: hit.row,
+        cosine: hit.score,
+    };
+    let nearest = |query| {
+        let hits = top_k(query, Vectors::F32(items.as_slice()), top);
+        hits.into_iter().map(hit).collect()
+    };
+    queries.rows().map(nearest).collect()
 }
 
 /// The `top` largest of `cosines`, largest first; of equals, the earlier one first.
