@@ -1,7 +1,7 @@
 //! CPU kernels: the layers of both towers, forward and backward, and dot products for search.
 //!
-//! Flow: slices of f32 in; for training vectors out, for inference the caller's memory filled. The layouts
-//! are those of the towers: activations are channels-last, weights `[out, in, K, K]` as a checkpoint has them.
+//! Flow: for training slices of f32 in, vectors out; for inference [`Rows`], kept in one of several formats, from layer to
+//! layer in the caller's memory. The layouts are those of the towers: activations are channels-last, weights `[out, in, K, K]` as a checkpoint has them.
 //! Invariant: no model, no picture, no text, no file. This is the only crate with `unsafe`: in files
 //! of an instruction set and those that enter them (`tile/`, `complete/`, `row/`, `search/`), in `vectorised`, which
 //! compiles plain loops for each set, and in `buffer`, for memory that is filled in parallel. Every kernel runs on the

@@ -61,7 +61,7 @@ impl Engine {
         source: impl Source + Send + 'static,
     ) -> Self {
         Self {
-            precision: precision.resolve_for(&config),
+            precision: precision.resolve(&config),
             config,
             source: Mutex::new(Box::new(source)),
             image: OnceLock::new(),

@@ -1,7 +1,5 @@
 //! What the towers compute in.
 
-use std::str::FromStr;
-
 use kernels::Format;
 
 use crate::model::ClipConfig;
@@ -38,21 +36,14 @@ impl Precision {
         named.map_or("auto", |(name, _)| name)
     }
 
-    /// What [`Precision::Auto`] stands for on this CPU; the others stand for themselves.
-    #[must_use]
-    pub fn resolve(self) -> Self {
+    /// What [`Precision::Auto`] stands for on this CPU; the others stand for themselves. bf16 are multiplied in pairs, and a
+    /// pair must not belong to two heads: with heads of an odd width, which no published model has, there is f32 instead.
+    pub(super) fn resolve(self, config: &ClipConfig) -> Self {
+        let is_native = kernels::Precision::Bf16.is_native();
         match self {
-            Self::Auto if kernels::Precision::Bf16.is_native() => Self::Bf16,
-            Self::Auto => Self::F32,
-            other => other,
-        }
-    }
-
-    /// [`Precision::resolve`] for a model. bf16 are multiplied in pairs, and a pair must not belong to two heads: with heads
-    /// of an odd width, which no published model has, there is f32 instead.
-    pub(super) fn resolve_for(self, config: &ClipConfig) -> Self {
-        match self.resolve() {
-            Self::Bf16 if !is_paired(config) => Self::F32,
+            Self::Auto if !is_native => Self::F32,
+            Self::Auto | Self::Bf16 if is_paired(config) => Self::Bf16,
+            Self::Auto | Self::Bf16 => Self::F32,
             other => other,
         }
     }
@@ -89,19 +80,6 @@ fn unrounded(kept: kernels::Precision) -> Format {
     match kept {
         kernels::Precision::F32 => Format::F32,
         kernels::Precision::Bf16 => Format::Bf16,
-    }
-}
-
-impl FromStr for Precision {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let named = Self::NAMES.into_iter().find(|(known, _)| *known == name);
-        let names = Self::NAMES.map(|(name, _)| name).join(", ");
-        named.map_or_else(
-            || Err(format!("{name:?} is no precision; there are {names}")),
-            |(_, precision)| Ok(precision),
-        )
     }
 }
 

@@ -34,15 +34,6 @@ pub fn search(queries: &Embeddings, items: &Embeddings, top: usize) -> Vec<Vec<H
     queries.rows().map(nearest).collect()
 }
 
-/// The `top` largest of `cosines`, largest first; of equals, the earlier one first.
-pub(super) fn nearest(cosines: &[f32], top: usize) -> Vec<Hit> {
-    let hits = cosines.iter().enumerate();
-    let mut hits: Vec<Hit> = hits.map(|(index, &cosine)| Hit { index, cosine }).collect();
-    hits.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
-    hits.truncate(top);
-    hits
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

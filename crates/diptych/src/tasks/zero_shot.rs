@@ -7,7 +7,7 @@
 //!
 //! `N` pictures, `C` labels, `D` embedding.
 
-use super::search::{Hit, nearest};
+use super::search::Hit;
 use crate::text::Overflow;
 use crate::{Clip, Embeddings, Error, Result};
 
@@ -112,6 +112,15 @@ impl ZeroShot {
         let hits = nearest(cosines, top).into_iter();
         hits.map(prediction).collect()
     }
+}
+
+/// The `top` largest of `cosines`, largest first; of equals, the earlier one first.
+fn nearest(cosines: &[f32], top: usize) -> Vec<Hit> {
+    let hits = cosines.iter().enumerate();
+    let mut hits: Vec<Hit> = hits.map(|(index, &cosine)| Hit { index, cosine }).collect();
+    hits.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
+    hits.truncate(top);
+    hits
 }
 
 /// `exp(xᵢ) / Σ exp(xⱼ)`, by the largest, so that nothing overflows.

@@ -2,6 +2,8 @@
 
 mod formats;
 mod inference;
+mod int8;
+mod rows;
 mod search;
 
 use half::bf16;

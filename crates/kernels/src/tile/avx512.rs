@@ -33,142 +33,87 @@ macro_rules! by_shape {
     };
 }
 
-/// A tile in f32.
-///
-/// # Safety
-/// The CPU has AVX-512 F, and `Tile::check` has passed.
-#[target_feature(enable = "avx512f")]
-pub(super) unsafe fn f32(t: &Tile<f32>, out: &mut Sums) {
-    // SAFETY: handed on from the caller.
-    unsafe { by_shape!(f32_sums(t, out)) }
-}
-
-#[target_feature(enable = "avx512f")]
-unsafe fn f32_sums<const R: usize, const V: usize>(t: &Tile<f32>, out: &mut Sums) {
-    let mut sums = [[_mm512_setzero_ps(); V]; R];
-    let mut right = t.right.as_ptr();
-    for segment in 0..t.segments {
-        // SAFETY: `check` holds `starts + reach` against `left`, and all steps' units against `right`.
-        unsafe {
-            let left = t.left.as_ptr().add(segment * t.segment_stride);
-            let rows: [_; R] = std::array::from_fn(|r| left.add(t.starts[r]));
-            for step in 0..t.steps {
-                let mut b = [_mm512_setzero_ps(); V];
-                for (v, b) in b.iter_mut().enumerate() {
-                    *b = _mm512_loadu_ps(right.add(v * UNIT));
-                    _mm_prefetch::<_MM_HINT_T0>(right.wrapping_add((AHEAD * V + v) * UNIT).cast());
+/// Defines a tile in a format. A step is four bytes in each: of the left factor one lane, repeated, of the right one
+/// register a unit. `$dot` adds their products to sums, which begin as `$zero` and are turned into f32 by `$rounded`.
+macro_rules! tile {
+    ($(#[$doc:meta])* $name:ident, $kind:ty, $features:literal, $zero:expr, $dot:expr, $rounded:expr) => {
+        $(#[$doc])*
+        #[target_feature(enable = $features)]
+        pub(super) unsafe fn $name(t: &Tile<$kind>, out: &mut Sums) {
+            #[target_feature(enable = $features)]
+            unsafe fn sums<const R: usize, const V: usize>(t: &Tile<$kind>, out: &mut Sums) {
+                let mut sums = [[$zero; V]; R];
+                let mut right = t.right.as_ptr().cast::<__m512i>();
+                for segment in 0..t.segments {
+                    // SAFETY: `check` holds `starts`, reach and a step against `left`, and all steps' units against
+                    // `right`. Loads need no alignment.
+                    unsafe {
+                        let left = t.left.as_ptr().add(segment * t.segment_stride);
+                        let rows: [_; R] = std::array::from_fn(|r| left.add(t.starts[r]));
+                        for step in 0..t.steps {
+                            let mut b = [_mm512_setzero_si512(); V];
+                            for (v, b) in b.iter_mut().enumerate() {
+                                *b = _mm512_loadu_si512(right.add(v));
+                                let ahead = right.wrapping_add(AHEAD * V + v);
+                                _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+                            }
+                            right = right.add(V);
+                            for r in 0..R {
+                                let a = rows[r].add(step * t.step_stride).cast::<i32>();
+                                let a = _mm512_set1_epi32(a.read_unaligned());
+                                for v in 0..V {
+                                    sums[r][v] = $dot(sums[r][v], a, b[v]);
+                                }
+                            }
+                        }
+                    }
                 }
-                right = right.add(V * UNIT);
-                for r in 0..R {
-                    let a = _mm512_set1_ps(*rows[r].add(step * t.step_stride));
-                    for v in 0..V {
-                        sums[r][v] = _mm512_fmadd_ps(a, b[v], sums[r][v]);
+                for (row, out) in sums.iter().zip(out.0.chunks_exact_mut(WIDTH)) {
+                    for (&sum, out) in row.iter().zip(out.chunks_exact_mut(UNIT)) {
+                        // SAFETY: a unit has the 16 places of a register.
+                        unsafe { _mm512_storeu_ps(out.as_mut_ptr(), $rounded(sum)) };
                     }
                 }
             }
+
+            // SAFETY: handed on from the caller.
+            unsafe { by_shape!(sums(t, out)) }
         }
-    }
-    store(&sums, out);
+    };
 }
 
-/// A tile in bf16: two values a step, whose products one instruction adds.
-///
-/// # Safety
-/// The CPU has AVX-512 F and BF16, and `Tile::check` has passed.
-#[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) unsafe fn bf16(t: &Tile<bf16>, out: &mut Sums) {
-    // SAFETY: handed on from the caller.
-    unsafe { by_shape!(bf16_sums(t, out)) }
+tile! {
+    /// A tile in f32.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F, and `Tile::check` has passed.
+    f32, f32, "avx512f", _mm512_setzero_ps(),
+    |sum, a, b| _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum),
+    |sum| sum
 }
 
-#[target_feature(enable = "avx512f,avx512bf16")]
-unsafe fn bf16_sums<const R: usize, const V: usize>(t: &Tile<bf16>, out: &mut Sums) {
-    let mut sums = [[_mm512_setzero_ps(); V]; R];
-    let mut right = t.right.as_ptr().cast::<__m512i>();
-    for segment in 0..t.segments {
-        // SAFETY: `check` holds `starts + reach + 2` against `left`, and all steps' units against
-        // `right`; a unit of 16 pairs is one register. Loads need no alignment.
-        unsafe {
-            let left = t.left.as_ptr().add(segment * t.segment_stride);
-            let rows: [_; R] = std::array::from_fn(|r| left.add(t.starts[r]));
-            for step in 0..t.steps {
-                let mut b = [_mm512_setzero_si512(); V];
-                for (v, b) in b.iter_mut().enumerate() {
-                    *b = _mm512_loadu_si512(right.add(v));
-                    _mm_prefetch::<_MM_HINT_T0>(right.wrapping_add(AHEAD * V + v).cast());
-                }
-                right = right.add(V);
-                for r in 0..R {
-                    let pair = rows[r].add(step * t.step_stride).cast::<i32>();
-                    let a = _mm512_set1_epi32(pair.read_unaligned());
-                    for v in 0..V {
-                        sums[r][v] = _mm512_dpbf16_ps(
-                            sums[r][v],
-                            std::mem::transmute::<__m512i, __m512bh>(a),
-                            std::mem::transmute::<__m512i, __m512bh>(b[v]),
-                        );
-                    }
-                }
-            }
-        }
-    }
-    store(&sums, out);
+tile! {
+    /// A tile in bf16: two values a step, whose products one instruction adds.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F and BF16, and `Tile::check` has passed.
+    bf16, bf16, "avx512f,avx512bf16", _mm512_setzero_ps(),
+    |sum, a, b| {
+        let a = std::mem::transmute::<__m512i, __m512bh>(a);
+        let b = std::mem::transmute::<__m512i, __m512bh>(b);
+        _mm512_dpbf16_ps(sum, a, b)
+    },
+    |sum| sum
 }
 
-/// A tile in eight bits: four values a step, whose products one instruction adds.
-///
-/// # Safety
-/// The CPU has AVX-512 F and VNNI, and `Tile::check` has passed.
-#[target_feature(enable = "avx512f,avx512vnni")]
-pub(super) unsafe fn int8(t: &Tile<u8>, out: &mut Sums) {
-    // SAFETY: handed on from the caller.
-    unsafe { by_shape!(int8_sums(t, out)) }
-}
-
-#[target_feature(enable = "avx512f,avx512vnni")]
-unsafe fn int8_sums<const R: usize, const V: usize>(t: &Tile<u8>, out: &mut Sums) {
-    let mut sums = [[_mm512_setzero_si512(); V]; R];
-    let mut right = t.right.as_ptr().cast::<__m512i>();
-    for segment in 0..t.segments {
-        // SAFETY: `check` holds `starts + reach + 4` against `left`, and all steps' units against
-        // `right`; a unit of 16 fours is one register. Loads need no alignment.
-        unsafe {
-            let left = t.left.as_ptr().add(segment * t.segment_stride);
-            let rows: [_; R] = std::array::from_fn(|r| left.add(t.starts[r]));
-            for step in 0..t.steps {
-                let mut b = [_mm512_setzero_si512(); V];
-                for (v, b) in b.iter_mut().enumerate() {
-                    *b = _mm512_loadu_si512(right.add(v));
-                    _mm_prefetch::<_MM_HINT_T0>(right.wrapping_add(AHEAD * V + v).cast());
-                }
-                right = right.add(V);
-                for r in 0..R {
-                    let four = rows[r].add(step * t.step_stride).cast::<i32>();
-                    let a = _mm512_set1_epi32(four.read_unaligned());
-                    for v in 0..V {
-                        sums[r][v] = _mm512_dpbusd_epi32(sums[r][v], a, b[v]);
-                    }
-                }
-            }
-        }
-    }
-    for (row, out) in sums.iter().zip(out.0.chunks_exact_mut(WIDTH)) {
-        for (&sum, out) in row.iter().zip(out.chunks_exact_mut(UNIT)) {
-            // SAFETY: a unit has the 16 places of a register.
-            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), _mm512_cvtepi32_ps(sum)) };
-        }
-    }
-}
-
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn store<const R: usize, const V: usize>(sums: &[[__m512; V]; R], out: &mut Sums) {
-    for (row, out) in sums.iter().zip(out.0.chunks_exact_mut(WIDTH)) {
-        for (&sum, out) in row.iter().zip(out.chunks_exact_mut(UNIT)) {
-            // SAFETY: a unit has the 16 places of a register.
-            unsafe { _mm512_storeu_ps(out.as_mut_ptr(), sum) };
-        }
-    }
+tile! {
+    /// A tile in eight bits: four values a step, whose products one instruction adds.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512 F and VNNI, and `Tile::check` has passed.
+    int8, u8, "avx512f,avx512vnni", _mm512_setzero_si512(),
+    |sum, a, b| _mm512_dpbusd_epi32(sum, a, b),
+    |sum| _mm512_cvtepi32_ps(sum)
 }
 
 /// Rounds f32 to bf16.
