@@ -1,0 +1,137 @@
+//! What can go wrong, each kind with the values that tell a user what to mend.
+
+use std::path::{Path, PathBuf};
+
+use crate::Model;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no index.
+    #[error("{}: there is no index", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A file that is no index, or one that is damaged.
+    #[error("{}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was wanted.
+        reason: String,
+    },
+    /// An index of another version of the program.
+    #[error("{}: an index of format {found}, and this program reads format {wanted}; {advice}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// Ours.
+        wanted: u32,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// An index of another model's vectors.
+    #[error(
+        "{place}: its vectors are of the model `{}` (fingerprint {}), and not of `{}` (fingerprint {}), so they can't be compared",
+        has.name, short(&has.fingerprint), wanted.name, short(&wanted.fingerprint)
+    )]
+    Model {
+        /// The index.
+        place: String,
+        /// Its model.
+        has: Box<Model>,
+        /// The model asked for.
+        wanted: Box<Model>,
+    },
+    /// A vector that can't be the model's.
+    #[error("a vector of {got} values, wanted {wanted} that are finite")]
+    Vector {
+        /// Values it has.
+        got: usize,
+        /// The index's width.
+        wanted: usize,
+    },
+    /// A change that can't be made.
+    #[error("{what}")]
+    Change {
+        /// What was asked for, and why it can't be done.
+        what: String,
+    },
+    /// Another process is writing.
+    #[error("{}: another process{} is writing to this index; wait until it has ended", path.display(), by(*.pid))]
+    Locked {
+        /// The index.
+        path: PathBuf,
+        /// Which process, if it told.
+        pid: Option<u32>,
+    },
+    /// The database does not do what it is asked.
+    #[error("{}: {}", path.display(), sql(source))]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What it says.
+        source: rusqlite::Error,
+    },
+    /// A server that does not do what it is asked.
+    #[error("{url}: {reason}")]
+    Server {
+        /// Where it is.
+        url: String,
+        /// What it says.
+        reason: String,
+    },
+    /// A file that can't be read or written; the message names it.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl Error {
+    /// What a database said of its file.
+    pub(crate) fn database(path: &Path, source: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match source.sqlite_error_code() {
+            Some(NotADatabase) => Self::Damaged {
+                path: path.to_owned(),
+                reason: "it is no index, or its beginning is damaged".into(),
+            },
+            Some(DatabaseCorrupt) => Self::Damaged {
+                path: path.to_owned(),
+                reason: format!("the index is damaged ({source})"),
+            },
+            _ => Self::Database {
+                path: path.to_owned(),
+                source,
+            },
+        }
+    }
+}
+
+/// The beginning of a fingerprint, enough to tell two apart.
+fn short(fingerprint: &str) -> &str {
+    fingerprint.get(..12).unwrap_or(fingerprint)
+}
+
+fn by(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" ({pid})"))
+}
+
+/// SQLite's message, in words where it has a code that people meet.
+fn sql(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly};
+    match error.sqlite_error_code() {
+        Some(DiskFull) => {
+            "there is no room left on the disk; what was stored before is kept".into()
+        }
+        Some(ReadOnly | PermissionDenied) => "the index can't be written here".into(),
+        Some(CannotOpen) => format!("the index can't be opened ({error})"),
+        _ => error.to_string(),
+    }
+}
+
+/// A result of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,159 @@
+//! The columns' file: numbers one after the other, least byte first.
+//!
+//! It is thrown away where it is not this index's, not whole, or of another version.
+
+use std::io::{BufWriter, Read, Write};
+use std::path::Path;
+
+use super::cells::Cells;
+use super::columns::{Codes, Columns};
+use crate::Result;
+
+/// What the file begins with; the last digit is its version.
+const MAGIC: [u8; 8] = *b"dptscan1";
+
+/// Numbers in the header: magic, identity, generation, newest, `D`, `N`, further folders, cells.
+const HEADER: usize = 8;
+
+/// Reads columns. None if there is no such file, or none that can be used.
+pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<Columns> {
+    let mut file = fs_err::File::open(path).ok()?;
+    let len = file.metadata().ok()?.len();
+    let header = longs(&mut file, HEADER).ok()?;
+    let [magic, of, generation, newest, width, rows, others, cells] = header[..] else {
+        return None;
+    };
+    let count = |n: i64| usize::try_from(n).ok().filter(|&n| n as u64 <= len);
+    let (rows, others, cells) = (count(rows)?, count(others)?, count(cells)?);
+    let starts = if cells > 0 { cells + 1 } else { 0 };
+    let in_codes = (8 + dim as u64).checked_mul((rows + cells) as u64)?;
+    let elsewhere = 20 * rows as u64 + 12 * others as u64 + 8 * (starts + HEADER) as u64;
+    let is_ours = magic == i64::from_le_bytes(MAGIC) && of == identity && width == dim as i64;
+    if !is_ours || in_codes.checked_add(elsewhere)? != len {
+        return None;
+    }
+    let vectors = longs(&mut file, rows).ok()?;
+    let taken = longs(&mut file, rows).ok()?;
+    let folders = ints(&mut file, rows).ok()?;
+    let more_vectors = longs(&mut file, others).ok()?;
+    let more_folders = ints(&mut file, others).ok()?;
+    let starts: Vec<usize> = longs(&mut file, starts)
+        .ok()?
+        .into_iter()
+        .map(|n| n as usize)
+        .collect();
+    let centres = codes(&mut file, cells, dim).ok()?;
+    let codes = codes(&mut file, rows, dim).ok()?;
+    let cells = Cells { centres, starts };
+    let is_sound = more_vectors.is_sorted() && cells.starts.is_sorted() && cells.end() <= rows;
+    is_sound.then(|| Columns {
+        generation,
+        newest,
+        vectors,
+        taken,
+        folders,
+        more: more_vectors.into_iter().zip(more_folders).collect(),
+        codes,
+        cells,
+    })
+}
+
+/// The generation of the columns in a file; none, as by [`read`].
+pub(super) fn generation(path: &Path, identity: i64) -> Option<i64> {
+    let mut file = fs_err::File::open(path).ok()?;
+    let header = longs(&mut file, HEADER).ok()?;
+    let is_ours = header[0] == i64::from_le_bytes(MAGIC) && header[1] == identity;
+    is_ours.then(|| header[2])
+}
+
+/// Writes columns in the place of an older file.
+pub(super) fn write(path: &Path, identity: i64, dim: usize, columns: &Columns) -> Result<()> {
+    super::replace(path, |file| {
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        let numbers = [
+            i64::from_le_bytes(MAGIC),
+            identity,
+            columns.generation,
+            columns.newest,
+            dim as i64,
+            columns.len() as i64,
+            columns.more.len() as i64,
+            columns.cells.len() as i64,
+        ];
+        let starts: Vec<i64> = columns.cells.starts.iter().map(|&n| n as i64).collect();
+        let more = &columns.more;
+        put(&mut out, &numbers, i64::to_le_bytes)?;
+        put(&mut out, &columns.vectors, i64::to_le_bytes)?;
+        put(&mut out, &columns.taken, i64::to_le_bytes)?;
+        put(&mut out, &columns.folders, u32::to_le_bytes)?;
+        put(&mut out, more, |(vector, _)| vector.to_le_bytes())?;
+        put(&mut out, more, |(_, folder)| folder.to_le_bytes())?;
+        put(&mut out, &starts, i64::to_le_bytes)?;
+        for codes in [&columns.cells.centres, &columns.codes] {
+            put(&mut out, &codes.scales, f32::to_le_bytes)?;
+            put(&mut out, &codes.errors, f32::to_le_bytes)?;
+            put(&mut out, &codes.codes, i8::to_le_bytes)?;
+        }
+        out.flush()
+    })
+}
+
+/// Writes values, a piece at a time: all of them may be large.
+fn put<T: Copy, const B: usize>(
+    out: &mut impl Write,
+    values: &[T],
+    bytes: impl Fn(T) -> [u8; B],
+) -> std::io::Result<()> {
+    let mut piece = Vec::new();
+    for values in values.chunks(1 << 16) {
+        piece.clear();
+        piece.extend(values.iter().flat_map(|&value| bytes(value)));
+        out.write_all(&piece)?;
+    }
+    Ok(())
+}
+
+fn codes(file: &mut impl Read, rows: usize, dim: usize) -> std::io::Result<Codes> {
+    let scales = get(file, rows, f32::from_le_bytes)?;
+    let errors = get(file, rows, f32::from_le_bytes)?;
+    let codes = bytes(file, rows * dim)?
+        .into_iter()
+        .map(|code| code as i8)
+        .collect();
+    Ok(Codes {
+        codes,
+        scales,
+        errors,
+    })
+}
+
+fn longs(file: &mut impl Read, n: usize) -> std::io::Result<Vec<i64>> {
+    get(file, n, i64::from_le_bytes)
+}
+
+fn ints(file: &mut impl Read, n: usize) -> std::io::Result<Vec<u32>> {
+    get(file, n, u32::from_le_bytes)
+}
+
+fn get<T, const B: usize>(
+    file: &mut impl Read,
+    n: usize,
+    value: impl Fn([u8; B]) -> T,
+) -> std::io::Result<Vec<T>> {
+    let bytes = bytes(file, B * n)?;
+    Ok(bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&bytes| value(bytes))
+        .collect())
+}
+
+fn bytes(file: &mut impl Read, n: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(n);
+    file.take(n as u64).read_to_end(&mut bytes)?;
+    match bytes.len() == n {
+        true => Ok(bytes),
+        false => Err(std::io::ErrorKind::UnexpectedEof.into()),
+    }
+}

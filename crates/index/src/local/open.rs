@@ -1,0 +1,156 @@
+//! Opening an index: to write, or to read, on media that can't be written, too.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::lock::Lock;
+use super::{Local, file, schema, sibling};
+use crate::{Error, Model, Result};
+
+/// How long one waits while another has the database, for a moment of a transaction.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Local {
+    /// Opens an index to read it.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if there is none, [`Error::Damaged`] or [`Error::Format`] for one that can't be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.exists() {
+            let path = path.to_owned();
+            return Err(Error::Missing { path });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(path, flags).and_then(probed);
+        let db = match opened {
+            Err(error) if cant_be_written(&error) => unchanging(path)?,
+            other => other.map_err(|e| Error::database(path, e))?,
+        };
+        let model = schema::check(&db, path)?;
+        Self::new(path, db, model, None)
+    }
+
+    /// Opens an index to write it, as the only process that does; makes one if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process writes to it, [`Error::Model`] if its vectors are another model's, and as
+    /// [`Local::open`].
+    pub fn create(path: impl AsRef<Path>, model: &Model) -> Result<Self> {
+        let path = path.as_ref();
+        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+            fs_err::create_dir_all(folder)?;
+        }
+        let lock = Lock::take(path)?;
+        let at = |e| Error::database(path, e);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut db = Connection::open_with_flags(path, flags).map_err(at)?;
+        db.busy_timeout(PATIENCE).map_err(at)?;
+        // A file without a byte is no index, but may become one.
+        if schema::is_new(&db).map_err(at)? {
+            schema::create(&mut db, model).map_err(at)?;
+        }
+        Self::of_model(Self::to_write(path, db, lock)?, model)
+    }
+
+    /// Opens an index that is there, to write it, whatever its model is.
+    ///
+    /// # Errors
+    /// As [`Local::create`], and [`Error::Missing`].
+    pub fn change(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.exists() {
+            let path = path.to_owned();
+            return Err(Error::Missing { path });
+        }
+        let lock = Lock::take(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(|e| Error::database(path, e))?;
+        Self::to_write(path, db, lock)
+    }
+
+    fn to_write(path: &Path, db: Connection, lock: Lock) -> Result<Self> {
+        let model = schema::check(&db, path)?;
+        // A process that is killed loses nothing; a power failure may cost the last changes, but never the index.
+        db.pragma_update(None, "synchronous", "normal")
+            .and_then(|()| db.pragma_update(None, "foreign_keys", true))
+            .map_err(|e| Error::database(path, e))?;
+        Self::new(path, db, model, Some(lock))
+    }
+
+    fn of_model(self, wanted: &Model) -> Result<Self> {
+        match crate::same(&self.model, wanted) {
+            true => Ok(self),
+            false => Err(Error::Model {
+                place: self.path.display().to_string(),
+                has: Box::new(self.model),
+                wanted: Box::new(wanted.clone()),
+            }),
+        }
+    }
+
+    fn new(path: &Path, db: Connection, model: Model, lock: Option<Lock>) -> Result<Self> {
+        let at = |e| Error::database(path, e);
+        db.busy_timeout(PATIENCE).map_err(at)?;
+        db.set_prepared_statement_cache_capacity(64);
+        let identity = schema::number(&db, "identity").map_err(at)?;
+        let columns = file::read(&sibling(path, "scan"), identity, model.dim).unwrap_or_default();
+        Ok(Self {
+            path: path.to_owned(),
+            model,
+            identity,
+            db: Mutex::new(db),
+            columns: Mutex::new(Arc::new(columns)),
+            lock,
+        })
+    }
+}
+
+/// A connection that has been read by: only then does SQLite look at the file.
+fn probed(db: Connection) -> rusqlite::Result<Connection> {
+    db.busy_timeout(PATIENCE)?;
+    schema::is_new(&db)?;
+    Ok(db)
+}
+
+fn cant_be_written(error: &rusqlite::Error) -> bool {
+    use ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+    matches!(
+        error.sqlite_error_code(),
+        Some(CannotOpen | PermissionDenied | ReadOnly)
+    )
+}
+
+/// Opens an index where nothing can be written, as on a disc: SQLite then takes no locks and looks for no log.
+fn unchanging(path: &Path) -> Result<Connection> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if fs_err::metadata(&log).is_ok_and(|log| log.len() > 0) {
+        return Err(Error::Damaged {
+            path: path.to_owned(),
+            reason: "its last changes are in a log beside it, which can't be read where nothing can be written; \
+                     copy all files of the index to where they can"
+                .into(),
+        });
+    }
+    let escaped: String = path
+        .to_string_lossy()
+        .chars()
+        .map(|c| match c {
+            '%' | '?' | '#' => format!("%{:02x}", u32::from(c)),
+            _ => c.to_string(),
+        })
+        .collect();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags);
+    opened
+        .and_then(probed)
+        .map_err(|e| Error::database(path, e))
+}

@@ -1,0 +1,171 @@
+//! Rows of the tables → records.
+
+use std::ops::ControlFlow;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
+
+use super::columns::floats;
+use super::select;
+use super::write::join;
+use crate::{File, Id, Item, Moment, Payload, Span, is_within};
+
+/// Calls `each` with files and their contents, the refused ones last.
+pub(super) fn files(
+    db: &Connection,
+    within: &[String],
+    each: &mut dyn FnMut(File, Option<Id>),
+) -> rusqlite::Result<()> {
+    const FILES: &str = "SELECT path, name, size, modified, id
+                         FROM files JOIN folders USING (folder) JOIN items USING (item)";
+    let mut tell = |rows: &mut rusqlite::Rows| {
+        while let Some(row) = rows.next()? {
+            each(file(row)?, Some(id(row, 4)?));
+        }
+        Ok::<_, rusqlite::Error>(())
+    };
+    if within.is_empty() {
+        tell(&mut db.prepare_cached(FILES)?.query([])?)?;
+    }
+    for folder in within {
+        let mut of_folder = db.prepare_cached(&format!("{FILES} WHERE folder = ?"))?;
+        for number in select::folders(db, folder)? {
+            tell(&mut of_folder.query([number])?)?;
+        }
+        // It may be a file itself.
+        let sql = format!("{FILES} WHERE path = ? AND name = ?");
+        let mut named = db.prepare_cached(&sql)?;
+        tell(&mut named.query(<[&str; 2]>::from(super::write::split(folder)))?)?;
+    }
+    for (file, _) in refused(db)? {
+        if within.is_empty() || within.iter().any(|folder| is_within(&file.path, folder)) {
+            each(file, None);
+        }
+    }
+    Ok(())
+}
+
+/// A file, from the first four columns.
+fn file(row: &Row) -> rusqlite::Result<File> {
+    let text = |i| row.get_ref(i)?.as_str().map_err(rusqlite::Error::from);
+    Ok(File {
+        path: join(text(0)?, text(1)?),
+        size: row.get::<_, i64>(2)? as u64,
+        modified: row.get(3)?,
+    })
+}
+
+/// A content's id, in column `i`.
+pub(super) fn id(row: &Row, i: usize) -> rusqlite::Result<Id> {
+    row.get(i).map(Id)
+}
+
+/// A content's payload, in column `i`; what can't be read of it is left out.
+pub(super) fn payload(row: &Row, i: usize) -> rusqlite::Result<Payload> {
+    Ok(serde_json::from_str(row.get_ref(i)?.as_str()?).unwrap_or_default())
+}
+
+/// A part of a film, in columns `i` and `i + 1`.
+pub(super) fn span(row: &Row, i: usize) -> rusqlite::Result<Option<Span>> {
+    let (start, end): (Option<f64>, Option<f64>) = (row.get(i)?, row.get(i + 1)?);
+    Ok(start.zip(end).map(|(start, end)| Span { start, end }))
+}
+
+pub(super) fn refused(db: &Connection) -> rusqlite::Result<Vec<(File, String)>> {
+    let sql = "SELECT path, size, modified, reason FROM refused ORDER BY path";
+    let row = |row: &Row| {
+        let file = File {
+            path: row.get(0)?,
+            size: row.get::<_, i64>(1)? as u64,
+            modified: row.get(2)?,
+        };
+        Ok((file, row.get(3)?))
+    };
+    db.prepare_cached(sql)?.query_map([], row)?.collect()
+}
+
+const ITEMS: &str = "SELECT item, id, taken, payload FROM items";
+
+/// A content's number, and all of it but its vectors.
+fn bare(row: &Row) -> rusqlite::Result<(i64, Item)> {
+    let item = Item {
+        id: id(row, 1)?,
+        taken: row.get(2)?,
+        payload: payload(row, 3)?,
+        moments: Vec::new(),
+    };
+    Ok((row.get(0)?, item))
+}
+
+fn moments(db: &Connection, item: i64) -> rusqlite::Result<Vec<Moment>> {
+    let sql = "SELECT span_start, span_end, embedding FROM vectors WHERE item = ? ORDER BY vector";
+    let moment = |row: &Row| {
+        Ok(Moment {
+            span: span(row, 0)?,
+            vector: floats(row.get_ref(2)?.as_blob()?),
+        })
+    };
+    db.prepare_cached(sql)?.query_map([item], moment)?.collect()
+}
+
+pub(super) fn item(db: &Connection, id: Id) -> rusqlite::Result<Option<Item>> {
+    let mut select = db.prepare_cached(&format!("{ITEMS} WHERE id = ?"))?;
+    let found = select.query_row([&id.0[..]], bare).optional()?;
+    let Some((number, mut item)) = found else {
+        return Ok(None);
+    };
+    item.moments = moments(db, number)?;
+    Ok(Some(item))
+}
+
+pub(super) fn has(db: &Connection, ids: &[Id]) -> rusqlite::Result<Vec<bool>> {
+    let mut select = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM items WHERE id = ?)")?;
+    let mut has = |id: &Id| select.query_row([&id.0[..]], |row| row.get(0));
+    ids.iter().map(&mut has).collect()
+}
+
+/// The files of a content.
+pub(super) struct FilesOf<'a>(CachedStatement<'a>);
+
+impl<'a> FilesOf<'a> {
+    pub(super) fn new(db: &'a Connection) -> rusqlite::Result<Self> {
+        let sql = "SELECT path, name, size, modified FROM files JOIN folders USING (folder)
+                   WHERE item = ? ORDER BY path, name";
+        Ok(Self(db.prepare_cached(sql)?))
+    }
+
+    pub(super) fn read(&mut self, item: i64) -> rusqlite::Result<Vec<File>> {
+        self.0.query_map([item], file)?.collect()
+    }
+}
+
+pub(super) fn each(
+    db: &Connection,
+    each: &mut dyn FnMut(Item, Vec<File>) -> ControlFlow<()>,
+) -> rusqlite::Result<()> {
+    // All of one moment, though another process may write meanwhile.
+    let db = db.unchecked_transaction()?;
+    let mut files = FilesOf::new(&db)?;
+    let mut items = db.prepare(&format!("{ITEMS} ORDER BY item"))?;
+    let mut rows = items.query([])?;
+    while let Some(row) = rows.next()? {
+        let (number, mut item) = bare(row)?;
+        item.moments = moments(&db, number)?;
+        if each(item, files.read(number)?).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn note(db: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    let mut select = db.prepare_cached("SELECT value FROM notes WHERE name = ?")?;
+    select.query_row([name], |row| row.get(0)).optional()
+}
+
+/// Rows of a table.
+pub(super) fn count(db: &Connection, table: &str) -> rusqlite::Result<u64> {
+    db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+        row.get::<_, i64>(0)
+    })
+    .map(|n| n as u64)
+}

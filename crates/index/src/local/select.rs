@@ -1,0 +1,108 @@
+//! A filter, made ready to be asked for each row.
+
+use rusqlite::Connection;
+use rustc_hash::FxHashSet;
+
+use super::columns::{Columns, UNKNOWN};
+use crate::Filter;
+
+/// Rows that are looked at to tell how many a filter lets through.
+const SAMPLE: usize = 1024;
+
+/// Which rows of columns may be found.
+pub(super) struct Selection<'a> {
+    columns: &'a Columns,
+    /// Whether each folder is wanted, by its number; none if all are.
+    folders: Option<Vec<bool>>,
+    after: i64,
+    before: i64,
+    any_time: bool,
+}
+
+impl<'a> Selection<'a> {
+    pub(super) fn new(
+        db: &Connection,
+        columns: &'a Columns,
+        filter: &Filter,
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            columns,
+            folders: match filter.within.is_empty() {
+                true => None,
+                false => Some(wanted(db, &filter.within)?),
+            },
+            after: filter.after.unwrap_or(UNKNOWN + 1),
+            before: filter.before.unwrap_or(i64::MAX),
+            any_time: filter.after.is_none() && filter.before.is_none(),
+        })
+    }
+
+    /// Whether it lets everything through.
+    pub(super) fn is_all(&self) -> bool {
+        self.folders.is_none() && self.any_time
+    }
+
+    /// Whether a row may be found.
+    pub(super) fn allows(&self, row: usize) -> bool {
+        // What has no date is in no span of time.
+        let in_time = || {
+            let taken = self.columns.taken[row];
+            self.any_time || (self.after <= taken && taken < self.before)
+        };
+        let in_folder = || match &self.folders {
+            None => true,
+            Some(wanted) => {
+                let is_wanted = |folder| wanted.get(folder as usize).is_some_and(|w| *w);
+                self.columns.any_folder(row, is_wanted)
+            }
+        };
+        in_time() && in_folder()
+    }
+
+    /// About how many rows it lets through.
+    pub(super) fn estimate(&self) -> usize {
+        let rows = self.columns.len();
+        if self.is_all() || rows == 0 {
+            return rows;
+        }
+        let sample = rows.min(SAMPLE);
+        // Evenly spread, so that neither a folder nor a month is looked at alone.
+        let allowed = (0..sample)
+            .filter(|i| self.allows(i * rows / sample))
+            .count();
+        (allowed * rows).div_ceil(sample)
+    }
+}
+
+/// Whether each folder is one of these or below one, by its number.
+fn wanted(db: &Connection, within: &[String]) -> rusqlite::Result<Vec<bool>> {
+    let mut numbers = FxHashSet::default();
+    for folder in within {
+        for number in folders(db, folder)? {
+            numbers.insert(number);
+        }
+    }
+    let mut wanted = vec![false; numbers.iter().max().map_or(0, |max| *max as usize + 1)];
+    numbers
+        .into_iter()
+        .for_each(|number| wanted[number as usize] = true);
+    Ok(wanted)
+}
+
+/// The numbers of a folder and of those below it.
+pub(super) fn folders(db: &Connection, folder: &str) -> rusqlite::Result<Vec<u32>> {
+    let trimmed = folder.trim_end_matches(std::path::is_separator);
+    let separator = std::path::MAIN_SEPARATOR;
+    // What begins with `folder/` lies between it and what comes after all such.
+    let next = char::from_u32(u32::from(separator) + 1).unwrap_or(char::MAX);
+    let sql =
+        "SELECT folder FROM folders WHERE path = ?1 OR path = ?2 OR (path >= ?2 AND path < ?3)";
+    let values = [
+        trimmed.to_owned(),
+        format!("{trimmed}{separator}"),
+        format!("{trimmed}{next}"),
+    ];
+    db.prepare_cached(sql)?
+        .query_map(values, |row| row.get(0))?
+        .collect()
+}

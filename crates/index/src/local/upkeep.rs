@@ -1,0 +1,88 @@
+//! Keeping what is searched like the tables, and throwing away what nobody needs.
+
+use std::sync::Arc;
+
+use super::{Cells, Local, SCAN_UP_TO, file, schema, sibling};
+use crate::{Result, Store};
+
+/// The note that says whether there are to be cells.
+const CELLS: &str = "cells";
+
+impl Local {
+    /// Says whether this index has cells, from the next [`Store::settle`] on.
+    ///
+    /// # Errors
+    /// What keeps the index from being written.
+    pub fn set_cells(&mut self, cells: Cells) -> Result<()> {
+        let value: &[u8] = match cells {
+            Cells::Auto => b"auto",
+            Cells::Always => b"always",
+            Cells::Never => b"never",
+        };
+        self.set_note(CELLS, value)
+    }
+
+    fn wants_cells(&self, rows: usize) -> Result<bool> {
+        Ok(match self.note(CELLS)?.as_deref() {
+            Some(b"always") => rows > 0,
+            Some(b"never") => false,
+            _ => rows > SCAN_UP_TO,
+        })
+    }
+
+    /// Makes the columns like the tables and keeps them; then the list of changes is no longer needed.
+    pub(super) fn bring_up_to_date(&self) -> Result<()> {
+        drop(self.writing()?);
+        let mut columns = {
+            let db = self.db();
+            self.columns(&db)?
+        };
+        let path = sibling(&self.path, "scan");
+        let is_kept = file::generation(&path, self.identity) == Some(columns.generation);
+        let wants_cells = self.wants_cells(columns.len())?;
+        let regroup = wants_cells && columns.needs_regrouping();
+        let ungroup = !wants_cells && columns.cells.len() > 0;
+        if regroup || ungroup {
+            let mut held = self.held();
+            drop(columns);
+            let own = Arc::make_mut(&mut held);
+            match regroup {
+                true => own.regroup(self.model.dim),
+                false => own.cells = Default::default(),
+            }
+            columns = held.clone();
+        }
+        if !is_kept || regroup || ungroup {
+            file::write(&path, self.identity, self.model.dim, &columns)?;
+        }
+        let db = self.db();
+        let at = |e| self.at(e);
+        let followed = [columns.generation];
+        db.execute("DELETE FROM changes WHERE generation <= ?", followed)
+            .map_err(at)?;
+        schema::set_number(&db, "kept_from", columns.generation).map_err(at)?;
+        // A reader may hold it up; then the next one does it.
+        let checkpoint = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        checkpoint.map_err(at)
+    }
+
+    /// Gives back the room of what was removed, and makes everything anew that the index is searched by.
+    ///
+    /// # Errors
+    /// What keeps the index from being written.
+    pub fn compact(&mut self) -> Result<()> {
+        {
+            let db = self.writing()?;
+            let at = |e| self.at(e);
+            db.execute(
+                "DELETE FROM folders WHERE folder NOT IN (SELECT folder FROM files)",
+                [],
+            )
+            .map_err(at)?;
+            db.execute_batch("VACUUM").map_err(at)?;
+        }
+        *self.held() = Arc::default();
+        super::remove(&sibling(&self.path, "scan"))?;
+        self.settle()
+    }
+}

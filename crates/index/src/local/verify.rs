@@ -1,0 +1,151 @@
+//! Whether an index is whole: the database in itself, and the caches like the database.
+
+use rusqlite::Connection;
+use serde::Serialize;
+
+use super::columns::Columns;
+use super::{Local, file, sibling};
+use crate::Result;
+
+/// What was looked at, and what is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Files that were looked up.
+    pub files: u64,
+    /// Contents.
+    pub contents: u64,
+    /// Vectors that were compared with what they are searched by.
+    pub vectors: u64,
+    /// A sentence for each thing that is wrong.
+    pub problems: Vec<String>,
+}
+
+/// How far a vector's length may be from 1.
+const LENGTH: f64 = 1e-3;
+
+impl Local {
+    /// Reads all of the index and looks for what can't be.
+    ///
+    /// # Errors
+    /// If it can't be read at all.
+    pub fn verify(&self) -> Result<Verified> {
+        let db = self.db();
+        let mut verified = Verified::default();
+        let at = |e| self.at(e);
+        database(&db, &mut verified.problems).map_err(at)?;
+        if !verified.problems.is_empty() {
+            // Of a database that is damaged nothing else can be trusted.
+            return Ok(verified);
+        }
+        let count = |table| super::read::count(&db, table).map_err(at);
+        verified.files = count("files")?;
+        verified.contents = count("items")?;
+        let mut columns = Columns::default();
+        columns
+            .follow(&db, self.model.dim)
+            .map_err(|failed| self.failed(failed))?;
+        verified.vectors = columns.len() as u64;
+        self.lengths(&db, &mut verified.problems)?;
+        self.cache(&db, &columns, &mut verified.problems)?;
+        Ok(verified)
+    }
+
+    fn lengths(&self, db: &Connection, problems: &mut Vec<String>) -> Result<()> {
+        let at = |e| self.at(e);
+        let mut select = db
+            .prepare("SELECT vector, embedding FROM vectors")
+            .map_err(at)?;
+        let mut rows = select.query([]).map_err(at)?;
+        while let Some(row) = rows.next().map_err(at)? {
+            let bytes = row.get_ref(1).map_err(at)?.as_blob().unwrap_or_default();
+            let values = super::columns::floats(bytes);
+            let length = values
+                .iter()
+                .map(|&v| f64::from(v).powi(2))
+                .sum::<f64>()
+                .sqrt();
+            if (length - 1.0).abs().is_nan() || (length - 1.0).abs() > LENGTH {
+                let vector: i64 = row.get(0).map_err(at)?;
+                problems.push(format!("vector {vector} has length {length}, wanted 1"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what is searched, which may lag behind, with the tables.
+    fn cache(&self, db: &Connection, truth: &Columns, problems: &mut Vec<String>) -> Result<()> {
+        let path = sibling(&self.path, "scan");
+        let Some(mut kept) = file::read(&path, self.identity, self.model.dim) else {
+            return Ok(());
+        };
+        let followed = kept.follow(db, self.model.dim);
+        followed.map_err(|failed| self.failed(failed))?;
+        let mut rows: Vec<usize> = (0..kept.len()).collect();
+        rows.sort_unstable_by_key(|&row| kept.vectors[row]);
+        let is_like = rows.len() == truth.len()
+            && rows.iter().enumerate().all(|(row, &of_kept)| {
+                let values = |columns: &Columns, row| {
+                    let mut values = Vec::new();
+                    columns
+                        .codes
+                        .values(row..row + 1, self.model.dim, &mut values);
+                    values
+                };
+                kept.vectors[of_kept] == truth.vectors[row]
+                    && kept.taken[of_kept] == truth.taken[row]
+                    && kept.folders_of(of_kept) == truth.folders_of(row)
+                    && values(&kept, of_kept) == values(truth, row)
+            });
+        if !is_like {
+            let path = path.display();
+            problems.push(format!(
+                "{path} is not like the index; `compact` makes it anew"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// What SQLite itself finds, and references that lead nowhere.
+fn database(db: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
+    let mut check = db.prepare("PRAGMA integrity_check(8)")?;
+    let found = check.query_map([], |row| row.get::<_, String>(0))?;
+    for sentence in found {
+        let sentence = sentence?;
+        if sentence != "ok" {
+            problems.push(sentence);
+        }
+    }
+    if !problems.is_empty() {
+        return Ok(());
+    }
+    const WANTED: &[(&str, &str)] = &[
+        (
+            "files of an unknown content",
+            "SELECT count(*) FROM files WHERE item NOT IN (SELECT item FROM items)",
+        ),
+        (
+            "files in an unknown folder",
+            "SELECT count(*) FROM files WHERE folder NOT IN (SELECT folder FROM folders)",
+        ),
+        (
+            "vectors of an unknown content",
+            "SELECT count(*) FROM vectors WHERE item NOT IN (SELECT item FROM items)",
+        ),
+        (
+            "contents without a vector",
+            "SELECT count(*) FROM items WHERE item NOT IN (SELECT item FROM vectors)",
+        ),
+        (
+            "contents without a file",
+            "SELECT count(*) FROM items WHERE item NOT IN (SELECT item FROM files)",
+        ),
+    ];
+    for (what, sql) in WANTED {
+        let n: i64 = db.query_row(sql, [], |row| row.get(0))?;
+        if n > 0 {
+            problems.push(format!("{n} {what}"));
+        }
+    }
+    Ok(())
+}

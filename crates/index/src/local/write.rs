@@ -1,0 +1,198 @@
+//! Changes → rows of the tables, and the list of vectors that caches have to look at again.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use super::schema;
+use crate::{Change, Error, File, Id, Item, Result};
+
+/// Makes changes within one transaction.
+pub(super) fn apply(
+    db: &mut Connection,
+    path: &Path,
+    dim: usize,
+    changes: &[Change],
+) -> Result<()> {
+    let at = |e| Error::database(path, e);
+    let transaction = db
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(at)?;
+    let generation = schema::number(&transaction, "generation").map_err(at)? + 1;
+    let writer = Writer {
+        db: &transaction,
+        generation,
+    };
+    for change in changes {
+        match change {
+            Change::Put(item) => {
+                check(item, dim)?;
+                writer.put(item).map_err(at)?;
+            }
+            Change::Link(file, id) => {
+                let found = writer.link(file, *id).map_err(at)?;
+                if !found {
+                    let what = format!("{}: content {id} is not in the index", file.path);
+                    return Err(Error::Change { what });
+                }
+            }
+            Change::Unlink(path) => writer.unlink(path).map_err(at)?,
+            Change::Refuse(file, reason) => writer.refuse(file, reason).map_err(at)?,
+        }
+    }
+    schema::set_number(&transaction, "generation", generation).map_err(at)?;
+    transaction.commit().map_err(at)
+}
+
+/// Whether a content's vectors can be a model's.
+fn check(item: &Item, dim: usize) -> Result<()> {
+    if item.moments.is_empty() {
+        let what = format!("content {} has no vector", item.id);
+        return Err(Error::Change { what });
+    }
+    for moment in &item.moments {
+        crate::check_vector(&moment.vector, dim)?;
+    }
+    Ok(())
+}
+
+struct Writer<'a> {
+    db: &'a Transaction<'a>,
+    generation: i64,
+}
+
+impl Writer<'_> {
+    fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<usize> {
+        self.db.prepare_cached(sql)?.execute(values)
+    }
+
+    /// The number of a content.
+    fn item(&self, id: Id) -> rusqlite::Result<Option<i64>> {
+        let mut select = self
+            .db
+            .prepare_cached("SELECT item FROM items WHERE id = ?")?;
+        select.query_row([&id.0[..]], |row| row.get(0)).optional()
+    }
+
+    /// Lets caches look at a content's vectors again.
+    fn touch(&self, item: i64) -> rusqlite::Result<usize> {
+        let sql = "INSERT OR REPLACE INTO changes SELECT vector, ?2 FROM vectors WHERE item = ?1";
+        self.run(sql, params![item, self.generation])
+    }
+
+    fn put(&self, item: &Item) -> rusqlite::Result<()> {
+        let payload = serde_json::to_string(&item.payload).unwrap_or_else(|_| "{}".into());
+        let number = match self.item(item.id)? {
+            Some(number) => {
+                self.touch(number)?;
+                self.run("DELETE FROM vectors WHERE item = ?", [number])?;
+                let sql = "UPDATE items SET taken = ?2, payload = ?3 WHERE item = ?1";
+                self.run(sql, params![number, item.taken, payload])?;
+                number
+            }
+            None => {
+                let sql = "INSERT INTO items (id, taken, payload) VALUES (?, ?, ?)";
+                self.run(sql, params![&item.id.0[..], item.taken, payload])?;
+                self.db.last_insert_rowid()
+            }
+        };
+        for moment in &item.moments {
+            let (start, end) = (moment.span.map(|s| s.start), moment.span.map(|s| s.end));
+            let bytes: Vec<u8> = moment.vector.iter().flat_map(|v| v.to_le_bytes()).collect();
+            let sql =
+                "INSERT INTO vectors (item, span_start, span_end, embedding) VALUES (?, ?, ?, ?)";
+            self.run(sql, params![number, start, end, bytes])?;
+        }
+        self.touch(number)?;
+        Ok(())
+    }
+
+    /// Whether the content is there, so that the file could be noted.
+    fn link(&self, file: &File, id: Id) -> rusqlite::Result<bool> {
+        let Some(item) = self.item(id)? else {
+            return Ok(false);
+        };
+        let (folder, name) = split(&file.path);
+        let sql = "INSERT INTO folders (path) VALUES (?) ON CONFLICT DO NOTHING";
+        self.run(sql, [folder])?;
+        let before = self.linked(folder, name)?;
+        let sql = "INSERT OR REPLACE INTO files
+                   SELECT folder, ?2, ?3, ?4, ?5 FROM folders WHERE path = ?1";
+        let (size, modified) = (file.size as i64, file.modified);
+        self.run(sql, params![folder, name, item, size, modified])?;
+        self.run("DELETE FROM refused WHERE path = ?", [&file.path])?;
+        match before {
+            // The same content, so caches know it already.
+            Some(old) if old == item => {}
+            Some(old) => {
+                self.touch(item)?;
+                self.leave(old)?;
+            }
+            None => {
+                self.touch(item)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// The content that a file has.
+    fn linked(&self, folder: &str, name: &str) -> rusqlite::Result<Option<i64>> {
+        let sql = "SELECT item FROM files JOIN folders USING (folder) WHERE path = ? AND name = ?";
+        let mut select = self.db.prepare_cached(sql)?;
+        select
+            .query_row([folder, name], |row| row.get(0))
+            .optional()
+    }
+
+    fn unlink(&self, path: &str) -> rusqlite::Result<()> {
+        self.run("DELETE FROM refused WHERE path = ?", [path])?;
+        let (folder, name) = split(path);
+        if let Some(item) = self.linked(folder, name)? {
+            let sql = "DELETE FROM files WHERE name = ?2
+                       AND folder = (SELECT folder FROM folders WHERE path = ?1)";
+            self.run(sql, [folder, name])?;
+            self.leave(item)?;
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, file: &File, reason: &str) -> rusqlite::Result<()> {
+        self.unlink(&file.path)?;
+        let sql = "INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?)";
+        let (size, modified) = (file.size as i64, file.modified);
+        self.run(sql, params![file.path, size, modified, reason])?;
+        Ok(())
+    }
+
+    /// A file has a content no longer; the last one takes it along.
+    fn leave(&self, item: i64) -> rusqlite::Result<()> {
+        self.touch(item)?;
+        let mut select = self
+            .db
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM files WHERE item = ?)")?;
+        if !select.query_row([item], |row| row.get::<_, bool>(0))? {
+            self.run("DELETE FROM vectors WHERE item = ?", [item])?;
+            self.run("DELETE FROM items WHERE item = ?", [item])?;
+        }
+        Ok(())
+    }
+}
+
+/// A path's folder, and its name there.
+pub(super) fn split(path: &str) -> (&str, &str) {
+    match path.rfind(std::path::is_separator) {
+        // The root's own separator stays with it.
+        Some(0) => path.split_at(1),
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => ("", path),
+    }
+}
+
+/// A folder's path and a name in it, put together again.
+pub(super) fn join(folder: &str, name: &str) -> String {
+    match folder {
+        "" => name.to_owned(),
+        _ if folder.ends_with(std::path::is_separator) => format!("{folder}{name}"),
+        _ => format!("{folder}{}{name}", std::path::MAIN_SEPARATOR),
+    }
+}

@@ -1,0 +1,204 @@
+//! What an index holds: contents with their vectors and payload, and the files that have them.
+//!
+//! `D` width of a vector.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a content is known by, wherever it lies: a hash of its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(pub [u8; 16]);
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Id {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WANTED: &str = "an id has 32 hexadecimal digits";
+        let value = u128::from_str_radix(text, 16).map_err(|_| WANTED)?;
+        match text.len() == 32 && !text.starts_with('+') {
+            true => Ok(Self(value.to_be_bytes())),
+            false => Err(WANTED),
+        }
+    }
+}
+
+/// A part of a film, in seconds from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// Where it begins.
+    pub start: f64,
+    /// Where it ends.
+    pub end: f64,
+}
+
+/// One vector of a content: of a picture, or of a part of a film.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// Which part it stands for; none, if for all.
+    pub span: Option<Span>,
+    /// `[D]`, of length 1.
+    pub vector: Vec<f32>,
+}
+
+/// What is told of a content beside its vectors, in a form that any store can hold.
+pub type Payload = serde_json::Map<String, serde_json::Value>;
+
+/// A content: what one or more files hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// What it is known by.
+    pub id: Id,
+    /// When it was made, in seconds since 1970 began; what [`Filter::after`] and [`Filter::before`] ask for.
+    pub taken: Option<i64>,
+    /// What else is known of it.
+    pub payload: Payload,
+    /// Its vectors, at least one.
+    pub moments: Vec<Moment>,
+}
+
+/// A file, and how it was when its content was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its absolute path.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was changed, in nanoseconds since 1970 began.
+    pub modified: i64,
+}
+
+/// Something that becomes of an index.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A content is there, or is replaced. It is found once a file has it.
+    Put(Item),
+    /// A file has a content, which must be there. Whatever it had before, it has no longer.
+    Link(File, Id),
+    /// A file is gone. A content that no file has goes with it.
+    Unlink(String),
+    /// A file has nothing that can be indexed, for a reason; it is asked for again once it has changed.
+    Refuse(File, String),
+}
+
+/// Which contents may be found. By default all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// Only those with a file in one of these folders, or below it; any, if there is none.
+    pub within: Vec<String>,
+    /// Only those that were made at this second or later.
+    pub after: Option<i64>,
+    /// Only those that were made before this second.
+    pub before: Option<i64>,
+}
+
+impl Filter {
+    /// Whether it lets everything through.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a file lies where it may.
+    pub fn holds(&self, path: &str) -> bool {
+        self.within.is_empty() || self.within.iter().any(|folder| is_within(path, folder))
+    }
+}
+
+/// Whether `path` is `folder`, or lies below it.
+pub fn is_within(path: &str, folder: &str) -> bool {
+    let folder = folder.trim_end_matches(std::path::is_separator);
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(std::path::is_separator))
+}
+
+/// How a store looks for the nearest vectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// As is fastest: [`Method::Scan`] where that takes no longer than people notice, else [`Method::Cells`].
+    #[default]
+    Auto,
+    /// Compare with every vector: exact.
+    Scan,
+    /// Compare with those in the cells nearest to the query: nearly exact, and faster where there are many.
+    Cells,
+}
+
+/// What is looked for.
+#[derive(Clone, Debug)]
+pub struct Query<'a> {
+    /// `[D]`, of length 1.
+    pub vector: &'a [f32],
+    /// Hits at the most.
+    pub k: usize,
+    /// Among which contents.
+    pub filter: &'a Filter,
+    /// How.
+    pub method: Method,
+}
+
+/// A moment that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hit {
+    /// Its content.
+    pub id: Id,
+    /// The cosine of the query and its vector.
+    pub score: f32,
+    /// The part of the content that it stands for.
+    pub span: Option<Span>,
+    /// The files that have it and that the filter lets through, in order of their paths.
+    pub files: Vec<String>,
+    /// As in [`Item`].
+    pub taken: Option<i64>,
+    /// As in [`Item`].
+    pub payload: Payload,
+}
+
+/// The model that vectors are of: those of two models have no similarity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// What it is called, for people.
+    pub name: String,
+    /// What it is told by: a hash of its weights and of how its inputs are prepared.
+    pub fingerprint: String,
+    /// `D`.
+    pub dim: usize,
+}
+
+/// How much an index holds, and how it searches.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Where it is.
+    pub place: String,
+    /// The model of its vectors.
+    pub model: Model,
+    /// The version of its format.
+    pub format: u32,
+    /// Files that can be found.
+    pub files: u64,
+    /// Contents: equal files have one.
+    pub contents: u64,
+    /// Vectors: a film has several.
+    pub vectors: u64,
+    /// Files that have nothing that can be indexed.
+    pub refused: u64,
+    /// Bytes on this machine.
+    pub bytes: u64,
+    /// What [`Method::Auto`] stands for without a filter, and why.
+    pub method: Method,
+    /// Why that is so.
+    pub reason: String,
+}
