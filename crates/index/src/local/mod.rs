@@ -14,6 +14,8 @@ mod scan;
 mod schema;
 mod search;
 mod select;
+#[cfg(test)]
+mod tests;
 mod upkeep;
 mod verify;
 mod write;

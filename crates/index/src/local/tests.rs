@@ -1,0 +1,515 @@
+//! A local index beside a plain list of what it should hold.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Cells, Local};
+use crate::{
+    Change, Error, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Store,
+    is_within,
+};
+
+const DIM: usize = 24;
+
+fn model() -> Model {
+    Model {
+        name: "test".into(),
+        fingerprint: "0123456789abcdef".into(),
+        dim: DIM,
+    }
+}
+
+fn unit(rng: &mut ChaCha8Rng) -> Vec<f32> {
+    let values: Vec<f32> = (0..DIM).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
+    values.iter().map(|v| v / length).collect()
+}
+
+fn item(id: u8, taken: Option<i64>, rng: &mut ChaCha8Rng) -> Item {
+    Item {
+        id: Id([id; 16]),
+        taken,
+        payload: Payload::new(),
+        moments: vec![Moment {
+            span: None,
+            vector: unit(rng),
+        }],
+    }
+}
+
+fn file(path: &str) -> File {
+    File {
+        path: path.into(),
+        size: 1,
+        modified: 2,
+    }
+}
+
+/// An index in a folder of its own, and what it should hold.
+struct Pair {
+    folder: tempfile::TempDir,
+    store: Option<Local>,
+    items: BTreeMap<Id, Item>,
+    files: BTreeMap<String, Id>,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut pair = Self {
+            folder,
+            store: None,
+            items: BTreeMap::new(),
+            files: BTreeMap::new(),
+        };
+        pair.reopen();
+        pair
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("index")
+    }
+
+    fn reopen(&mut self) {
+        self.store = None;
+        self.store = Some(Local::create(self.path(), &model()).unwrap());
+    }
+
+    fn store(&mut self) -> &mut Local {
+        self.store.as_mut().unwrap()
+    }
+
+    /// What a change makes of the list.
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Put(item) => {
+                self.items.insert(item.id, item.clone());
+            }
+            Change::Link(file, id) => {
+                self.files.insert(file.path.clone(), *id);
+            }
+            Change::Unlink(path) => {
+                self.files.remove(path);
+            }
+            Change::Refuse(file, _) => {
+                self.files.remove(&file.path);
+            }
+        }
+        if !matches!(change, Change::Put(_)) {
+            let files = &self.files;
+            self.items.retain(|id, _| files.values().any(|of| of == id));
+        }
+    }
+
+    /// The nearest by comparing with all.
+    fn truth(&self, query: &[f32], k: usize, filter: &Filter) -> Vec<(Id, f32)> {
+        let is_found = |item: &&Item| {
+            let mut files = self.files.iter().filter(|(_, id)| **id == item.id);
+            let in_time = filter
+                .after
+                .is_none_or(|after| item.taken.is_some_and(|t| t >= after))
+                && filter
+                    .before
+                    .is_none_or(|before| item.taken.is_some_and(|t| t < before));
+            in_time && files.any(|(path, _)| filter.holds(path))
+        };
+        let score = |item: &Item| {
+            let products = item.moments[0].vector.iter().zip(query);
+            products
+                .map(|(a, b)| f64::from(*a) * f64::from(*b))
+                .sum::<f64>() as f32
+        };
+        let found = self.items.values().filter(is_found);
+        let mut found: Vec<(Id, f32)> = found.map(|item| (item.id, score(item))).collect();
+        found.sort_by(|a, b| b.1.total_cmp(&a.1));
+        found.truncate(k);
+        found
+    }
+
+    /// Asserts that all ways to search find what is there.
+    fn check(&mut self, rng: &mut ChaCha8Rng) {
+        let filters = [
+            Filter::default(),
+            Filter {
+                within: vec!["/a".into()],
+                ..Filter::default()
+            },
+            Filter {
+                after: Some(3),
+                before: Some(7),
+                within: vec!["/a/b".into(), "/c".into()],
+            },
+        ];
+        let query = unit(rng);
+        for filter in &filters {
+            let truth = self.truth(&query, 5, filter);
+            let hits = search(self.store(), &query, 5, filter, Method::Scan);
+            let found: Vec<(Id, f32)> = hits.iter().map(|hit| (hit.id, hit.score)).collect();
+            assert_eq!(found.len(), truth.len());
+            for (found, truth) in found.iter().zip(&truth) {
+                assert!((found.1 - truth.1).abs() < 1e-5, "{found:?} {truth:?}");
+            }
+            for hit in &hits {
+                let files = self
+                    .files
+                    .iter()
+                    .filter(|(path, id)| **id == hit.id && filter.holds(path));
+                let files: Vec<&String> = files.map(|(path, _)| path).collect();
+                assert_eq!(hit.files.iter().collect::<Vec<_>>(), files);
+            }
+        }
+        let verified = self.store().verify().unwrap();
+        assert_eq!(verified.problems, [""; 0]);
+        assert_eq!(verified.contents, self.items.len() as u64);
+        assert_eq!(verified.files, self.files.len() as u64);
+    }
+}
+
+fn search(store: &Local, vector: &[f32], k: usize, filter: &Filter, method: Method) -> Vec<Hit> {
+    let query = Query {
+        vector,
+        k,
+        filter,
+        method,
+    };
+    store.search(&query).unwrap()
+}
+
+/// Changes as they come: contents with files at once, files that get other contents, files that go.
+fn random_changes(pair: &Pair, rng: &mut ChaCha8Rng) -> Vec<Change> {
+    const PATHS: &[&str] = &[
+        "/a/1", "/a/2", "/a/3", "/a/b/1", "/a/b/2", "/ab/1", "/c/1", "/c/d/1", "/c/d/2", "/1",
+    ];
+    let path = PATHS.choose(rng).unwrap();
+    let known: Vec<Id> = pair.items.keys().copied().collect();
+    match rng.random_range(0..6) {
+        0 => vec![Change::Unlink((*path).into())],
+        1 => vec![Change::Refuse(file(path), "broken".into())],
+        2 if !known.is_empty() => vec![Change::Link(file(path), *known.choose(rng).unwrap())],
+        _ => {
+            let taken = rng.random_bool(0.7).then(|| rng.random_range(0..10));
+            let item = item(rng.random_range(0..30), taken, rng);
+            let link = Change::Link(file(path), item.id);
+            vec![Change::Put(item), link]
+        }
+    }
+}
+
+#[test]
+fn whatever_changes_the_nearest_are_found() {
+    for seed in 0..12 {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+        let mut pair = Pair::new();
+        for _ in 0..60 {
+            let changes = random_changes(&pair, rng);
+            pair.store().apply(&changes).unwrap();
+            changes.iter().for_each(|change| pair.change(change));
+            match rng.random_range(0..8) {
+                0 => pair.store().settle().unwrap(),
+                1 => pair.store().compact().unwrap(),
+                2 => pair.reopen(),
+                3 => fs_err::remove_file(super::sibling(&pair.path(), "scan")).unwrap_or_default(),
+                4 => pair.store().set_cells(Cells::Always).unwrap(),
+                5 => pair.store().set_cells(Cells::Auto).unwrap(),
+                _ => {}
+            }
+            pair.check(rng);
+        }
+    }
+}
+
+/// An index of so many vectors around a tenth as many centres, and a query near one.
+fn many(n: usize, cells: Cells) -> (tempfile::TempDir, Local, Vec<Vec<f32>>) {
+    let rng = &mut ChaCha8Rng::seed_from_u64(1);
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Local::create(folder.path().join("index"), &model()).unwrap();
+    let centres: Vec<Vec<f32>> = (0..n / 10).map(|_| unit(rng)).collect();
+    let near = |rng: &mut ChaCha8Rng| {
+        let centre = centres.choose(rng).unwrap();
+        let noise = unit(rng);
+        let values: Vec<f32> = centre.iter().zip(noise).map(|(c, n)| c + 0.5 * n).collect();
+        let length = values.iter().map(|v| v * v).sum::<f32>().sqrt();
+        values.iter().map(|v| v / length).collect::<Vec<f32>>()
+    };
+    let mut changes = Vec::new();
+    for i in 0..n as u32 {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&i.to_be_bytes());
+        changes.push(Change::Put(Item {
+            id: Id(id),
+            moments: vec![Moment {
+                span: None,
+                vector: near(rng),
+            }],
+            ..item(0, Some(i64::from(i)), rng)
+        }));
+        changes.push(Change::Link(file(&format!("/{}/{i}", i % 10)), Id(id)));
+    }
+    store.set_cells(cells).unwrap();
+    store.apply(&changes).unwrap();
+    store.settle().unwrap();
+    let queries = (0..20).map(|_| near(rng)).collect();
+    (folder, store, queries)
+}
+
+#[test]
+fn a_scan_in_eight_bits_is_exact() {
+    let (_folder, store, queries) = many(3000, Cells::Never);
+    let all: Vec<(Id, Vec<f32>)> = {
+        let mut all = Vec::new();
+        store
+            .each(&mut |item, _| {
+                all.push((item.id, item.moments[0].vector.clone()));
+                std::ops::ControlFlow::Continue(())
+            })
+            .unwrap();
+        all
+    };
+    for query in &queries {
+        let dot = |vector: &[f32]| {
+            let mut dot = [0f32];
+            kernels::dots(query, kernels::Vectors::F32(vector), &mut dot);
+            dot[0]
+        };
+        let mut truth: Vec<(Id, f32)> = all.iter().map(|(id, vector)| (*id, dot(vector))).collect();
+        truth.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let hits = search(&store, query, 50, &Filter::default(), Method::Scan);
+        let found: Vec<(Id, f32)> = hits.iter().map(|hit| (hit.id, hit.score)).collect();
+        assert_eq!(found, truth[..50]);
+    }
+}
+
+#[test]
+fn cells_find_what_a_scan_finds_and_follow_changes() {
+    let (_folder, mut store, queries) = many(40_000, Cells::Always);
+    assert!(store.held().cells.len() > 100);
+    let filter = Filter {
+        within: vec!["/3".into(), "/4".into(), "/5".into()],
+        ..Filter::default()
+    };
+    let mut agree = 0;
+    for query in &queries {
+        for filter in [&Filter::default(), &filter] {
+            let ids = |method| -> Vec<Id> {
+                let hits = search(&store, query, 10, filter, method);
+                hits.iter().map(|hit| hit.id).collect()
+            };
+            let (scan, cells) = (ids(Method::Scan), ids(Method::Cells));
+            assert_eq!(cells.len(), 10);
+            agree += cells.iter().filter(|id| scan.contains(id)).count();
+        }
+    }
+    assert!(agree >= 392, "{agree} of 400");
+    // What came last, and what has gone.
+    let rng = &mut ChaCha8Rng::seed_from_u64(2);
+    let new = item(255, None, rng);
+    let vector = new.moments[0].vector.clone();
+    let id = new.id;
+    store
+        .apply(&[Change::Put(new), Change::Link(file("/new"), id)])
+        .unwrap();
+    let first = |store: &Local| search(store, &vector, 1, &Filter::default(), Method::Cells)[0].id;
+    assert_eq!(first(&store), id);
+    store.settle().unwrap();
+    assert_eq!(first(&store), id);
+    store.apply(&[Change::Unlink("/new".into())]).unwrap();
+    assert_ne!(first(&store), id);
+    assert_eq!(store.verify().unwrap().problems, [""; 0]);
+}
+
+#[test]
+fn another_process_reads_while_one_writes() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(3);
+    let mut pair = Pair::new();
+    let reader = Local::open(pair.path()).unwrap();
+    let query = unit(rng);
+    for n in 1..20u8 {
+        let new = item(n, None, rng);
+        let link = Change::Link(file(&format!("/{n}")), new.id);
+        pair.store().apply(&[Change::Put(new), link]).unwrap();
+        let hits = search(&reader, &query, 100, &Filter::default(), Method::Auto);
+        assert_eq!(hits.len(), usize::from(n));
+        if n == 10 {
+            pair.store().settle().unwrap();
+        }
+    }
+}
+
+#[test]
+fn one_process_writes_at_a_time() {
+    let pair = Pair::new();
+    let refused = Local::create(pair.path(), &model()).err().unwrap();
+    assert!(matches!(refused, Error::Locked { pid: Some(pid), .. } if pid == std::process::id()));
+    let words = refused.to_string();
+    assert!(
+        words.contains("another process") && words.contains("index"),
+        "{words}"
+    );
+}
+
+#[test]
+fn another_models_vectors_are_refused_and_both_are_named() {
+    let mut pair = Pair::new();
+    pair.store = None;
+    let other = Model {
+        name: "other".into(),
+        fingerprint: "fedcba9876543210".into(),
+        dim: DIM,
+    };
+    let words = Local::create(pair.path(), &other)
+        .err()
+        .unwrap()
+        .to_string();
+    for word in ["`test`", "`other`", "0123456789ab", "fedcba987654"] {
+        assert!(words.contains(word), "{words}");
+    }
+    // The same model under another name is the same.
+    let renamed = Model {
+        name: "other".into(),
+        ..model()
+    };
+    assert!(Local::create(pair.path(), &renamed).is_ok());
+}
+
+#[test]
+fn what_is_no_index_is_told_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    let missing = Local::open(&path).err().unwrap();
+    assert!(matches!(missing, Error::Missing { .. }), "{missing}");
+    fs_err::write(
+        &path,
+        "not a database at all, but a text of some length".repeat(9),
+    )
+    .unwrap();
+    for refused in [
+        Local::open(&path).err(),
+        Local::create(&path, &model()).err(),
+    ] {
+        let words = refused.unwrap().to_string();
+        assert!(words.contains("is no index"), "{words}");
+    }
+    fs_err::remove_file(&path).unwrap();
+    let db = rusqlite::Connection::open(&path).unwrap();
+    db.execute_batch("CREATE TABLE theirs (x)").unwrap();
+    drop(db);
+    for refused in [
+        Local::open(&path).err(),
+        Local::create(&path, &model()).err(),
+    ] {
+        let words = refused.unwrap().to_string();
+        assert!(words.contains("another program"), "{words}");
+    }
+}
+
+#[test]
+fn an_index_of_another_format_says_what_to_do() {
+    let mut pair = Pair::new();
+    pair.store = None;
+    for (version, advice) in [(super::schema::FORMAT + 1, "newer version"), (0, "again")] {
+        let db = rusqlite::Connection::open(pair.path()).unwrap();
+        db.pragma_update(None, "user_version", version).unwrap();
+        drop(db);
+        let words = Local::open(pair.path()).err().unwrap().to_string();
+        assert!(
+            words.contains(advice) && words.contains(&format!("format {version}")),
+            "{words}"
+        );
+    }
+}
+
+#[test]
+fn a_truncated_index_is_told_and_not_made_worse() {
+    let (folder, store, queries) = many(2000, Cells::Never);
+    drop(store);
+    let path = folder.path().join("index");
+    let whole = fs_err::read(&path).unwrap();
+    for share in [1, 3, 7, 9] {
+        let cut = &whole[..whole.len() * share / 10];
+        fs_err::write(&path, cut).unwrap();
+        // Some of it may still be read; all of it can't.
+        let told = match Local::open(&path) {
+            Err(error) => Some(error.to_string()),
+            Ok(store) => match store.verify() {
+                Err(error) => Some(error.to_string()),
+                Ok(verified) => verified.problems.first().cloned(),
+            },
+        };
+        assert!(told.is_some(), "a file of {share} tenths");
+        if let Ok(store) = Local::open(&path) {
+            let query = Query {
+                vector: &queries[0],
+                k: 5,
+                filter: &Filter::default(),
+                method: Method::Auto,
+            };
+            // Hits or a sentence.
+            let _ = store.search(&query);
+        }
+        assert_eq!(fs_err::read(&path).unwrap(), cut);
+    }
+}
+
+#[test]
+fn a_damaged_cache_is_made_anew() {
+    let (folder, store, queries) = many(500, Cells::Always);
+    let path = folder.path().join("index");
+    let scan = super::sibling(&path, "scan");
+    let before = search(&store, &queries[0], 5, &Filter::default(), Method::Scan);
+    drop(store);
+    let whole = fs_err::read(&scan).unwrap();
+    let cut = whole[..whole.len() - 1].to_vec();
+    let mut other = whole.clone();
+    other[8] ^= 1; // the identity
+    for bytes in [Vec::new(), cut, other, b"dptscan1".to_vec()] {
+        fs_err::write(&scan, bytes).unwrap();
+        let store = Local::open(&path).unwrap();
+        assert_eq!(
+            search(&store, &queries[0], 5, &Filter::default(), Method::Auto),
+            before
+        );
+        drop(store);
+        let mut store = Local::change(&path).unwrap();
+        store.settle().unwrap();
+        assert_eq!(fs_err::read(&scan).unwrap().len(), whole.len());
+    }
+}
+
+#[test]
+fn vectors_that_can_not_be_the_models_are_refused_with_all_of_their_batch() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(4);
+    let mut pair = Pair::new();
+    let good = item(1, None, rng);
+    for vector in [vec![0.1; DIM - 1], vec![f32::NAN; DIM]] {
+        let mut bad = item(2, None, rng);
+        bad.moments[0].vector = vector;
+        let batch = [
+            Change::Put(good.clone()),
+            Change::Link(file("/1"), good.id),
+            Change::Put(bad),
+        ];
+        let refused = pair.store().apply(&batch).err().unwrap();
+        assert!(matches!(refused, Error::Vector { .. }), "{refused}");
+        assert_eq!(pair.store().status().unwrap().contents, 0);
+    }
+    let refused = pair.store().apply(&[Change::Link(file("/1"), good.id)]);
+    assert!(refused.err().unwrap().to_string().contains("/1"));
+}
+
+#[test]
+fn paths_are_within_folders_by_whole_names() {
+    for (path, folder, is_in) in [
+        ("/a/b", "/a", true),
+        ("/a/b", "/a/", true),
+        ("/a/b", "/a/b", true),
+        ("/ab", "/a", false),
+        ("/a", "/a/b", false),
+        ("/a", "/", true),
+    ] {
+        assert_eq!(is_within(path, folder), is_in, "{path} in {folder}");
+    }
+}
