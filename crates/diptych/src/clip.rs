@@ -28,6 +28,7 @@ pub struct Clip {
     towers: Towers,
     logit_scale: f32,
     logit_bias: Option<f32>,
+    fingerprint: Option<String>,
 }
 
 #[allow(clippy::large_enum_variant, reason = "there is one in a model")]
@@ -54,6 +55,7 @@ impl Clip {
     pub fn open_in(model: impl AsRef<Path>, precision: Precision) -> Result<Self> {
         let mut checkpoint = Checkpoint::named(model)?;
         let description = checkpoint.description().clone();
+        let fingerprint = checkpoint.fingerprint().to_owned();
         let mut scalar = |name: &str| -> Result<f32> {
             let value = checkpoint.read(name)?;
             Ok(value.iter::<f32>().next().unwrap_or_default())
@@ -66,7 +68,10 @@ impl Clip {
             },
         );
         let engine = Engine::new(description.config.clone(), precision, checkpoint);
-        Ok(Self::new(description, Towers::Engine(engine), logits))
+        Ok(Self {
+            fingerprint: Some(fingerprint),
+            ..Self::new(description, Towers::Engine(engine), logits)
+        })
     }
 
     /// [`Clip::open_in`] on a device of any kind.
@@ -99,7 +104,10 @@ impl Clip {
         let mut checkpoint = Checkpoint::named(model)?;
         let description = checkpoint.description().clone();
         let model = ClipModel::build(&description.config, &mut checkpoint, device)?;
-        Ok(Self::assemble(description, model))
+        Ok(Self {
+            fingerprint: Some(checkpoint.fingerprint().to_owned()),
+            ..Self::assemble(description, model)
+        })
     }
 
     /// Puts towers together with what belongs to them.
@@ -127,6 +135,7 @@ impl Clip {
             towers,
             logit_scale,
             logit_bias,
+            fingerprint: None,
         }
     }
 
@@ -136,6 +145,11 @@ impl Clip {
             Towers::Engine(engine) => engine.precision(),
             Towers::Differentiable(_) => Precision::F32,
         }
+    }
+
+    /// What tells this model from another, as [`Checkpoint::fingerprint`] does; none while it is being trained.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
     }
 
     /// The architecture.

@@ -20,6 +20,7 @@
 mod decode;
 mod encode;
 mod error;
+mod facts;
 mod orient;
 mod picture;
 mod pixels;
@@ -31,6 +32,7 @@ mod tests;
 pub use decode::{Decode, DecodeOptions, Format};
 pub use encode::Encoding;
 pub use error::ImageError;
+pub use facts::Facts;
 pub use picture::{Mode, Picture, crop, flip_horizontal};
 pub use pixels::Pixels;
 pub use preprocess::{Order, Preprocess, ResizeMode};

@@ -7,6 +7,7 @@ use burn::tensor::TensorData;
 use serde::Serialize;
 
 use super::describe::{architecture, architectures, describe};
+use super::fingerprint::Fingerprint;
 use super::hub::{self, Parts};
 use super::layout::{Layout, open_clip_shapes};
 use super::names::published_as;
@@ -20,6 +21,7 @@ pub struct Checkpoint {
     description: Description,
     storage: Storage,
     layout: Layout,
+    fingerprint: String,
 }
 
 /// Files of weights, the first of which that a directory has is opened: open_clip's order, then
@@ -149,12 +151,14 @@ impl Checkpoint {
     pub(super) fn new(description: Description, storage: Storage) -> Result<Self> {
         let table = parameters(&description.config);
         let (layout, mut problems) = Layout::of(&table, &storage, &storage.shapes());
+        let mut fingerprint = Fingerprint::new(&description)?;
         if problems.is_empty() {
             for Parameter { name, .. } in &table {
                 match layout.read(&storage, name) {
                     Ok(data) => {
                         let values = data.as_slice::<f32>().unwrap_or_default();
                         problems.extend(check_values(name, values));
+                        fingerprint.add(name, values);
                     }
                     Err(Error::Tensors { reason, .. }) => problems.push(reason),
                     Err(other) => return Err(other),
@@ -166,12 +170,18 @@ impl Checkpoint {
                 description,
                 storage,
                 layout,
+                fingerprint: fingerprint.finish(),
             }),
             false => Err(Error::Mismatch {
                 path: storage.path().to_owned(),
                 problems,
             }),
         }
+    }
+
+    /// What tells this model from another: a hash of its weights and of how its inputs are prepared, in hexadecimal.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// Everything but the tensors.

@@ -13,6 +13,7 @@ mod convert;
 mod default;
 mod describe;
 mod description;
+mod fingerprint;
 mod hf;
 mod hub;
 mod layout;
