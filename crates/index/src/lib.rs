@@ -9,12 +9,16 @@
 
 mod error;
 mod local;
+#[cfg(feature = "qdrant")]
+mod qdrant;
 mod record;
 
 use std::ops::ControlFlow;
 
 pub use error::{Error, Result};
 pub use local::{Cells, Local, Verified};
+#[cfg(feature = "qdrant")]
+pub use qdrant::Qdrant;
 pub use record::{
     Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Span, Status,
     is_within,
@@ -105,6 +109,16 @@ fn check_vector(vector: &[f32], dim: usize) -> Result<()> {
             wanted: dim,
         }),
     }
+}
+
+/// Whether a content's vectors can be a model's.
+fn check_item(item: &Item, dim: usize) -> Result<()> {
+    if item.moments.is_empty() {
+        let what = format!("content {} has no vector", item.id);
+        return Err(Error::Change { what });
+    }
+    let mut moments = item.moments.iter();
+    moments.try_for_each(|moment| check_vector(&moment.vector, dim))
 }
 
 /// Whether two models' vectors can be compared, whatever the models are called.

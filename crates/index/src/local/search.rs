@@ -244,6 +244,8 @@ impl<'a> Hits<'a> {
         };
         let files = self.files.read(item)?.into_iter().map(|file| file.path);
         hit.files = files.filter(|path| filter.holds(path)).collect();
+        // They came by their folders.
+        hit.files.sort_unstable();
         Ok(Some(hit))
     }
 }

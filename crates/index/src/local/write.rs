@@ -26,7 +26,7 @@ pub(super) fn apply(
     for change in changes {
         match change {
             Change::Put(item) => {
-                check(item, dim)?;
+                crate::check_item(item, dim)?;
                 writer.put(item).map_err(at)?;
             }
             Change::Link(file, id) => {
@@ -42,18 +42,6 @@ pub(super) fn apply(
     }
     schema::set_number(&transaction, "generation", generation).map_err(at)?;
     transaction.commit().map_err(at)
-}
-
-/// Whether a content's vectors can be a model's.
-fn check(item: &Item, dim: usize) -> Result<()> {
-    if item.moments.is_empty() {
-        let what = format!("content {} has no vector", item.id);
-        return Err(Error::Change { what });
-    }
-    for moment in &item.moments {
-        crate::check_vector(&moment.vector, dim)?;
-    }
-    Ok(())
 }
 
 struct Writer<'a> {

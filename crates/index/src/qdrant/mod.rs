@@ -1,0 +1,121 @@
+//! An index on a Qdrant server, which may be a cluster.
+//!
+//! Every moment is a point of one collection (`convert`), every file that has nothing to be found is one of another
+//! (`beside`). The server searches: all of its vectors, or its graph of them (HNSW), among those that a filter lets through.
+//! Invariant: one process writes at a time, and nothing of an index is kept on this machine.
+
+mod apply;
+mod beside;
+mod convert;
+mod fault;
+mod open;
+mod place;
+mod read;
+mod schema;
+mod search;
+mod wire;
+
+use std::ops::ControlFlow;
+
+use self::wire::Wire;
+use crate::{Change, Error, File, Filter, Id, Item, Model, Query, Result, Status, Store};
+
+/// The version of the format that is written. 1: the first.
+const FORMAT: u32 = 1;
+
+/// Points of one request, if they are not those of one content.
+const PAGE: usize = 256;
+
+/// An index on a Qdrant server, of version 1.16 or later.
+///
+/// [`Method::Scan`](crate::Method::Scan) compares with every vector. [`Method::Cells`](crate::Method::Cells) and
+/// [`Method::Auto`](crate::Method::Auto) leave it to the server: it has no cells but a graph, and uses it where there are
+/// enough vectors. All filters are the server's work.
+pub struct Qdrant {
+    wire: Wire,
+    model: Model,
+    may_write: bool,
+    /// What the last content that came has for `came`.
+    last: i64,
+}
+
+impl Qdrant {
+    /// Whether it may be written.
+    fn writing(&self) -> Result<()> {
+        match self.may_write {
+            true => Ok(()),
+            false => Err(Error::Change {
+                what: format!("{}: the index was opened to be read", self.wire.place.url),
+            }),
+        }
+    }
+}
+
+impl Store for Qdrant {
+    fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn status(&self) -> Result<Status> {
+        read::status(&self.wire, &self.model)
+    }
+
+    fn files(&self, within: &[String], each: &mut dyn FnMut(File, Option<Id>)) -> Result<()> {
+        let filter = Filter {
+            within: within.to_vec(),
+            ..Filter::default()
+        };
+        read::files(&self.wire, &filter, each)?;
+        beside::refused(&self.wire, &mut |file, _| {
+            if filter.holds(&file.path) {
+                each(file, None);
+            }
+        })
+    }
+
+    fn refused(&self) -> Result<Vec<(File, String)>> {
+        let mut all = Vec::new();
+        beside::refused(&self.wire, &mut |file, reason| all.push((file, reason)))?;
+        all.sort_unstable_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+        Ok(all)
+    }
+
+    fn item(&self, id: Id) -> Result<Option<Item>> {
+        read::item(&self.wire, id)
+    }
+
+    fn has(&self, ids: &[Id]) -> Result<Vec<bool>> {
+        read::has(&self.wire, ids)
+    }
+
+    /// Each content's changes are made in one request. If one fails, those before it are made; a change that can't be
+    /// made at all is found before anything is sent.
+    fn apply(&mut self, changes: &[Change]) -> Result<()> {
+        self.writing()?;
+        apply::apply(self, changes)
+    }
+
+    /// The server does it by itself, in its own time; until then it compares with what is not in its graph one by one.
+    fn settle(&mut self) -> Result<()> {
+        self.writing()
+    }
+
+    fn search(&self, query: &Query) -> Result<Vec<crate::Hit>> {
+        crate::check_vector(query.vector, self.model.dim)?;
+        search::search(&self.wire, query)
+    }
+
+    /// In pages: what is written meanwhile may be among them.
+    fn each(&self, each: &mut dyn FnMut(Item, Vec<File>) -> ControlFlow<()>) -> Result<()> {
+        read::each(&self.wire, each)
+    }
+
+    fn note(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        beside::note(&self.wire, name)
+    }
+
+    fn set_note(&mut self, name: &str, value: &[u8]) -> Result<()> {
+        self.writing()?;
+        beside::set_note(&self.wire, name, value)
+    }
+}
