@@ -122,6 +122,17 @@ pub enum Error {
         /// The precision asked for.
         precision: &'static str,
     },
+    /// An index that can't be read or written.
+    #[error(transparent)]
+    Index(#[from] index::Error),
+    /// A query that can't be followed.
+    #[error("query `{query}`: {reason}")]
+    Query {
+        /// What was asked for.
+        query: String,
+        /// What was found and what was wanted.
+        reason: String,
+    },
     /// A file that can't be read or written.
     #[error(transparent)]
     Io(#[from] std::io::Error),

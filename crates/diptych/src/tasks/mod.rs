@@ -1,5 +1,7 @@
-//! What people do with embeddings: one file a task.
+//! What people do with embeddings: one file or folder a task.
 
+pub mod index;
+pub mod query;
 mod search;
 mod zero_shot;
 

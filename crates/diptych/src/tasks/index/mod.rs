@@ -85,7 +85,9 @@ pub struct Failed {
 /// # Errors
 /// If the current folder, or one that `..` leads out of, can't be read.
 pub fn absolute(path: &Path) -> std::io::Result<PathBuf> {
-    let has_parents = path.components().any(|part| part == std::path::Component::ParentDir);
+    let has_parents = path
+        .components()
+        .any(|part| part == std::path::Component::ParentDir);
     match has_parents {
         true => fs_err::canonicalize(path),
         false => std::path::absolute(path),

@@ -40,7 +40,12 @@ impl Plan {
         })?;
         plan.known = known;
         let mut kept_in: FxHashSet<&str> = FxHashSet::default();
-        let root_of = |path: &str| roots.iter().find(|root| is_within(path, root)).map(String::as_str);
+        let root_of = |path: &str| {
+            roots
+                .iter()
+                .find(|root| is_within(path, root))
+                .map(String::as_str)
+        };
         for file in &found.files {
             kept_in.extend(root_of(&file.path));
             match held.remove(&file.path) {
@@ -52,12 +57,19 @@ impl Plan {
             }
         }
         // What can't be looked into is not gone.
-        let is_hidden = |path: &str| found.unreadable.iter().any(|(folder, _)| is_within(path, folder));
+        let is_hidden = |path: &str| {
+            found
+                .unreadable
+                .iter()
+                .any(|(folder, _)| is_within(path, folder))
+        };
         let mut emptied: FxHashSet<&str> = FxHashSet::default();
         for path in held.into_keys().filter(|path| !is_hidden(path)) {
             match root_of(&path) {
                 // A folder without any picture may be a disc that is not mounted.
-                Some(root) if !kept_in.contains(root) && root != path && !options.forget_emptied => {
+                Some(root)
+                    if !kept_in.contains(root) && root != path && !options.forget_emptied =>
+                {
                     emptied.insert(root);
                 }
                 _ => plan.gone.push(path),

@@ -35,13 +35,18 @@ pub fn index(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Report> {
     let found = walk::walk(roots, options)?;
-    let names: Vec<String> = roots.iter().map(|r| r.to_string_lossy().into_owned()).collect();
+    let names: Vec<String> = roots
+        .iter()
+        .map(|r| r.to_string_lossy().into_owned())
+        .collect();
     let plan = Plan::new(&found, &names, store, options)?;
     let mut run = Run::new(store, watch, plan.to_read.len());
     run.report.unchanged = plan.unchanged;
     run.report.emptied = plan.emptied;
     let failed = found.unreadable.into_iter();
-    run.report.failed.extend(failed.map(|(path, reason)| Failed { path, reason }));
+    run.report
+        .failed
+        .extend(failed.map(|(path, reason)| Failed { path, reason }));
 
     let reader = Reader {
         clip,
@@ -59,7 +64,7 @@ pub fn index(
                 let row = Embeddings::from_features(clip.config().embed_dim, features);
                 run.encoded(file, id, facts, row.as_slice().to_vec());
             }
-            (Err(Skipped::Known(id)), _) => run.known(file, id),
+            (Err(Skipped::Known(id)), _) => run.known(file, id)?,
             (Err(Skipped::Bad(reason)), seen) => run.bad(file, seen.map(|(id, _)| id), reason),
             (Err(Skipped::Model(error)), _) => {
                 run.note()?;
@@ -114,7 +119,10 @@ impl Reader<'_> {
         }
         let facts = Facts::of(&bytes);
         lock(&self.seen).insert(file.path.clone(), (id, facts));
-        let pixels = self.clip.preprocess().load_bytes(&bytes, &self.options.decode);
+        let pixels = self
+            .clip
+            .preprocess()
+            .load_bytes(&bytes, &self.options.decode);
         pixels.map_err(|e: ImageError| Skipped::Bad(e.to_string()))
     }
 
@@ -140,8 +148,6 @@ struct Run<'a> {
     fates: FxHashMap<Id, Result<(), String>>,
     /// Files whose content another file has, which is not encoded yet.
     waiting: FxHashMap<Id, Vec<File>>,
-    /// Contents that the index had when the run began are known without a fate.
-    pending: FxHashSet<Id>,
 }
 
 impl<'a> Run<'a> {
@@ -163,7 +169,6 @@ impl<'a> Run<'a> {
             since_settled: 0,
             fates: FxHashMap::default(),
             waiting: FxHashMap::default(),
-            pending: FxHashSet::default(),
         }
     }
 
@@ -173,19 +178,95 @@ impl<'a> Run<'a> {
         self.changes.push(Change::Put(Item {
             id,
             // A picture that does not say when it was taken is as old as its file.
-            taken: facts.taken.or(Some(file.modified.div_euclid(1_000_000_000))),
+            taken: facts
+                .taken
+                .or(Some(file.modified.div_euclid(1_000_000_000))),
             payload: payload(&facts),
             moments: vec![Moment { span: None, vector }],
         }));
         self.changes.push(Change::Link(file.clone(), id));
-        self.settle_fate(id, Ok(()));
+        self.decide(id, Ok(()));
     }
 
-    fn known(&mut self, file: &File, id: Id) {
+    /// A file with a content that the index has, or will have.
+    fn known(&mut self, file: &File, id: Id) -> Result<()> {
         match self.fates.get(&id) {
             Some(Ok(())) => self.link(file.clone(), id),
             Some(Err(reason)) => self.refuse(file.clone(), reason.clone()),
+            None if self.store.has(&[id])?[0] => self.link(file.clone(), id),
             None => self.waiting.entry(id).or_default().push(file.clone()),
         }
+        Ok(())
     }
+
+    fn bad(&mut self, file: &File, id: Option<Id>, reason: String) {
+        self.refuse(file.clone(), reason.clone());
+        if let Some(id) = id {
+            self.decide(id, Err(reason));
+        }
+    }
+
+    /// What became of a content, for the files that wait for it.
+    fn decide(&mut self, id: Id, fate: Result<(), String>) {
+        for file in self.waiting.remove(&id).unwrap_or_default() {
+            match &fate {
+                Ok(()) => self.link(file, id),
+                Err(reason) => self.refuse(file, reason.clone()),
+            }
+        }
+        self.fates.insert(id, fate);
+    }
+
+    fn link(&mut self, file: File, id: Id) {
+        self.report.linked += 1;
+        self.changes.push(Change::Link(file, id));
+    }
+
+    fn refuse(&mut self, file: File, reason: String) {
+        self.report.failed.push(Failed {
+            path: file.path.clone(),
+            reason: reason.clone(),
+        });
+        self.changes.push(Change::Refuse(file, reason));
+    }
+
+    /// One file more has been dealt with.
+    fn advance(&mut self) -> Result<ControlFlow<()>> {
+        self.progress.done += 1;
+        self.progress.encoded = self.report.encoded;
+        if self.changes.len() >= BATCH || self.noted_at.elapsed() >= PATIENCE {
+            self.note()?;
+            if self.since_settled >= SETTLE_EVERY {
+                self.store.settle()?;
+                self.since_settled = 0;
+            }
+        }
+        Ok((self.watch)(self.progress))
+    }
+
+    fn note(&mut self) -> Result<()> {
+        self.store.apply(&self.changes)?;
+        self.changes.clear();
+        self.noted_at = Instant::now();
+        Ok(())
+    }
+
+    fn remove(&mut self, gone: Vec<String>) -> Result<()> {
+        self.report.removed = gone.len();
+        self.changes.extend(gone.into_iter().map(Change::Unlink));
+        self.note()
+    }
+}
+
+/// What is told of a picture beside its embedding.
+fn payload(facts: &Facts) -> Payload {
+    let mut payload = Payload::new();
+    if let Some(camera) = &facts.camera {
+        payload.insert("camera".into(), camera.as_str().into());
+    }
+    if let Some((latitude, longitude)) = facts.place {
+        payload.insert("latitude".into(), latitude.into());
+        payload.insert("longitude".into(), longitude.into());
+    }
+    payload
 }

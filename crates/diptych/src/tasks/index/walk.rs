@@ -7,11 +7,21 @@ use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
 
 use super::Options;
-use crate::image::Format;
 use crate::{Error, Result};
 
 /// A file in a folder that says what is not to be indexed, as `.gitignore` does for git.
 pub const IGNORE_FILE: &str = ".diptychignore";
+
+/// How the names of pictures end. Files that are named one by one are looked at whatever they are called.
+const EXTENSIONS: &[&str] = &[
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
+    "heic", "heif", "avif", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "pef", "raf",
+];
+
+fn is_named_like_a_picture(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
+}
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -44,10 +54,12 @@ fn folder(root: &Path, options: &Options, found: &mut Found) -> Result<()> {
     let mut excluded = OverrideBuilder::new(root);
     for pattern in &options.exclude {
         // What `ignore` calls an override is wanted, unless it is negated.
-        excluded.add(&format!("!{pattern}")).map_err(|e| Error::Config {
-            origin: format!("exclude `{pattern}`"),
-            reason: e.to_string(),
-        })?;
+        excluded
+            .add(&format!("!{pattern}"))
+            .map_err(|e| Error::Config {
+                origin: format!("exclude `{pattern}`"),
+                reason: e.to_string(),
+            })?;
     }
     let excluded = excluded.build().map_err(|e| Error::Config {
         origin: "exclude".into(),
@@ -63,7 +75,7 @@ fn folder(root: &Path, options: &Options, found: &mut Found) -> Result<()> {
     for entry in walk {
         match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
-                if Format::of_name(entry.path()).is_some() {
+                if is_named_like_a_picture(entry.path()) {
                     file(entry.path(), found);
                 }
             }
@@ -118,9 +130,11 @@ fn file(path: &Path, found: &mut Found) {
 
 /// When a file was changed, since 1970 began.
 fn nanoseconds(meta: &std::fs::Metadata) -> i64 {
-    let since = meta.modified().map(|time| match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |n| -n),
-    });
+    let since = meta
+        .modified()
+        .map(|time| match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |n| -n),
+        });
     since.unwrap_or(0)
 }

@@ -1,0 +1,1 @@
+//! Indexing, on folders that the tests make.

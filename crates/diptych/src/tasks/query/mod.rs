@@ -1,0 +1,14 @@
+//! A query → the pictures of an index that are nearest to it, or none of them.
+//!
+//! Flow: words and pictures → [`Expression`] → one vector → a store's hits → [`Calibration`] drops what is no better than
+//! for texts that have nothing to do with the index.
+
+mod duplicates;
+mod expression;
+#[cfg(test)]
+mod tests;
+mod threshold;
+
+pub use self::duplicates::{Duplicates, Group, duplicates};
+pub use self::expression::{Expression, TEMPLATES, Term, What};
+pub use self::threshold::{Calibration, calibrate};
