@@ -75,6 +75,7 @@ impl Format {
             Self::Gif => "gif",
             Self::Jpeg => "jpg",
             Self::Png => "png",
+            Self::Raw => "raw",
             Self::Tiff => "tif",
             Self::WebP => "webp",
         }

@@ -4,6 +4,7 @@
 //! Decoding keeps the file's own mode (palette, alpha, CMYK), because the mode decides how Pillow,
 //! and so CLIP's own preprocessing, resizes it. [`Preprocess`] then resizes, crops, converts to RGB
 //! and normalises, in the order that the checkpoint was trained with.
+//! Formats: JPEG, PNG, WebP, GIF, BMP, TIFF, and of a camera's RAW the preview.
 //! Invariant: the values are those of Pillow 13.0 and torchvision 0.29, to the bit (16-bit grey aside,
 //! see [`Mode`]; `parity/pixels.py` compares) unless [`Decode::Fast`] is asked for; hostile bytes give an
 //! [`ImageError`], never a panic.
@@ -20,6 +21,7 @@
 mod decode;
 mod encode;
 mod error;
+mod ifd;
 mod orient;
 mod picture;
 mod pixels;

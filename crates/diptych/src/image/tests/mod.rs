@@ -3,6 +3,7 @@
 mod golden;
 mod hostile;
 mod pictures;
+mod raw;
 mod resample;
 mod scaled;
 
