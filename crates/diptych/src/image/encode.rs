@@ -71,8 +71,10 @@ impl Format {
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
+            Self::Avif => "avif",
             Self::Bmp => "bmp",
             Self::Gif => "gif",
+            Self::Heif => "heic",
             Self::Jpeg => "jpg",
             Self::Png => "png",
             Self::Raw => "raw",

@@ -60,6 +60,15 @@ pub enum ImageError {
         found: String,
     },
 
+    /// The format is read only by builds with a feature that this one lacks.
+    #[error("{format} is not supported by this build; build with `--features {feature}`")]
+    NotBuilt {
+        /// The format that the first bytes announce.
+        format: Format,
+        /// The feature of the crate.
+        feature: &'static str,
+    },
+
     /// The picture can't be written in a format.
     #[error("a picture of {width}×{height} does not become {format}: {reason}")]
     Encode {

@@ -79,7 +79,7 @@ impl Picture {
     }
 
     /// Decodes the bytes of a file: BMP, GIF and animations (first frame), JPEG, PNG, TIFF, WebP or a
-    /// camera's RAW (its preview).
+    /// camera's RAW (its preview); HEIC and AVIF with the feature `heif`.
     ///
     /// # Errors
     /// [`ImageError`] if the format is unknown or not supported, the bytes are damaged, or the header

@@ -5,6 +5,8 @@
 mod bmp;
 mod format;
 mod gif;
+#[cfg(feature = "heif")]
+mod heif;
 mod jpeg;
 mod png;
 mod raw;
@@ -41,7 +43,7 @@ pub enum Decode {
 pub struct DecodeOptions {
     /// Turn the picture upright by its EXIF orientation. On (the default) for people's photos, off for
     /// the numbers of CLIP's reference code, which ignores it. (A TIFF is always turned: there the
-    /// orientation belongs to the format, and Pillow does so, too.)
+    /// orientation belongs to the format, and Pillow does so, too. So are HEIC and AVIF.)
     pub orient: bool,
     /// Refuse pictures with more pixels, in units of 1,000,000. The default is 200, the largest that
     /// phone cameras make; Pillow refuses from 179 on.
@@ -98,6 +100,14 @@ pub(super) fn decode_at_least(
     let (picture, orientation) = match format {
         Format::Bmp => (bmp::decode(bytes, &limit)?, Orientation::default()),
         Format::Gif => (gif::decode(bytes, &limit)?, Orientation::default()),
+        // Upright already, whatever the options say.
+        #[cfg(feature = "heif")]
+        Format::Avif | Format::Heif => return Ok(heif::decode(bytes, &limit)?.into()),
+        #[cfg(not(feature = "heif"))]
+        Format::Avif | Format::Heif => {
+            let feature = "heif";
+            return Err(ImageError::NotBuilt { format, feature });
+        }
         Format::Jpeg | Format::Raw => {
             let (picture, full, orientation) = match format {
                 Format::Raw => raw::decode(bytes, &limit, &wanted)?,

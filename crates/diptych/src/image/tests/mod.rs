@@ -1,6 +1,7 @@
 //! Tests of the picture stage.
 
 mod golden;
+mod heif;
 mod hostile;
 mod pictures;
 mod raw;
