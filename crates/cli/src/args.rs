@@ -49,7 +49,7 @@ pub(crate) enum Command {
     .required(true)
     .multiple(true))]
 pub(crate) struct ClassifyArgs {
-    /// Pictures: JPEG, PNG, WebP, GIF, BMP or TIFF
+    /// Pictures: JPEG, PNG, WebP, GIF, BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
 
@@ -119,7 +119,7 @@ pub(crate) struct EmbedArgs {
 /// Compare pictures with texts: cosine and logit of each pair
 #[derive(Debug, Args)]
 pub(crate) struct SimilarityArgs {
-    /// Pictures: JPEG, PNG, WebP, GIF, BMP or TIFF
+    /// Pictures: JPEG, PNG, WebP, GIF, BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
     #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::FilePath)]
     pub(crate) images: Vec<PathBuf>,
 
@@ -168,7 +168,7 @@ pub(crate) struct TokenizeArgs {
 /// Write a picture's pixels, as the image tower reads them, to a NumPy file
 #[derive(Debug, Args)]
 pub(crate) struct PreprocessArgs {
-    /// Picture: JPEG, PNG, WebP, GIF, BMP or TIFF
+    /// Picture: JPEG, PNG, WebP, GIF, BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
     #[arg(value_name = "IMAGE", value_hint = ValueHint::FilePath)]
     pub(crate) image: PathBuf,
 

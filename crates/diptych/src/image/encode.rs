@@ -71,10 +71,13 @@ impl Format {
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
+            Self::Avif => "avif",
             Self::Bmp => "bmp",
             Self::Gif => "gif",
+            Self::Heif => "heic",
             Self::Jpeg => "jpg",
             Self::Png => "png",
+            Self::Raw => "raw",
             Self::Tiff => "tif",
             Self::WebP => "webp",
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::Format;
+use super::decode::WANTED;
 
 /// Why a picture could not be turned into pixels.
 #[derive(Debug, Error)]
@@ -28,9 +29,7 @@ pub enum ImageError {
     Empty,
 
     /// The first bytes belong to none of the known formats.
-    #[error(
-        "not a picture: it begins with `{start}`, but BMP, GIF, JPEG, PNG, TIFF or WebP is wanted"
-    )]
+    #[error("not a picture: it begins with `{start}`, but {WANTED} is wanted")]
     UnknownFormat {
         /// Up to eight bytes from the start, other than printable ASCII escaped.
         start: String,
@@ -59,6 +58,15 @@ pub enum ImageError {
         format: Format,
         /// The feature that is missing.
         found: String,
+    },
+
+    /// The format is read only by builds with a feature that this one lacks.
+    #[error("{format} is not supported by this build; build with `--features {feature}`")]
+    NotBuilt {
+        /// The format that the first bytes announce.
+        format: Format,
+        /// The feature of the crate.
+        feature: &'static str,
     },
 
     /// The picture can't be written in a format.

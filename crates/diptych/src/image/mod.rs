@@ -4,8 +4,11 @@
 //! Decoding keeps the file's own mode (palette, alpha, CMYK), because the mode decides how Pillow,
 //! and so CLIP's own preprocessing, resizes it. [`Preprocess`] then resizes, crops, converts to RGB
 //! and normalises, in the order that the checkpoint was trained with.
-//! Invariant: the values are those of Pillow 13.0 and torchvision 0.29, to the bit (16-bit grey aside,
-//! see [`Mode`]; `parity/pixels.py` compares) unless [`Decode::Fast`] is asked for; hostile bytes give an
+//! Always read: JPEG, PNG, WebP, GIF, BMP, TIFF, and of a camera's RAW the preview; with the feature `heif`
+//! HEIC and AVIF, through the system's libheif.
+//! Invariant: the values are those of Pillow 13.0 and torchvision 0.29, to the bit (`parity/pixels.py`
+//! compares), unless [`Decode::Fast`] is asked for; aside are 16-bit grey, see [`Mode`], and HEIC and AVIF,
+//! whose pixels are libheif's. Hostile bytes give an
 //! [`ImageError`], never a panic.
 //!
 //! ```no_run
@@ -21,6 +24,7 @@ mod decode;
 mod encode;
 mod error;
 mod facts;
+mod ifd;
 mod orient;
 mod picture;
 mod pixels;

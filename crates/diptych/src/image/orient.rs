@@ -2,6 +2,7 @@
 //!
 //! Source: CIPA DC-008 (EXIF 2.32), tag 0x0112; the EXIF block is a TIFF file of its own.
 
+use super::ifd::Block;
 use super::picture::Picture;
 
 /// The tag of the orientation.
@@ -41,7 +42,12 @@ impl Orientation {
     /// From an EXIF block, with or without its `Exif` prefix; damaged blocks count as upright.
     pub(super) fn from_exif(block: &[u8]) -> Self {
         let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-        Self::from_tag(find_number(tiff, ORIENTATION).map_or(1, |number| number.value))
+        Self::from_tag(Self::tag(tiff).unwrap_or(1))
+    }
+
+    /// The value of the tag in a TIFF.
+    pub(super) fn tag(tiff: &[u8]) -> Option<u32> {
+        Some(find_number(tiff, ORIENTATION)?.value)
     }
 
     /// Whether columns become rows.
@@ -79,41 +85,14 @@ pub(super) struct TiffNumber {
 
 /// Finds the SHORT or LONG of `tag` in the first directory of a (classic) TIFF block.
 pub(super) fn find_number(tiff: &[u8], tag: u16) -> Option<TiffNumber> {
-    let big_endian = match tiff.get(..4)? {
-        b"II*\0" => false,
-        b"MM\0*" => true,
-        _ => return None,
-    };
-    let short = |at: usize| -> Option<u16> {
-        let bytes: [u8; 2] = tiff.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if big_endian {
-            u16::from_be_bytes(bytes)
-        } else {
-            u16::from_le_bytes(bytes)
-        })
-    };
-    let long = |at: usize| -> Option<u32> {
-        let (first, second) = (u32::from(short(at)?), u32::from(short(at + 2)?));
-        Some(if big_endian {
-            first << 16 | second
-        } else {
-            second << 16 | first
-        })
-    };
-    let directory = long(4)? as usize;
-    let entries = usize::from(short(directory)?);
-    let entry = (0..entries)
-        .map(|i| directory + 2 + 12 * i)
-        .find(|&at| short(at) == Some(tag))?;
-    let at = entry + 8;
-    let value = match short(entry + 2)? {
-        3 => u32::from(short(at)?), // SHORT
-        4 => long(at)?,             // LONG
-        _ => return None,
-    };
+    if !matches!(tiff.get(..4)?, b"II*\0" | b"MM\0*") {
+        return None;
+    }
+    let block = Block::new(tiff)?;
+    let entry = block.entries(block.first()?).find(|e| e.tag == tag)?;
     Some(TiffNumber {
-        value,
-        at,
-        big_endian,
+        value: block.field(entry)?,
+        at: entry.at,
+        big_endian: block.big_endian,
     })
 }

@@ -78,7 +78,8 @@ impl Picture {
         Self::decode(&bytes, options).map_err(|error| error.in_file(path))
     }
 
-    /// Decodes the bytes of a file: BMP, GIF and animations (first frame), JPEG, PNG, TIFF or WebP.
+    /// Decodes the bytes of a file: BMP, GIF and animations (first frame), JPEG, PNG, TIFF, WebP or a
+    /// camera's RAW (its preview); HEIC and AVIF with the feature `heif`.
     ///
     /// # Errors
     /// [`ImageError`] if the format is unknown or not supported, the bytes are damaged, or the header

@@ -17,7 +17,7 @@ use crate::image::picture::{Mode, Picture};
 const MAX_SCANS: usize = 500;
 
 /// The picture, its columns and rows at full scale, and how to turn it.
-type Scaled = (Picture, (usize, usize), Orientation);
+pub(super) type Scaled = (Picture, (usize, usize), Orientation);
 
 /// Decodes at the smallest scale that is not smaller than `wanted` says of the full size.
 pub(super) fn decode(

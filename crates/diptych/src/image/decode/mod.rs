@@ -3,19 +3,24 @@
 //! Invariant: the size is checked from the header before memory for pixels is taken.
 
 mod bmp;
+mod format;
 mod gif;
+#[cfg(feature = "heif")]
+mod heif;
 mod jpeg;
 mod png;
+mod raw;
 mod skim;
 mod tiff;
 mod webp;
-
-use std::fmt;
 
 #[cfg(test)]
 pub(super) use jpeg::reduction;
 #[cfg(test)]
 pub(super) use skim::eighth;
+
+pub use format::Format;
+pub(super) use format::WANTED;
 
 use super::error::ImageError;
 use super::orient::Orientation;
@@ -27,8 +32,9 @@ pub enum Decode {
     /// Every pixel: the result is the reference's to the bit.
     #[default]
     Exact,
-    /// A JPEG at ½, ¼ or ⅛ of its size, where [`Preprocess`](super::Preprocess) makes it no larger than
-    /// that: several times as fast, and nearly the same pixels. Other formats as [`Decode::Exact`].
+    /// A JPEG, also one in a RAW, at ½, ¼ or ⅛ of its size, where [`Preprocess`](super::Preprocess) makes it
+    /// no larger than that: several times as fast, and nearly the same pixels. Other formats as
+    /// [`Decode::Exact`].
     Fast,
 }
 
@@ -37,7 +43,7 @@ pub enum Decode {
 pub struct DecodeOptions {
     /// Turn the picture upright by its EXIF orientation. On (the default) for people's photos, off for
     /// the numbers of CLIP's reference code, which ignores it. (A TIFF is always turned: there the
-    /// orientation belongs to the format, and Pillow does so, too.)
+    /// orientation belongs to the format, and Pillow does so, too. So are HEIC and AVIF.)
     pub orient: bool,
     /// Refuse pictures with more pixels, in units of 1,000,000. The default is 200, the largest that
     /// phone cameras make; Pillow refuses from 179 on.
@@ -57,66 +63,6 @@ impl Default for DecodeOptions {
     }
 }
 
-/// A picture file format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// Windows bitmap.
-    Bmp,
-    /// Graphics Interchange Format.
-    Gif,
-    /// JPEG, in any of its colour spaces.
-    Jpeg,
-    /// Portable Network Graphics, animated or not.
-    Png,
-    /// Tagged Image File Format.
-    Tiff,
-    /// WebP, lossy, lossless or animated.
-    WebP,
-}
-
-impl Format {
-    /// The format that a file's first bytes announce; names and extensions are not asked.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Option<Self> {
-        match bytes {
-            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
-            [
-                b'R',
-                b'I',
-                b'F',
-                b'F',
-                _,
-                _,
-                _,
-                _,
-                b'W',
-                b'E',
-                b'B',
-                b'P',
-                ..,
-            ] => Some(Self::WebP),
-            _ if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => Some(Self::Png),
-            _ if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") => Some(Self::Gif),
-            [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
-            [b'B', b'M', ..] => Some(Self::Bmp),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Bmp => "BMP",
-            Self::Gif => "GIF",
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::Tiff => "TIFF",
-            Self::WebP => "WebP",
-        })
-    }
-}
-
 /// Decodes a picture of any known format, every pixel of it.
 pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, ImageError> {
     decode_at_least(bytes, options, |full| full).map(|decoded| decoded.picture)
@@ -129,8 +75,8 @@ pub(super) struct Decoded {
     pub(super) full: (usize, usize),
 }
 
-/// Decodes a picture of any known format. A JPEG may come out smaller than it is, but not smaller than
-/// `wanted` says for its columns and rows (or its rows and columns, if it has to be turned).
+/// Decodes a picture of any known format. A JPEG, or a RAW's, may come out smaller than it is, but not
+/// smaller than `wanted` says for its columns and rows (or its rows and columns, if it has to be turned).
 pub(super) fn decode_at_least(
     bytes: &[u8],
     options: &DecodeOptions,
@@ -154,8 +100,19 @@ pub(super) fn decode_at_least(
     let (picture, orientation) = match format {
         Format::Bmp => (bmp::decode(bytes, &limit)?, Orientation::default()),
         Format::Gif => (gif::decode(bytes, &limit)?, Orientation::default()),
-        Format::Jpeg => {
-            let (picture, full, orientation) = jpeg::decode(bytes, &limit, &wanted)?;
+        // Upright already, whatever the options say.
+        #[cfg(feature = "heif")]
+        Format::Avif | Format::Heif => return Ok(heif::decode(bytes, &limit)?.into()),
+        #[cfg(not(feature = "heif"))]
+        Format::Avif | Format::Heif => {
+            let feature = "heif";
+            return Err(ImageError::NotBuilt { format, feature });
+        }
+        Format::Jpeg | Format::Raw => {
+            let (picture, full, orientation) = match format {
+                Format::Raw => raw::decode(bytes, &limit, &wanted)?,
+                _ => jpeg::decode(bytes, &limit, &wanted)?,
+            };
             let picture = turned(picture, orientation);
             let full = match options.orient && orientation.transposes() {
                 true => (full.1, full.0),

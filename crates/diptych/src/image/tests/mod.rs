@@ -1,8 +1,10 @@
 //! Tests of the picture stage.
 
 mod golden;
+mod heif;
 mod hostile;
 mod pictures;
+mod raw;
 mod resample;
 mod scaled;
 

@@ -14,8 +14,11 @@ use crate::{Error, Result};
 /// No picture or text of a training set has more bytes; one that does is damaged.
 pub(super) const MAX_MEMBER_BYTES: u64 = 1 << 28;
 
-/// Extensions of pictures.
-const EXTENSIONS: &[&str] = &["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
+/// Extensions of pictures, whether this build reads them or says why not; `raw` is what `pack` calls a RAW.
+const EXTENSIONS: &[&str] = &[
+    "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif", "raw",
+    "dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2", "pef",
+];
 
 /// A picture and what is said of it.
 #[derive(Clone, Debug)]
