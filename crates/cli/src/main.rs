@@ -1,10 +1,11 @@
 //! The `diptych` command: CLIP from a shell.
 //!
 //! Flow: [`args`] (as typed) → [`commands`] (options, then work) → [`output`].
-//! Invariant: stdout is data, stderr is messages; the exit code is 0 if all went well, 2 if anything
+//! Invariant: stdout is data, stderr is messages; the exit code is 0 if all went well, 1 if a search found nothing, 2 if anything
 //! failed, 130 after Ctrl-C. No input makes it panic.
 
 mod args;
+mod base64;
 mod commands;
 mod files;
 mod gallery;
@@ -12,7 +13,9 @@ mod inputs;
 mod interrupt;
 mod npy;
 mod output;
+mod preview;
 mod progress;
+mod sheet;
 
 use std::process::ExitCode;
 
@@ -31,6 +34,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
     Done,
+    /// A search found nothing.
+    NothingFound,
     /// Some inputs failed and were reported; the others were used.
     SomeFailed,
     Interrupted,
@@ -40,6 +45,7 @@ impl From<Status> for ExitCode {
     fn from(status: Status) -> Self {
         match status {
             Status::Done => Self::SUCCESS,
+            Status::NothingFound => Self::from(1),
             Status::SomeFailed => Self::from(2),
             Status::Interrupted => Self::from(130),
         }
@@ -75,6 +81,10 @@ fn run(cli: Cli) -> Result<Status> {
         Command::Classify(args) => commands::classify::run(args),
         Command::Embed(args) => commands::embed::run(&args),
         Command::Similarity(args) => commands::similarity::run(&args),
+        Command::Index(args) => commands::index::run(args),
+        Command::Search(args) => commands::search::search(args),
+        Command::Similar(args) => commands::search::similar(args),
+        Command::Duplicates(args) => commands::duplicates::run(&args),
         Command::Tokenize(args) => commands::tokenize::run(args),
         Command::Preprocess(args) => commands::preprocess::run(&args),
         Command::Train(args) => commands::train::run(&args),

@@ -19,6 +19,14 @@ pub(crate) fn inputs(n: usize) -> ProgressBar {
     }
 }
 
+/// A bar over `n` files that take long, with their rate.
+pub(crate) fn files(n: usize) -> ProgressBar {
+    match n > SHORT {
+        true => bar(n, "{bar:30} {pos}/{len} · {per_sec} · {eta} left"),
+        false => ProgressBar::hidden(),
+    }
+}
+
 /// A bar over `n` steps that says what it is told.
 pub(crate) fn steps(n: usize) -> ProgressBar {
     bar(n, "{bar:30} {pos}/{len} · {msg}")

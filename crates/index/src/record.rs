@@ -137,6 +137,17 @@ pub enum Method {
     Cells,
 }
 
+impl Method {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Scan => "scan",
+            Self::Cells => "cells",
+        }
+    }
+}
+
 /// What is looked for.
 #[derive(Clone, Debug)]
 pub struct Query<'a> {

@@ -5,12 +5,16 @@ pub(crate) mod classify;
 pub(crate) mod completions;
 pub(crate) mod convert;
 pub(crate) mod demo;
+pub(crate) mod duplicates;
 pub(crate) mod embed;
+pub(crate) mod index;
 pub(crate) mod models;
 pub(crate) mod pack;
 pub(crate) mod preprocess;
+pub(crate) mod search;
 pub(crate) mod show;
 pub(crate) mod similarity;
+mod store;
 pub(crate) mod tokenize;
 pub(crate) mod train;
 

@@ -15,7 +15,7 @@ pub const IGNORE_FILE: &str = ".diptychignore";
 /// How the names of pictures end. Files that are named one by one are looked at whatever they are called.
 const EXTENSIONS: &[&str] = &[
     "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
-    "heic", "heif", "avif", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "pef", "raf",
+    "heic", "heif", "avif", "raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "pef", "raf",
 ];
 
 fn is_named_like_a_picture(path: &Path) -> bool {

@@ -2,6 +2,8 @@
 //!
 //! What values mean together is decided in `commands`.
 
+mod search;
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
@@ -11,10 +13,15 @@ use diptych::image::{Decode, Encoding, Interpolation, Order, ResizeMode};
 use diptych::train::pack::Source;
 use diptych::weights::{DEFAULT_MODEL, LayoutKind, Precision};
 
+pub(crate) use search::{
+    CompactArgs, DuplicatesArgs, ExportArgs, ForgetArgs, HitsArgs, ImportArgs, IndexArgs,
+    IndexCommand, MinScore, PlaceArgs, PlaceOnly, SearchArgs, SimilarArgs, StatusArgs,
+};
+
 /// CLIP in Rust: pictures and texts in one space
 ///
-/// Data goes to stdout, messages to stderr. The exit code is 0 if all went well, 2 if anything
-/// failed (other inputs are used nevertheless), 130 after Ctrl-C.
+/// Data goes to stdout, messages to stderr. The exit code is 0 if all went well, 1 if a search
+/// found nothing, 2 if anything failed (other inputs are used nevertheless), 130 after Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "diptych", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -31,6 +38,10 @@ pub(crate) enum Command {
     Classify(ClassifyArgs),
     Embed(EmbedArgs),
     Similarity(SimilarityArgs),
+    Index(IndexArgs),
+    Search(SearchArgs),
+    Similar(SimilarArgs),
+    Duplicates(DuplicatesArgs),
     Tokenize(TokenizeArgs),
     Preprocess(PreprocessArgs),
     Train(TrainArgs),

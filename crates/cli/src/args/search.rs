@@ -1,0 +1,341 @@
+//! The command line of what keeps and searches an index, as typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+use diptych::image::Decode;
+use diptych::tasks::index::Shard;
+use index::{Cells, Method};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use super::{DECODES, ModelArgs, count, one_of, template};
+use crate::preview::Protocol;
+
+/// Index pictures, so that they can be searched
+///
+/// Folders are looked through to their ends. What is new, changed, moved or gone since last time is found by size and time,
+/// then by content; nothing is encoded twice. Files named in `.diptychignore`, with patterns as in `.gitignore`, and those that
+/// begin with a dot are left out. May be stopped at any time, and goes on where it was.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct IndexArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<IndexCommand>,
+
+    /// Folders, pictures, or `@FILE` with a path a line (`@-` is stdin)
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Go on and follow changes of the folders, until Ctrl-C
+    #[arg(long)]
+    pub(crate) watch: bool,
+
+    /// Index what is hidden, too
+    #[arg(long)]
+    pub(crate) hidden: bool,
+
+    /// Leave out what matches, as a line of a .gitignore
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Index only part I of N of the files, from 1/N to N/N; `index import` puts the parts together
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub(crate) shard: Option<Shard>,
+
+    /// Forget all pictures of a folder in which there are none left; else it may be a disc that is not mounted
+    #[arg(long)]
+    pub(crate) forget_emptied: bool,
+
+    /// Decode large JPEGs at the smallest of 1/2, 1/4 and 1/8 that the model needs, or in full
+    #[arg(long, value_parser = one_of(DECODES), default_value = "fast")]
+    pub(crate) decode: Decode,
+
+    /// Print the report as one JSON object: unchanged, encoded, linked, removed, failed, emptied
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IndexCommand {
+    /// Say what the index holds, and how it is searched
+    Status(StatusArgs),
+    /// Read all of the index and look for what is wrong
+    Verify(PlaceOnly),
+    /// Give back the room of what was removed, and make anew what is searched
+    Compact(CompactArgs),
+    /// Take files and folders out of the index
+    Forget(ForgetArgs),
+    /// Add what other indexes hold
+    Import(ImportArgs),
+    /// Write the embeddings as a NumPy file, and what belongs to each row beside it
+    Export(ExportArgs),
+}
+
+/// Which index.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// Index [default: photos.diptych in the user's data directory]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) index: Option<PathBuf>,
+
+    /// Index on a server, qdrant://HOST:6334/COLLECTION
+    #[arg(long, value_name = "URL", conflicts_with = "index")]
+    pub(crate) store: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    /// List the files that could not be indexed, and why
+    #[arg(long)]
+    pub(crate) refused: bool,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlaceOnly {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompactArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    /// Whether vectors are grouped, so that a search looks at some of them alone [default: as it was; at first, if they are many]
+    #[arg(long, value_parser = one_of(CELLS))]
+    pub(crate) cells: Option<Cells>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArgs {
+    /// Files, and folders with all that is below them
+    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Indexes: files, or qdrant:// URLs
+    #[arg(required = true, value_name = "INDEX", value_hint = ValueHint::FilePath)]
+    pub(crate) from: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Folder for embeddings.npy (f32 `[N, D]`) and metadata.jsonl (a line a row)
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+/// Search an index by words and pictures
+///
+/// A query has terms, which `+` and `-` begin, with weights if need be: "beach +0.5:sunset -people +./me.jpg". A term that names a
+/// file is a picture. The exit code is 1 if nothing was found.
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// What is looked for
+    #[arg(required = true, value_name = "QUERY")]
+    pub(crate) query: Vec<String>,
+
+    /// Sentence for a text, which takes the place of `{}`; several are averaged [default: three]
+    #[arg(long = "template", value_name = "TEXT", value_parser = template)]
+    pub(crate) templates: Vec<String>,
+
+    /// Least cosine of a hit, or `auto`: none, where what is nearest is no nearer than for any text
+    #[arg(long, value_name = "X", value_parser = min_score, allow_negative_numbers = true)]
+    pub(crate) min_score: Option<MinScore>,
+
+    #[command(flatten)]
+    pub(crate) hits: HitsArgs,
+}
+
+/// Find pictures like one
+#[derive(Debug, Args)]
+pub(crate) struct SimilarArgs {
+    /// Picture, in the index or not
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) hits: HitsArgs,
+}
+
+/// Among which pictures hits are looked for, and how they are told.
+#[derive(Debug, Args)]
+pub(crate) struct HitsArgs {
+    /// Hits at the most
+    #[arg(short = 'k', long, value_name = "N", default_value = "10", value_parser = count(1, 1_000_000))]
+    pub(crate) top: usize,
+
+    /// Only pictures in this folder or below it
+    #[arg(long = "in", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) within: Vec<PathBuf>,
+
+    /// Only pictures taken on this day (YYYY, YYYY-MM or YYYY-MM-DD) or later
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) after: Option<i64>,
+
+    /// Only pictures taken before this day
+    #[arg(long, value_name = "DATE", value_parser = date)]
+    pub(crate) before: Option<i64>,
+
+    /// How: compare with all, or with those in the nearest cells
+    #[arg(long, value_parser = one_of(METHODS), default_value = "auto")]
+    pub(crate) method: Method,
+
+    /// Print one JSON object a hit: path, score, start, end
+    #[arg(long, conflicts_with_all = ["paths0", "preview"])]
+    pub(crate) json: bool,
+
+    /// Print paths alone, a zero byte after each, as for `xargs -0`
+    #[arg(long, conflicts_with = "preview")]
+    pub(crate) paths0: bool,
+
+    /// Show the pictures, by the way the terminal knows, or by this one
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true)]
+    pub(crate) preview: Option<Option<Protocol>>,
+
+    /// Write a page with small pictures, too
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+
+    /// Model [default: the index's]
+    #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]
+    pub(crate) model: Option<String>,
+}
+
+/// Find equal pictures and near duplicates in an index
+#[derive(Debug, Args)]
+pub(crate) struct DuplicatesArgs {
+    /// Least cosine of near duplicates
+    #[arg(long, value_name = "X", default_value = "0.98")]
+    pub(crate) threshold: f32,
+
+    /// Print one JSON object a group: kind, cosine, paths
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+/// What a hit must have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum MinScore {
+    /// So much.
+    Cosine(f32),
+    /// More than any text has.
+    Auto,
+}
+
+const METHODS: &[(&str, Method)] = &[
+    ("auto", Method::Auto),
+    ("scan", Method::Scan),
+    ("cells", Method::Cells),
+];
+const CELLS: &[(&str, Cells)] = &[
+    ("auto", Cells::Auto),
+    ("always", Cells::Always),
+    ("never", Cells::Never),
+];
+
+fn min_score(text: &str) -> Result<MinScore, &'static str> {
+    match (text, text.parse::<f32>()) {
+        ("auto", _) => Ok(MinScore::Auto),
+        (_, Ok(score)) if score.is_finite() => Ok(MinScore::Cosine(score)),
+        _ => Err("wanted a number or `auto`"),
+    }
+}
+
+fn shard(text: &str) -> Result<Shard, &'static str> {
+    const WANTED: &str = "wanted I/N, as 2/8";
+    let (part, of) = text.split_once('/').ok_or(WANTED)?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| WANTED);
+    let (part, of) = (number(part)?, number(of)?);
+    match 1 <= part && part <= of {
+        true => Ok(Shard {
+            index: part - 1,
+            of,
+        }),
+        false => Err("the part is from 1 to N"),
+    }
+}
+
+/// The second a day begins in UTC, as cameras' times are taken.
+fn date(text: &str) -> Result<i64, &'static str> {
+    const WANTED: &str = "wanted YYYY, YYYY-MM or YYYY-MM-DD";
+    let parts: Vec<&str> = text.split('-').collect();
+    let part = |i: usize| parts.get(i).map_or(Ok(1), |part| part.parse::<i16>());
+    let all = (part(0), part(1), part(2));
+    let (Ok(year), Ok(month), Ok(day), true) = (all.0, all.1, all.2, parts.len() <= 3) else {
+        return Err(WANTED);
+    };
+    let small = |value: i16| i8::try_from(value).map_err(|_| WANTED);
+    let date = Date::new(year, small(month)?, small(day)?).map_err(|_| "there is no such day")?;
+    let zoned = date
+        .to_zoned(TimeZone::UTC)
+        .map_err(|_| "there is no such day")?;
+    Ok(zoned.timestamp().as_second())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_begin_in_utc() {
+        // date -u -d 2024-02-29 +%s
+        assert_eq!(date("2024-02-29"), Ok(1_709_164_800));
+        assert_eq!(date("2024-02"), date("2024-02-01"));
+        assert_eq!(date("1970"), Ok(0));
+        for wrong in [
+            "2023-02-29",
+            "yesterday",
+            "2024-1-1-1",
+            "",
+            "2024-13",
+            "2024-300",
+        ] {
+            assert!(date(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn parts_are_counted_from_one() {
+        assert_eq!(shard("1/1"), Ok(Shard { index: 0, of: 1 }));
+        assert_eq!(shard("3/4"), Ok(Shard { index: 2, of: 4 }));
+        for wrong in ["0/4", "5/4", "1", "a/b", "1/0"] {
+            assert!(shard(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `diptych index`: pictures → an index, and what is done with one besides searching it.
+
+mod upkeep;
+mod watch;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use diptych::Clip;
+use diptych::image::DecodeOptions;
+use diptych::tasks::index::{Options, Report, absolute, index};
+use diptych::tasks::query::calibrate;
+use index::Store;
+
+use super::open;
+use super::store::{self, Place};
+use crate::args::{IndexArgs, IndexCommand};
+use crate::output::{Data, error, message};
+use crate::{Status, inputs, interrupt, progress};
+
+/// Files that could not be indexed which are named; the others are counted.
+const NAMED: usize = 10;
+
+pub(crate) fn run(args: IndexArgs) -> Result<Status> {
+    match args.command {
+        Some(IndexCommand::Status(args)) => upkeep::status(&args),
+        Some(IndexCommand::Verify(args)) => upkeep::verify(&args),
+        Some(IndexCommand::Compact(args)) => upkeep::compact(&args),
+        Some(IndexCommand::Forget(args)) => upkeep::forget(&args),
+        Some(IndexCommand::Import(args)) => upkeep::import(&args),
+        Some(IndexCommand::Export(args)) => upkeep::export(&args),
+        None => pictures(&args),
+    }
+}
+
+fn pictures(args: &IndexArgs) -> Result<Status> {
+    let roots = roots(&args.paths)?;
+    let options = Options {
+        hidden: args.hidden,
+        exclude: args.exclude.clone(),
+        shard: args.shard,
+        forget_emptied: args.forget_emptied,
+        decode: DecodeOptions {
+            decode: args.decode,
+            ..DecodeOptions::default()
+        },
+    };
+    let clip = open(&args.model)?;
+    let place = Place::new(&args.place)?;
+    let mut store = place.create(&store::model(&args.model, &clip)?)?;
+    interrupt::watch("stopping; what was encoded is kept")?;
+    if args.watch {
+        return watch::follow(&roots, || {
+            let report = once(&clip, store.as_mut(), &roots, &options)?;
+            tell(args, &report)
+        });
+    }
+    let report = once(&clip, store.as_mut(), &roots, &options)?;
+    tell(args, &report)
+}
+
+/// What paths stand for; `@FILE` for the paths in it.
+fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut roots = Vec::new();
+    for path in paths {
+        match path.to_str().and_then(|path| path.strip_prefix('@')) {
+            Some(list) => {
+                let lines = inputs::lines(Path::new(list))?;
+                let lines = lines.iter().filter(|line| !line.is_empty());
+                roots.extend(lines.map(PathBuf::from));
+            }
+            None => roots.push(path.clone()),
+        }
+    }
+    let absolute = |path: &PathBuf| absolute(path).with_context(|| path.display().to_string());
+    roots.iter().map(absolute).collect()
+}
+
+/// One run over everything.
+fn once(
+    clip: &Clip,
+    store: &mut dyn Store,
+    roots: &[PathBuf],
+    options: &Options,
+) -> Result<Report> {
+    let mut bar = None;
+    let report = index(clip, store, roots, options, &mut |progress| {
+        let bar = bar.get_or_insert_with(|| progress::files(progress.files));
+        bar.set_position(progress.done as u64);
+        match interrupt::asked() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let report = report?;
+    if !report.interrupted {
+        calibrate(clip, store)?;
+    }
+    Ok(report)
+}
+
+/// Says what was done, and how it ended.
+fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
+    for failed in report.failed.iter().take(NAMED) {
+        let sentence = match failed.reason.contains(&failed.path) {
+            true => failed.reason.clone(),
+            false => format!("{}: {}", failed.path, failed.reason),
+        };
+        error(&anyhow::anyhow!(sentence));
+    }
+    if report.failed.len() > NAMED {
+        let more = report.failed.len() - NAMED;
+        message(format_args!(
+            "and {more} more; `diptych index status --refused` lists them"
+        ));
+    }
+    for folder in &report.emptied {
+        message(format_args!(
+            "{folder}: there are no pictures any more, so those of the index are kept; `--forget-emptied` drops them"
+        ));
+    }
+    let mut data = Data::new();
+    match args.json {
+        true => data.json(report)?,
+        false => data.line(format_args!(
+            "{} encoded, {} copied or moved, {} removed, {} unchanged, {} failed",
+            report.encoded,
+            report.linked,
+            report.removed,
+            report.unchanged,
+            report.failed.len()
+        ))?,
+    }
+    data.flush()?;
+    Ok(match (report.interrupted, report.failed.is_empty()) {
+        (true, _) => Status::Interrupted,
+        (false, true) => Status::Done,
+        (false, false) => Status::SomeFailed,
+    })
+}

@@ -1,0 +1,176 @@
+//! `diptych index status|verify|compact|forget|import|export`.
+
+use std::ops::ControlFlow;
+
+use anyhow::{Context, Result, anyhow};
+use diptych::tasks::index::{absolute, merge};
+use index::{Change, File, Id, Item, Local};
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use super::super::store::Place;
+use crate::args::{CompactArgs, ExportArgs, ForgetArgs, ImportArgs, PlaceOnly, StatusArgs};
+use crate::npy::NpyWriter;
+use crate::output::{Data, error};
+use crate::{Status, files, interrupt};
+
+/// Changes that are made at a time.
+const BATCH: usize = 1024;
+
+pub(super) fn status(args: &StatusArgs) -> Result<Status> {
+    let store = Place::new(&args.place)?.open()?;
+    let mut data = Data::new();
+    if args.refused {
+        for (File { path, .. }, reason) in store.refused()? {
+            match args.json {
+                true => data.json(&json!({ "path": path, "reason": reason }))?,
+                false => data.line(format_args!("{path}: {reason}"))?,
+            }
+        }
+        data.flush()?;
+        return Ok(Status::Done);
+    }
+    let status = store.status()?;
+    if args.json {
+        data.json(&status)?;
+    } else {
+        let index::Status { model, .. } = &status;
+        data.line(format_args!("index     {}", status.place))?;
+        data.line(format_args!(
+            "model     {}, {} values",
+            model.name, model.dim
+        ))?;
+        data.line(format_args!(
+            "holds     {} files with {} contents; {} files could not be indexed",
+            status.files, status.contents, status.refused
+        ))?;
+        data.line(format_args!("size      {}", HumanBytes(status.bytes)))?;
+        data.line(format_args!(
+            "searched  by {}: {}",
+            status.method.name(),
+            status.reason
+        ))?;
+    }
+    data.flush()?;
+    Ok(Status::Done)
+}
+
+pub(super) fn verify(args: &PlaceOnly) -> Result<Status> {
+    let place = Place::new(&args.place)?;
+    let verified = Local::open(place.file()?)?.verify()?;
+    let mut data = Data::new();
+    match args.json {
+        true => data.json(&verified)?,
+        false => data.line(format_args!(
+            "{} files, {} contents, {} vectors",
+            verified.files, verified.contents, verified.vectors
+        ))?,
+    }
+    data.flush()?;
+    for problem in &verified.problems {
+        error(&anyhow!("{}: {problem}", place.file()?.display()));
+    }
+    Ok(match verified.problems.is_empty() {
+        true => Status::Done,
+        false => Status::SomeFailed,
+    })
+}
+
+pub(super) fn compact(args: &CompactArgs) -> Result<Status> {
+    let place = Place::new(&args.place)?;
+    let mut store = Local::change(place.file()?)?;
+    if let Some(cells) = args.cells {
+        store.set_cells(cells)?;
+    }
+    store.compact()?;
+    Ok(Status::Done)
+}
+
+pub(super) fn forget(args: &ForgetArgs) -> Result<Status> {
+    let mut store = Place::new(&args.place)?.change()?;
+    let mut within = Vec::new();
+    for path in &args.paths {
+        // It need not be there any more.
+        let path = absolute(path).or_else(|_| std::path::absolute(path))?;
+        within.push(path.to_string_lossy().into_owned());
+    }
+    let mut forgotten = Vec::new();
+    store.files(&within, &mut |file, _| {
+        forgotten.push(Change::Unlink(file.path))
+    })?;
+    for changes in forgotten.chunks(BATCH) {
+        store.apply(changes)?;
+    }
+    store.settle()?;
+    let mut data = Data::new();
+    data.line(format_args!("{} files forgotten", forgotten.len()))?;
+    data.flush()?;
+    Ok(match forgotten.is_empty() {
+        true => Status::NothingFound,
+        false => Status::Done,
+    })
+}
+
+pub(super) fn import(args: &ImportArgs) -> Result<Status> {
+    interrupt::watch("stopping; what was added is kept")?;
+    let place = Place::new(&args.place)?;
+    let mut data = Data::new();
+    for name in &args.from {
+        let from = Place::named(name).open()?;
+        let mut into = place.create(from.model())?;
+        let n = merge(
+            from.as_ref(),
+            into.as_mut(),
+            &mut |_| match interrupt::asked() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            },
+        )?;
+        if interrupt::asked() {
+            return Ok(Status::Interrupted);
+        }
+        data.line(format_args!("{n} contents from {name}"))?;
+        data.flush()?;
+    }
+    Ok(Status::Done)
+}
+
+pub(super) fn export(args: &ExportArgs) -> Result<Status> {
+    let store = Place::new(&args.place)?.open()?;
+    let dim = store.model().dim;
+    // Of one reading, so that rows and lines belong together though another process writes meanwhile.
+    let mut rows: Vec<f32> = Vec::new();
+    let mut lines = String::new();
+    store.each(&mut |item, of_item| {
+        for moment in &item.moments {
+            rows.extend(&moment.vector);
+            lines.push_str(&line(&item, item.id, moment.span, &of_item));
+            lines.push('\n');
+        }
+        ControlFlow::Continue(())
+    })?;
+    fs_err::create_dir_all(&args.out)?;
+    let mut file = NpyWriter::create(&args.out.join("embeddings.npy"), &[rows.len() / dim, dim])?;
+    file.write(&rows)?;
+    file.finish()?;
+    let metadata = args.out.join("metadata.jsonl");
+    files::write(&metadata, lines.as_bytes()).context("the metadata")?;
+    let mut data = Data::new();
+    data.line(format_args!("{} embeddings", rows.len() / dim))?;
+    data.flush()?;
+    Ok(Status::Done)
+}
+
+/// What belongs to a row.
+fn line(item: &Item, id: Id, span: Option<index::Span>, files: &[File]) -> String {
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let line = json!({
+        "id": id.to_string(),
+        "paths": paths,
+        "start": span.map(|span| span.start),
+        "end": span.map(|span| span.end),
+        "taken": item.taken,
+        "payload": item.payload,
+    });
+    line.to_string()
+}

@@ -1,0 +1,143 @@
+//! Which index a command means, and opening it.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use diptych::Clip;
+use index::{Local, Model, Store};
+
+use crate::args::{ModelArgs, PlaceArgs};
+use crate::output::hinted;
+
+/// How the address of an index on a server begins.
+const SERVERS: [&str; 2] = ["qdrant://", "qdrants://"];
+
+/// Where an index is.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    File(PathBuf),
+    Server(String),
+}
+
+impl Place {
+    /// The one that was named, or the user's own.
+    pub(super) fn new(args: &PlaceArgs) -> Result<Self> {
+        match (&args.index, &args.store) {
+            (_, Some(url)) => match Self::named(url) {
+                Self::Server(url) => Ok(Self::Server(url)),
+                Self::File(_) => bail!("`{url}` is no store; wanted qdrant://HOST:6334/COLLECTION"),
+            },
+            (Some(path), None) => Ok(Self::File(path.clone())),
+            (None, None) => Ok(Self::File(users_own()?)),
+        }
+    }
+
+    /// A file or a server's address.
+    pub(super) fn named(name: &str) -> Self {
+        match SERVERS.iter().any(|scheme| name.starts_with(scheme)) {
+            true => Self::Server(name.to_owned()),
+            false => Self::File(name.into()),
+        }
+    }
+
+    /// Opens it to read.
+    pub(super) fn open(&self) -> Result<Box<dyn Store>> {
+        match self {
+            Self::File(path) => match Local::open(path) {
+                Err(error @ index::Error::Missing { .. }) => {
+                    Err(hinted(error, "`diptych index DIR` makes one"))
+                }
+                opened => Ok(Box::new(opened?)),
+            },
+            Self::Server(url) => remote(url, Remote::Open),
+        }
+    }
+
+    /// Opens it to write; makes it if need be.
+    pub(super) fn create(&self, model: &Model) -> Result<Box<dyn Store>> {
+        match self {
+            Self::File(path) => Ok(Box::new(Local::create(path, model)?)),
+            Self::Server(url) => remote(url, Remote::Create(model)),
+        }
+    }
+
+    /// Opens it to write, as it is.
+    pub(super) fn change(&self) -> Result<Box<dyn Store>> {
+        match self {
+            Self::File(path) => Ok(Box::new(Local::change(path)?)),
+            Self::Server(url) => remote(url, Remote::Change),
+        }
+    }
+
+    /// The file, for what only files have.
+    pub(super) fn file(&self) -> Result<&PathBuf> {
+        match self {
+            Self::File(path) => Ok(path),
+            Self::Server(url) => bail!("{url}: a server looks after its own files"),
+        }
+    }
+}
+
+enum Remote<'a> {
+    Open,
+    Create(&'a Model),
+    Change,
+}
+
+#[cfg(feature = "qdrant")]
+fn remote(url: &str, how: Remote) -> Result<Box<dyn Store>> {
+    use index::Qdrant;
+    Ok(Box::new(match how {
+        Remote::Open => Qdrant::open(url)?,
+        Remote::Create(model) => Qdrant::create(url, model)?,
+        Remote::Change => Qdrant::change(url)?,
+    }))
+}
+
+#[cfg(not(feature = "qdrant"))]
+fn remote(url: &str, how: Remote) -> Result<Box<dyn Store>> {
+    if let Remote::Create(model) = how {
+        let _ = model; // only a build with the feature needs it
+    }
+    Err(hinted(
+        anyhow::anyhow!("{url}: this build knows no servers"),
+        "build with `--features qdrant`",
+    ))
+}
+
+/// `photos.diptych` where this user's programs keep their data.
+fn users_own() -> Result<PathBuf> {
+    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let home = || given("HOME").map(PathBuf::from);
+    let data = if let Some(data) = given("XDG_DATA_HOME") {
+        Some(data.into())
+    } else if cfg!(windows) {
+        given("LOCALAPPDATA").map(PathBuf::from)
+    } else if cfg!(target_vendor = "apple") {
+        home().map(|home| home.join("Library/Application Support"))
+    } else {
+        home().map(|home| home.join(".local/share"))
+    };
+    match data {
+        Some(data) => Ok(data.join("diptych").join("photos.diptych")),
+        None => bail!("no data directory of this user is known; name the index with --index"),
+    }
+}
+
+/// What an index calls a model that was named so.
+pub(super) fn model(args: &ModelArgs, clip: &Clip) -> Result<Model> {
+    let Some(fingerprint) = clip.fingerprint() else {
+        bail!("the model has no fingerprint");
+    };
+    // A path is to be found from any folder.
+    let path = std::path::Path::new(&args.model);
+    let name = match args.model != diptych::weights::DEFAULT_MODEL && path.exists() {
+        true => fs_err::canonicalize(path)?.display().to_string(),
+        false => args.model.clone(),
+    };
+    Ok(Model {
+        name,
+        fingerprint: fingerprint.to_owned(),
+        dim: clip.config().embed_dim,
+    })
+}

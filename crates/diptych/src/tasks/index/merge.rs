@@ -1,0 +1,59 @@
+//! One index into another, so that many machines can encode and one can hold all.
+
+use std::ops::ControlFlow;
+
+use index::{Change, Store};
+
+use crate::{Error, Result};
+
+/// Contents that are noted at a time.
+const BATCH: usize = 1024;
+
+/// Adds every content of `from`, with its files, to `into`; `watch` is told how many came so far. A file that both hold has
+/// what `from` says.
+///
+/// # Errors
+/// [`Error::Index`] if the two are of different models, or one of them can't be read or written.
+pub fn merge(
+    from: &dyn Store,
+    into: &mut dyn Store,
+    watch: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<u64> {
+    let (has, wanted) = (into.model(), from.model());
+    if has.fingerprint != wanted.fingerprint || has.dim != wanted.dim {
+        return Err(Error::Index(index::Error::Model {
+            place: into.status()?.place,
+            has: Box::new(has.clone()),
+            wanted: Box::new(wanted.clone()),
+        }));
+    }
+    let mut changes = Vec::new();
+    let mut n = 0;
+    let mut failed = None;
+    from.each(&mut |item, files| {
+        n += 1;
+        let id = item.id;
+        changes.push(Change::Put(item));
+        changes.extend(files.into_iter().map(|file| Change::Link(file, id)));
+        if changes.len() < BATCH {
+            return ControlFlow::Continue(());
+        }
+        let noted = into.apply(&std::mem::take(&mut changes));
+        match noted {
+            Ok(()) => watch(n),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
+    into.apply(&changes)?;
+    for (file, reason) in from.refused()? {
+        into.apply(&[Change::Refuse(file, reason)])?;
+    }
+    into.settle()?;
+    Ok(n)
+}
