@@ -122,9 +122,14 @@ fn the_manual_is_what_help_says() {
     for command in commands() {
         let help = trimmed(&diptych(&[&command, "--help"]).ok());
         want.push((format!("diptych {command}"), help));
-        if command == "models" {
-            let help = trimmed(&diptych(&["models", "show", "--help"]).ok());
-            want.push(("diptych models show".to_owned(), help));
+        let inner: &[&str] = match command.as_str() {
+            "models" => &["show"],
+            "index" => &["status", "verify", "compact", "forget", "import", "export"],
+            _ => &[],
+        };
+        for inner in inner {
+            let help = trimmed(&diptych(&[&command, inner, "--help"]).ok());
+            want.push((format!("diptych {command} {inner}"), help));
         }
     }
     let sections: Vec<(String, String)> = manual

@@ -137,8 +137,7 @@ impl Found {
         self.seen += 1;
         let error = error + SUMS;
         let at_most = product + error;
-        // A product that is no number is never above.
-        if !(at_most >= self.bound) {
+        if at_most < self.bound || at_most.is_nan() {
             return;
         }
         self.candidates.push(Candidate { row, at_most });

@@ -1,6 +1,7 @@
 //! A query → hits: which way to look, the rows that could be nearest, and these compared in full.
 
 use std::collections::BinaryHeap;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use kernels::{Vectors, dots};
@@ -77,7 +78,7 @@ impl Local {
             Method::Auto | Method::Scan => scan::scan(
                 query.vector,
                 &columns.codes,
-                &[0..columns.len()],
+                from_ref(&(0..columns.len())),
                 query.k,
                 &selection,
             ),
@@ -149,7 +150,13 @@ fn by_cells(query: &Query, columns: &Columns, selection: &Selection) -> Found {
     let enough = (selection.estimate() / share).max(least).max(query.k);
     let mut nearest = cells.nearest(query.vector).into_iter();
     let outside = cells.end()..columns.len();
-    let mut found = scan::scan(query.vector, &columns.codes, &[outside], query.k, selection);
+    let mut found = scan::scan(
+        query.vector,
+        &columns.codes,
+        from_ref(&outside),
+        query.k,
+        selection,
+    );
     let mut seen = 0;
     while seen < enough {
         // As many cells as would do if the filter let everything through, then as many again.

@@ -14,6 +14,8 @@ pub(super) struct Selection<'a> {
     columns: &'a Columns,
     /// Whether each folder is wanted, by its number; none if all are.
     folders: Option<Vec<bool>>,
+    /// Vectors of files that are wanted by their own names, ascending.
+    named: Vec<i64>,
     after: i64,
     before: i64,
     any_time: bool,
@@ -31,6 +33,7 @@ impl<'a> Selection<'a> {
                 true => None,
                 false => Some(wanted(db, &filter.within)?),
             },
+            named: named(db, &filter.within)?,
             after: filter.after.unwrap_or(UNKNOWN + 1),
             before: filter.before.unwrap_or(i64::MAX),
             any_time: filter.after.is_none() && filter.before.is_none(),
@@ -54,6 +57,7 @@ impl<'a> Selection<'a> {
             Some(wanted) => {
                 let is_wanted = |folder| wanted.get(folder as usize).is_some_and(|w| *w);
                 self.columns.any_folder(row, is_wanted)
+                    || self.named.binary_search(&self.columns.vectors[row]).is_ok()
             }
         };
         in_time() && in_folder()
@@ -87,6 +91,21 @@ fn wanted(db: &Connection, within: &[String]) -> rusqlite::Result<Vec<bool>> {
         .into_iter()
         .for_each(|number| wanted[number as usize] = true);
     Ok(wanted)
+}
+
+/// The vectors of files that are named like folders.
+fn named(db: &Connection, within: &[String]) -> rusqlite::Result<Vec<i64>> {
+    let sql = "SELECT vector FROM folders JOIN files USING (folder) JOIN vectors USING (item)
+               WHERE path = ? AND name = ?";
+    let mut select = db.prepare_cached(sql)?;
+    let mut all = Vec::new();
+    for path in within {
+        let (folder, name) = super::write::split(path);
+        let vectors = select.query_map([folder, name], |row| row.get::<_, i64>(0))?;
+        all.extend(vectors.collect::<rusqlite::Result<Vec<i64>>>()?);
+    }
+    all.sort_unstable();
+    Ok(all)
 }
 
 /// The numbers of a folder and of those below it.

@@ -141,7 +141,7 @@ impl Pair {
             Filter {
                 after: Some(3),
                 before: Some(7),
-                within: vec!["/a/b".into(), "/c".into()],
+                within: vec!["/a/b".into(), "/c".into(), "/ab/1".into()],
             },
         ];
         let query = unit(rng);

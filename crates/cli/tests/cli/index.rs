@@ -1,0 +1,244 @@
+//! `diptych index` and what keeps an index.
+
+use std::time::Duration;
+
+use diptych::image::{Encoding, Picture};
+use serde_json::{Value, json};
+
+use crate::support::*;
+
+/// A folder with an index and with pictures of one colour each.
+pub(crate) struct Album {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Album {
+    pub(crate) fn new(pictures: usize) -> Self {
+        let album = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        fs_err::create_dir(album.folder.path().join("pictures")).unwrap();
+        (0..pictures).for_each(|i| album.draw(&format!("{i}.png"), i));
+        album
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        within(&self.folder, name)
+    }
+
+    pub(crate) fn draw(&self, name: &str, i: usize) {
+        let colour = [i as u8, (i / 256) as u8, 200];
+        let picture = Picture::from_rgb(8, 8, colour.repeat(64)).unwrap();
+        let path = self.folder.path().join("pictures").join(name);
+        fs_err::write(path, Encoding::Png.encode(&picture).unwrap()).unwrap();
+    }
+
+    /// `diptych COMMAND ARGS --index INDEX`.
+    pub(crate) fn run(&self, command: &[&str]) -> Ran {
+        diptych(&[command, &["--index", &self.path("index")]].concat())
+    }
+
+    pub(crate) fn index(&self) -> Value {
+        self.run(&["index", &self.path("pictures"), "--json"])
+            .json()[0]
+            .clone()
+    }
+
+    fn status(&self) -> Value {
+        self.run(&["index", "status", "--json"]).json()[0].clone()
+    }
+}
+
+#[test]
+fn an_index_is_made_kept_up_to_date_and_told_of() {
+    let album = Album::new(3);
+    album.draw("again.png", 0);
+    let report = album.index();
+    assert_eq!(
+        (&report["encoded"], &report["linked"]),
+        (&json!(3), &json!(1))
+    );
+    assert_eq!(album.index()["unchanged"], 4);
+    let status = album.status();
+    assert_eq!(
+        (&status["files"], &status["contents"]),
+        (&json!(4), &json!(3))
+    );
+    assert_eq!(status["model"]["name"], "default");
+    assert_eq!(status["method"], "scan");
+    let text = album.run(&["index", "status"]).ok();
+    assert!(
+        text.contains("default") && text.contains("4 files"),
+        "{text}"
+    );
+    assert_eq!(
+        album.run(&["index", "verify"]).ok(),
+        "4 files, 3 contents, 3 vectors\n"
+    );
+    album.run(&["index", "compact"]).ok();
+    let forgotten = album
+        .run(&["index", "forget", &album.path("pictures/again.png")])
+        .ok();
+    assert_eq!(forgotten, "1 files forgotten\n");
+    assert_eq!(album.status()["files"], 3);
+}
+
+#[test]
+fn lists_of_paths_are_read() {
+    let album = Album::new(3);
+    let list = format!(
+        "{}\n\n{}\n",
+        album.path("pictures/0.png"),
+        album.path("pictures/2.png")
+    );
+    fs_err::write(album.path("list"), list).unwrap();
+    let report = album
+        .run(&["index", &format!("@{}", album.path("list")), "--json"])
+        .json();
+    assert_eq!(report[0]["encoded"], 2);
+}
+
+#[test]
+fn bad_pictures_are_told_at_the_end_and_in_the_exit_code() {
+    let album = Album::new(2);
+    fs_err::write(album.path("pictures/bad.jpg"), "no picture").unwrap();
+    let out = album
+        .run(&["index", &album.path("pictures")])
+        .fails(&["bad.jpg", "not a picture"]);
+    assert_eq!(
+        out,
+        "2 encoded, 0 copied or moved, 0 removed, 0 unchanged, 1 failed\n"
+    );
+    let refused = album
+        .run(&["index", "status", "--refused", "--json"])
+        .json();
+    assert!(refused[0]["path"].as_str().unwrap().ends_with("bad.jpg"));
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    let album = Album::new(1);
+    album
+        .run(&["search", "x"])
+        .fails(&["index", "there is no index", "`diptych index DIR`"]);
+    album
+        .run(&["index", &album.path("nowhere")])
+        .fails(&["nowhere"]);
+    album.run(&["index", "verify", "--json"]).json();
+    fs_err::write(
+        album.path("index"),
+        "this is no database, but a text of some length",
+    )
+    .unwrap();
+    album
+        .run(&["index", &album.path("pictures")])
+        .fails(&["is no index"]);
+    let other = ["index", "status", "--store", "http://localhost"];
+    diptych(&other).fails(&["qdrant://"]);
+}
+
+#[test]
+fn another_model_is_refused_and_both_are_named() {
+    let album = Album::new(1);
+    album.index();
+    let tiny = golden("tiny-vit");
+    album
+        .run(&["index", &album.path("pictures"), "--model", &tiny])
+        .fails(&["`default`", "tiny-vit", "fingerprint"]);
+    album
+        .run(&["search", "x", "--model", &tiny])
+        .fails(&["`default`", "tiny-vit"]);
+}
+
+#[test]
+fn whenever_it_is_killed_nothing_is_lost_or_doubled() {
+    let album = Album::new(400);
+    for milliseconds in [30, 60, 90, 120, 150, 180] {
+        let mut child = start(&[
+            "index",
+            &album.path("pictures"),
+            "--index",
+            &album.path("index"),
+        ]);
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if std::path::Path::new(&album.path("index")).exists() {
+            let verified = album.run(&["index", "verify"]);
+            // Killed before its tables were there, it is empty, and told to be.
+            assert!(
+                verified.code == Some(0)
+                    || verified.stderr.contains("no index")
+                    || verified.stderr.contains("another program"),
+                "{verified:?}"
+            );
+        }
+    }
+    album.index();
+    assert_eq!(album.index()["unchanged"], 400);
+    assert_eq!(
+        album.run(&["index", "verify"]).ok(),
+        "400 files, 400 contents, 400 vectors\n"
+    );
+}
+
+#[test]
+fn parts_are_imported_and_all_is_exported() {
+    let album = Album::new(12);
+    for part in ["1/2", "2/2"] {
+        let index = album.path(&part.replace('/', " of "));
+        diptych(&[
+            "index",
+            &album.path("pictures"),
+            "--shard",
+            part,
+            "--index",
+            &index,
+        ])
+        .ok();
+        album.run(&["index", "import", &index]).ok();
+    }
+    assert_eq!(album.status()["contents"], 12);
+    assert_eq!(album.index()["unchanged"], 12);
+    let out = album.path("out");
+    assert_eq!(
+        album.run(&["index", "export", &out]).ok(),
+        "12 embeddings\n"
+    );
+    let lines = parse(&fs_err::read_to_string(format!("{out}/metadata.jsonl")).unwrap());
+    assert_eq!(lines.len(), 12);
+    assert_eq!(lines[0]["paths"].as_array().unwrap().len(), 1);
+    let npy = fs_err::read(format!("{out}/embeddings.npy")).unwrap();
+    assert_eq!(npy.len(), 128 + 12 * 192 * 4);
+}
+
+#[test]
+fn watching_follows_new_pictures_until_it_is_stopped() {
+    let album = Album::new(2);
+    let mut child = start(&[
+        "index",
+        &album.path("pictures"),
+        "--watch",
+        "--index",
+        &album.path("index"),
+    ]);
+    let wait_for = |contents: u64| {
+        for _ in 0..200 {
+            std::thread::sleep(Duration::from_millis(50));
+            let status = album.run(&["index", "status", "--json"]);
+            if status.code == Some(0) && parse(&status.stdout)[0]["contents"] == contents {
+                return;
+            }
+        }
+        panic!("not {contents} contents after ten seconds");
+    };
+    wait_for(2);
+    album.draw("new.png", 77);
+    wait_for(3);
+    // Meanwhile nobody else writes.
+    album
+        .run(&["index", &album.path("pictures")])
+        .fails(&["another process"]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
