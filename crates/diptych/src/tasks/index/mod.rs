@@ -1,6 +1,6 @@
 //! Pictures on a disc → an index of their embeddings.
 //!
-//! Flow: [`walk`] finds files → [`plan`] compares them with what the index holds → [`run`] reads, encodes and notes what is new.
+//! Flow: `walk` finds files → `plan` compares them with what the index holds → `run` reads, encodes and notes what is new.
 //! Invariant: a content is encoded once, whatever files have it; what is noted is whole, so a run that was killed goes on
 //! where it was.
 
