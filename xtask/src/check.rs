@@ -38,6 +38,9 @@ pub(crate) fn run(tests: Tests) -> Result<()> {
     })?;
     if tests == Tests::Run {
         step("tests", || run_cargo("test --release --workspace", &[]))?;
+        step("tests of servers", || {
+            run_cargo("test --release -p diptych-index --features qdrant", &[])
+        })?;
     }
     eprintln!("check: all passed in {}", seconds(start.elapsed()));
     Ok(())

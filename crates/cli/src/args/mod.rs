@@ -3,20 +3,21 @@
 //! What values mean together is decided in `commands`.
 
 mod search;
+mod training;
 
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
 use diptych::DeviceKind;
-use diptych::image::{Decode, Encoding, Interpolation, Order, ResizeMode};
-use diptych::train::pack::Source;
+use diptych::image::{Decode, Interpolation, Order, ResizeMode};
 use diptych::weights::{DEFAULT_MODEL, LayoutKind, Precision};
 
 pub(crate) use search::{
     CompactArgs, DuplicatesArgs, ExportArgs, ForgetArgs, HitsArgs, ImportArgs, IndexArgs,
     IndexCommand, MinScore, PlaceArgs, PlaceOnly, SearchArgs, SimilarArgs, StatusArgs,
 };
+pub(crate) use training::{PackArgs, TrainArgs};
 
 /// CLIP in Rust: pictures and texts in one space
 ///
@@ -210,77 +211,6 @@ pub(crate) struct PreprocessArgs {
     pub(crate) decode: DecodeArgs,
 }
 
-/// Train a model as a run file says
-///
-/// Prints the directory of the finished model. Ctrl-C writes a checkpoint and stops; `--resume`
-/// continues from there.
-#[derive(Debug, Args)]
-pub(crate) struct TrainArgs {
-    /// Run file
-    #[arg(value_name = "RUN.toml", value_hint = ValueHint::FilePath)]
-    pub(crate) run: PathBuf,
-
-    /// Continue from the run's last checkpoint
-    #[arg(long)]
-    pub(crate) resume: bool,
-
-    /// Where the towers run
-    #[arg(long, value_parser = one_of(DEVICES), default_value = "cpu")]
-    pub(crate) device: DeviceKind,
-}
-
-/// Make training shards from a table, class folders, COCO or Flickr captions
-///
-/// Writes WebDataset shards, `NAME-000000.tar` and so on, once all are whole. Files that are equal are
-/// packed once, with the captions of all. Pictures that can't be used are reported and left out.
-#[derive(Debug, Args)]
-pub(crate) struct PackArgs {
-    /// Table (.csv or .tsv), folder of a folder per class, captions_*.json or *.token.txt
-    #[arg(value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
-    pub(crate) source: PathBuf,
-
-    /// Folder for the shards
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) out: PathBuf,
-
-    /// What SOURCE is [default: as its name or first line says]
-    #[arg(long, value_parser = one_of(SOURCES))]
-    pub(crate) format: Option<Source>,
-
-    /// Folder that pictures are named in [default: SOURCE's]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) images: Option<PathBuf>,
-
-    /// Column of pictures in a table [default: image, path or filepath]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) image_column: Option<String>,
-
-    /// Column of captions in a table [default: caption, text or title]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) text_column: Option<String>,
-
-    /// How the shards' names begin [default: as SOURCE's]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-
-    /// Samples in a shard
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = count(1, u32::MAX))]
-    pub(crate) shard_size: usize,
-
-    /// Shrink pictures whose shorter side has more pixels than S [default: leave files as they are]
-    #[arg(long, value_name = "S", value_parser = count(1, 16_384))]
-    pub(crate) resize: Option<usize>,
-
-    /// How shrunk pictures are stored: JPEG of quality 90, or PNG or WebP without loss
-    #[arg(long, value_parser = one_of(ENCODINGS), default_value = "jpeg", requires = "resize")]
-    pub(crate) encoding: Encoding,
-
-    /// Print the report as one JSON object: samples, captions, duplicates, skipped, reasons, shards,
-    /// bytes
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 /// List architectures and checkpoints: sizes, parameters, operations
 ///
 /// Operations are those of one picture and of one text that fills its context, a multiply-accumulate
@@ -466,12 +396,6 @@ const RESIZE_MODES: &[(&str, ResizeMode)] = &[
     ("longest", ResizeMode::Longest),
 ];
 
-const SOURCES: &[(&str, Source)] = &[
-    ("table", Source::Table),
-    ("folder", Source::Folder),
-    ("coco", Source::Coco),
-    ("flickr", Source::Flickr),
-];
 const DTYPES: &[(&str, Precision)] = &[
     ("f32", Precision::F32),
     ("f16", Precision::F16),
@@ -479,12 +403,6 @@ const DTYPES: &[(&str, Precision)] = &[
 ];
 const LAYOUTS: &[(&str, LayoutKind)] =
     &[("open_clip", LayoutKind::OpenClip), ("hf", LayoutKind::Hf)];
-const ENCODINGS: &[(&str, Encoding)] = &[
-    ("jpeg", Encoding::Jpeg),
-    ("png", Encoding::Png),
-    ("webp", Encoding::WebP),
-];
-
 /// Reads one of the names in `table`.
 fn one_of<T: Copy + Send + Sync>(
     table: &'static [(&'static str, T)],

@@ -41,7 +41,12 @@ pub(crate) fn search(args: SearchArgs) -> Result<Status> {
         false => args.templates.iter().map(String::as_str).collect(),
     };
     let vector = expression.vector(&clip, &templates, &DecodeOptions::default())?;
-    let mut hits = nearest(store.as_ref(), &vector, args.hits.top, &args.hits)?;
+    let k = match args.min_score {
+        // Whether there is anything is told by more than the first.
+        Some(MinScore::Auto) => args.hits.top.max(Calibration::LOOK_AT),
+        _ => args.hits.top,
+    };
+    let mut hits = nearest(store.as_ref(), &vector, k, &args.hits)?;
     match args.min_score {
         None => {}
         Some(MinScore::Cosine(least)) => hits.retain(|hit| hit.score >= least),

@@ -33,7 +33,7 @@ mod resample;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Decode, DecodeOptions, Format};
+pub use decode::{Decode, DecodeOptions, Format, is_picture_extension, is_picture_name};
 pub use encode::Encoding;
 pub use error::ImageError;
 pub use facts::Facts;

@@ -131,6 +131,9 @@ impl Store for Local {
 
     fn apply(&mut self, changes: &[Change]) -> Result<()> {
         let mut db = self.writing()?;
+        if changes.is_empty() {
+            return Ok(());
+        }
         write::apply(&mut db, &self.path, self.model.dim, changes)
     }
 

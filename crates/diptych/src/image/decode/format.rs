@@ -1,6 +1,7 @@
 //! `Format`: what a file is, by its bytes.
 
 use std::fmt;
+use std::path::Path;
 
 use super::raw;
 
@@ -32,6 +33,27 @@ pub enum Format {
     Tiff,
     /// WebP, lossy, lossless or animated.
     WebP,
+}
+
+/// How the names of pictures end, whether this build reads them or says why not; `raw` is what packed sets call a RAW.
+const EXTENSIONS: &[&str] = &[
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
+    "heic", "heif", "avif", "raw", "dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2", "pef",
+];
+
+/// Whether a name ends as those of pictures do, in capitals or not.
+#[must_use]
+pub fn is_picture_name(name: &Path) -> bool {
+    let extension = name.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(is_picture_extension)
+}
+
+/// Whether pictures' names have this extension, in capitals or not.
+#[must_use]
+pub fn is_picture_extension(extension: &str) -> bool {
+    EXTENSIONS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(extension))
 }
 
 impl Format {

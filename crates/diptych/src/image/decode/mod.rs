@@ -19,8 +19,8 @@ pub(super) use jpeg::reduction;
 #[cfg(test)]
 pub(super) use skim::eighth;
 
-pub use format::Format;
 pub(super) use format::WANTED;
+pub use format::{Format, is_picture_extension, is_picture_name};
 
 use super::error::ImageError;
 use super::orient::Orientation;

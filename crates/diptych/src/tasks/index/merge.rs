@@ -50,10 +50,9 @@ pub fn merge(
     if let Some(error) = failed {
         return Err(error.into());
     }
+    let refused = from.refused()?.into_iter();
+    changes.extend(refused.map(|(file, reason)| Change::Refuse(file, reason)));
     into.apply(&changes)?;
-    for (file, reason) in from.refused()? {
-        into.apply(&[Change::Refuse(file, reason)])?;
-    }
     into.settle()?;
     Ok(n)
 }

@@ -1,6 +1,8 @@
 //! What there is, beside what the index holds → what has to be done.
 
-use index::{File, Id, Store, is_within};
+use std::path::{Path, PathBuf};
+
+use index::{File, Id, Store};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::walk::Found;
@@ -10,8 +12,11 @@ use crate::Result;
 /// What has to be done.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// Files that are new, or have another size or time than they had.
+    /// Files that are new, then those that have another size or time than they had: so a picture that was renamed before
+    /// its name was given to another is found while its content is still there.
     pub(super) to_read: Vec<File>,
+    /// The paths of the latter, which may take a content's last file from it.
+    pub(super) changed: FxHashSet<String>,
     /// Files of the index that are gone.
     pub(super) gone: Vec<String>,
     /// Files that are as they were.
@@ -25,47 +30,48 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(
         found: &Found,
-        roots: &[String],
+        roots: &[PathBuf],
         store: &dyn Store,
         options: &Options,
     ) -> Result<Self> {
+        let roots = Folders(
+            roots
+                .iter()
+                .map(|root| root.to_string_lossy().into())
+                .collect(),
+        );
+        let hidden = found
+            .unreadable
+            .iter()
+            .map(|(folder, _)| folder.as_str().into());
+        let hidden = Folders(hidden.collect());
         let mut held: FxHashMap<String, (u64, i64)> = FxHashMap::default();
         let mut plan = Self::default();
         let mut known = FxHashSet::default();
         store.files(&[], &mut |file, id| {
             known.extend(id);
-            if roots.iter().any(|root| is_within(&file.path, root)) {
+            if roots.of(&file.path).is_some() {
                 held.insert(file.path, (file.size, file.modified));
             }
         })?;
         plan.known = known;
         let mut kept_in: FxHashSet<&str> = FxHashSet::default();
-        let root_of = |path: &str| {
-            roots
-                .iter()
-                .find(|root| is_within(path, root))
-                .map(String::as_str)
-        };
+        let mut changed = Vec::new();
         for file in &found.files {
-            kept_in.extend(root_of(&file.path));
+            kept_in.extend(roots.of(&file.path));
             match held.remove(&file.path) {
                 Some(state) if state == (file.size, file.modified) => plan.unchanged += 1,
-                _ if options.shard.is_none_or(|shard| shard.has(&file.path)) => {
-                    plan.to_read.push(file.clone());
-                }
-                _ => {}
+                _ if options.shard.is_some_and(|shard| !shard.has(&file.path)) => {}
+                Some(_) => changed.push(file.clone()),
+                None => plan.to_read.push(file.clone()),
             }
         }
+        plan.changed = changed.iter().map(|file| file.path.clone()).collect();
+        plan.to_read.append(&mut changed);
         // What can't be looked into is not gone.
-        let is_hidden = |path: &str| {
-            found
-                .unreadable
-                .iter()
-                .any(|(folder, _)| is_within(path, folder))
-        };
         let mut emptied: FxHashSet<&str> = FxHashSet::default();
-        for path in held.into_keys().filter(|path| !is_hidden(path)) {
-            match root_of(&path) {
+        for path in held.into_keys().filter(|path| hidden.of(path).is_none()) {
+            match roots.of(&path) {
                 // A folder without any picture may be a disc that is not mounted.
                 Some(root)
                     if !kept_in.contains(root) && root != path && !options.forget_emptied =>
@@ -79,6 +85,19 @@ impl Plan {
         plan.emptied.sort_unstable();
         plan.gone.sort_unstable();
         Ok(plan)
+    }
+}
+
+/// Folders, and files, that something may lie in.
+struct Folders(FxHashSet<Box<str>>);
+
+impl Folders {
+    /// The one that a path is or lies below.
+    fn of(&self, path: &str) -> Option<&str> {
+        let mut above = Path::new(path).ancestors();
+        above
+            .find_map(|folder| self.0.get(folder.to_str()?))
+            .map(|folder| &**folder)
     }
 }
 

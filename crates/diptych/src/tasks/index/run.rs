@@ -35,12 +35,9 @@ pub fn index(
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Report> {
     let found = walk::walk(roots, options)?;
-    let names: Vec<String> = roots
-        .iter()
-        .map(|r| r.to_string_lossy().into_owned())
-        .collect();
-    let plan = Plan::new(&found, &names, store, options)?;
+    let plan = Plan::new(&found, roots, store, options)?;
     let mut run = Run::new(store, watch, plan.to_read.len());
+    run.changed = plan.changed;
     run.report.unchanged = plan.unchanged;
     run.report.emptied = plan.emptied;
     let failed = found.unreadable.into_iter();
@@ -54,29 +51,16 @@ pub fn index(
         known: Mutex::new(plan.known),
         seen: Mutex::default(),
     };
-    let sources = plan.to_read.iter();
-    let mut files = plan.to_read.iter();
-    for features in clip.stream_images(sources, |file| reader.read(file)) {
-        let Some(file) = files.next() else { break };
-        let seen = reader.take(file);
-        match (features, seen) {
-            (Ok(features), Some((id, facts))) => {
-                let row = Embeddings::from_features(clip.config().embed_dim, features);
-                run.encoded(file, id, facts, row.as_slice().to_vec());
-            }
-            (Err(Skipped::Known(id)), _) => run.known(file, id)?,
-            (Err(Skipped::Bad(reason)), seen) => run.bad(file, seen.map(|(id, _)| id), reason),
-            (Err(Skipped::Model(error)), _) => {
-                run.note()?;
-                return Err(error);
-            }
-            (Ok(_), None) => {}
-        }
-        if run.advance()?.is_break() {
+    let mut to_read = plan.to_read;
+    while !to_read.is_empty() {
+        if run.pass(&reader, &to_read)?.is_break() {
             run.note()?;
             run.report.interrupted = true;
             return Ok(run.report);
         }
+        // Their content was the index's when the run began, and went with another file meanwhile.
+        to_read = run.left_behind();
+        reader.forget(run.waiting.drain().map(|(id, _)| id));
     }
     // Last, so that a file that was moved keeps its content.
     run.remove(plan.gone)?;
@@ -126,6 +110,14 @@ impl Reader<'_> {
         pixels.map_err(|e: ImageError| Skipped::Bad(e.to_string()))
     }
 
+    /// Lets contents be encoded that were known.
+    fn forget(&self, ids: impl Iterator<Item = Id>) {
+        let mut known = lock(&self.known);
+        ids.for_each(|id| {
+            known.remove(&id);
+        });
+    }
+
     fn take(&self, file: &File) -> Option<(Id, Facts)> {
         lock(&self.seen).remove(&file.path)
     }
@@ -142,6 +134,10 @@ struct Run<'a> {
     progress: Progress,
     report: Report,
     changes: Vec<Change>,
+    /// Whether one of them may take a content's last file from it.
+    may_drop: bool,
+    /// Files that the index had with another size or time.
+    changed: FxHashSet<String>,
     noted_at: Instant,
     since_settled: usize,
     /// Contents that were encoded, or could not be, in this run.
@@ -165,11 +161,47 @@ impl<'a> Run<'a> {
             },
             report: Report::default(),
             changes: Vec::new(),
+            may_drop: false,
+            changed: FxHashSet::default(),
             noted_at: Instant::now(),
             since_settled: 0,
             fates: FxHashMap::default(),
             waiting: FxHashMap::default(),
         }
+    }
+
+    /// Reads files once; stops where it is asked to.
+    fn pass(&mut self, reader: &Reader, to_read: &[File]) -> Result<ControlFlow<()>> {
+        let dim = reader.clip.config().embed_dim;
+        let stream = reader.clip.stream_images(to_read, |file| reader.read(file));
+        for (file, features) in to_read.iter().zip(stream) {
+            match (features, reader.take(file)) {
+                (Ok(features), Some((id, facts))) => {
+                    let row = Embeddings::from_features(dim, features);
+                    self.encoded(file, id, facts, row.as_slice().to_vec());
+                }
+                (Err(Skipped::Known(id)), _) => self.known(file, id)?,
+                (Err(Skipped::Bad(reason)), seen) => {
+                    self.bad(file, seen.map(|(id, _)| id), reason);
+                }
+                (Err(Skipped::Model(error)), _) => {
+                    self.note()?;
+                    return Err(error);
+                }
+                (Ok(_), None) => {}
+            }
+            if self.advance()?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Files that wait for a content that nobody has encoded; they are dealt with anew.
+    fn left_behind(&mut self) -> Vec<File> {
+        let files: Vec<File> = self.waiting.values().flatten().cloned().collect();
+        self.progress.done -= files.len();
+        files
     }
 
     fn encoded(&mut self, file: &File, id: Id, facts: Facts, vector: Vec<f32>) {
@@ -184,6 +216,7 @@ impl<'a> Run<'a> {
             payload: payload(&facts),
             moments: vec![Moment { span: None, vector }],
         }));
+        self.may_drop |= self.changed.contains(&file.path);
         self.changes.push(Change::Link(file.clone(), id));
         self.decide(id, Ok(()));
     }
@@ -193,8 +226,15 @@ impl<'a> Run<'a> {
         match self.fates.get(&id) {
             Some(Ok(())) => self.link(file.clone(), id),
             Some(Err(reason)) => self.refuse(file.clone(), reason.clone()),
-            None if self.store.has(&[id])?[0] => self.link(file.clone(), id),
-            None => self.waiting.entry(id).or_default().push(file.clone()),
+            None => {
+                if self.may_drop {
+                    self.note()?;
+                }
+                match self.store.has(&[id])?[0] {
+                    true => self.link(file.clone(), id),
+                    false => self.waiting.entry(id).or_default().push(file.clone()),
+                }
+            }
         }
         Ok(())
     }
@@ -219,6 +259,7 @@ impl<'a> Run<'a> {
 
     fn link(&mut self, file: File, id: Id) {
         self.report.linked += 1;
+        self.may_drop |= self.changed.contains(&file.path);
         self.changes.push(Change::Link(file, id));
     }
 
@@ -227,6 +268,7 @@ impl<'a> Run<'a> {
             path: file.path.clone(),
             reason: reason.clone(),
         });
+        self.may_drop |= self.changed.contains(&file.path);
         self.changes.push(Change::Refuse(file, reason));
     }
 
@@ -245,9 +287,13 @@ impl<'a> Run<'a> {
     }
 
     fn note(&mut self) -> Result<()> {
+        self.noted_at = Instant::now();
+        if self.changes.is_empty() {
+            return Ok(());
+        }
         self.store.apply(&self.changes)?;
         self.changes.clear();
-        self.noted_at = Instant::now();
+        self.may_drop = false;
         Ok(())
     }
 

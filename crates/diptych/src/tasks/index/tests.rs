@@ -139,6 +139,52 @@ fn what_is_new_changed_moved_or_gone_is_all_that_is_touched() {
 }
 
 #[test]
+fn an_original_that_is_kept_under_another_name_keeps_its_content() {
+    let place = Place::new();
+    place.draw("photo.png", 1);
+    place.draw("other.png", 2);
+    let mut store = place.store("index");
+    place.run(&mut store);
+    // Edited, and the original kept beside it; its old name comes first.
+    fs_err::rename(place.path("photo.png"), place.path("photo_original.png")).unwrap();
+    place.draw("photo.png", 3);
+    assert_eq!(counts(&place.run(&mut store)), [1, 1, 0, 1]);
+    assert_eq!(store.status().unwrap().contents, 3);
+    // Two exchange their names.
+    let (photo, other) = (place.path("photo.png"), place.path("other.png"));
+    let aside = place.folder.path().join("aside");
+    fs_err::rename(&photo, &aside).unwrap();
+    fs_err::rename(&other, &photo).unwrap();
+    fs_err::rename(&aside, &other).unwrap();
+    // As a tool would that gives new files new times.
+    for path in [&photo, &other] {
+        let file = fs_err::OpenOptions::new().append(true).open(path).unwrap();
+        file.file()
+            .set_modified(std::time::SystemTime::now())
+            .unwrap();
+    }
+    // The one that is read second has lost its content to the first, and is encoded again.
+    assert_eq!(counts(&place.run(&mut store)), [1, 1, 0, 1]);
+    assert_eq!(store.status().unwrap().contents, 3);
+    assert_eq!(counts(&place.run(&mut store)), [0, 0, 0, 3]);
+}
+
+#[test]
+fn where_nothing_has_changed_nothing_is_written() {
+    let place = Place::new();
+    place.draw("a.png", 1);
+    let mut store = place.store("index");
+    place.run(&mut store);
+    let written = || {
+        let scan = fs_err::metadata(place.folder.path().join("index.scan"));
+        scan.unwrap().modified().unwrap()
+    };
+    let before = written();
+    place.run(&mut store);
+    assert_eq!(written(), before);
+}
+
+#[test]
 fn a_picture_is_found_by_its_own_embedding_under_all_its_paths() {
     let place = Place::new();
     (0..20).for_each(|i| place.draw(&format!("{i}.png"), 12 * i));

@@ -7,21 +7,11 @@ use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
 
 use super::Options;
+use crate::image::is_picture_name;
 use crate::{Error, Result};
 
 /// A file in a folder that says what is not to be indexed, as `.gitignore` does for git.
 pub const IGNORE_FILE: &str = ".diptychignore";
-
-/// How the names of pictures end. Files that are named one by one are looked at whatever they are called.
-const EXTENSIONS: &[&str] = &[
-    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
-    "heic", "heif", "avif", "raw", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "pef", "raf",
-];
-
-fn is_named_like_a_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|e| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(e)))
-}
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -75,7 +65,7 @@ fn folder(root: &Path, options: &Options, found: &mut Found) -> Result<()> {
     for entry in walk {
         match entry {
             Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
-                if is_named_like_a_picture(entry.path()) {
+                if is_picture_name(entry.path()) {
                     file(entry.path(), found);
                 }
             }

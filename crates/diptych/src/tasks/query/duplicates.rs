@@ -1,13 +1,15 @@
 //! Files with the same content, and pictures that are nearly the same.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use index::Store;
+use kernels::Vectors;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::{Embeddings, Result};
 
-/// Pictures that are compared with all others at a time.
+/// Pictures that are compared with all later ones at a time: near pairs of so many are in memory.
 const BLOCK: usize = 256;
 
 /// Groups of files.
@@ -45,37 +47,41 @@ pub fn duplicates(store: &dyn Store, threshold: f32) -> Result<Duplicates> {
         ControlFlow::Continue(())
     })?;
     let equal = files.iter().filter(|paths| paths.len() > 1);
-    let exact = equal.map(|paths| Group::new(paths.clone(), 1.0)).collect();
+    let exact = equal.map(|paths| Group::new(paths.clone(), 1.0));
     let mut sets = Sets::new(files.len());
-    let dim = rows.dim();
     for first in (0..rows.len()).step_by(BLOCK) {
-        let end = rows.len().min(first + BLOCK);
-        let some = Embeddings::from_features(dim, rows.as_slice()[first * dim..end * dim].to_vec());
-        let rest = Embeddings::from_features(dim, rows.as_slice()[first * dim..].to_vec());
-        for (a, cosines) in (first..).zip(some.cosines(&rest).chunks_exact(rest.len())) {
-            for (b, &cosine) in (first..).zip(cosines) {
-                if b > a && cosine >= threshold {
-                    sets.join(a, b, cosine);
-                }
-            }
+        for (a, b, cosine) in pairs(&rows, first..rows.len().min(first + BLOCK), threshold) {
+            sets.join(a, b, cosine);
         }
     }
-    let mut near: Vec<Group> = sets
-        .groups()
-        .into_iter()
-        .map(|(members, cosine)| {
-            let paths = members.iter().flat_map(|&member| files[member].clone());
-            Group::new(paths.collect(), cosine)
-        })
-        .collect();
-    let mut duplicates = Duplicates {
-        exact,
-        near: std::mem::take(&mut near),
+    let near = sets.groups().into_iter().map(|(members, cosine)| {
+        let paths = members.iter().flat_map(|&member| files[member].clone());
+        Group::new(paths.collect(), cosine)
+    });
+    Ok(Duplicates {
+        exact: largest_first(exact),
+        near: largest_first(near),
+    })
+}
+
+/// Which of `rows` are near to a later one, and how near.
+fn pairs(rows: &Embeddings, some: Range<usize>, threshold: f32) -> Vec<(usize, usize, f32)> {
+    let (dim, values) = (rows.dim(), rows.as_slice());
+    let near_to = |a: usize| {
+        let (row, later) = values[a * dim..].split_at(dim);
+        let mut cosines = vec![0f32; rows.len() - a - 1];
+        kernels::dots(row, Vectors::F32(later), &mut cosines);
+        let near = cosines.into_iter().zip(a + 1..);
+        near.filter(move |(cosine, _)| *cosine >= threshold)
+            .map(move |(cosine, b)| (a, b, cosine))
     };
-    for groups in [&mut duplicates.exact, &mut duplicates.near] {
-        groups.sort_by(|a, b| (b.paths.len().cmp(&a.paths.len())).then(a.paths.cmp(&b.paths)));
-    }
-    Ok(duplicates)
+    some.into_par_iter().flat_map_iter(near_to).collect()
+}
+
+fn largest_first(groups: impl Iterator<Item = Group>) -> Vec<Group> {
+    let mut groups: Vec<Group> = groups.collect();
+    groups.sort_by(|a, b| (b.paths.len().cmp(&a.paths.len())).then(a.paths.cmp(&b.paths)));
+    groups
 }
 
 impl Group {

@@ -91,6 +91,10 @@ pub fn calibrate(clip: &Clip, store: &mut dyn Store) -> Result<Option<Calibratio
 }
 
 impl Calibration {
+    /// Hits that [`Calibration::keep`] should be given, at the least: the nearest is not always the one that leans most
+    /// towards the query.
+    pub const LOOK_AT: usize = 10;
+
     /// The calibration of an index, if it has one that can be read.
     ///
     /// # Errors

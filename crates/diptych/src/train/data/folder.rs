@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Found;
-use super::sample::{Place, Sample, is_picture};
+use super::sample::{Place, Sample};
+use crate::image::is_picture_extension;
 use crate::{Error, Result};
 
 /// Finds the pictures of every class.
@@ -34,7 +35,7 @@ pub(super) fn read(root: &Path) -> Result<Found> {
         };
         let is_ours = |path: &PathBuf| {
             let extension = path.extension().and_then(|e| e.to_str());
-            extension.is_some_and(is_picture) && path.is_file()
+            extension.is_some_and(is_picture_extension) && path.is_file()
         };
         for path in list(&folder)?.into_iter().filter(is_ours) {
             let key = path.strip_prefix(root).unwrap_or(&path);

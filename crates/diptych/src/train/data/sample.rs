@@ -14,12 +14,6 @@ use crate::{Error, Result};
 /// No picture or text of a training set has more bytes; one that does is damaged.
 pub(super) const MAX_MEMBER_BYTES: u64 = 1 << 28;
 
-/// Extensions of pictures, whether this build reads them or says why not; `raw` is what `pack` calls a RAW.
-const EXTENSIONS: &[&str] = &[
-    "jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif", "raw",
-    "dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2", "pef",
-];
-
 /// A picture and what is said of it.
 #[derive(Clone, Debug)]
 pub struct Sample {
@@ -102,11 +96,6 @@ impl Sample {
             reason: format!("picture {}: {reason}", self.key),
         }
     }
-}
-
-/// Whether a file's extension is a picture's.
-pub(super) fn is_picture(extension: &str) -> bool {
-    EXTENSIONS.iter().any(|e| e.eq_ignore_ascii_case(extension))
 }
 
 /// Lines of text, trimmed; empty ones are none.

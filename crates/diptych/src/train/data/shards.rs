@@ -11,7 +11,8 @@ use flate2::read::MultiGzDecoder;
 use rayon::prelude::*;
 
 use super::Found;
-use super::sample::{MAX_MEMBER_BYTES, Place, Sample, is_picture, lines};
+use super::sample::{MAX_MEMBER_BYTES, Place, Sample, lines};
+use crate::image::is_picture_extension;
 use crate::{Error, Result};
 
 /// No gzipped shard has more bytes once unpacked; one that has is a bomb, and reads as cut off.
@@ -120,7 +121,7 @@ impl Shard {
             // A key is the path up to the first dot of the file's name, as WebDataset has it.
             let file_name = name.file_name().unwrap_or_default().to_string_lossy();
             let (stem, extension) = file_name.split_once('.').unwrap_or((&file_name, ""));
-            let is_image = is_picture(extension);
+            let is_image = is_picture_extension(extension);
             if !is_image && !extension.eq_ignore_ascii_case("txt") {
                 continue; // other members (`json`, `cls`, …) are none of ours
             }

@@ -1,5 +1,7 @@
 //! A local index beside a plain list of what it should hold.
 
+mod refused;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -9,8 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Cells, Local};
 use crate::{
-    Change, Error, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Store,
-    is_within,
+    Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Store, is_within,
 };
 
 const DIM: usize = 24;
@@ -337,167 +338,6 @@ fn another_process_reads_while_one_writes() {
             pair.store().settle().unwrap();
         }
     }
-}
-
-#[test]
-fn one_process_writes_at_a_time() {
-    let pair = Pair::new();
-    let refused = Local::create(pair.path(), &model()).err().unwrap();
-    assert!(matches!(refused, Error::Locked { pid: Some(pid), .. } if pid == std::process::id()));
-    let words = refused.to_string();
-    assert!(
-        words.contains("another process") && words.contains("index"),
-        "{words}"
-    );
-}
-
-#[test]
-fn another_models_vectors_are_refused_and_both_are_named() {
-    let mut pair = Pair::new();
-    pair.store = None;
-    let other = Model {
-        name: "other".into(),
-        fingerprint: "fedcba9876543210".into(),
-        dim: DIM,
-    };
-    let words = Local::create(pair.path(), &other)
-        .err()
-        .unwrap()
-        .to_string();
-    for word in ["`test`", "`other`", "0123456789ab", "fedcba987654"] {
-        assert!(words.contains(word), "{words}");
-    }
-    // The same model under another name is the same.
-    let renamed = Model {
-        name: "other".into(),
-        ..model()
-    };
-    assert!(Local::create(pair.path(), &renamed).is_ok());
-}
-
-#[test]
-fn what_is_no_index_is_told_and_left_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("index");
-    let missing = Local::open(&path).err().unwrap();
-    assert!(matches!(missing, Error::Missing { .. }), "{missing}");
-    fs_err::write(
-        &path,
-        "not a database at all, but a text of some length".repeat(9),
-    )
-    .unwrap();
-    for refused in [
-        Local::open(&path).err(),
-        Local::create(&path, &model()).err(),
-    ] {
-        let words = refused.unwrap().to_string();
-        assert!(words.contains("is no index"), "{words}");
-    }
-    fs_err::remove_file(&path).unwrap();
-    let db = rusqlite::Connection::open(&path).unwrap();
-    db.execute_batch("CREATE TABLE theirs (x)").unwrap();
-    drop(db);
-    for refused in [
-        Local::open(&path).err(),
-        Local::create(&path, &model()).err(),
-    ] {
-        let words = refused.unwrap().to_string();
-        assert!(words.contains("another program"), "{words}");
-    }
-}
-
-#[test]
-fn an_index_of_another_format_says_what_to_do() {
-    let mut pair = Pair::new();
-    pair.store = None;
-    for (version, advice) in [(super::schema::FORMAT + 1, "newer version"), (0, "again")] {
-        let db = rusqlite::Connection::open(pair.path()).unwrap();
-        db.pragma_update(None, "user_version", version).unwrap();
-        drop(db);
-        let words = Local::open(pair.path()).err().unwrap().to_string();
-        assert!(
-            words.contains(advice) && words.contains(&format!("format {version}")),
-            "{words}"
-        );
-    }
-}
-
-#[test]
-fn a_truncated_index_is_told_and_not_made_worse() {
-    let (folder, store, queries) = many(2000, Cells::Never);
-    drop(store);
-    let path = folder.path().join("index");
-    let whole = fs_err::read(&path).unwrap();
-    for share in [1, 3, 7, 9] {
-        let cut = &whole[..whole.len() * share / 10];
-        fs_err::write(&path, cut).unwrap();
-        // Some of it may still be read; all of it can't.
-        let told = match Local::open(&path) {
-            Err(error) => Some(error.to_string()),
-            Ok(store) => match store.verify() {
-                Err(error) => Some(error.to_string()),
-                Ok(verified) => verified.problems.first().cloned(),
-            },
-        };
-        assert!(told.is_some(), "a file of {share} tenths");
-        if let Ok(store) = Local::open(&path) {
-            let query = Query {
-                vector: &queries[0],
-                k: 5,
-                filter: &Filter::default(),
-                method: Method::Auto,
-            };
-            // Hits or a sentence.
-            let _ = store.search(&query);
-        }
-        assert_eq!(fs_err::read(&path).unwrap(), cut);
-    }
-}
-
-#[test]
-fn a_damaged_cache_is_made_anew() {
-    let (folder, store, queries) = many(500, Cells::Always);
-    let path = folder.path().join("index");
-    let scan = super::sibling(&path, "scan");
-    let before = search(&store, &queries[0], 5, &Filter::default(), Method::Scan);
-    drop(store);
-    let whole = fs_err::read(&scan).unwrap();
-    let cut = whole[..whole.len() - 1].to_vec();
-    let mut other = whole.clone();
-    other[8] ^= 1; // the identity
-    for bytes in [Vec::new(), cut, other, b"dptscan1".to_vec()] {
-        fs_err::write(&scan, bytes).unwrap();
-        let store = Local::open(&path).unwrap();
-        assert_eq!(
-            search(&store, &queries[0], 5, &Filter::default(), Method::Auto),
-            before
-        );
-        drop(store);
-        let mut store = Local::change(&path).unwrap();
-        store.settle().unwrap();
-        assert_eq!(fs_err::read(&scan).unwrap().len(), whole.len());
-    }
-}
-
-#[test]
-fn vectors_that_can_not_be_the_models_are_refused_with_all_of_their_batch() {
-    let rng = &mut ChaCha8Rng::seed_from_u64(4);
-    let mut pair = Pair::new();
-    let good = item(1, None, rng);
-    for vector in [vec![0.1; DIM - 1], vec![f32::NAN; DIM]] {
-        let mut bad = item(2, None, rng);
-        bad.moments[0].vector = vector;
-        let batch = [
-            Change::Put(good.clone()),
-            Change::Link(file("/1"), good.id),
-            Change::Put(bad),
-        ];
-        let refused = pair.store().apply(&batch).err().unwrap();
-        assert!(matches!(refused, Error::Vector { .. }), "{refused}");
-        assert_eq!(pair.store().status().unwrap().contents, 0);
-    }
-    let refused = pair.store().apply(&[Change::Link(file("/1"), good.id)]);
-    assert!(refused.err().unwrap().to_string().contains("/1"));
 }
 
 #[test]
