@@ -15,7 +15,7 @@ use super::store::Place;
 use crate::args::{HitsArgs, MinScore, SearchArgs, SimilarArgs};
 use crate::output::{Data, hinted};
 use crate::preview::{self, Protocol};
-use crate::{Status, files, sheet};
+use crate::{Status, files, inputs, sheet};
 
 /// Sides of small pictures on a page, in pixels.
 const THUMBNAIL: usize = 320;
@@ -40,7 +40,8 @@ pub(crate) fn search(args: SearchArgs) -> Result<Status> {
         true => TEMPLATES.to_vec(),
         false => args.templates.iter().map(String::as_str).collect(),
     };
-    let vector = expression.vector(&clip, &templates, &DecodeOptions::default())?;
+    let vector = expression.vector(&clip, &templates, &DecodeOptions::default());
+    let vector = vector.map_err(|e| inputs::in_text(e, |_| format!("query `{text}`")))?;
     let k = match args.min_score {
         // Whether there is anything is told by more than the first.
         Some(MinScore::Auto) => args.hits.top.max(Calibration::LOOK_AT),

@@ -78,6 +78,10 @@ fn filters_and_thresholds_may_leave_nothing_which_is_exit_code_1() {
     album
         .run(&["search", "blue", "--method", "cells"])
         .fails(&["no cells"]);
+    let long = "blue ".repeat(90);
+    album
+        .run(&["search", &long])
+        .fails(&["query `blue blue", "tokens"]);
     let refused = album.run(&["search", "blue", "--after", "yesterday"]);
     assert_eq!(refused.code, Some(2));
     album

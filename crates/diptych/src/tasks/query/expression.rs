@@ -6,9 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::image::DecodeOptions;
+use crate::text::Overflow;
 use crate::{Clip, Embeddings, Error, Result};
 
-/// Sentences that a text is put into, whose embeddings are averaged; `{}` stands for the text.
+/// Sentences that a text is put into, whose embeddings are averaged; `{}` stands for the text. One that gets too long for the
+/// model is left out.
 pub const TEMPLATES: &[&str] = &["{}", "a photo of {}.", "a picture of {}."];
 
 /// Terms, at least one.
@@ -84,8 +86,7 @@ impl Expression {
         for term in &self.terms {
             let embedding = match &term.what {
                 What::Text(text) => {
-                    let prompt = |template: &T| template.as_ref().replace("{}", text);
-                    let prompts: Vec<String> = templates.iter().map(prompt).collect();
+                    let prompts = prompts(clip, text, templates);
                     clip.encode_texts(&prompts)?.means(prompts.len())
                 }
                 What::Picture(path) => {
@@ -105,6 +106,18 @@ impl Expression {
             .as_slice()
             .to_vec())
     }
+}
+
+/// A text in each template in which the model can read it whole; as it is, if there is none.
+fn prompts<T: AsRef<str>>(clip: &Clip, text: &str, templates: &[T]) -> Vec<String> {
+    let prompts = templates.iter().map(|t| t.as_ref().replace("{}", text));
+    let mut prompts: Vec<String> = prompts
+        .filter(|prompt| clip.tokens(&[prompt], Overflow::Refuse).is_ok())
+        .collect();
+    if prompts.is_empty() {
+        prompts.push(text.to_owned());
+    }
+    prompts
 }
 
 /// The signs and words of terms.

@@ -71,6 +71,21 @@ fn what_is_no_query_is_told() {
 }
 
 #[test]
+fn a_text_that_only_its_template_makes_too_long_is_still_read() {
+    let clip = Clip::open("default").unwrap();
+    let vector = |text: &str, templates: &[&str]| {
+        let expression = Expression::parse(text).unwrap();
+        expression.vector(&clip, templates, &DecodeOptions::default())
+    };
+    let text = vec!["cat"; clip.config().text_cfg.context_length - 3].join(" ");
+    let plain = vector(&text, &["{}"]).unwrap();
+    assert_eq!(vector(&text, super::TEMPLATES).unwrap(), plain);
+    let long = format!("{text} {text}");
+    let refused = vector(&long, super::TEMPLATES).unwrap_err().to_string();
+    assert!(refused.contains("tokens"), "{refused}");
+}
+
+#[test]
 fn a_sum_lies_between_its_terms() {
     let clip = Clip::open("default").unwrap();
     let options = DecodeOptions::default();
