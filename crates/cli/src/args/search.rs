@@ -72,7 +72,7 @@ pub(crate) enum IndexCommand {
     Compact(CompactArgs),
     /// Take files and folders out of the index
     Forget(ForgetArgs),
-    /// Add what other indexes hold
+    /// Add what other indexes hold, and embeddings that clip-retrieval wrote
     Import(ImportArgs),
     /// Write the embeddings as a NumPy file, and what belongs to each row beside it
     Export(ExportArgs),
@@ -136,12 +136,15 @@ pub(crate) struct ForgetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// Indexes: files, or qdrant:// URLs
-    #[arg(required = true, value_name = "INDEX", value_hint = ValueHint::FilePath)]
+    /// Indexes: files, or qdrant:// URLs; or folders with img_emb/*.npy and metadata/*.parquet, made with `--model`
+    #[arg(required = true, value_name = "INDEX", value_hint = ValueHint::AnyPath)]
     pub(crate) from: Vec<String>,
 
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
 }
 
 #[derive(Debug, Args)]

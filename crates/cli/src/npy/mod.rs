@@ -1,11 +1,11 @@
-//! NumPy's `.npy`: f32 arrays, version 1.0, little-endian, C order.
+//! NumPy's `.npy`, little-endian, C order: f32 is written, in version 1.0; f32 and f16 are read.
 //!
 //! Source: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 //! Invariant: the file appears under its name when it is whole, or not at all.
 
 mod read;
 
-pub(crate) use read::read;
+pub(crate) use read::{NpyReader, read};
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

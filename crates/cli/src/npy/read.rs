@@ -1,35 +1,92 @@
-//! Reading `.npy`: f32 arrays of versions 1 to 3, little-endian, C order.
+//! Reading `.npy`: f32 and f16 arrays of versions 1 to 3, little-endian, C order.
 
-use std::path::Path;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 /// Magic, version, and the shortest length of the header.
 const FIXED: usize = 10;
 
+/// Bytes of a header that are believed.
+const LONGEST: usize = 1 << 16;
+
 /// The shape and values of an array.
 pub(crate) fn read(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
-    let bytes = fs_err::read(path)?;
-    parse(&bytes).with_context(|| path.display().to_string())
+    let mut file = NpyReader::open(path)?;
+    let shape = file.shape.clone();
+    let values = file.next(shape.iter().product())?;
+    Ok((shape, values))
 }
 
-fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>)> {
-    ensure!(
-        bytes.len() >= FIXED && bytes.starts_with(b"\x93NUMPY"),
-        "it is not a NumPy file"
-    );
-    let (start, len) = match bytes[6] {
-        1 => (10, usize::from(u16::from_le_bytes([bytes[8], bytes[9]]))),
-        2 | 3 if bytes.len() >= 12 => (
-            12,
-            u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]) as usize,
-        ),
+/// An array that is read in parts.
+pub(crate) struct NpyReader<R = BufReader<fs_err::File>> {
+    path: PathBuf,
+    from: R,
+    is_half: bool,
+    pub(crate) shape: Vec<usize>,
+}
+
+impl NpyReader {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = fs_err::File::open(path)?;
+        let len = file.metadata()?.len();
+        Self::new(BufReader::new(file), len, path)
+    }
+}
+
+impl<R: Read> NpyReader<R> {
+    /// Reads the header; all is `len` bytes long.
+    fn new(mut from: R, len: u64, path: &Path) -> Result<Self> {
+        let (is_half, shape) =
+            header(&mut from, len).with_context(|| path.display().to_string())?;
+        Ok(Self {
+            path: path.to_owned(),
+            from,
+            is_half,
+            shape,
+        })
+    }
+
+    /// The next `n` values.
+    pub(crate) fn next(&mut self, n: usize) -> Result<Vec<f32>> {
+        let mut bytes = vec![0; n * if self.is_half { 2 } else { 4 }];
+        let read = self.from.read_exact(&mut bytes);
+        read.with_context(|| self.path.display().to_string())?;
+        Ok(match self.is_half {
+            true => {
+                let halves = bytes.as_chunks().0.iter();
+                halves
+                    .map(|&b| half::f16::from_le_bytes(b).to_f32())
+                    .collect()
+            }
+            false => {
+                let values = bytes.as_chunks().0.iter();
+                values.map(|&b| f32::from_le_bytes(b)).collect()
+            }
+        })
+    }
+}
+
+/// Whether values are f16, and the shape.
+fn header(from: &mut impl Read, of: u64) -> Result<(bool, Vec<usize>)> {
+    let mut fixed = [0; FIXED];
+    let has_magic = from.read_exact(&mut fixed).is_ok() && fixed.starts_with(b"\x93NUMPY");
+    ensure!(has_magic, "it is not a NumPy file");
+    let (start, len) = match fixed[6] {
+        1 => (FIXED, usize::from(u16::from_le_bytes([fixed[8], fixed[9]]))),
+        2 | 3 => {
+            let mut more = [0; 2];
+            from.read_exact(&mut more).context("its header is cut")?;
+            let len = u32::from_le_bytes([fixed[8], fixed[9], more[0], more[1]]);
+            (FIXED + 2, len as usize)
+        }
         version => bail!("its version is {version}, wanted 1 to 3"),
     };
-    let rest = &bytes[start..];
-    ensure!(rest.len() >= len, "its header is cut");
-    let (header, data) = rest.split_at(len);
-    let header = std::str::from_utf8(header).context("its header is not text")?;
+    ensure!(len <= LONGEST, "its header has {len} bytes");
+    let mut header = vec![0; len];
+    from.read_exact(&mut header).context("its header is cut")?;
+    let header = std::str::from_utf8(&header).context("its header is not text")?;
     let field = |name: &str| {
         let found = header.split_once(&format!("'{name}':"));
         found
@@ -37,16 +94,16 @@ fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>)> {
             .ok_or_else(|| anyhow!("its header has no `{name}`"))
     };
     let descr = field("descr")?;
-    if !descr.starts_with("'<f4'") {
+    let is_half = descr.starts_with("'<f2'");
+    if !is_half && !descr.starts_with("'<f4'") {
         let found = descr.split(',').next().unwrap_or_default();
-        bail!("its values are {found}, wanted '<f4', which is f32");
+        bail!("its values are {found}, wanted '<f4' or '<f2', which are f32 and f16");
     }
     ensure!(
         field("fortran_order")?.starts_with("False"),
         "it is in Fortran's order, wanted C's"
     );
-    let shape = field("shape")?;
-    let sides = shape
+    let sides = field("shape")?
         .strip_prefix('(')
         .and_then(|s| s.split_once(')'))
         .map(|(sides, _)| sides);
@@ -61,17 +118,16 @@ fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>)> {
         .context("its shape can't be read")?;
     let count = shape
         .iter()
-        .try_fold(4usize, |n, &side| n.checked_mul(side));
+        .try_fold(if is_half { 2 } else { 4 }, |n: usize, &side| {
+            n.checked_mul(side)
+        });
+    let rest = of.saturating_sub((start + len) as u64);
     ensure!(
-        count == Some(data.len()),
-        "it has {} bytes of values, its shape {shape:?} wants {}",
-        data.len(),
+        count.map(|n| n as u64) == Some(rest),
+        "it has {rest} bytes of values, its shape {shape:?} wants {}",
         count.map_or_else(|| "more than there can be".into(), |n| n.to_string())
     );
-    let values = data
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    Ok((shape, values.collect()))
+    Ok((is_half, shape))
 }
 
 #[cfg(test)]
@@ -87,11 +143,21 @@ mod tests {
         bytes
     }
 
+    fn parse(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>)> {
+        let mut array = NpyReader::new(bytes, bytes.len() as u64, Path::new("a.npy"))?;
+        let shape = array.shape.clone();
+        let values = array.next(shape.iter().product())?;
+        Ok((shape, values))
+    }
+
     #[test]
     fn arrays_are_read_and_others_are_refused_by_name() {
         let good = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }";
         let read = parse(&file(good, &[1.0, -2.5])).unwrap();
         assert_eq!(read, (vec![2, 1], vec![1.0, -2.5]));
+        let halves = good.replace("<f4", "<f2").replace("(2, 1)", "(2,)");
+        let read = parse(&file(&halves, &[f32::from_bits(0xc000_3c00)])).unwrap();
+        assert_eq!(read, (vec![2], vec![1.0, -2.0]));
         let message = |header: &str| format!("{:#}", parse(&file(header, &[1.0])).unwrap_err());
         assert!(message(good).contains("has 4 bytes of values"));
         assert!(message(&good.replace("<f4", "<f8")).contains("'<f8'"));

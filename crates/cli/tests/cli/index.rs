@@ -213,6 +213,43 @@ fn parts_are_imported_and_all_is_exported() {
 }
 
 #[test]
+fn embeddings_of_clip_retrieval_are_imported() {
+    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/clip-retrieval");
+    let album = Album::new(1);
+    let imported = album.run(&["index", "import", GOLDEN]);
+    assert_eq!(imported.ok(), format!("5 contents from {GOLDEN}\n"));
+    assert_eq!(album.run(&["index", "verify"]).code, Some(0));
+
+    let out = album.path("out");
+    album.run(&["index", "export", &out]).ok();
+    let lines = parse(&fs_err::read_to_string(format!("{out}/metadata.jsonl")).unwrap());
+    let npy = fs_err::read(format!("{out}/embeddings.npy")).unwrap();
+    let values = npy[128..].as_chunks().0.iter();
+    let values: Vec<f32> = values.map(|&b| f32::from_le_bytes(b)).collect();
+    assert_eq!(lines.len(), 5);
+    for (line, values) in lines.iter().zip(values.chunks_exact(192)) {
+        let name = line["paths"][0].as_str().unwrap();
+        let i: usize = name.strip_prefix("set/").unwrap().parse().unwrap();
+        assert_eq!(line["payload"]["width"], 100 + i);
+        let caption = line["payload"].get("caption_of_page");
+        let wanted = (i != 4).then(|| json!(format!("a drawing of number {i}")));
+        assert_eq!(caption, wanted.as_ref());
+        // The formula of `parity/embeddings.py`, made of length 1.
+        let wanted: Vec<f64> = (0..192)
+            .map(|d| (d as f64 * (i + 1) as f64).sin())
+            .collect();
+        let length = wanted.iter().map(|v| v * v).sum::<f64>().sqrt();
+        for (value, wanted) in values.iter().zip(wanted) {
+            assert!((f64::from(*value) - wanted / length).abs() < 1e-4);
+        }
+    }
+
+    let refused = album.run(&["index", "import", &album.path("pictures")]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("img_emb"), "{}", refused.stderr);
+}
+
+#[test]
 fn watching_follows_new_pictures_until_it_is_stopped() {
     let album = Album::new(2);
     let mut child = start(&[

@@ -1,5 +1,6 @@
 //! `diptych index`: pictures → an index, and what is done with one besides searching it.
 
+mod embeddings;
 mod upkeep;
 mod watch;
 

@@ -1,14 +1,18 @@
 //! `diptych index status|verify|compact|forget|import|export`.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use diptych::tasks::index::{absolute, merge};
+use diptych::tasks::query::calibrate;
 use index::{Change, File, Id, Item, Local};
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use super::super::store::Place;
+use super::super::open;
+use super::super::store::{self, Place};
+use super::embeddings;
 use crate::args::{CompactArgs, ExportArgs, ForgetArgs, ImportArgs, PlaceOnly, StatusArgs};
 use crate::npy::NpyWriter;
 use crate::output::{Data, error};
@@ -116,16 +120,27 @@ pub(super) fn import(args: &ImportArgs) -> Result<Status> {
     let place = Place::new(&args.place)?;
     let mut data = Data::new();
     for name in &args.from {
-        let from = Place::named(name).open()?;
-        let mut into = place.create(from.model())?;
-        let n = merge(
-            from.as_ref(),
-            into.as_mut(),
-            &mut |_| match interrupt::asked() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            },
-        )?;
+        let n = match Path::new(name).is_dir() {
+            true => {
+                let clip = open(&args.model)?;
+                let mut into = place.create(&store::model(&args.model, &clip)?)?;
+                let n = embeddings::import(Path::new(name), into.as_mut())?;
+                calibrate(&clip, into.as_mut())?;
+                n as u64
+            }
+            false => {
+                let from = Place::named(name).open()?;
+                let mut into = place.create(from.model())?;
+                merge(
+                    from.as_ref(),
+                    into.as_mut(),
+                    &mut |_| match interrupt::asked() {
+                        true => ControlFlow::Break(()),
+                        false => ControlFlow::Continue(()),
+                    },
+                )?
+            }
+        };
         if interrupt::asked() {
             return Ok(Status::Interrupted);
         }

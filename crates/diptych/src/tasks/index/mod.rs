@@ -4,6 +4,7 @@
 //! Invariant: a content is encoded once, whatever files have it; what is noted is whole, so a run that was killed goes on
 //! where it was.
 
+mod adopt;
 mod merge;
 mod plan;
 mod run;
@@ -13,6 +14,7 @@ mod walk;
 
 use std::path::{Path, PathBuf};
 
+pub use self::adopt::{Embedding, adopt};
 pub use self::merge::merge;
 pub use self::run::index;
 pub use self::walk::IGNORE_FILE;

@@ -95,9 +95,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read(&self, file: &File) -> Result<Pixels, Skipped> {
         let bytes = fs_err::read(&file.path).map_err(|e| Skipped::Bad(e.to_string()))?;
-        let hash = Sha256::digest(&bytes);
-        let mut id = Id([0; 16]);
-        id.0.copy_from_slice(&hash[..16]);
+        let id = id(&bytes);
         if !lock(&self.known).insert(id) {
             return Err(Skipped::Known(id));
         }
@@ -209,10 +207,7 @@ impl<'a> Run<'a> {
         self.since_settled += 1;
         self.changes.push(Change::Put(Item {
             id,
-            // A picture that does not say when it was taken is as old as its file.
-            taken: facts
-                .taken
-                .or(Some(file.modified.div_euclid(1_000_000_000))),
+            taken: taken(&facts, file),
             payload: payload(&facts),
             moments: vec![Moment { span: None, vector }],
         }));
@@ -304,8 +299,21 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What a content is known by.
+pub(super) fn id(bytes: &[u8]) -> Id {
+    let mut id = Id([0; 16]);
+    id.0.copy_from_slice(&Sha256::digest(bytes)[..16]);
+    id
+}
+
+/// When a picture was taken, in seconds since 1970 began. One that does not say is as old as its file.
+pub(super) fn taken(facts: &Facts, file: &File) -> Option<i64> {
+    let of_file = || file.modified.div_euclid(1_000_000_000);
+    facts.taken.or_else(|| Some(of_file()))
+}
+
 /// What is told of a picture beside its embedding.
-fn payload(facts: &Facts) -> Payload {
+pub(super) fn payload(facts: &Facts) -> Payload {
     let mut payload = Payload::new();
     if let Some(camera) = &facts.camera {
         payload.insert("camera".into(), camera.as_str().into());

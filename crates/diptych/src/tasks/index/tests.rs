@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use index::{Filter, Local, Method, Model, Query, Store};
 
-use super::{Failed, IGNORE_FILE, Options, Progress, Report, Shard, index, merge};
+use super::{
+    Embedding, Failed, IGNORE_FILE, Options, Progress, Report, Shard, adopt, index, merge,
+};
 use crate::image::{Encoding, Picture};
 use crate::{Clip, Error};
 
@@ -374,4 +376,40 @@ fn parts_that_were_indexed_apart_make_the_whole() {
         refused,
         Err(Error::Index(index::Error::Model { .. }))
     ));
+}
+
+#[test]
+fn embeddings_made_elsewhere_are_not_made_again() {
+    let place = Place::new();
+    place.draw("here.png", 1);
+    place.draw("copy.png", 1);
+    let embedding = |path: PathBuf, at: usize| {
+        let mut vector = vec![0.0; place.model().dim];
+        vector[at] = 1.0;
+        Embedding {
+            path: path.to_str().unwrap().to_owned(),
+            vector,
+            payload: [("caption".to_owned(), "one".into())].into_iter().collect(),
+        }
+    };
+    let mut store = place.store("index");
+    let made = vec![
+        embedding(place.path("here.png"), 0),
+        embedding(place.path("not here.png"), 1),
+    ];
+    adopt(&mut store, made).unwrap();
+    assert_eq!(place.files(&store), ["here.png", "not here.png"]);
+
+    // One is unchanged, one a copy of it, and one is gone.
+    assert_eq!(counts(&place.run(&mut store)), [0, 1, 1, 1]);
+    let mut items = Vec::new();
+    let each = store.each(&mut |item, _| {
+        items.push(item);
+        ControlFlow::Continue(())
+    });
+    each.unwrap();
+    assert_eq!(items.len(), 1);
+    assert_eq!(items[0].moments[0].vector[0], 1.0);
+    assert_eq!(items[0].payload["caption"], "one");
+    assert!(items[0].taken.is_some());
 }

@@ -5,6 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
+use index::File;
 
 use super::Options;
 use crate::image::is_picture_name;
@@ -17,7 +18,7 @@ pub const IGNORE_FILE: &str = ".diptychignore";
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// In the order of their paths, each once.
-    pub(super) files: Vec<index::File>,
+    pub(super) files: Vec<File>,
     /// Folders and files that can't be read: nothing is known of what is in them.
     pub(super) unreadable: Vec<(String, String)>,
 }
@@ -108,14 +109,20 @@ fn file(path: &Path, found: &mut Found) {
         found.unreadable.push((lossy, reason));
         return;
     };
-    match fs_err::metadata(path) {
-        Ok(meta) => found.files.push(index::File {
-            path: name.to_owned(),
-            size: meta.len(),
-            modified: nanoseconds(&meta),
-        }),
+    match state(name) {
+        Ok(file) => found.files.push(file),
         Err(error) => found.unreadable.push((lossy, error.to_string())),
     }
+}
+
+/// A file as it is now.
+pub(super) fn state(path: &str) -> std::io::Result<File> {
+    let meta = fs_err::metadata(path)?;
+    Ok(File {
+        path: path.to_owned(),
+        size: meta.len(),
+        modified: nanoseconds(&meta),
+    })
 }
 
 /// When a file was changed, since 1970 began.
