@@ -1,19 +1,25 @@
-"""Builds and asks the rivals' indexes of the same vectors: usearch, hnswlib and faiss."""
+"""Builds and asks the indexes of the same vectors by usearch, hnswlib and faiss."""
 
 from __future__ import annotations
 
+import json
+import os
+import resource
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-K = 10
+import data
+
+K = data.K
 
 
 class USearch:
-    """A graph of vectors in f16; filters are not in its Python interface, so the mask is applied to more hits."""
+    """A graph of vectors in f16; its Python interface has no filters."""
 
-    settings = [64, 128, 192, 256, 384, 512, 768]
+    settings = [32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 768]
 
     def __init__(self, dim: int, n: int, threads: int):
         from usearch.index import Index
@@ -38,7 +44,7 @@ class USearch:
 
 
 class Hnswlib:
-    settings = [32, 64, 128, 192, 256, 384, 512]
+    settings = [32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512]
 
     def __init__(self, dim: int, n: int, threads: int):
         import hnswlib
@@ -70,7 +76,7 @@ class Hnswlib:
 class Faiss:
     """An inverted file in eight bits, which is nearest to what Diptych does."""
 
-    settings = [1, 2, 4, 8, 16, 32, 64, 128]
+    settings = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256, 512]
 
     def __init__(self, dim: int, n: int, threads: int):
         import faiss
@@ -112,8 +118,7 @@ class Faiss:
 RIVALS = {"usearch": USearch, "hnswlib": Hnswlib, "faiss": Faiss}
 
 
-def build(name: str, base: np.ndarray, threads: int, path: Path) -> float:
-    rival = RIVALS[name](base.shape[1], len(base), threads)
+def build(rival, base: np.ndarray, path: Path) -> float:
     start = time.perf_counter()
     rival.build(base)
     seconds = time.perf_counter() - start
@@ -121,11 +126,9 @@ def build(name: str, base: np.ndarray, threads: int, path: Path) -> float:
     return seconds
 
 
-def ask(rival, queries: np.ndarray, truth: np.ndarray, percent: int) -> dict | None:
+def ask(rival, queries: np.ndarray, truth: np.ndarray, percent: int) -> dict:
     """Recall and milliseconds of one query at a time, with the least effort that finds 98 of 100."""
-    if percent < 100 and not hasattr(rival, "filtered"):
-        return None
-    result = None
+    result = {}
     for setting in rival.settings:
         rival.set(setting)
         times, right = [], 0
@@ -143,3 +146,28 @@ def ask(rival, queries: np.ndarray, truth: np.ndarray, percent: int) -> dict | N
         if result["recall"] >= 0.98:
             break
     return result
+
+
+def main() -> None:
+    """`rivals.py build|ask NAME FOLDER N`: a line of JSON on stdout."""
+    name, folder, n = sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
+    path = folder / f"{name}-{n}"
+    threads = {"build": os.cpu_count() or 1, "ask": 1}[sys.argv[1]]
+    rival = RIVALS[name](data.DIM, n, threads)
+    if sys.argv[1] == "build":
+        base = np.load(folder / "base.npy", mmap_mode="r")[:n]
+        print(json.dumps({"build_s": build(rival, base, path), "index_mb": path.stat().st_size / 1e6}))
+        return
+    rival.load(path)
+    queries = np.load(folder / "queries.npy")
+    rows = []
+    for percent in (100, 50, 10, 1):
+        if percent == 100 or hasattr(rival, "filtered"):
+            truth = np.load(data.truth(folder, n, percent))
+            rows.append({"percent": percent, **ask(rival, queries, truth, percent)})
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(json.dumps({"rows": rows, "peak_mb": peak}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 //! Builds an index of vectors from a NumPy file, or times queries in one; a line of JSON on stdout.
 //!
-//! `search-bench build BASE.npy N INDEX` and
+//! `search-bench build BASE.npy N INDEX [cells]`, in cells however few they are, and
 //! `search-bench query INDEX QUERIES.npy TRUTH.npy METHOD PERCENT`, where `TRUTH` has the ten nearest rows of each query
 //! among the first `PERCENT` of a hundred folders; row `i` lies in folder `i mod 100`.
 
@@ -8,7 +8,7 @@ use std::io::Read;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use index::{Change, File, Filter, Id, Item, Local, Method, Model, Moment, Payload, Query, Store};
+use index::{Cells, Change, File, Filter, Id, Item, Local, Method, Model, Moment, Payload, Query, Store};
 use serde_json::json;
 
 const FOLDERS: u64 = 100;
@@ -18,7 +18,8 @@ fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let line = match args[..] {
-        ["build", base, n, index] => build(base, n.parse()?, index)?,
+        ["build", base, n, index] => build(base, n.parse()?, index, Cells::Auto)?,
+        ["build", base, n, index, "cells"] => build(base, n.parse()?, index, Cells::Always)?,
         ["query", index, queries, truth, method, percent] => {
             query(index, queries, truth, method, percent.parse()?)?
         }
@@ -48,7 +49,7 @@ fn floats(file: &mut impl Read, n: usize) -> Result<Vec<f32>> {
     Ok(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect())
 }
 
-fn build(base: &str, n: usize, path: &str) -> Result<serde_json::Value> {
+fn build(base: &str, n: usize, path: &str, cells: Cells) -> Result<serde_json::Value> {
     let (mut file, rows, dim) = open(base)?;
     let n = n.min(rows);
     let model = Model {
@@ -85,6 +86,7 @@ fn build(base: &str, n: usize, path: &str) -> Result<serde_json::Value> {
         store.apply(&changes)?;
     }
     let stored = start.elapsed().as_secs_f64();
+    store.set_cells(cells)?;
     store.settle()?;
     let settled = start.elapsed().as_secs_f64() - stored;
     let size = |extension: &str| std::fs::metadata(format!("{path}{extension}")).map_or(0, |m| m.len());
@@ -108,7 +110,8 @@ fn query(index: &str, queries: &str, truth: &str, method: &str, percent: u64) ->
         },
         ..Filter::default()
     };
-    let method = match method {
+    let asked = method;
+    let method = match asked {
         "auto" => Method::Auto,
         "scan" => Method::Scan,
         "cells" => Method::Cells,
@@ -138,7 +141,7 @@ fn query(index: &str, queries: &str, truth: &str, method: &str, percent: u64) ->
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     Ok(json!({
-        "method": store.status()?.method, "percent": percent, "recall": right as f64 / (n * K) as f64,
+        "asked": asked, "percent": percent, "recall": right as f64 / (n * K) as f64,
         "p50_ms": at(0.5), "p99_ms": at(0.99), "open_and_first_ms": first, "peak_mb": peak(),
         "threads": rayon::current_num_threads(),
     }))

@@ -47,4 +47,4 @@ pub use linear::{Format, Linear, Then};
 pub use norm::{Norm, NormGradients, batch_norm, batch_norm_backward, column_sums};
 pub use pool::AveragePool;
 pub use rows::{In, Normed, Out, Part, Rows, keep_rows};
-pub use search::{Hit, Vectors, dots, to_int8, top_k};
+pub use search::{Hit, Vectors, dots, dots_at, to_int8, top_k};

@@ -47,6 +47,10 @@ pub(crate) struct IndexArgs {
     #[arg(long)]
     pub(crate) forget_emptied: bool,
 
+    /// Try files again that could not be indexed, as with a build that reads more formats
+    #[arg(long)]
+    pub(crate) retry: bool,
+
     /// Decode large JPEGs at the smallest of 1/2, 1/4 and 1/8 that the model needs, or in full
     #[arg(long, value_parser = one_of(DECODES), default_value = "fast")]
     pub(crate) decode: Decode,
@@ -241,7 +245,7 @@ pub(crate) struct HitsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DuplicatesArgs {
     /// Least cosine of near duplicates
-    #[arg(long, value_name = "X", default_value = "0.98")]
+    #[arg(long, value_name = "X", value_parser = finite, default_value = "0.98")]
     pub(crate) threshold: f32,
 
     /// Print one JSON object a group: kind, cosine, paths
@@ -278,6 +282,11 @@ fn min_score(text: &str) -> Result<MinScore, &'static str> {
         (_, Ok(score)) if score.is_finite() => Ok(MinScore::Cosine(score)),
         _ => Err("wanted a number or `auto`"),
     }
+}
+
+fn finite(text: &str) -> Result<f32, &'static str> {
+    let number = text.parse::<f32>().ok();
+    number.filter(|x| x.is_finite()).ok_or("wanted a number")
 }
 
 fn shard(text: &str) -> Result<Shard, &'static str> {

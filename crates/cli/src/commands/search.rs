@@ -11,7 +11,7 @@ use diptych::weights::{DEFAULT_MODEL, Parts};
 use index::{Filter, Hit, Query, Store};
 use serde::Serialize;
 
-use super::store::Place;
+use super::store::{Place, names};
 use crate::args::{HitsArgs, MinScore, SearchArgs, SimilarArgs};
 use crate::output::{Data, hinted};
 use crate::preview::{self, Protocol};
@@ -122,8 +122,7 @@ fn open(args: &HitsArgs) -> Result<(Box<dyn Store>, Clip)> {
 fn nearest(store: &dyn Store, vector: &[f32], k: usize, args: &HitsArgs) -> Result<Vec<Hit>> {
     let mut within = Vec::new();
     for folder in &args.within {
-        let folder = absolute(folder).with_context(|| folder.display().to_string())?;
-        within.push(folder.to_string_lossy().into_owned());
+        within.extend(names(folder)?);
     }
     let filter = Filter {
         within,

@@ -1,9 +1,10 @@
 //! Which index a command means, and opening it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use diptych::Clip;
+use diptych::tasks::index::absolute;
 use index::{Local, Model, Store};
 
 use crate::args::{ModelArgs, PlaceArgs};
@@ -124,13 +125,27 @@ fn users_own() -> Result<PathBuf> {
     }
 }
 
+/// How an index may call a file or folder that a command names: by its absolute path, or, if it was imported from a set that
+/// is not on this machine, as it is typed.
+pub(super) fn names(path: &Path) -> Result<Vec<String>> {
+    // It need not be there any more.
+    let found = absolute(path).or_else(|_| std::path::absolute(path));
+    let found = found.with_context(|| path.display().to_string())?;
+    let typed: PathBuf = path.components().collect();
+    let mut names = vec![found.to_string_lossy().into_owned()];
+    if typed.is_relative() {
+        names.push(typed.to_string_lossy().into_owned());
+    }
+    Ok(names)
+}
+
 /// What an index calls a model that was named so.
 pub(super) fn model(args: &ModelArgs, clip: &Clip) -> Result<Model> {
     let Some(fingerprint) = clip.fingerprint() else {
         bail!("the model has no fingerprint");
     };
     // A path is to be found from any folder.
-    let path = std::path::Path::new(&args.model);
+    let path = Path::new(&args.model);
     let name = match args.model != diptych::weights::DEFAULT_MODEL && path.exists() {
         true => fs_err::canonicalize(path)?.display().to_string(),
         false => args.model.clone(),

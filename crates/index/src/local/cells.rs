@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use kernels::{Format, Linear, Precision, Rows, Then, Vectors, dots};
+use kernels::{Format, Linear, Precision, Rows, Then, dots};
 
 use super::columns::{Codes, Columns};
 
@@ -57,17 +57,11 @@ impl Cells {
         }
     }
 
-    /// The cells, nearest to a query first.
-    pub(super) fn nearest(&self, query: &[f32]) -> Vec<usize> {
+    /// The product of a query with each centre, `[C]`.
+    pub(super) fn products(&self, query: &[f32]) -> Vec<f32> {
         let mut products = vec![0f32; self.len()];
-        let centres = Vectors::Int8 {
-            codes: &self.centres.codes,
-            scales: &self.centres.scales,
-        };
-        dots(query, centres, &mut products);
-        let mut cells: Vec<usize> = (0..self.len()).collect();
-        cells.sort_unstable_by(|&a, &b| products[b].total_cmp(&products[a]));
-        cells
+        dots(query, self.centres.all(), &mut products);
+        products
     }
 }
 

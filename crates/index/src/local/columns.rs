@@ -5,7 +5,8 @@
 //!
 //! `N` rows, `D` width.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use kernels::Vectors;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::cells::Cells;
 use super::schema;
@@ -64,6 +65,22 @@ impl Codes {
         for row in rows {
             let codes = &self.codes[row * dim..(row + 1) * dim];
             out.extend(codes.iter().map(|&code| self.scales[row] * f32::from(code)));
+        }
+    }
+
+    /// The rows as the kernels take them.
+    pub(super) fn all(&self) -> Vectors<'_> {
+        Vectors::Int8 {
+            codes: &self.codes,
+            scales: &self.scales,
+        }
+    }
+
+    /// Some of the rows, as the kernels take them.
+    pub(super) fn part(&self, rows: std::ops::Range<usize>, dim: usize) -> Vectors<'_> {
+        Vectors::Int8 {
+            codes: &self.codes[rows.start * dim..rows.end * dim],
+            scales: &self.scales[rows],
         }
     }
 
@@ -135,19 +152,18 @@ impl Columns {
         folders
     }
 
-    /// Follows the tables, as they are at one moment.
-    pub(super) fn follow(&mut self, db: &Connection, dim: usize) -> Result<(), Failed> {
-        let transaction = db.unchecked_transaction()?;
-        let generation = schema::number(&transaction, "generation")?;
+    /// Follows the tables, as they are in a transaction.
+    pub(super) fn follow(&mut self, db: &Transaction, dim: usize) -> Result<(), Failed> {
+        let generation = schema::number(db, "generation")?;
         if generation == self.generation {
             return Ok(());
         }
-        if self.generation < schema::number(&transaction, "kept_from")? {
+        if self.generation < schema::number(db, "kept_from")? {
             *self = Self::default();
         }
-        let touched = touched(&transaction, (self.len() > 0).then_some(self.generation))?;
+        let touched = touched(db, (self.len() > 0).then_some(self.generation))?;
         self.drop_rows(&touched, dim);
-        let mut reader = Reader::new(&transaction)?;
+        let mut reader = Reader::new(db)?;
         for vector in touched {
             if let Some(fresh) = reader.read(vector)? {
                 self.push(fresh, dim)?;

@@ -58,14 +58,6 @@ pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<Columns> {
     })
 }
 
-/// The generation of the columns in a file; none, as by [`read`].
-pub(super) fn generation(path: &Path, identity: i64) -> Option<i64> {
-    let mut file = fs_err::File::open(path).ok()?;
-    let header = longs(&mut file, HEADER).ok()?;
-    let is_ours = header[0] == i64::from_le_bytes(MAGIC) && header[1] == identity;
-    is_ours.then(|| header[2])
-}
-
 /// Writes columns in the place of an older file.
 pub(super) fn write(path: &Path, identity: i64, dim: usize, columns: &Columns) -> Result<()> {
     super::replace(path, |file| {

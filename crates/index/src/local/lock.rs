@@ -35,7 +35,10 @@ impl Lock {
                     pid: pid.trim().parse().ok(),
                 })
             }
-            Err(TryLockError::Error(error)) => Err(Error::Io(error)),
+            Err(TryLockError::Error(error)) => {
+                let at = format!("cannot lock {}: {error}", name.display());
+                Err(Error::Io(std::io::Error::new(error.kind(), at)))
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod columns;
 mod file;
 mod lock;
 mod open;
+mod probe;
 mod read;
 mod scan;
 mod schema;
@@ -44,6 +45,8 @@ pub struct Local {
     db: Mutex<Connection>,
     /// What is searched, as far as it has followed the tables.
     columns: Mutex<Arc<Columns>>,
+    /// The generation of the columns in the file beside the database, as this process knows it.
+    kept: Option<i64>,
     /// Held while this process may write.
     lock: Option<Lock>,
 }

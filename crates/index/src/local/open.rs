@@ -99,13 +99,19 @@ impl Local {
         db.busy_timeout(PATIENCE).map_err(at)?;
         db.set_prepared_statement_cache_capacity(64);
         let identity = schema::number(&db, "identity").map_err(at)?;
-        let columns = file::read(&sibling(path, "scan"), identity, model.dim).unwrap_or_default();
+        let columns = file::read(&sibling(path, "scan"), identity, model.dim);
+        // Read after them, since another process may write. Columns of later changes than there are come of a database that
+        // was put back or that a power failure cut.
+        let generation = schema::number(&db, "generation").map_err(at)?;
+        let columns = columns.filter(|columns| columns.generation <= generation);
+        let kept = columns.as_ref().map(|columns| columns.generation);
         Ok(Self {
             path: path.to_owned(),
             model,
             identity,
             db: Mutex::new(db),
-            columns: Mutex::new(Arc::new(columns)),
+            columns: Mutex::new(Arc::new(columns.unwrap_or_default())),
+            kept,
             lock,
         })
     }

@@ -26,7 +26,13 @@ pub(super) fn files(
     if within.is_empty() {
         tell(&mut db.prepare_cached(FILES)?.query([])?)?;
     }
-    for folder in within {
+    // What lies below two of them is told once.
+    let outer = |folder: &&String| {
+        let is_below = |other: &String| other != *folder && is_within(folder, other);
+        !within.iter().any(is_below)
+    };
+    let outer: std::collections::BTreeSet<&String> = within.iter().filter(outer).collect();
+    for folder in outer {
         let mut of_folder = db.prepare_cached(&format!("{FILES} WHERE folder = ?"))?;
         for number in select::folders(db, folder)? {
             tell(&mut of_folder.query([number])?)?;

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use kernels::{Vectors, dots};
+use kernels::{dots, dots_at};
 use rayon::prelude::*;
 
 use super::columns::Codes;
@@ -29,79 +29,77 @@ pub(super) struct Candidate {
     pub(super) at_most: f32,
 }
 
-/// Looks at ranges of rows for the `k` nearest to `query`.
-pub(super) fn scan(
-    query: &[f32],
-    codes: &Codes,
-    ranges: &[Range<usize>],
-    k: usize,
-    selection: &Selection,
-) -> Found {
-    let pieces = ranges.iter().flat_map(|range| {
-        let starts = range.clone().step_by(TASK);
-        starts.map(|start| start..range.end.min(start + TASK))
-    });
-    let pieces: Vec<Range<usize>> = pieces.collect();
-    let look = |mut found: Found, piece: &Range<usize>| {
-        for first in piece.clone().step_by(BLOCK) {
-            let rows = first..piece.end.min(first + BLOCK);
-            block(query, codes, rows, selection, &mut found);
-        }
-        found
-    };
-    let found = pieces.par_iter().fold(|| Found::new(k), look);
-    found.reduce(|| Found::new(k), Found::merge)
+/// What is looked for, and where.
+pub(super) struct Look<'a> {
+    pub(super) query: &'a [f32],
+    pub(super) codes: &'a Codes,
+    pub(super) k: usize,
+    pub(super) selection: &'a Selection<'a>,
+    /// The share of a row's error bound that is reckoned with; 1 leaves out nothing.
+    pub(super) margin: f32,
 }
 
-fn block(
-    query: &[f32],
-    codes: &Codes,
-    rows: Range<usize>,
-    selection: &Selection,
-    found: &mut Found,
-) {
-    let dim = query.len();
-    let part = |rows: Range<usize>| Vectors::Int8 {
-        codes: &codes.codes[rows.start * dim..rows.end * dim],
-        scales: &codes.scales[rows],
-    };
-    let mut products = [0f32; BLOCK];
-    if selection.is_all() {
-        let products = &mut products[..rows.len()];
-        dots(query, part(rows.clone()), products);
-        rows.zip(products)
-            .for_each(|(row, product)| found.add(row, *product, codes.errors[row]));
-        return;
+impl Look<'_> {
+    /// Looks at ranges of rows for the `k` nearest to the query.
+    pub(super) fn scan(&self, ranges: &[Range<usize>]) -> Found {
+        let look = |mut found: Found, piece: Range<usize>| {
+            for first in piece.clone().step_by(BLOCK) {
+                self.block(first..piece.end.min(first + BLOCK), &mut found);
+            }
+            found
+        };
+        let new = || Found::new(self.k);
+        if ranges.iter().map(Range::len).sum::<usize>() <= TASK {
+            return ranges.iter().cloned().fold(new(), look);
+        }
+        let pieces = ranges.iter().flat_map(|range| {
+            let starts = range.clone().step_by(TASK);
+            starts.map(|start| start..range.end.min(start + TASK))
+        });
+        let pieces: Vec<Range<usize>> = pieces.collect();
+        let found = pieces.into_par_iter().fold(new, look);
+        found.reduce(new, Found::merge)
     }
-    // Runs of rows that are allowed, so that few are computed for nothing and neighbours together.
-    let mut row = rows.start;
-    while row < rows.end {
-        if !selection.allows(row) {
-            row += 1;
-            continue;
+
+    fn block(&self, rows: Range<usize>, found: &mut Found) {
+        let mut allowed = [0; BLOCK];
+        let mut n = 0;
+        for row in rows.clone() {
+            allowed[n] = row;
+            n += usize::from(self.selection.allows(row));
         }
-        let start = row;
-        while row < rows.end && (row == start || selection.allows(row)) {
-            row += 1;
+        let mut add = |row: usize, product: f32| {
+            found.add(row, product, self.margin * self.codes.errors[row]);
+        };
+        let mut products = [0f32; BLOCK];
+        // Reading on is faster than leaving a few out.
+        if n > rows.len() / 2 {
+            let products = &mut products[..rows.len()];
+            let vectors = self.codes.part(rows.clone(), self.query.len());
+            dots(self.query, vectors, products);
+            let of_row = allowed[..n]
+                .iter()
+                .map(|&row| (row, products[row - rows.start]));
+            of_row.for_each(|(row, product)| add(row, product));
+        } else {
+            let products = &mut products[..n];
+            dots_at(self.query, self.codes.all(), &allowed[..n], products);
+            let of_row = allowed.iter().zip(products);
+            of_row.for_each(|(&row, &mut product)| add(row, product));
         }
-        let products = &mut products[..row - start];
-        dots(query, part(start..row), products);
-        (start..row)
-            .zip(products)
-            .for_each(|(row, product)| found.add(row, *product, codes.errors[row]));
     }
 }
 
 /// What has been found so far: rows among which the nearest of those that were seen are for certain.
 pub(super) struct Found {
     k: usize,
-    /// Rows that were looked at and may be found.
-    pub(super) seen: usize,
     /// The `k` highest of what products are at the least, lowest first.
     least: BinaryHeap<Reverse<Total>>,
     /// Below this a product can't be among the nearest.
     bound: f32,
     candidates: Vec<Candidate>,
+    /// When most of them are thought to have been overtaken.
+    limit: usize,
 }
 
 /// Finite numbers in their order.
@@ -126,15 +124,14 @@ impl Found {
     fn new(k: usize) -> Self {
         Self {
             k,
-            seen: 0,
             least: BinaryHeap::new(),
             bound: f32::NEG_INFINITY,
             candidates: Vec::new(),
+            limit: 4096.max(16 * k),
         }
     }
 
     fn add(&mut self, row: usize, product: f32, error: f32) {
-        self.seen += 1;
         let error = error + SUMS;
         let at_most = product + error;
         if at_most < self.bound || at_most.is_nan() {
@@ -142,9 +139,10 @@ impl Found {
         }
         self.candidates.push(Candidate { row, at_most });
         self.raise(product - error);
-        // Most of them have been overtaken by now.
-        if self.candidates.len() >= 4096.max(16 * self.k) {
+        if self.candidates.len() >= self.limit {
             self.prune();
+            // Where many are as near as rounding lets tell, they stay.
+            self.limit = self.limit.max(2 * self.candidates.len());
         }
     }
 
@@ -161,9 +159,13 @@ impl Found {
         }
     }
 
+    /// What the `k`-th best product is at the least, so far.
+    pub(super) fn bound(&self) -> f32 {
+        self.bound
+    }
+
     /// The same of both.
     pub(super) fn merge(mut self, other: Self) -> Self {
-        self.seen += other.seen;
         self.candidates.extend(other.candidates);
         other
             .least

@@ -18,7 +18,7 @@ const APPLICATION: i32 = i32::from_be_bytes(*b"dipt");
 /// Bytes of a page. A row with a vector of 512 values has 2 kB, of which a page of SQLite's usual 4 kB holds one.
 const PAGE: u32 = 16_384;
 
-/// `vector` numbers are never used again, so that a cache's rows stay in their order as it grows.
+/// `vector` numbers are never used again, so that a cache knows those that came after it.
 const TABLES: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
     CREATE TABLE items (

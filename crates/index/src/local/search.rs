@@ -5,16 +5,17 @@ use std::slice::from_ref;
 use std::sync::Arc;
 
 use kernels::{Vectors, dots};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::columns::{Columns, floats};
-use super::scan::{self, Found};
+use super::probe;
+use super::scan::{Found, Look};
 use super::select::Selection;
 use super::{Local, SCAN_UP_TO, read, schema, sibling};
 use crate::{Error, Filter, Hit, Method, Query, Result, Status};
 
-/// The share of the rows that a filter lets through which is looked at in cells, and the least of them.
-const LOOK_AT: (usize, usize) = (32, 16_384);
+/// Rows that a filter lets through up to which all are compared although there are cells: a scan of so few takes no longer.
+const FEW: usize = 32_768;
 
 /// Rows outside of all cells that are too many for a search by cells, as a share of all.
 const OUTSIDE: usize = 4;
@@ -42,8 +43,8 @@ impl Ord for Near {
 }
 
 impl Local {
-    /// What is searched, like the tables are now.
-    pub(super) fn columns(&self, db: &Connection) -> Result<Arc<Columns>> {
+    /// What is searched, like the tables are in a transaction.
+    pub(super) fn columns(&self, db: &Transaction) -> Result<Arc<Columns>> {
         let mut held = self.held();
         let generation = schema::number(db, "generation").map_err(|e| self.at(e))?;
         if held.generation != generation {
@@ -56,6 +57,8 @@ impl Local {
     pub(super) fn nearest(&self, query: &Query) -> Result<Vec<Hit>> {
         let at = |e| self.at(e);
         let db = self.db();
+        // One moment for all that is read.
+        let db = db.unchecked_transaction().map_err(at)?;
         let columns = self.columns(&db)?;
         let selection = Selection::new(&db, &columns, query.filter).map_err(at)?;
         if query.k == 0 {
@@ -74,14 +77,17 @@ impl Local {
             forced => forced,
         };
         let found = match method {
-            Method::Cells => by_cells(query, &columns, &selection),
-            Method::Auto | Method::Scan => scan::scan(
-                query.vector,
-                &columns.codes,
-                from_ref(&(0..columns.len())),
-                query.k,
-                &selection,
-            ),
+            Method::Cells => probe::probe(query, &columns, &selection),
+            Method::Auto | Method::Scan => {
+                let look = Look {
+                    query: query.vector,
+                    codes: &columns.codes,
+                    k: query.k,
+                    selection: &selection,
+                    margin: 1.0,
+                };
+                look.scan(from_ref(&(0..columns.len())))
+            }
         };
         let near = compare(&db, &columns, query, found).map_err(at)?;
         let mut hits = Hits::new(&db).map_err(at)?;
@@ -95,6 +101,7 @@ impl Local {
     pub(super) fn read_status(&self) -> Result<Status> {
         let at = |e| self.at(e);
         let db = self.db();
+        let db = db.unchecked_transaction().map_err(at)?;
         let columns = self.columns(&db)?;
         let all = Selection::new(&db, &columns, &Filter::default()).map_err(at)?;
         let (method, reason) = choose(&columns, &all);
@@ -122,61 +129,22 @@ impl Local {
 fn choose(columns: &Columns, selection: &Selection) -> (Method, String) {
     let (rows, allowed) = (columns.len(), selection.estimate());
     let outside = rows - columns.cells.end();
-    let (method, why) = if allowed <= SCAN_UP_TO {
-        (
-            Method::Scan,
-            format!("up to {SCAN_UP_TO} every one is compared"),
-        )
-    } else if columns.cells.len() == 0 {
-        (Method::Scan, "there are no cells yet".into())
+    let (method, why) = if columns.cells.len() == 0 {
+        let why = match rows <= SCAN_UP_TO {
+            true => format!("up to {SCAN_UP_TO} every one is compared"),
+            false => "there are no cells yet".into(),
+        };
+        (Method::Scan, why)
+    } else if allowed <= FEW {
+        (Method::Scan, format!("up to {FEW} every one is compared"))
     } else if outside > rows / OUTSIDE {
-        (
-            Method::Scan,
-            format!("{outside} of them came since there were cells"),
-        )
+        let why = format!("{outside} of them came since there were cells");
+        (Method::Scan, why)
     } else {
-        (
-            Method::Cells,
-            format!("more than {SCAN_UP_TO}, in {} cells", columns.cells.len()),
-        )
+        let why = format!("more than {FEW}, in {} cells", columns.cells.len());
+        (Method::Cells, why)
     };
     (method, format!("{allowed} vectors: {why}"))
-}
-
-/// Looks at the cells nearest to the query until a share of what may be found has been seen.
-fn by_cells(query: &Query, columns: &Columns, selection: &Selection) -> Found {
-    let cells = &columns.cells;
-    let (share, least) = LOOK_AT;
-    let enough = (selection.estimate() / share).max(least).max(query.k);
-    let mut nearest = cells.nearest(query.vector).into_iter();
-    let outside = cells.end()..columns.len();
-    let mut found = scan::scan(
-        query.vector,
-        &columns.codes,
-        from_ref(&outside),
-        query.k,
-        selection,
-    );
-    let mut seen = 0;
-    while seen < enough {
-        // As many cells as would do if the filter let everything through, then as many again.
-        let mut rows = 0;
-        let next = nearest.by_ref().map(|cell| cells.rows(cell));
-        let next: Vec<_> = next
-            .take_while(|cell| {
-                let is_enough = rows >= enough - seen;
-                rows += cell.len();
-                !is_enough
-            })
-            .collect();
-        if next.is_empty() {
-            break;
-        }
-        let more = scan::scan(query.vector, &columns.codes, &next, query.k, selection);
-        seen += more.seen;
-        found = found.merge(more);
-    }
-    found
 }
 
 /// Compares in full what was found, until nothing is left that could be nearer; the nearest first.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
 use super::{Cells, Local, SCAN_UP_TO, file, schema, sibling};
 use crate::{Result, Store};
 
@@ -31,14 +33,16 @@ impl Local {
     }
 
     /// Makes the columns like the tables and keeps them; then the list of changes is no longer needed.
-    pub(super) fn bring_up_to_date(&self) -> Result<()> {
+    pub(super) fn bring_up_to_date(&mut self) -> Result<()> {
         drop(self.writing()?);
         let mut columns = {
             let db = self.db();
-            self.columns(&db)?
+            let moment = db.unchecked_transaction().map_err(|e| self.at(e))?;
+            self.columns(&moment)?
         };
+        let generation = columns.generation;
         let path = sibling(&self.path, "scan");
-        let is_kept = file::generation(&path, self.identity) == Some(columns.generation);
+        let is_kept = self.kept == Some(generation) && path.exists();
         let wants_cells = self.wants_cells(columns.len())?;
         let regroup = wants_cells && columns.needs_regrouping();
         let ungroup = !wants_cells && columns.cells.len() > 0;
@@ -54,16 +58,9 @@ impl Local {
         }
         if !is_kept || regroup || ungroup {
             file::write(&path, self.identity, self.model.dim, &columns)?;
+            self.kept = Some(generation);
         }
-        let db = self.db();
-        let at = |e| self.at(e);
-        let followed = [columns.generation];
-        db.execute("DELETE FROM changes WHERE generation <= ?", followed)
-            .map_err(at)?;
-        schema::set_number(&db, "kept_from", columns.generation).map_err(at)?;
-        // A reader may hold it up; then the next one does it.
-        let checkpoint = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-        checkpoint.map_err(at)
+        forget_changes(&self.db(), generation).map_err(|e| self.at(e))
     }
 
     /// Gives back the room of what was removed, and makes everything anew that the index is searched by.
@@ -85,4 +82,17 @@ impl Local {
         super::remove(&sibling(&self.path, "scan"))?;
         self.settle()
     }
+}
+
+/// Drops the list of changes up to a generation, which the columns' file has followed. Nothing is written if that was done.
+fn forget_changes(db: &Connection, generation: i64) -> rusqlite::Result<()> {
+    if schema::number(db, "kept_from")? == generation {
+        return Ok(());
+    }
+    let change = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+    change.execute("DELETE FROM changes WHERE generation <= ?", [generation])?;
+    schema::set_number(&change, "kept_from", generation)?;
+    change.commit()?;
+    // A reader may hold it up; then the next one does it.
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }

@@ -1,6 +1,6 @@
 //! Whether an index is whole: the database in itself, and the caches like the database.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
 use super::columns::Columns;
@@ -29,9 +29,11 @@ impl Local {
     /// # Errors
     /// If it can't be read at all.
     pub fn verify(&self) -> Result<Verified> {
-        let db = self.db();
-        let mut verified = Verified::default();
         let at = |e| self.at(e);
+        let db = self.db();
+        // Of one moment, though another process writes.
+        let db = db.unchecked_transaction().map_err(at)?;
+        let mut verified = Verified::default();
         database(&db, &mut verified.problems).map_err(at)?;
         if !verified.problems.is_empty() {
             // Of a database that is damaged nothing else can be trusted.
@@ -73,7 +75,7 @@ impl Local {
     }
 
     /// Compares what is searched, which may lag behind, with the tables.
-    fn cache(&self, db: &Connection, truth: &Columns, problems: &mut Vec<String>) -> Result<()> {
+    fn cache(&self, db: &Transaction, truth: &Columns, problems: &mut Vec<String>) -> Result<()> {
         let path = sibling(&self.path, "scan");
         let Some(mut kept) = file::read(&path, self.identity, self.model.dim) else {
             return Ok(());

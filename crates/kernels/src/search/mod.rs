@@ -60,6 +60,23 @@ impl<'a> Vectors<'a> {
         rows
     }
 
+    /// Asks for their memory, on CPUs of x86-64.
+    fn prefetch(&self) {
+        let (start, bytes) = match self {
+            Self::F32(values) => (values.as_ptr().cast::<i8>(), size_of_val(*values)),
+            Self::F16(values) => (values.as_ptr().cast(), size_of_val(*values)),
+            Self::Int8 { codes, .. } => (codes.as_ptr(), size_of_val(*codes)),
+        };
+        #[cfg(target_arch = "x86_64")]
+        for line in (0..bytes).step_by(64) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a hint; nothing is read.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line)) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (start, bytes);
+    }
+
     /// Some of them.
     fn part(&self, rows: std::ops::Range<usize>, dim: usize) -> Self {
         let values = rows.start * dim..rows.end * dim;
@@ -141,6 +158,29 @@ pub(crate) fn dots_with(isa: Isa, query: &[f32], vectors: Vectors, out: &mut [f3
         out.iter_mut()
             .zip(scales)
             .for_each(|(out, scale)| *out *= scale);
+    }
+}
+
+/// Rows that are asked for ahead of the one that is computed, where these do not lie together.
+const AHEAD: usize = 4;
+
+/// Sets `out` `[n]` to the dot products of `query` `[D]` with the vectors in some rows, by this thread alone. Memory is asked
+/// for ahead, which the CPU does itself for neighbours alone.
+///
+/// # Panics
+/// If the lengths do not fit each other, or there is no such row.
+pub fn dots_at(query: &[f32], vectors: Vectors, rows: &[usize], out: &mut [f32]) {
+    assert_eq!(rows.len(), out.len(), "a place for each row");
+    let isa = Isa::current();
+    let part = |row: usize| vectors.part(row..row + 1, query.len());
+    rows.iter()
+        .take(AHEAD)
+        .for_each(|&row| part(row).prefetch());
+    for (i, (&row, out)) in rows.iter().zip(out).enumerate() {
+        if let Some(&ahead) = rows.get(i + AHEAD) {
+            part(ahead).prefetch();
+        }
+        dots_with(isa, query, part(row), std::slice::from_mut(out));
     }
 }
 

@@ -26,11 +26,14 @@ const PANDAS: &str = "__index_level_";
 /// Rows that are added at a time.
 const BATCH: usize = 1024;
 
-/// Adds the embeddings of a folder; returns how many there are. Ctrl-C ends it early.
-pub(super) fn import(folder: &Path, store: &mut dyn Store) -> Result<usize> {
+/// Adds the embeddings in files; returns how many came. Ctrl-C ends it early.
+pub(super) fn import(parts: &[PathBuf], store: &mut dyn Store) -> Result<usize> {
     let mut n = 0;
-    for embeddings in parts(folder)? {
-        let mut part = Part::open(&embeddings, store.model().dim)?;
+    for embeddings in parts {
+        if interrupt::asked() {
+            break;
+        }
+        let mut part = Part::open(embeddings, store.model().dim)?;
         let bar = progress::files(part.rows);
         while part.row < part.rows && !interrupt::asked() {
             adopt(store, part.next()?)?;
@@ -43,8 +46,8 @@ pub(super) fn import(folder: &Path, store: &mut dyn Store) -> Result<usize> {
     Ok(n)
 }
 
-/// The files of embeddings, in their order.
-fn parts(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The files of embeddings in a folder, in their order.
+pub(super) fn parts(folder: &Path) -> Result<Vec<PathBuf>> {
     let inside = folder.join("img_emb");
     ensure!(
         inside.is_dir(),
@@ -119,9 +122,8 @@ impl Part {
             let vector = unit(vector)
                 .with_context(|| format!("{}: row {row}", self.embeddings.display()))?;
             let at = || format!("{}: row {row}", self.metadata.display());
-            let next = || Ok(self.told.next().context("it is cut")??);
-            let told = caught(next).with_context(at)?;
-            let (path, payload) = split(&told).with_context(at)?;
+            let next = || split(&self.told.next().context("it is cut")??);
+            let (path, payload) = caught(next).with_context(at)?;
             batch.push(Embedding {
                 path,
                 vector,

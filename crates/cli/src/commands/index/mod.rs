@@ -42,6 +42,7 @@ fn pictures(args: &IndexArgs) -> Result<Status> {
         exclude: args.exclude.clone(),
         shard: args.shard,
         forget_emptied: args.forget_emptied,
+        retry: args.retry,
         decode: DecodeOptions {
             decode: args.decode,
             ..DecodeOptions::default()

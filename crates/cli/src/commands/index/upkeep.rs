@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use diptych::tasks::index::{absolute, merge};
+use diptych::tasks::index::merge;
 use diptych::tasks::query::calibrate;
 use index::{Change, File, Id, Item, Local};
 use indicatif::HumanBytes;
@@ -91,21 +91,19 @@ pub(super) fn compact(args: &CompactArgs) -> Result<Status> {
 }
 
 pub(super) fn forget(args: &ForgetArgs) -> Result<Status> {
-    let mut store = Place::new(&args.place)?.change()?;
+    let mut into = Place::new(&args.place)?.change()?;
     let mut within = Vec::new();
     for path in &args.paths {
-        // It need not be there any more.
-        let path = absolute(path).or_else(|_| std::path::absolute(path))?;
-        within.push(path.to_string_lossy().into_owned());
+        within.extend(store::names(path)?);
     }
     let mut forgotten = Vec::new();
-    store.files(&within, &mut |file, _| {
+    into.files(&within, &mut |file, _| {
         forgotten.push(Change::Unlink(file.path))
     })?;
     for changes in forgotten.chunks(BATCH) {
-        store.apply(changes)?;
+        into.apply(changes)?;
     }
-    store.settle()?;
+    into.settle()?;
     let mut data = Data::new();
     data.line(format_args!("{} files forgotten", forgotten.len()))?;
     data.flush()?;
@@ -122,10 +120,13 @@ pub(super) fn import(args: &ImportArgs) -> Result<Status> {
     for name in &args.from {
         let n = match Path::new(name).is_dir() {
             true => {
+                let parts = embeddings::parts(Path::new(name))?;
                 let clip = open(&args.model)?;
                 let mut into = place.create(&store::model(&args.model, &clip)?)?;
-                let n = embeddings::import(Path::new(name), into.as_mut())?;
-                calibrate(&clip, into.as_mut())?;
+                let n = embeddings::import(&parts, into.as_mut())?;
+                if !interrupt::asked() {
+                    calibrate(&clip, into.as_mut())?;
+                }
                 n as u64
             }
             false => {

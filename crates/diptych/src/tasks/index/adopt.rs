@@ -65,7 +65,11 @@ fn changes(embedding: Embedding) -> [Change; 2] {
 
 /// A file that is on this machine, and what it holds.
 fn present(path: &str) -> std::io::Result<(File, Vec<u8>)> {
+    if !fs_err::metadata(path)?.is_file() {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    // Its state first: what changes later is found to have changed.
+    let file = walk::state(&absolute(Path::new(path))?.to_string_lossy())?;
     let bytes = fs_err::read(path)?;
-    let path = absolute(Path::new(path))?;
-    Ok((walk::state(&path.to_string_lossy())?, bytes))
+    Ok((file, bytes))
 }

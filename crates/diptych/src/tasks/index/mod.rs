@@ -32,6 +32,8 @@ pub struct Options {
     /// A folder in which no picture is left is taken at its word. Otherwise its pictures are kept in the index, since a
     /// disc that is not mounted looks the same.
     pub forget_emptied: bool,
+    /// Files that could not be indexed are tried again, though they have not changed.
+    pub retry: bool,
     /// How pictures are decoded.
     pub decode: DecodeOptions,
 }
@@ -94,6 +96,7 @@ pub fn absolute(path: &Path) -> std::io::Result<PathBuf> {
         .any(|part| part == std::path::Component::ParentDir);
     match has_parents {
         true => fs_err::canonicalize(path),
-        false => std::path::absolute(path),
+        // Without a separator at its end.
+        false => Ok(std::path::absolute(path)?.components().collect()),
     }
 }

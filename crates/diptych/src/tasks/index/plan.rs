@@ -45,13 +45,15 @@ impl Plan {
             .iter()
             .map(|(folder, _)| folder.as_str().into());
         let hidden = Folders(hidden.collect());
-        let mut held: FxHashMap<String, (u64, i64)> = FxHashMap::default();
+        let mut held: FxHashMap<String, Option<(u64, i64)>> = FxHashMap::default();
         let mut plan = Self::default();
         let mut known = FxHashSet::default();
         store.files(&[], &mut |file, id| {
             known.extend(id);
             if roots.of(&file.path).is_some() {
-                held.insert(file.path, (file.size, file.modified));
+                let state = (file.size, file.modified);
+                let is_as_it_was = id.is_some() || !options.retry;
+                held.insert(file.path, is_as_it_was.then_some(state));
             }
         })?;
         plan.known = known;
@@ -60,7 +62,7 @@ impl Plan {
         for file in &found.files {
             kept_in.extend(roots.of(&file.path));
             match held.remove(&file.path) {
-                Some(state) if state == (file.size, file.modified) => plan.unchanged += 1,
+                Some(Some(state)) if state == (file.size, file.modified) => plan.unchanged += 1,
                 _ if options.shard.is_some_and(|shard| !shard.has(&file.path)) => {}
                 Some(_) => changed.push(file.clone()),
                 None => plan.to_read.push(file.clone()),

@@ -70,6 +70,8 @@ pub fn index(
 
 /// Why a file is not encoded.
 enum Skipped {
+    /// It can't be read now, which says nothing of its content.
+    Unreadable(String),
     /// Its content is in the index, or will be.
     Known(Id),
     Bad(String),
@@ -94,7 +96,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(&self, file: &File) -> Result<Pixels, Skipped> {
-        let bytes = fs_err::read(&file.path).map_err(|e| Skipped::Bad(e.to_string()))?;
+        let bytes = fs_err::read(&file.path).map_err(|e| Skipped::Unreadable(e.to_string()))?;
         let id = id(&bytes);
         if !lock(&self.known).insert(id) {
             return Err(Skipped::Known(id));
@@ -175,10 +177,17 @@ impl<'a> Run<'a> {
         for (file, features) in to_read.iter().zip(stream) {
             match (features, reader.take(file)) {
                 (Ok(features), Some((id, facts))) => {
-                    let row = Embeddings::from_features(dim, features);
-                    self.encoded(file, id, facts, row.as_slice().to_vec());
+                    let row = Embeddings::from_features(dim, features).as_slice().to_vec();
+                    match row.iter().all(|value| value.is_finite()) {
+                        true => self.encoded(file, id, facts, row),
+                        false => {
+                            let reason = "the model finds no embedding of it, but NaN".to_owned();
+                            self.bad(file, Some(id), reason);
+                        }
+                    }
                 }
                 (Err(Skipped::Known(id)), _) => self.known(file, id)?,
+                (Err(Skipped::Unreadable(reason)), _) => self.fail(file, reason),
                 (Err(Skipped::Bad(reason)), seen) => {
                     self.bad(file, seen.map(|(id, _)| id), reason);
                 }
@@ -258,11 +267,14 @@ impl<'a> Run<'a> {
         self.changes.push(Change::Link(file, id));
     }
 
+    fn fail(&mut self, file: &File, reason: String) {
+        let path = file.path.clone();
+        self.report.failed.push(Failed { path, reason });
+    }
+
+    /// Notes that a file's content can't be indexed, so that it isn't tried again.
     fn refuse(&mut self, file: File, reason: String) {
-        self.report.failed.push(Failed {
-            path: file.path.clone(),
-            reason: reason.clone(),
-        });
+        self.fail(&file, reason.clone());
         self.may_drop |= self.changed.contains(&file.path);
         self.changes.push(Change::Refuse(file, reason));
     }

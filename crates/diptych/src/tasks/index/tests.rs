@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use index::{Filter, Local, Method, Model, Query, Store};
 
 use super::{
-    Embedding, Failed, IGNORE_FILE, Options, Progress, Report, Shard, adopt, index, merge,
+    Embedding, Failed, IGNORE_FILE, Options, Progress, Report, Shard, absolute, adopt, index, merge,
 };
 use crate::image::{Encoding, Picture};
 use crate::{Clip, Error};
@@ -412,4 +412,32 @@ fn embeddings_made_elsewhere_are_not_made_again() {
     assert_eq!(items[0].moments[0].vector[0], 1.0);
     assert_eq!(items[0].payload["caption"], "one");
     assert!(items[0].taken.is_some());
+}
+
+#[test]
+fn what_could_not_be_indexed_is_tried_again_when_asked_to() {
+    let place = Place::new();
+    place.write("bad.png", b"no picture");
+    let mut store = place.store("index");
+    assert_eq!(place.run(&mut store).failed.len(), 1);
+    let again = place.run(&mut store);
+    assert_eq!((again.failed.len(), again.unchanged), (0, 1));
+    let retry = Options {
+        retry: true,
+        ..Options::default()
+    };
+    assert_eq!(place.run_with(&mut store, &retry).failed.len(), 1);
+}
+
+#[test]
+fn a_folder_has_one_name_however_it_is_typed() {
+    let plain = absolute(Path::new("/some/folder")).unwrap();
+    for typed in ["/some/folder/", "/some/./folder", "/some//folder//"] {
+        assert_eq!(
+            absolute(Path::new(typed)).unwrap().as_os_str(),
+            plain.as_os_str()
+        );
+    }
+    let here = absolute(Path::new("folder/")).unwrap();
+    assert!(here.is_absolute() && !here.to_string_lossy().ends_with('/'));
 }

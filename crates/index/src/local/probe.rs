@@ -1,0 +1,137 @@
+//! A search by cells: the nearest ones, until the others are not likely to hold anything that is missed.
+//!
+//! A cell's rows have products with the query about `a` times that of its centre, with a spread. Both are measured for
+//! this query, on a few rows of cells near and far. With the `k`-th best product so far this says how many of the rows
+//! not seen are to be expected among the nearest. A query that lies in a dense group is done after few cells, one that is
+//! equally far from everything, as texts are from pictures, looks at many.
+
+use std::slice::from_ref;
+
+use kernels::dots_at;
+
+use super::cells::Cells;
+use super::columns::Columns;
+use super::scan::{Found, Look};
+use super::select::Selection;
+use crate::Query;
+
+/// Rows that are looked at before the first estimate, and are doubled with each.
+const FIRST: usize = 1024;
+
+/// The share of the `k` nearest that may be expected to be missed.
+const MISSED: f32 = 0.01;
+
+/// Cells, and rows of each, on which the spread is measured.
+const MEASURED: (usize, usize) = (32, 8);
+
+/// The share of the cells, nearest first, among which those are measured.
+const NEAR: usize = 8;
+
+/// Spreads beyond which a row is not expected at all: one of a hundred million.
+const FAR: f32 = 6.0;
+
+/// A cell, and the product of its centre with the query.
+#[derive(Clone, Copy)]
+struct Near {
+    product: f32,
+    cell: usize,
+}
+
+/// Looks at the cells nearest to the query until few of the nearest rows can be missing.
+pub(super) fn probe(query: &Query, columns: &Columns, selection: &Selection) -> Found {
+    let cells = &columns.cells;
+    let products = cells.products(query.vector).into_iter().enumerate();
+    let mut near: Vec<Near> = products
+        .map(|(cell, product)| Near { product, cell })
+        .collect();
+    near.sort_unstable_by(|a, b| b.product.total_cmp(&a.product));
+    let expected = Expected::measure(query.vector, columns, &near);
+    let look = Look {
+        query: query.vector,
+        codes: &columns.codes,
+        k: query.k,
+        selection,
+        // What rounding took off has nothing to do with the query, so that its product with it has a spread of `1/√D` of
+        // the bound.
+        margin: (FAR / (query.vector.len() as f32).sqrt()).min(1.0),
+    };
+    let allowed = selection.estimate().max(1) as f32 / columns.len().max(1) as f32;
+    let most = MISSED * query.k as f32 / allowed;
+    let mut found = look.scan(from_ref(&(cells.end()..columns.len())));
+    let mut left = &near[..];
+    let mut rows = FIRST;
+    loop {
+        let wanted = expected.wanted(cells, left, found.bound(), most);
+        let mut taken = 0;
+        let more = left[..wanted].iter().map(|near| cells.rows(near.cell));
+        let more = more.take_while(|cell| {
+            let is_enough = taken >= rows;
+            taken += cell.len();
+            !is_enough
+        });
+        let more: Vec<_> = more.collect();
+        if more.is_empty() {
+            return found;
+        }
+        left = &left[more.len()..];
+        rows *= 2;
+        found = found.merge(look.scan(&more));
+    }
+}
+
+/// What the products of a query with a cell's rows are expected to be: `ratio` times the centre's, and a spread.
+#[derive(Clone, Copy, Debug)]
+struct Expected {
+    ratio: f32,
+    spread: f32,
+}
+
+impl Expected {
+    fn measure(query: &[f32], columns: &Columns, near: &[Near]) -> Self {
+        let (cells, rows) = MEASURED;
+        let among = near.len().div_ceil(NEAR).max(cells.min(near.len()));
+        let mut of_centre = Vec::with_capacity(cells * rows);
+        let mut measured = Vec::with_capacity(cells * rows);
+        for near in near[..among].iter().step_by((among / cells).max(1)) {
+            let all = columns.cells.rows(near.cell);
+            let n = all.len().min(rows);
+            // Neighbours in time are often alike.
+            measured.extend((0..n).map(|i| all.start + i * all.len() / n));
+            of_centre.resize(measured.len(), near.product);
+        }
+        let mut products = vec![0f32; measured.len()];
+        dots_at(query, columns.codes.all(), &measured, &mut products);
+        let pairs = || of_centre.iter().zip(&products);
+        let both = pairs().map(|(centre, row)| centre * row).sum::<f32>();
+        let square = of_centre.iter().map(|centre| centre * centre).sum::<f32>();
+        let ratio = (both / square.max(f32::MIN_POSITIVE)).max(0.0);
+        let squares = pairs().map(|(centre, row)| (row - ratio * centre).powi(2));
+        let spread = (squares.sum::<f32>() / measured.len().max(1) as f32).sqrt();
+        Self { ratio, spread }
+    }
+
+    /// How many of these cells, nearest first, have to be looked at so that no more than `most` rows of the others are
+    /// expected above `bound`.
+    fn wanted(&self, cells: &Cells, near: &[Near], bound: f32, most: f32) -> usize {
+        // Fewer than `k` have been found.
+        if bound == f32::NEG_INFINITY {
+            return near.len();
+        }
+        let above = |near: &Near| (bound - self.ratio * near.product) / self.spread;
+        let far = near.partition_point(|near| above(near) <= FAR || above(near).is_nan());
+        let mut missed = 0.0;
+        for (i, near) in near[..far].iter().enumerate().rev() {
+            let above = above(near);
+            // Not less than the tail of a normal distribution.
+            let tail = match above > 0.0 {
+                true => 0.5 * (-0.5 * above * above).exp(),
+                false => 1.0,
+            };
+            missed += cells.rows(near.cell).len() as f32 * tail;
+            if missed > most {
+                return i + 1;
+            }
+        }
+        0
+    }
+}
