@@ -126,6 +126,11 @@ impl Columns {
         self.vectors.len()
     }
 
+    /// Whether a row's content has files in more than one folder.
+    pub(super) fn has_more_folders(&self, row: usize) -> bool {
+        self.folders[row] & MORE != 0
+    }
+
     /// Whether any of a row's folders is wanted.
     pub(super) fn any_folder(&self, row: usize, wanted: impl Fn(u32) -> bool) -> bool {
         let folder = self.folders[row];

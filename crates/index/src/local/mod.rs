@@ -33,8 +33,9 @@ use self::lock::Lock;
 pub use self::verify::Verified;
 use crate::{Change, Error, File, Hit, Id, Item, Model, Query, Result, Status, Store};
 
-/// Vectors up to which every one is compared: a scan of so many takes as long as people don't notice (`benchmarks/search`).
-pub(crate) const SCAN_UP_TO: usize = 200_000;
+/// Vectors up to which there are no cells, so that every one is compared: a scan of so many takes less time than people notice
+/// (`benchmarks/search`).
+pub(crate) const SCAN_UP_TO: usize = 100_000;
 
 /// An index in a file on this machine.
 pub struct Local {

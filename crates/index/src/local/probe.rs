@@ -22,9 +22,9 @@ const FIRST: usize = 1024;
 const MISSED: f32 = 0.01;
 
 /// Cells, and rows of each, on which the spread is measured.
-const MEASURED: (usize, usize) = (32, 8);
+const MEASURED: (usize, usize) = (32, 4);
 
-/// The share of the cells, nearest first, among which those are measured.
+/// The share of the cells, nearest first, which are put in order at once and among which those are measured.
 const NEAR: usize = 8;
 
 /// Spreads beyond which a row is not expected at all: one of a hundred million.
@@ -44,8 +44,14 @@ pub(super) fn probe(query: &Query, columns: &Columns, selection: &Selection) -> 
     let mut near: Vec<Near> = products
         .map(|(cell, product)| Near { product, cell })
         .collect();
-    near.sort_unstable_by(|a, b| b.product.total_cmp(&a.product));
-    let expected = Expected::measure(query.vector, columns, &near);
+    // Most often these are all that matter, and the others need no order.
+    let first = near.len().div_ceil(NEAR).max(MEASURED.0).min(near.len());
+    let nearer = |a: &Near, b: &Near| b.product.total_cmp(&a.product);
+    if first < near.len() {
+        near.select_nth_unstable_by(first, nearer);
+    }
+    near[..first].sort_unstable_by(nearer);
+    let expected = Expected::measure(query.vector, columns, &near[..first]);
     let look = Look {
         query: query.vector,
         codes: &columns.codes,
@@ -58,10 +64,17 @@ pub(super) fn probe(query: &Query, columns: &Columns, selection: &Selection) -> 
     let allowed = selection.estimate().max(1) as f32 / columns.len().max(1) as f32;
     let most = MISSED * query.k as f32 / allowed;
     let mut found = look.scan(from_ref(&(cells.end()..columns.len())));
-    let mut left = &near[..];
-    let mut rows = FIRST;
+    let (mut next, mut sorted, mut rows) = (0, first, FIRST);
     loop {
-        let wanted = expected.wanted(cells, left, found.bound(), most);
+        let bound = found.bound();
+        let is_far = |near: &Near| expected.above(near, bound) > FAR;
+        let goes_on = next == sorted || (bound.is_finite() && !is_far(&near[sorted - 1]));
+        if sorted < near.len() && goes_on {
+            near[sorted..].sort_unstable_by(nearer);
+            sorted = near.len();
+        }
+        let left = &near[next..sorted];
+        let wanted = expected.wanted(cells, left, bound, most);
         let mut taken = 0;
         let more = left[..wanted].iter().map(|near| cells.rows(near.cell));
         let more = more.take_while(|cell| {
@@ -73,7 +86,7 @@ pub(super) fn probe(query: &Query, columns: &Columns, selection: &Selection) -> 
         if more.is_empty() {
             return found;
         }
-        left = &left[more.len()..];
+        next += more.len();
         rows *= 2;
         found = found.merge(look.scan(&more));
     }
@@ -89,10 +102,9 @@ struct Expected {
 impl Expected {
     fn measure(query: &[f32], columns: &Columns, near: &[Near]) -> Self {
         let (cells, rows) = MEASURED;
-        let among = near.len().div_ceil(NEAR).max(cells.min(near.len()));
         let mut of_centre = Vec::with_capacity(cells * rows);
         let mut measured = Vec::with_capacity(cells * rows);
-        for near in near[..among].iter().step_by((among / cells).max(1)) {
+        for near in near.iter().step_by((near.len() / cells).max(1)) {
             let all = columns.cells.rows(near.cell);
             let n = all.len().min(rows);
             // Neighbours in time are often alike.
@@ -110,6 +122,11 @@ impl Expected {
         Self { ratio, spread }
     }
 
+    /// How many spreads above what is expected of a cell's rows a product is.
+    fn above(&self, near: &Near, product: f32) -> f32 {
+        (product - self.ratio * near.product) / self.spread
+    }
+
     /// How many of these cells, nearest first, have to be looked at so that no more than `most` rows of the others are
     /// expected above `bound`.
     fn wanted(&self, cells: &Cells, near: &[Near], bound: f32, most: f32) -> usize {
@@ -117,7 +134,7 @@ impl Expected {
         if bound == f32::NEG_INFINITY {
             return near.len();
         }
-        let above = |near: &Near| (bound - self.ratio * near.product) / self.spread;
+        let above = |near: &Near| self.above(near, bound);
         let far = near.partition_point(|near| above(near) <= FAR || above(near).is_nan());
         let mut missed = 0.0;
         for (i, near) in near[..far].iter().enumerate().rev() {

@@ -1,5 +1,7 @@
 //! A filter, made ready to be asked for each row.
 
+use std::ops::Range;
+
 use rusqlite::Connection;
 use rustc_hash::FxHashSet;
 
@@ -61,6 +63,25 @@ impl<'a> Selection<'a> {
             }
         };
         in_time() && in_folder()
+    }
+
+    /// Writes which of these rows may be found, and returns how many.
+    pub(super) fn allowed(&self, rows: Range<usize>, out: &mut [usize]) -> usize {
+        let mut n = 0;
+        // Most filters ask for folders alone, of which most contents are in one: a look at a table, and no branch.
+        let alone = (self.named.is_empty() && self.any_time).then_some(self.folders.as_ref());
+        for row in rows {
+            out[n] = row;
+            n += usize::from(match alone {
+                Some(None) => true,
+                Some(Some(wanted)) if !self.columns.has_more_folders(row) => {
+                    let folder = self.columns.folders[row] as usize;
+                    wanted.get(folder).is_some_and(|wanted| *wanted)
+                }
+                _ => self.allows(row),
+            });
+        }
+        n
     }
 
     /// About how many rows it lets through.
