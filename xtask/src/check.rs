@@ -30,6 +30,12 @@ pub(crate) fn run(tests: Tests) -> Result<()> {
             &[],
         )
     })?;
+    step("clippy of servers", || {
+        run_cargo(
+            "clippy --release -p diptych-index --features qdrant --all-targets -- -D warnings",
+            &[],
+        )
+    })?;
     step("doc", || {
         run_cargo(
             "doc --release --no-deps --workspace",
