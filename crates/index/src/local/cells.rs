@@ -27,14 +27,14 @@ const OUTSIDE: usize = 16;
 
 /// Which rows belong to which cell.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Cells {
+pub(super) struct Partition {
     /// `[C, D]`.
     pub(super) centres: Codes,
     /// `[C + 1]`: where each begins, and where the last ends; nothing, if there are none.
     pub(super) starts: Vec<usize>,
 }
 
-impl Cells {
+impl Partition {
     /// Number of cells, `C`.
     pub(super) fn len(&self) -> usize {
         self.starts.len().saturating_sub(1)

@@ -8,7 +8,7 @@
 use kernels::Vectors;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::cells::Cells;
+use super::cells::Partition;
 use super::schema;
 
 /// What [`Columns::taken`] says of a content of which it isn't known.
@@ -35,7 +35,7 @@ pub(super) struct Columns {
     /// `[N, D]`.
     pub(super) codes: Codes,
     /// Which rows lie near each other.
-    pub(super) cells: Cells,
+    pub(super) cells: Partition,
 }
 
 /// Vectors in eight bits.

@@ -5,7 +5,7 @@
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
-use super::cells::Cells;
+use super::cells::Partition;
 use super::columns::{Codes, Columns};
 use crate::Result;
 
@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<Columns> {
         .collect();
     let centres = codes(&mut file, cells, dim).ok()?;
     let codes = codes(&mut file, rows, dim).ok()?;
-    let cells = Cells { centres, starts };
+    let cells = Partition { centres, starts };
     let is_sound = more_vectors.is_sorted() && cells.starts.is_sorted() && cells.end() <= rows;
     is_sound.then(|| Columns {
         generation,

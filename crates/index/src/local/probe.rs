@@ -9,7 +9,7 @@ use std::slice::from_ref;
 
 use kernels::dots_at;
 
-use super::cells::Cells;
+use super::cells::Partition;
 use super::columns::Columns;
 use super::scan::{Found, Look};
 use super::select::Selection;
@@ -129,7 +129,7 @@ impl Expected {
 
     /// How many of these cells, nearest first, have to be looked at so that no more than `most` rows of the others are
     /// expected above `bound`.
-    fn wanted(&self, cells: &Cells, near: &[Near], bound: f32, most: f32) -> usize {
+    fn wanted(&self, cells: &Partition, near: &[Near], bound: f32, most: f32) -> usize {
         // Fewer than `k` have been found.
         if bound == f32::NEG_INFINITY {
             return near.len();
