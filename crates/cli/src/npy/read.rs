@@ -13,7 +13,9 @@ const LONGEST: usize = 1 << 16;
 
 /// The shape and values of an array.
 pub(crate) fn read(path: &Path) -> Result<(Vec<usize>, Vec<f32>)> {
-    let mut file = NpyReader::open(path)?;
+    // A pipe does not say how long it is.
+    let bytes = fs_err::read(path)?;
+    let mut file = NpyReader::new(bytes.as_slice(), bytes.len() as u64, path)?;
     let shape = file.shape.clone();
     let values = file.next(shape.iter().product())?;
     Ok((shape, values))

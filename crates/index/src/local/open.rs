@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::columns::Columns;
 use super::lock::Lock;
-use super::{Local, file, schema, sibling};
+use super::{Local, file, remove, schema, sibling};
 use crate::{Error, Model, Result};
 
 /// How long one waits while another has the database, for a moment of a transaction.
@@ -103,7 +104,12 @@ impl Local {
         // Read after them, since another process may write. Columns of later changes than there are come of a database that
         // was put back or that a power failure cut.
         let generation = schema::number(&db, "generation").map_err(at)?;
-        let columns = columns.filter(|columns| columns.generation <= generation);
+        let is_later = |columns: &Columns| columns.generation > generation;
+        if lock.is_some() && columns.as_ref().is_some_and(is_later) {
+            // Or they would be taken for this database's when it has as many changes.
+            remove(&sibling(path, "scan"))?;
+        }
+        let columns = columns.filter(|columns| !is_later(columns));
         let kept = columns.as_ref().map(|columns| columns.generation);
         Ok(Self {
             path: path.to_owned(),

@@ -24,6 +24,9 @@ const MISSED: f32 = 0.01;
 /// Cells, and rows of each, on which the spread is measured.
 const MEASURED: (usize, usize) = (32, 4);
 
+/// Rows by which nothing can be told if there are fewer, so that all are looked at.
+const LEAST: usize = 32;
+
 /// The share of the cells, nearest first, which are put in order at once and among which those are measured.
 const NEAR: usize = 8;
 
@@ -41,7 +44,9 @@ struct Near {
 pub(super) fn probe(query: &Query, columns: &Columns, selection: &Selection) -> Found {
     let cells = &columns.cells;
     let products = cells.products(query.vector).into_iter().enumerate();
+    // Deletions may have emptied some.
     let mut near: Vec<Near> = products
+        .filter(|(cell, _)| !cells.rows(*cell).is_empty())
         .map(|(cell, product)| Near { product, cell })
         .collect();
     // Most often these are all that matter, and the others need no order.
@@ -68,7 +73,8 @@ pub(super) fn probe(query: &Query, columns: &Columns, selection: &Selection) -> 
     loop {
         let bound = found.bound();
         let is_far = |near: &Near| expected.above(near, bound) > FAR;
-        let goes_on = next == sorted || (bound.is_finite() && !is_far(&near[sorted - 1]));
+        let goes_on =
+            next == sorted || (bound.is_finite() && !near[..sorted].last().is_some_and(is_far));
         if sorted < near.len() && goes_on {
             near[sorted..].sort_unstable_by(nearer);
             sorted = near.len();
@@ -110,6 +116,10 @@ impl Expected {
             // Neighbours in time are often alike.
             measured.extend((0..n).map(|i| all.start + i * all.len() / n));
             of_centre.resize(measured.len(), near.product);
+        }
+        if measured.len() < LEAST {
+            let spread = f32::INFINITY;
+            return Self { ratio: 0.0, spread };
         }
         let mut products = vec![0f32; measured.len()];
         dots_at(query, columns.codes.all(), &measured, &mut products);

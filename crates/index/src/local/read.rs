@@ -1,5 +1,6 @@
 //! Rows of the tables → records.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
@@ -27,11 +28,13 @@ pub(super) fn files(
         tell(&mut db.prepare_cached(FILES)?.query([])?)?;
     }
     // What lies below two of them is told once.
-    let outer = |folder: &&String| {
+    let plain = |folder: &str| folder.trim_end_matches(std::path::is_separator).to_owned();
+    let all: BTreeSet<String> = within.iter().map(|folder| plain(folder)).collect();
+    let is_outer = |folder: &&String| {
         let is_below = |other: &String| other != *folder && is_within(folder, other);
-        !within.iter().any(is_below)
+        !all.iter().any(is_below)
     };
-    let outer: std::collections::BTreeSet<&String> = within.iter().filter(outer).collect();
+    let outer: Vec<&String> = all.iter().filter(is_outer).collect();
     for folder in outer {
         let mut of_folder = db.prepare_cached(&format!("{FILES} WHERE folder = ?"))?;
         for number in select::folders(db, folder)? {

@@ -77,6 +77,7 @@ impl Local {
             )
             .map_err(at)?;
             db.execute_batch("VACUUM").map_err(at)?;
+            shorten_log(&db).map_err(at)?;
         }
         *self.held() = Arc::default();
         super::remove(&sibling(&self.path, "scan"))?;
@@ -93,6 +94,10 @@ fn forget_changes(db: &Connection, generation: i64) -> rusqlite::Result<()> {
     change.execute("DELETE FROM changes WHERE generation <= ?", [generation])?;
     schema::set_number(&change, "kept_from", generation)?;
     change.commit()?;
-    // A reader may hold it up; then the next one does it.
+    shorten_log(db)
+}
+
+/// Moves what is in the log into the database. A reader may hold it up; then it is done after the next change.
+fn shorten_log(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }

@@ -77,7 +77,9 @@ impl Local {
     /// Compares what is searched, which may lag behind, with the tables.
     fn cache(&self, db: &Transaction, truth: &Columns, problems: &mut Vec<String>) -> Result<()> {
         let path = sibling(&self.path, "scan");
-        let Some(mut kept) = file::read(&path, self.identity, self.model.dim) else {
+        let kept = file::read(&path, self.identity, self.model.dim);
+        // Later ones are not used, as when a database was put back.
+        let Some(mut kept) = kept.filter(|kept| kept.generation <= truth.generation) else {
             return Ok(());
         };
         let followed = kept.follow(db, self.model.dim);

@@ -46,6 +46,13 @@ pub(super) fn import(parts: &[PathBuf], store: &mut dyn Store) -> Result<usize> 
     Ok(n)
 }
 
+/// Whether all have what a model of this width makes, as far as their headers tell.
+pub(super) fn check(parts: &[PathBuf], dim: usize) -> Result<()> {
+    parts
+        .iter()
+        .try_for_each(|part| Part::open(part, dim).map(|_| ()))
+}
+
 /// The files of embeddings in a folder, in their order.
 pub(super) fn parts(folder: &Path) -> Result<Vec<PathBuf>> {
     let inside = folder.join("img_emb");

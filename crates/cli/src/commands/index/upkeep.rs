@@ -122,6 +122,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<Status> {
             true => {
                 let parts = embeddings::parts(Path::new(name))?;
                 let clip = open(&args.model)?;
+                embeddings::check(&parts, clip.config().embed_dim)?;
                 let mut into = place.create(&store::model(&args.model, &clip)?)?;
                 let n = embeddings::import(&parts, into.as_mut())?;
                 if !interrupt::asked() {

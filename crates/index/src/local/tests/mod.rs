@@ -316,6 +316,18 @@ fn cells_find_what_a_scan_finds_and_follow_changes() {
     };
     let hits = search(&store, &queries[0], 10, &seven, Method::Cells);
     assert_eq!(hits.len(), 7);
+    // Cells that deletions emptied say nothing of the others.
+    let near = search(&store, &queries[0], 3000, &Filter::default(), Method::Scan);
+    let gone = near.iter().flat_map(|hit| &hit.files);
+    let gone: Vec<Change> = gone.map(|path| Change::Unlink(path.clone())).collect();
+    store.apply(&gone).unwrap();
+    let ids = |method| -> Vec<Id> {
+        let hits = search(&store, &queries[0], 10, &Filter::default(), method);
+        hits.iter().map(|hit| hit.id).collect()
+    };
+    let (scan, cells) = (ids(Method::Scan), ids(Method::Cells));
+    let agree = cells.iter().filter(|id| scan.contains(id)).count();
+    assert!(agree >= 9, "{agree} of 10");
     // What came last, and what has gone.
     let new = item(255, None, rng);
     let vector = new.moments[0].vector.clone();
@@ -383,6 +395,27 @@ fn a_database_that_was_put_back_is_not_searched_by_what_came_later() {
     pair.store().apply(&[Change::Unlink("/1".into())]).unwrap();
     pair.store().settle().unwrap();
     pair.store = None;
+    // Changed again, and killed before it was settled.
+    fs_err::copy(&copy, &path).unwrap();
+    pair.reopen();
+    for id in 3..9 {
+        let new = item(id, None, rng);
+        let link = Change::Link(file(&format!("/{id}")), new.id);
+        pair.store().apply(&[Change::Put(new), link]).unwrap();
+    }
+    pair.store = None;
+    let all = search(
+        &Local::open(&path).unwrap(),
+        &unit(rng),
+        10,
+        &Filter::default(),
+        Method::Auto,
+    );
+    assert_eq!(all.len(), 7);
+    assert_eq!(
+        Local::open(&path).unwrap().verify().unwrap().problems,
+        [""; 0]
+    );
     fs_err::copy(&copy, &path).unwrap();
 
     let query = unit(rng);
@@ -425,4 +458,28 @@ fn settling_what_is_settled_writes_nothing() {
     std::thread::sleep(std::time::Duration::from_millis(20));
     pair.store().settle().unwrap();
     assert_eq!(state(&pair), before);
+}
+
+#[test]
+fn folders_are_told_once_however_they_are_named() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(6);
+    let mut pair = Pair::new();
+    let new = item(1, None, rng);
+    let id = new.id;
+    let links = ["/a/b/1", "/a/2", "/c/3"].map(|path| Change::Link(file(path), id));
+    pair.store().apply(&[Change::Put(new)]).unwrap();
+    pair.store().apply(&links).unwrap();
+    for (within, n) in [
+        (vec!["/a"], 2),
+        (vec!["/a", "/a/", "/a/b"], 2),
+        (vec!["/a/b/", "/c"], 2),
+        (vec!["/"], 3),
+        (vec!["/", "/a"], 3),
+        (vec!["/a/2"], 1),
+    ] {
+        let within: Vec<String> = within.into_iter().map(str::to_owned).collect();
+        let mut told = 0;
+        pair.store().files(&within, &mut |_, _| told += 1).unwrap();
+        assert_eq!(told, n, "{within:?}");
+    }
 }
