@@ -40,7 +40,7 @@ def once(kept: Path, *command: str | Path) -> dict:
 
 def diptych(bench: str, folder: Path, n: int) -> Iterator[dict]:
     index = folder / f"diptych-{n}.index"
-    yield once(folder / f"diptych-{n}.json", bench, "build", folder / "base.npy", str(n), index, "cells")
+    yield once(folder / f"diptych-{n}.json", bench, "build", folder / "base.npy", str(n), index)
     # The database's pages are in memory then, as all of the rivals' indexes are.
     call(bench, "query", index, folder / "queries.npy", data.truth(folder, n, 100), "auto", "100")
     for percent in PERCENTS:

@@ -1,6 +1,6 @@
 //! Builds an index of vectors from a NumPy file, or times queries in one; a line of JSON on stdout.
 //!
-//! `search-bench build BASE.npy N INDEX [cells]`, in cells however few they are, and
+//! `search-bench build BASE.npy N INDEX`, in cells however few they are, and
 //! `search-bench query INDEX QUERIES.npy TRUTH.npy METHOD PERCENT`, where `TRUTH` has the ten nearest rows of each query
 //! among the first `PERCENT` of a hundred folders; row `i` lies in folder `i mod 100`.
 
@@ -8,7 +8,9 @@ use std::io::Read;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use index::{Cells, Change, File, Filter, Id, Item, Local, Method, Model, Moment, Payload, Query, Store};
+use index::{
+    Cells, Change, File, Filter, Id, Item, Local, Method, Model, Moment, Payload, Query, Store,
+};
 use serde_json::json;
 
 const FOLDERS: u64 = 100;
@@ -18,8 +20,7 @@ fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let line = match args[..] {
-        ["build", base, n, index] => build(base, n.parse()?, index, Cells::Auto)?,
-        ["build", base, n, index, "cells"] => build(base, n.parse()?, index, Cells::Always)?,
+        ["build", base, n, index] => build(base, n.parse()?, index)?,
         ["query", index, queries, truth, method, percent] => {
             query(index, queries, truth, method, percent.parse()?)?
         }
@@ -39,17 +40,25 @@ fn open(path: &str) -> Result<(std::io::BufReader<std::fs::File>, usize, usize)>
     let header = String::from_utf8(header)?;
     let shape = header.split(['(', ')']).nth(1).context("no shape")?;
     let mut sides = shape.split(',').map(|side| side.trim().parse::<usize>());
-    let (rows, columns) = (sides.next().context("rows")??, sides.next().context("columns")??);
+    let (rows, columns) = (
+        sides.next().context("rows")??,
+        sides.next().context("columns")??,
+    );
     Ok((file, rows, columns))
 }
 
 fn floats(file: &mut impl Read, n: usize) -> Result<Vec<f32>> {
     let mut bytes = vec![0; 4 * n];
     file.read_exact(&mut bytes)?;
-    Ok(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect())
+    Ok(bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&b| f32::from_le_bytes(b))
+        .collect())
 }
 
-fn build(base: &str, n: usize, path: &str, cells: Cells) -> Result<serde_json::Value> {
+fn build(base: &str, n: usize, path: &str) -> Result<serde_json::Value> {
     let (mut file, rows, dim) = open(base)?;
     let n = n.min(rows);
     let model = Model {
@@ -86,23 +95,35 @@ fn build(base: &str, n: usize, path: &str, cells: Cells) -> Result<serde_json::V
         store.apply(&changes)?;
     }
     let stored = start.elapsed().as_secs_f64();
-    store.set_cells(cells)?;
+    store.set_cells(Cells::Always)?;
     store.settle()?;
     let settled = start.elapsed().as_secs_f64() - stored;
-    let size = |extension: &str| std::fs::metadata(format!("{path}{extension}")).map_or(0, |m| m.len());
+    let size =
+        |extension: &str| std::fs::metadata(format!("{path}{extension}")).map_or(0, |m| m.len());
     Ok(json!({
         "n": n, "stored_s": stored, "settled_s": settled, "rate": n as f64 / (stored + settled),
         "database_mb": size("") as f64 / 1e6, "scan_mb": size(".scan") as f64 / 1e6, "peak_mb": peak(),
     }))
 }
 
-fn query(index: &str, queries: &str, truth: &str, method: &str, percent: u64) -> Result<serde_json::Value> {
+fn query(
+    index: &str,
+    queries: &str,
+    truth: &str,
+    method: &str,
+    percent: u64,
+) -> Result<serde_json::Value> {
     let (mut file, n, dim) = open(queries)?;
     let queries = floats(&mut file, n * dim)?;
     let (mut file, _, k) = open(truth)?;
     let mut bytes = vec![0; 8 * n * k];
     file.read_exact(&mut bytes)?;
-    let truth: Vec<i64> = bytes.as_chunks().0.iter().map(|&b| i64::from_le_bytes(b)).collect();
+    let truth: Vec<i64> = bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&b| i64::from_le_bytes(b))
+        .collect();
     let filter = Filter {
         within: match percent {
             100 => Vec::new(),
@@ -122,9 +143,18 @@ fn query(index: &str, queries: &str, truth: &str, method: &str, percent: u64) ->
     let mut times = Vec::new();
     let mut right = 0;
     let mut first = 0.0;
-    for (i, (vector, truth)) in queries.chunks_exact(dim).zip(truth.chunks_exact(k)).enumerate() {
+    for (i, (vector, truth)) in queries
+        .chunks_exact(dim)
+        .zip(truth.chunks_exact(k))
+        .enumerate()
+    {
         let start = Instant::now();
-        let hits = store.search(&Query { vector, k: K, filter: &filter, method })?;
+        let hits = store.search(&Query {
+            vector,
+            k: K,
+            filter: &filter,
+            method,
+        })?;
         let took = start.elapsed().as_secs_f64() * 1e3;
         if i == 0 {
             first = opening.elapsed().as_secs_f64() * 1e3;
@@ -136,7 +166,10 @@ fn query(index: &str, queries: &str, truth: &str, method: &str, percent: u64) ->
             bytes.copy_from_slice(&hit.id.0[..8]);
             i64::from_be_bytes(bytes)
         };
-        right += hits.iter().filter(|hit| truth[..K].contains(&row(hit))).count();
+        right += hits
+            .iter()
+            .filter(|hit| truth[..K].contains(&row(hit)))
+            .count();
     }
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];

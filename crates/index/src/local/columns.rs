@@ -126,9 +126,10 @@ impl Columns {
         self.vectors.len()
     }
 
-    /// Whether a row's content has files in more than one folder.
-    pub(super) fn has_more_folders(&self, row: usize) -> bool {
-        self.folders[row] & MORE != 0
+    /// The folder of a row's content, if all its files are in one.
+    pub(super) fn only_folder(&self, row: usize) -> Option<u32> {
+        let folder = self.folders[row];
+        (folder & MORE == 0).then_some(folder)
     }
 
     /// Whether any of a row's folders is wanted.

@@ -1,7 +1,7 @@
 //! A search by cells: the nearest ones, until the others are not likely to hold anything that is missed.
 //!
 //! A cell's rows have products with the query about `a` times that of its centre, with a spread. Both are measured for
-//! this query, on a few rows of cells near and far. With the `k`-th best product so far this says how many of the rows
+//! this query, on a few rows of the nearer cells. With the `k`-th best product so far this says how many of the rows
 //! not seen are to be expected among the nearest. A query that lies in a dense group is done after few cells, one that is
 //! equally far from everything, as texts are from pictures, looks at many.
 

@@ -1,7 +1,5 @@
 //! A filter, made ready to be asked for each row.
 
-use std::ops::Range;
-
 use rusqlite::Connection;
 use rustc_hash::FxHashSet;
 
@@ -47,41 +45,26 @@ impl<'a> Selection<'a> {
         self.folders.is_none() && self.any_time
     }
 
-    /// Whether a row may be found.
+    /// Whether a row may be found. It is asked for every row, most of which are in one folder: a look at a table.
+    #[inline]
     pub(super) fn allows(&self, row: usize) -> bool {
-        // What has no date is in no span of time.
-        let in_time = || {
-            let taken = self.columns.taken[row];
-            self.any_time || (self.after <= taken && taken < self.before)
+        let in_folder = match (&self.folders, self.columns.only_folder(row)) {
+            (None, _) => true,
+            (Some(wanted), Some(folder)) if self.named.is_empty() => has(wanted, folder),
+            (Some(wanted), _) => self.is_in_any(row, wanted),
         };
-        let in_folder = || match &self.folders {
-            None => true,
-            Some(wanted) => {
-                let is_wanted = |folder| wanted.get(folder as usize).is_some_and(|w| *w);
-                self.columns.any_folder(row, is_wanted)
-                    || self.named.binary_search(&self.columns.vectors[row]).is_ok()
-            }
-        };
-        in_time() && in_folder()
+        in_folder && (self.any_time || self.is_in_time(row))
     }
 
-    /// Writes which of these rows may be found, and returns how many.
-    pub(super) fn allowed(&self, rows: Range<usize>, out: &mut [usize]) -> usize {
-        let mut n = 0;
-        // Most filters ask for folders alone, of which most contents are in one: a look at a table, and no branch.
-        let alone = (self.named.is_empty() && self.any_time).then_some(self.folders.as_ref());
-        for row in rows {
-            out[n] = row;
-            n += usize::from(match alone {
-                Some(None) => true,
-                Some(Some(wanted)) if !self.columns.has_more_folders(row) => {
-                    let folder = self.columns.folders[row] as usize;
-                    wanted.get(folder).is_some_and(|wanted| *wanted)
-                }
-                _ => self.allows(row),
-            });
-        }
-        n
+    /// What has no date is in no span of time.
+    fn is_in_time(&self, row: usize) -> bool {
+        (self.after..self.before).contains(&self.columns.taken[row])
+    }
+
+    #[cold]
+    fn is_in_any(&self, row: usize, wanted: &[bool]) -> bool {
+        self.columns.any_folder(row, |folder| has(wanted, folder))
+            || self.named.binary_search(&self.columns.vectors[row]).is_ok()
     }
 
     /// About how many rows it lets through.
@@ -97,6 +80,10 @@ impl<'a> Selection<'a> {
             .count();
         (allowed * rows).div_ceil(sample)
     }
+}
+
+fn has(wanted: &[bool], folder: u32) -> bool {
+    wanted.get(folder as usize).is_some_and(|wanted| *wanted)
 }
 
 /// Whether each folder is one of these or below one, by its number.
