@@ -21,7 +21,7 @@ pub use local::{Cells, Local, Verified};
 pub use qdrant::Qdrant;
 pub use record::{
     Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Span, Status,
-    is_within,
+    Taken, TakenFrom, is_within,
 };
 
 /// Where vectors are kept.

@@ -57,13 +57,55 @@ pub struct Moment {
 /// What is told of a content beside its vectors, in a form that any store can hold.
 pub type Payload = serde_json::Map<String, serde_json::Value>;
 
+/// When a content was made, by the clock on the wall where that was.
+///
+/// A day is what people remember of a picture, so no time zone is taken off: a picture of 1 May at 8 o'clock in New
+/// Zealand is one of 1 May, though it was still April in Greenwich.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Seconds since 1970 began by that clock.
+    pub at: i64,
+    /// Who says so.
+    pub from: TakenFrom,
+}
+
+/// Who says when a content was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TakenFrom {
+    /// The content itself, in its EXIF block.
+    Exif,
+    /// Nobody: the time at which its file was changed stands in.
+    File,
+    /// An index of format 1, which did not note it; the time is in UTC.
+    Unknown,
+}
+
+impl TakenFrom {
+    /// Name in JSON, in tables and on servers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exif => "exif",
+            Self::File => "file",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The one with this name.
+    pub(crate) fn named(name: &str) -> Self {
+        let all = [Self::Exif, Self::File];
+        let found = all.into_iter().find(|from| from.name() == name);
+        found.unwrap_or(Self::Unknown)
+    }
+}
+
 /// A content: what one or more files hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// What it is known by.
     pub id: Id,
-    /// When it was made, in seconds since 1970 began; what [`Filter::after`] and [`Filter::before`] ask for.
-    pub taken: Option<i64>,
+    /// When it was made; what [`Filter::after`] and [`Filter::before`] ask for.
+    pub taken: Option<Taken>,
     /// What else is known of it.
     pub payload: Payload,
     /// Its vectors, at least one.
@@ -99,10 +141,12 @@ pub enum Change {
 pub struct Filter {
     /// Only those with a file in one of these folders, or below it; any, if there is none.
     pub within: Vec<String>,
-    /// Only those that were made at this second or later.
+    /// Only those that were made at this second of [`Taken::at`] or later.
     pub after: Option<i64>,
     /// Only those that were made before this second.
     pub before: Option<i64>,
+    /// Only those that say themselves when they were made, [`TakenFrom::Exif`].
+    pub dated: bool,
 }
 
 impl Filter {
@@ -173,7 +217,7 @@ pub struct Hit {
     /// The files that have it and that the filter lets through, in order of their paths.
     pub files: Vec<String>,
     /// As in [`Item`].
-    pub taken: Option<i64>,
+    pub taken: Option<Taken>,
     /// As in [`Item`].
     pub payload: Payload,
 }

@@ -9,10 +9,34 @@ use kernels::Vectors;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::cells::Partition;
-use super::schema;
+use super::{read, schema};
+use crate::{Taken, TakenFrom};
 
-/// What [`Columns::taken`] says of a content of which it isn't known.
-pub(super) const UNKNOWN: i64 = i64::MIN;
+/// When a content was made, and in the last bit whether somebody else than itself says so: one number for two questions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct When(pub(super) i64);
+
+impl When {
+    /// Of a content of which it isn't known.
+    pub(super) const UNKNOWN: Self = Self(i64::MIN);
+
+    pub(super) fn new(taken: Option<Taken>) -> Self {
+        taken.map_or(Self::UNKNOWN, |Taken { at, from }| {
+            let at = at.clamp(i64::MIN / 2 + 1, i64::MAX / 2);
+            Self(at * 2 + i64::from(from != TakenFrom::Exif))
+        })
+    }
+
+    /// The second, as in [`Taken::at`].
+    pub(super) fn at(self) -> Option<i64> {
+        (self != Self::UNKNOWN).then_some(self.0 >> 1)
+    }
+
+    /// Whether the content says so itself.
+    pub(super) fn is_dated(self) -> bool {
+        self != Self::UNKNOWN && self.0 & 1 == 0
+    }
+}
 
 /// What marks the folder of a content that has files in others, too.
 const MORE: u32 = 1 << 31;
@@ -26,8 +50,8 @@ pub(super) struct Columns {
     pub(super) newest: i64,
     /// `[N]`, their numbers.
     pub(super) vectors: Vec<i64>,
-    /// `[N]`, seconds since 1970 began, or [`UNKNOWN`].
-    pub(super) taken: Vec<i64>,
+    /// `[N]`.
+    pub(super) taken: Vec<When>,
     /// `[N]`, the folder of the content's first file, perhaps with [`MORE`].
     pub(super) folders: Vec<u32>,
     /// The folders of its other files, in the order of vectors.
@@ -101,7 +125,7 @@ impl Codes {
 /// A vector as the tables have it.
 struct Fresh {
     vector: i64,
-    taken: i64,
+    taken: When,
     /// At least one.
     folders: Vec<u32>,
     values: Vec<f32>,
@@ -275,7 +299,8 @@ impl<'a> Reader<'a> {
     fn new(db: &'a Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             vectors: db.prepare_cached(
-                "SELECT item, taken, embedding FROM vectors JOIN items USING (item) WHERE vector = ?",
+                "SELECT item, taken, taken_from, embedding
+                 FROM vectors JOIN items USING (item) WHERE vector = ?",
             )?,
             folders: db.prepare_cached("SELECT DISTINCT folder FROM files WHERE item = ?")?,
         })
@@ -284,8 +309,8 @@ impl<'a> Reader<'a> {
     /// A vector, if it is there and has a file.
     fn read(&mut self, vector: i64) -> rusqlite::Result<Option<Fresh>> {
         let row = |row: &rusqlite::Row| {
-            let values = floats(row.get_ref(2)?.as_blob()?);
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, values))
+            let values = floats(row.get_ref(3)?.as_blob()?);
+            Ok((row.get::<_, i64>(0)?, read::taken(row, 1)?, values))
         };
         let found = self.vectors.query_row(params![vector], row).optional()?;
         let Some((item, taken, values)) = found else {
@@ -295,7 +320,7 @@ impl<'a> Reader<'a> {
         let folders = folders.collect::<Result<Vec<u32>, _>>()?;
         Ok((!folders.is_empty()).then_some(Fresh {
             vector,
-            taken: taken.unwrap_or(UNKNOWN),
+            taken: When::new(taken),
             folders,
             values,
         }))

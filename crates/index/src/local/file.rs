@@ -1,19 +1,23 @@
 //! The columns' file: numbers one after the other, least byte first.
 //!
-//! It is thrown away where it is not this index's, not whole, or of another version.
+//! It is thrown away where it is not this index's, not whole, or of another version. A checksum at its end is not looked at
+//! by searches, which would have to read all of it, but by [`verify`](super::verify).
 
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 use super::cells::Partition;
-use super::columns::{Codes, Columns};
+use super::columns::{Codes, Columns, When};
 use crate::Result;
 
 /// What the file begins with; the last digit is its version.
-const MAGIC: [u8; 8] = *b"dptscan1";
+const MAGIC: [u8; 8] = *b"dptscan2";
 
 /// Numbers in the header: magic, identity, generation, newest, `D`, `N`, further folders, cells.
 const HEADER: usize = 8;
+
+/// Bytes of the checksum at the end.
+const SUM: u64 = 4;
 
 /// Reads columns. None if there is no such file, or none that can be used.
 pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<Columns> {
@@ -29,11 +33,11 @@ pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<Columns> {
     let in_codes = (8 + dim as u64).checked_mul((rows + cells) as u64)?;
     let elsewhere = 20 * rows as u64 + 12 * others as u64 + 8 * (starts + HEADER) as u64;
     let is_ours = magic == i64::from_le_bytes(MAGIC) && of == identity && width == dim as i64;
-    if !is_ours || in_codes.checked_add(elsewhere)? != len {
+    if !is_ours || in_codes.checked_add(elsewhere)?.checked_add(SUM)? != len {
         return None;
     }
     let vectors = longs(&mut file, rows).ok()?;
-    let taken = longs(&mut file, rows).ok()?;
+    let taken = get(&mut file, rows, |bytes| When(i64::from_le_bytes(bytes))).ok()?;
     let folders = ints(&mut file, rows).ok()?;
     let more_vectors = longs(&mut file, others).ok()?;
     let more_folders = ints(&mut file, others).ok()?;
@@ -61,7 +65,7 @@ pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<Columns> {
 /// Writes columns in the place of an older file.
 pub(super) fn write(path: &Path, identity: i64, dim: usize, columns: &Columns) -> Result<()> {
     super::replace(path, |file| {
-        let mut out = BufWriter::with_capacity(1 << 20, file);
+        let mut out = BufWriter::with_capacity(1 << 20, Summed::new(file));
         let numbers = [
             i64::from_le_bytes(MAGIC),
             identity,
@@ -76,7 +80,7 @@ pub(super) fn write(path: &Path, identity: i64, dim: usize, columns: &Columns) -
         let more = &columns.more;
         put(&mut out, &numbers, i64::to_le_bytes)?;
         put(&mut out, &columns.vectors, i64::to_le_bytes)?;
-        put(&mut out, &columns.taken, i64::to_le_bytes)?;
+        put(&mut out, &columns.taken, |When(taken)| taken.to_le_bytes())?;
         put(&mut out, &columns.folders, u32::to_le_bytes)?;
         put(&mut out, more, |(vector, _)| vector.to_le_bytes())?;
         put(&mut out, more, |(_, folder)| folder.to_le_bytes())?;
@@ -86,8 +90,49 @@ pub(super) fn write(path: &Path, identity: i64, dim: usize, columns: &Columns) -
             put(&mut out, &codes.errors, f32::to_le_bytes)?;
             put(&mut out, &codes.codes, i8::to_le_bytes)?;
         }
-        out.flush()
+        out.flush()?;
+        let Summed { file, sum } = out.get_mut();
+        file.write_all(&sum.clone().finalize().to_le_bytes())
     })
+}
+
+/// Whether a file is as it was written, to the byte.
+pub(super) fn is_whole(path: &Path) -> std::io::Result<bool> {
+    let mut file = fs_err::File::open(path)?;
+    let mut left = file.metadata()?.len().saturating_sub(SUM);
+    let mut sum = crc32fast::Hasher::new();
+    while left > 0 {
+        let piece = bytes(&mut file, left.min(1 << 20) as usize)?;
+        sum.update(&piece);
+        left -= piece.len() as u64;
+    }
+    let wanted = get(&mut file, 1, u32::from_le_bytes);
+    Ok(wanted.is_ok_and(|wanted| wanted == [sum.finalize()]))
+}
+
+/// A file, and the checksum of what was written to it.
+struct Summed<'a> {
+    file: &'a mut std::fs::File,
+    sum: crc32fast::Hasher,
+}
+
+impl<'a> Summed<'a> {
+    fn new(file: &'a mut std::fs::File) -> Self {
+        let sum = crc32fast::Hasher::new();
+        Self { file, sum }
+    }
+}
+
+impl Write for Summed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        self.sum.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Writes values, a piece at a time: all of them may be large.

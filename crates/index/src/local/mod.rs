@@ -2,7 +2,8 @@
 //!
 //! `NAME` is a SQLite database, and all there is to keep. Beside it lies what it is searched by, `NAME.scan`: the [`columns`]
 //! of every vector, in [`cells`] where they are many. It follows the database by its list of changes, and is made anew
-//! where it is missing. `NAME.lock` is held by the one process that writes.
+//! where it is missing. `NAME.lock` is held by the one process that writes. Damage is noticed by checksums: each row's
+//! ([`sums`]), and each page's in `NAME.seal` ([`seal`]).
 
 mod cells;
 mod columns;
@@ -13,8 +14,10 @@ mod probe;
 mod read;
 mod scan;
 mod schema;
+mod seal;
 mod search;
 mod select;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod upkeep;
@@ -23,6 +26,7 @@ mod write;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rusqlite::Connection;
@@ -48,6 +52,8 @@ pub struct Local {
     columns: Mutex<Arc<Columns>>,
     /// The generation of the columns in the file beside the database, as this process knows it.
     kept: Option<i64>,
+    /// Whether the seal was taken off, since something was or will be written.
+    unsealed: AtomicBool,
     /// Held while this process may write.
     lock: Option<Lock>,
 }
@@ -92,19 +98,36 @@ impl Local {
         }
     }
 
-    /// The database, for one that writes.
-    fn writing(&self) -> Result<MutexGuard<'_, Connection>> {
-        match self.lock {
-            Some(_) => Ok(self.db()),
-            None => Err(Error::Change {
-                what: format!("{}: the index was opened to be read", self.path.display()),
-            }),
+    /// Whether this process may write.
+    fn check_may_write(&self) -> Result<()> {
+        if self.lock.is_some() {
+            return Ok(());
         }
+        let what = format!("{}: the index was opened to be read", self.path.display());
+        Err(Error::Change { what })
+    }
+
+    /// The database, for one that is about to write.
+    fn writing(&self) -> Result<MutexGuard<'_, Connection>> {
+        self.check_may_write()?;
+        if !self.unsealed.swap(true, Ordering::Relaxed) {
+            seal::remove(&self.path)?;
+        }
+        Ok(self.db())
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if self.lock.is_some() && self.unsealed.load(Ordering::Relaxed) {
+            // Without one, damage to a row is still noticed.
+            let _ = seal::set(&self.path, &self.db());
+        }
     }
 }
 
@@ -134,10 +157,11 @@ impl Store for Local {
     }
 
     fn apply(&mut self, changes: &[Change]) -> Result<()> {
-        let mut db = self.writing()?;
+        self.check_may_write()?;
         if changes.is_empty() {
             return Ok(());
         }
+        let mut db = self.writing()?;
         write::apply(&mut db, &self.path, self.model.dim, changes)
     }
 
@@ -160,7 +184,7 @@ impl Store for Local {
 
     fn set_note(&mut self, name: &str, value: &[u8]) -> Result<()> {
         let db = self.writing()?;
-        let sql = "INSERT OR REPLACE INTO notes VALUES (?, ?)";
+        let sql = "INSERT OR REPLACE INTO notes VALUES (?1, ?2, row_sum(?1, ?2))";
         let set = db.execute(sql, rusqlite::params![name, value]);
         set.map(|_| ()).map_err(|e| self.at(e))
     }

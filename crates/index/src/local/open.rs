@@ -1,6 +1,7 @@
 //! Opening an index: to write, or to read, on media that can't be written, too.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::columns::Columns;
 use super::lock::Lock;
-use super::{Local, file, remove, schema, sibling};
+use super::{Local, file, remove, schema, sibling, sums};
 use crate::{Error, Model, Result};
 
 /// How long one waits while another has the database, for a moment of a transaction.
@@ -25,12 +26,12 @@ impl Local {
             let path = path.to_owned();
             return Err(Error::Missing { path });
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(path, flags).and_then(probed);
-        let db = match opened {
-            Err(error) if cant_be_written(&error) => unchanging(path)?,
-            other => other.map_err(|e| Error::database(path, e))?,
-        };
+        let mut db = to_read(path)?;
+        if schema::is_old(&db).map_err(|e| Error::database(path, e))? {
+            drop(db);
+            drop(Self::change(path)?);
+            db = to_read(path)?;
+        }
         let model = schema::check(&db, path)?;
         Self::new(path, db, model, None)
     }
@@ -50,13 +51,16 @@ impl Local {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut db = Connection::open_with_flags(path, flags).map_err(at)?;
-        db.busy_timeout(PATIENCE).map_err(at)?;
+        let opened = Connection::open_with_flags(path, flags).and_then(prepared);
+        let mut db = opened.map_err(at)?;
         // A file without a byte is no index, but may become one.
-        if schema::is_new(&db).map_err(at)? {
+        let is_new = schema::is_new(&db).map_err(at)?;
+        if is_new {
             schema::create(&mut db, model).map_err(at)?;
         }
-        Self::of_model(Self::to_write(path, db, lock)?, model)
+        let mut opened = Self::of_model(Self::to_write(path, db, lock)?, model)?;
+        *opened.unsealed.get_mut() |= is_new;
+        Ok(opened)
     }
 
     /// Opens an index that is there, to write it, whatever its model is.
@@ -71,17 +75,26 @@ impl Local {
         }
         let lock = Lock::take(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags).map_err(|e| Error::database(path, e))?;
-        Self::to_write(path, db, lock)
+        let opened = Connection::open_with_flags(path, flags).and_then(prepared);
+        Self::to_write(path, opened.map_err(|e| Error::database(path, e))?, lock)
     }
 
-    fn to_write(path: &Path, db: Connection, lock: Lock) -> Result<Self> {
+    fn to_write(path: &Path, mut db: Connection, lock: Lock) -> Result<Self> {
+        let at = |e| Error::database(path, e);
+        let is_old = schema::is_old(&db).map_err(at)?;
+        if is_old {
+            schema::upgrade(&mut db).map_err(at)?;
+            // It is of that format, too.
+            remove(&sibling(path, "scan"))?;
+        }
         let model = schema::check(&db, path)?;
         // A process that is killed loses nothing; a power failure may cost the last changes, but never the index.
         db.pragma_update(None, "synchronous", "normal")
             .and_then(|()| db.pragma_update(None, "foreign_keys", true))
-            .map_err(|e| Error::database(path, e))?;
-        Self::new(path, db, model, Some(lock))
+            .map_err(at)?;
+        let mut opened = Self::new(path, db, model, Some(lock))?;
+        *opened.unsealed.get_mut() = is_old;
+        Ok(opened)
     }
 
     fn of_model(self, wanted: &Model) -> Result<Self> {
@@ -89,7 +102,7 @@ impl Local {
             true => Ok(self),
             false => Err(Error::Model {
                 place: self.path.display().to_string(),
-                has: Box::new(self.model),
+                has: Box::new(self.model.clone()),
                 wanted: Box::new(wanted.clone()),
             }),
         }
@@ -97,7 +110,6 @@ impl Local {
 
     fn new(path: &Path, db: Connection, model: Model, lock: Option<Lock>) -> Result<Self> {
         let at = |e| Error::database(path, e);
-        db.busy_timeout(PATIENCE).map_err(at)?;
         db.set_prepared_statement_cache_capacity(64);
         let identity = schema::number(&db, "identity").map_err(at)?;
         let columns = file::read(&sibling(path, "scan"), identity, model.dim);
@@ -118,16 +130,33 @@ impl Local {
             db: Mutex::new(db),
             columns: Mutex::new(Arc::new(columns.unwrap_or_default())),
             kept,
+            unsealed: AtomicBool::new(false),
             lock,
         })
     }
 }
 
+/// A connection that waits for others, and knows the functions that we use.
+fn prepared(db: Connection) -> rusqlite::Result<Connection> {
+    db.busy_timeout(PATIENCE)?;
+    sums::register(&db)?;
+    Ok(db)
+}
+
 /// A connection that has been read by: only then does SQLite look at the file.
 fn probed(db: Connection) -> rusqlite::Result<Connection> {
-    db.busy_timeout(PATIENCE)?;
+    let db = prepared(db)?;
     schema::is_new(&db)?;
     Ok(db)
+}
+
+/// A connection that only reads, where nothing can be written, too.
+fn to_read(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    match Connection::open_with_flags(path, flags).and_then(probed) {
+        Err(error) if cant_be_written(&error) => unchanging(path),
+        other => other.map_err(|e| Error::database(path, e)),
+    }
 }
 
 fn cant_be_written(error: &rusqlite::Error) -> bool {

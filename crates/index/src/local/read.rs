@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use super::columns::floats;
 use super::select;
 use super::write::join;
-use crate::{File, Id, Item, Moment, Payload, Span, is_within};
+use crate::{File, Id, Item, Moment, Payload, Span, Taken, TakenFrom, is_within};
 
 /// Calls `each` with files and their contents, the refused ones last.
 pub(super) fn files(
@@ -68,6 +68,14 @@ pub(super) fn id(row: &Row, i: usize) -> rusqlite::Result<Id> {
     row.get(i).map(Id)
 }
 
+/// When a content was made, in columns `i` and `i + 1`.
+pub(super) fn taken(row: &Row, i: usize) -> rusqlite::Result<Option<Taken>> {
+    let at: Option<i64> = row.get(i)?;
+    let from: Option<String> = row.get(i + 1)?;
+    let from = TakenFrom::named(&from.unwrap_or_default());
+    Ok(at.map(|at| Taken { at, from }))
+}
+
 /// A content's payload, in column `i`; what can't be read of it is left out.
 pub(super) fn payload(row: &Row, i: usize) -> rusqlite::Result<Payload> {
     Ok(serde_json::from_str(row.get_ref(i)?.as_str()?).unwrap_or_default())
@@ -92,14 +100,14 @@ pub(super) fn refused(db: &Connection) -> rusqlite::Result<Vec<(File, String)>> 
     db.prepare_cached(sql)?.query_map([], row)?.collect()
 }
 
-const ITEMS: &str = "SELECT item, id, taken, payload FROM items";
+const ITEMS: &str = "SELECT item, id, taken, taken_from, payload FROM items";
 
 /// A content's number, and all of it but its vectors.
 fn bare(row: &Row) -> rusqlite::Result<(i64, Item)> {
     let item = Item {
         id: id(row, 1)?,
-        taken: row.get(2)?,
-        payload: payload(row, 3)?,
+        taken: taken(row, 2)?,
+        payload: payload(row, 4)?,
         moments: Vec::new(),
     };
     Ok((row.get(0)?, item))

@@ -5,12 +5,13 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
+use super::sums;
 use crate::{Error, Model, Result};
 
-/// The version of the format that is written. 1: the first.
-pub(super) const FORMAT: u32 = 1;
+/// The version of the format that is written. 1: the first; its times are in UTC, and its rows have no checksums.
+pub(super) const FORMAT: u32 = 2;
 
 /// What `PRAGMA application_id` says of our files: "dipt".
 const APPLICATION: i32 = i32::from_be_bytes(*b"dipt");
@@ -18,30 +19,38 @@ const APPLICATION: i32 = i32::from_be_bytes(*b"dipt");
 /// Bytes of a page. A row with a vector of 512 values has 2 kB, of which a page of SQLite's usual 4 kB holds one.
 const PAGE: u32 = 16_384;
 
-/// `vector` numbers are never used again, so that a cache knows those that came after it.
+/// `vector` numbers are never used again, so that a cache knows those that came after it. `sum` is of [`sums`].
 const TABLES: &str = "
-    CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value, sum INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE items (
         item INTEGER PRIMARY KEY AUTOINCREMENT,
         id BLOB NOT NULL UNIQUE,
         taken INTEGER,
-        payload TEXT NOT NULL
+        taken_from TEXT,
+        payload TEXT NOT NULL,
+        sum INTEGER NOT NULL
     );
     CREATE TABLE vectors (
         vector INTEGER PRIMARY KEY AUTOINCREMENT,
         item INTEGER NOT NULL REFERENCES items,
         span_start REAL,
         span_end REAL,
-        embedding BLOB NOT NULL
+        embedding BLOB NOT NULL,
+        sum INTEGER NOT NULL
     );
     CREATE INDEX vectors_of ON vectors (item);
-    CREATE TABLE folders (folder INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
+    CREATE TABLE folders (
+        folder INTEGER PRIMARY KEY,
+        path TEXT NOT NULL UNIQUE,
+        sum INTEGER NOT NULL
+    );
     CREATE TABLE files (
         folder INTEGER NOT NULL REFERENCES folders,
         name TEXT NOT NULL,
         item INTEGER NOT NULL REFERENCES items,
         size INTEGER NOT NULL,
         modified INTEGER NOT NULL,
+        sum INTEGER NOT NULL,
         PRIMARY KEY (folder, name)
     ) WITHOUT ROWID;
     CREATE INDEX files_of ON files (item);
@@ -49,9 +58,14 @@ const TABLES: &str = "
         path TEXT PRIMARY KEY,
         size INTEGER NOT NULL,
         modified INTEGER NOT NULL,
-        reason TEXT NOT NULL
+        reason TEXT NOT NULL,
+        sum INTEGER NOT NULL
     ) WITHOUT ROWID;
-    CREATE TABLE notes (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE notes (
+        name TEXT PRIMARY KEY,
+        value BLOB NOT NULL,
+        sum INTEGER NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE changes (vector INTEGER PRIMARY KEY, generation INTEGER NOT NULL);
     CREATE INDEX changes_by ON changes (generation);
 ";
@@ -68,19 +82,89 @@ pub(super) fn is_new(db: &Connection) -> rusqlite::Result<bool> {
 pub(super) fn create(db: &mut Connection, model: &Model) -> rusqlite::Result<()> {
     db.pragma_update(None, "page_size", PAGE)?;
     db.pragma_update(None, "journal_mode", "wal")?;
-    let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Somebody else may have been faster.
     if is_new(&transaction)? {
         transaction.execute_batch(TABLES)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
         let model = serde_json::to_string(model).unwrap_or_default();
-        transaction.execute("INSERT INTO meta VALUES ('model', ?)", [model])?;
-        transaction.execute("INSERT INTO meta VALUES ('identity', random())", [])?;
+        let insert = "INSERT INTO meta VALUES ('model', ?1, row_sum('model', ?1))";
+        transaction.execute(insert, [model])?;
+        let identity = transaction.query_row("SELECT random()", [], |row| row.get(0))?;
+        set_number(&transaction, "identity", identity)?;
         set_number(&transaction, "generation", 0)?;
         set_number(&transaction, "kept_from", 0)?;
     }
     transaction.commit()
+}
+
+/// Makes the tables of format 1 those of today, in one stroke.
+///
+/// They are copied, so that an index has the same tables whatever its age.
+pub(super) fn upgrade(db: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if !is_old(&transaction)? {
+        return Ok(()); // somebody else was faster
+    }
+    for index in ["vectors_of", "files_of", "changes_by"] {
+        transaction.execute_batch(&format!("DROP INDEX {index}"))?;
+    }
+    let tables = sums::ROWS.iter().map(|rows| (rows.table, rows.columns));
+    let tables: Vec<(&str, &str)> = tables.chain([("changes", "")]).collect();
+    for (table, _) in &tables {
+        transaction.execute_batch(&format!("ALTER TABLE {table} RENAME TO old_{table}"))?;
+    }
+    transaction.execute_batch(TABLES)?;
+    for (table, columns) in &tables {
+        let sql = match *table {
+            "items" => "INSERT INTO items
+                        SELECT item, id, taken, NULL, payload, row_sum(id, taken, NULL, payload)
+                        FROM old_items"
+                .to_owned(),
+            "changes" => "INSERT INTO changes SELECT * FROM old_changes".to_owned(),
+            _ => format!("INSERT INTO {table} SELECT *, row_sum({columns}) FROM old_{table}"),
+        };
+        transaction.execute(&sql, [])?;
+    }
+    // Numbers that were used once are not used again.
+    transaction.execute_batch(
+        "DELETE FROM sqlite_sequence WHERE name NOT LIKE 'old%';
+         UPDATE sqlite_sequence SET name = substr(name, 5);",
+    )?;
+    for (table, _) in tables.iter().rev() {
+        transaction.execute_batch(&format!("DROP TABLE old_{table}"))?;
+    }
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()
+}
+
+/// Whether a database is ours, and of format 1.
+pub(super) fn is_old(db: &Connection) -> rusqlite::Result<bool> {
+    let number = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    Ok(number("application_id")? == i64::from(APPLICATION) && number("user_version")? == 1)
+}
+
+/// A sentence for each table or index that is not as it was made.
+pub(super) fn differences(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    const ALL: &str = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL
+                       AND name NOT LIKE 'sqlite%' ORDER BY name";
+    let read = |db: &Connection| {
+        let row = |row: &rusqlite::Row| Ok((row.get(0)?, row.get(1)?));
+        let rows: rusqlite::Result<Vec<(String, String)>> =
+            db.prepare(ALL)?.query_map([], row)?.collect();
+        rows
+    };
+    let model = Connection::open_in_memory()?;
+    model.execute_batch(TABLES)?;
+    let (wanted, found) = (read(&model)?, read(db)?);
+    let missing = wanted.iter().filter(|table| !found.contains(table));
+    let missing = missing.map(|(name, _)| format!("`{name}` is not defined as it was"));
+    let foreign = found
+        .iter()
+        .filter(|(name, _)| wanted.iter().all(|(n, _)| n != name));
+    let foreign = foreign.map(|(name, _)| format!("`{name}` is none of an index's tables"));
+    Ok(missing.chain(foreign).collect())
 }
 
 /// The model of an index that is ours and of a format we read.
@@ -131,7 +215,7 @@ pub(super) fn number(db: &Connection, name: &str) -> rusqlite::Result<i64> {
 
 /// Sets a number among the index's own values.
 pub(super) fn set_number(db: &Connection, name: &str, value: i64) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?, ?)")?
+    db.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2, row_sum(?1, ?2))")?
         .execute(params![name, value])
         .map(|_| ())
 }

@@ -193,7 +193,7 @@ struct Hits<'a> {
 
 impl<'a> Hits<'a> {
     fn new(db: &'a Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT item, id, taken, payload, span_start, span_end
+        let sql = "SELECT item, id, taken, taken_from, payload, span_start, span_end
                    FROM vectors JOIN items USING (item) WHERE vector = ?";
         Ok(Self {
             items: db.prepare_cached(sql)?,
@@ -206,10 +206,10 @@ impl<'a> Hits<'a> {
             let hit = Hit {
                 id: read::id(row, 1)?,
                 score: near.score,
-                span: read::span(row, 4)?,
+                span: read::span(row, 5)?,
                 files: Vec::new(),
-                taken: row.get(2)?,
-                payload: read::payload(row, 3)?,
+                taken: read::taken(row, 2)?,
+                payload: read::payload(row, 4)?,
             };
             Ok((row.get(0)?, hit))
         };

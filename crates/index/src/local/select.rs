@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use rustc_hash::FxHashSet;
 
-use super::columns::{Columns, UNKNOWN};
+use super::columns::Columns;
 use crate::Filter;
 
 /// Rows that are looked at to tell how many a filter lets through.
@@ -18,6 +18,7 @@ pub(super) struct Selection<'a> {
     named: Vec<i64>,
     after: i64,
     before: i64,
+    dated: bool,
     any_time: bool,
 }
 
@@ -34,9 +35,10 @@ impl<'a> Selection<'a> {
                 false => Some(wanted(db, &filter.within)?),
             },
             named: named(db, &filter.within)?,
-            after: filter.after.unwrap_or(UNKNOWN + 1),
+            after: filter.after.unwrap_or(i64::MIN),
             before: filter.before.unwrap_or(i64::MAX),
-            any_time: filter.after.is_none() && filter.before.is_none(),
+            dated: filter.dated,
+            any_time: filter.after.is_none() && filter.before.is_none() && !filter.dated,
         })
     }
 
@@ -58,7 +60,9 @@ impl<'a> Selection<'a> {
 
     /// What has no date is in no span of time.
     fn is_in_time(&self, row: usize) -> bool {
-        (self.after..self.before).contains(&self.columns.taken[row])
+        let taken = self.columns.taken[row];
+        let is_in_span = |at| (self.after..self.before).contains(&at);
+        taken.at().is_some_and(is_in_span) && (!self.dated || taken.is_dated())
     }
 
     #[cold]

@@ -34,7 +34,7 @@ impl Local {
 
     /// Makes the columns like the tables and keeps them; then the list of changes is no longer needed.
     pub(super) fn bring_up_to_date(&mut self) -> Result<()> {
-        drop(self.writing()?);
+        self.check_may_write()?;
         let mut columns = {
             let db = self.db();
             let moment = db.unchecked_transaction().map_err(|e| self.at(e))?;
@@ -60,7 +60,13 @@ impl Local {
             file::write(&path, self.identity, self.model.dim, &columns)?;
             self.kept = Some(generation);
         }
-        forget_changes(&self.db(), generation).map_err(|e| self.at(e))
+        // Nothing is written where nothing has changed.
+        let kept_from = schema::number(&self.db(), "kept_from").map_err(|e| self.at(e))?;
+        if kept_from == generation {
+            return Ok(());
+        }
+        let db = self.writing()?;
+        forget_changes(&db, generation).map_err(|e| self.at(e))
     }
 
     /// Gives back the room of what was removed, and makes everything anew that the index is searched by.
@@ -85,11 +91,8 @@ impl Local {
     }
 }
 
-/// Drops the list of changes up to a generation, which the columns' file has followed. Nothing is written if that was done.
+/// Drops the list of changes up to a generation, which the columns' file has followed.
 fn forget_changes(db: &Connection, generation: i64) -> rusqlite::Result<()> {
-    if schema::number(db, "kept_from")? == generation {
-        return Ok(());
-    }
     let change = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     change.execute("DELETE FROM changes WHERE generation <= ?", [generation])?;
     schema::set_number(&change, "kept_from", generation)?;
@@ -98,6 +101,6 @@ fn forget_changes(db: &Connection, generation: i64) -> rusqlite::Result<()> {
 }
 
 /// Moves what is in the log into the database. A reader may hold it up; then it is done after the next change.
-fn shorten_log(db: &Connection) -> rusqlite::Result<()> {
+pub(super) fn shorten_log(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }

@@ -4,7 +4,8 @@ use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
 use super::columns::Columns;
-use super::{Local, file, sibling};
+use super::read::FilesOf;
+use super::{Local, file, schema, seal, sibling, sums};
 use crate::Result;
 
 /// What was looked at, and what is wrong.
@@ -34,7 +35,11 @@ impl Local {
         // Of one moment, though another process writes.
         let db = db.unchecked_transaction().map_err(at)?;
         let mut verified = Verified::default();
-        database(&db, &mut verified.problems).map_err(at)?;
+        verified.problems.extend(seal::check(&self.path, &db)?);
+        rows(&db, &mut verified.problems).map_err(at)?;
+        if let Err(error) = database(&db, &mut verified.problems) {
+            verified.problems.push(at(error).to_string());
+        }
         if !verified.problems.is_empty() {
             // Of a database that is damaged nothing else can be trusted.
             return Ok(verified);
@@ -77,7 +82,17 @@ impl Local {
     /// Compares what is searched, which may lag behind, with the tables.
     fn cache(&self, db: &Transaction, truth: &Columns, problems: &mut Vec<String>) -> Result<()> {
         let path = sibling(&self.path, "scan");
+        if !path.exists() {
+            return Ok(());
+        }
         let kept = file::read(&path, self.identity, self.model.dim);
+        if kept.is_none() || !file::is_whole(&path)? {
+            let path = path.display();
+            problems.push(format!(
+                "{path} is damaged, or another index's; `compact` makes it anew"
+            ));
+            return Ok(());
+        }
         // Later ones are not used, as when a database was put back.
         let Some(mut kept) = kept.filter(|kept| kept.generation <= truth.generation) else {
             return Ok(());
@@ -110,8 +125,27 @@ impl Local {
     }
 }
 
+/// Rows that are not as they were written, each with a file that it is about.
+fn rows(db: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
+    let mut files = FilesOf::new(db)?;
+    let checked = sums::check(db, &mut |called, item| {
+        let of = item.and_then(|item| files.read(item).ok()?.into_iter().next());
+        let of = of.map_or(String::new(), |file| format!(" (of {})", file.path));
+        problems.push(format!(
+            "{called}{of}: its checksum is not that of its values"
+        ));
+    });
+    // A table that can't be read to its end is told of, too, and what was found until then.
+    if let Err(error) = checked {
+        problems.push(format!("the rows can't be read: {error}"));
+    }
+    Ok(())
+}
+
 /// What SQLite itself finds, and references that lead nowhere.
 fn database(db: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
+    problems.extend(schema::differences(db)?);
+    db.pragma_update(None, "cell_size_check", true)?;
     let mut check = db.prepare("PRAGMA integrity_check(8)")?;
     let found = check.query_map([], |row| row.get::<_, String>(0))?;
     for sentence in found {

@@ -70,25 +70,28 @@ impl Writer<'_> {
 
     fn put(&self, item: &Item) -> rusqlite::Result<()> {
         let payload = serde_json::to_string(&item.payload).unwrap_or_else(|_| "{}".into());
+        let (at, from) = (item.taken.map(|t| t.at), item.taken.map(|t| t.from.name()));
         let number = match self.item(item.id)? {
             Some(number) => {
                 self.touch(number)?;
                 self.run("DELETE FROM vectors WHERE item = ?", [number])?;
-                let sql = "UPDATE items SET taken = ?2, payload = ?3 WHERE item = ?1";
-                self.run(sql, params![number, item.taken, payload])?;
+                let sql = "UPDATE items SET taken = ?2, taken_from = ?3, payload = ?4,
+                           sum = row_sum(id, ?2, ?3, ?4) WHERE item = ?1";
+                self.run(sql, params![number, at, from, payload])?;
                 number
             }
             None => {
-                let sql = "INSERT INTO items (id, taken, payload) VALUES (?, ?, ?)";
-                self.run(sql, params![&item.id.0[..], item.taken, payload])?;
+                let sql = "INSERT INTO items (id, taken, taken_from, payload, sum)
+                           VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))";
+                self.run(sql, params![&item.id.0[..], at, from, payload])?;
                 self.db.last_insert_rowid()
             }
         };
         for moment in &item.moments {
             let (start, end) = (moment.span.map(|s| s.start), moment.span.map(|s| s.end));
             let bytes: Vec<u8> = moment.vector.iter().flat_map(|v| v.to_le_bytes()).collect();
-            let sql =
-                "INSERT INTO vectors (item, span_start, span_end, embedding) VALUES (?, ?, ?, ?)";
+            let sql = "INSERT INTO vectors (item, span_start, span_end, embedding, sum)
+                       VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))";
             self.run(sql, params![number, start, end, bytes])?;
         }
         self.touch(number)?;
@@ -101,11 +104,12 @@ impl Writer<'_> {
             return Ok(false);
         };
         let (folder, name) = split(&file.path);
-        let sql = "INSERT INTO folders (path) VALUES (?) ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO folders (path, sum) VALUES (?1, row_sum(?1)) ON CONFLICT DO NOTHING";
         self.run(sql, [folder])?;
         let before = self.linked(folder, name)?;
         let sql = "INSERT OR REPLACE INTO files
-                   SELECT folder, ?2, ?3, ?4, ?5 FROM folders WHERE path = ?1";
+                   SELECT folder, ?2, ?3, ?4, ?5, row_sum(folder, ?2, ?3, ?4, ?5)
+                   FROM folders WHERE path = ?1";
         let (size, modified) = (file.size as i64, file.modified);
         self.run(sql, params![folder, name, item, size, modified])?;
         self.run("DELETE FROM refused WHERE path = ?", [&file.path])?;
@@ -146,7 +150,7 @@ impl Writer<'_> {
 
     fn refuse(&self, file: &File, reason: &str) -> rusqlite::Result<()> {
         self.unlink(&file.path)?;
-        let sql = "INSERT OR REPLACE INTO refused VALUES (?, ?, ?, ?)";
+        let sql = "INSERT OR REPLACE INTO refused VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))";
         let (size, modified) = (file.size as i64, file.modified);
         self.run(sql, params![file.path, size, modified, reason])?;
         Ok(())

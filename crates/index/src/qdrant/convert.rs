@@ -5,7 +5,8 @@
 //! | `content`, `moment`, `moments` | the content's id, which of its moments this is, and how many there are |
 //! | `came` | a number that is higher the later a content came |
 //! | `start`, `end` | the moment's span in seconds, if it has one |
-//! | `taken`, `payload` | as in [`Item`]; integers above those of 64 bits with a sign become floats |
+//! | `taken`, `taken_from` | seconds, and who says so, as in [`Taken`] |
+//! | `payload` | as in [`Item`]; integers above those of 64 bits with a sign become floats |
 //! | `files` | `[{path, size, modified}]`, in order of their paths |
 //! | `folders` | every folder that one of the files lies in or below |
 //! | `n_files` | how many files there are; a content without one can't be found |
@@ -19,7 +20,7 @@ use qdrant_client::qdrant::vectors_output::VectorsOptions;
 use qdrant_client::qdrant::{PointId, PointStruct, Value, VectorOutput, VectorsOutput};
 use serde_json::json;
 
-use crate::{File, Id, Item, Moment, Payload, Span};
+use crate::{File, Id, Item, Moment, Payload, Span, Taken, TakenFrom};
 
 pub(super) const CONTENT: &str = "content";
 pub(super) const MOMENT: &str = "moment";
@@ -28,6 +29,7 @@ pub(super) const CAME: &str = "came";
 pub(super) const START: &str = "start";
 pub(super) const END: &str = "end";
 pub(super) const TAKEN: &str = "taken";
+pub(super) const TAKEN_FROM: &str = "taken_from";
 pub(super) const PAYLOAD: &str = "payload";
 pub(super) const FILES: &str = "files";
 pub(super) const FOLDERS: &str = "folders";
@@ -59,7 +61,8 @@ pub(super) fn points(item: &Item, came: i64, files: &[File]) -> Vec<PointStruct>
             fields.insert(END, span.end);
         }
         if let Some(taken) = item.taken {
-            fields.insert(TAKEN, taken);
+            fields.insert(TAKEN, taken.at);
+            fields.insert(TAKEN_FROM, taken.from.name());
         }
         fields.insert(PAYLOAD, Fields::from(item.payload.clone()));
         PointStruct::new(point_id(item.id, number), moment.vector.clone(), fields)
@@ -105,7 +108,7 @@ pub(super) struct Record {
     pub(super) moments: usize,
     pub(super) came: i64,
     pub(super) span: Option<Span>,
-    pub(super) taken: Option<i64>,
+    pub(super) taken: Option<Taken>,
     pub(super) payload: Payload,
     /// In order of their paths.
     pub(super) files: Vec<File>,
@@ -123,7 +126,10 @@ impl Record {
             moments: usize::try_from(number(MOMENTS).unwrap_or(1)).ok()?,
             came: number(CAME).unwrap_or(0),
             span: span.map(|(start, end)| Span { start, end }),
-            taken: number(TAKEN),
+            taken: number(TAKEN).map(|at| Taken {
+                at,
+                from: TakenFrom::named(text(fields.get(TAKEN_FROM)).unwrap_or_default()),
+            }),
             payload: match fields.remove(PAYLOAD).map(Into::into) {
                 Some(serde_json::Value::Object(payload)) => payload,
                 _ => Payload::new(),
@@ -202,7 +208,10 @@ mod tests {
         let payload = json!({"a": [1, 2.5, null], "b": {"c": "d", "e": true}});
         let item = Item {
             id: Id([9; 16]),
-            taken: Some(-5),
+            taken: Some(Taken {
+                at: -5,
+                from: TakenFrom::File,
+            }),
             payload: payload.as_object().unwrap().clone(),
             moments: vec![moment(0.0), moment(1.0)],
         };

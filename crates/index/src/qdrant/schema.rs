@@ -8,7 +8,7 @@ use qdrant_client::qdrant::{
     VectorParams, VectorParamsBuilder,
 };
 
-use super::convert::{CAME, FOLDERS, MOMENT, N_FILES, PATHS, TAKEN};
+use super::convert::{CAME, FOLDERS, MOMENT, N_FILES, PATHS, TAKEN, TAKEN_FROM};
 use super::read;
 use super::wire::Wire;
 use crate::{Model, Result};
@@ -35,6 +35,7 @@ pub(super) fn create(wire: &Wire, model: &Model) -> Result<()> {
     let indices = [
         keywords(name, FOLDERS, true),
         integers(name, TAKEN, true),
+        keywords(name, TAKEN_FROM, false),
         keywords(name, PATHS, false),
         integers(name, MOMENT, false),
         integers(name, CAME, false),

@@ -6,11 +6,11 @@ use qdrant_client::qdrant::{
 
 use super::convert::{
     CAME, CONTENT, END, FILES, FOLDERS, MOMENT, N_FILES, PATHS, PAYLOAD, Record, START, TAKEN,
-    folder,
+    TAKEN_FROM, folder,
 };
 use super::read::include;
 use super::wire::Wire;
-use crate::{Filter, Hit, Method, Query, Result};
+use crate::{Filter, Hit, Method, Query, Result, TakenFrom};
 
 /// Nodes of the graph that are kept in sight at the least. The server's 100 are few for queries that are texts, which lie
 /// aside of the pictures that the graph was made of.
@@ -75,7 +75,7 @@ fn nearest(wire: &Wire, query: &Query, limit: usize) -> Result<Vec<ScoredPoint>>
         .filter(conditions(query.filter))
         .params(params)
         .with_payload(include(&[
-            CONTENT, MOMENT, CAME, START, END, TAKEN, PAYLOAD, FILES,
+            CONTENT, MOMENT, CAME, START, END, TAKEN, TAKEN_FROM, PAYLOAD, FILES,
         ]));
     let answer = wire.ask(request, |client, request| async move {
         client.query(request).await
@@ -104,7 +104,11 @@ pub(super) fn conditions(filter: &Filter) -> Conditions {
             lt: filter.before.map(|before| before as f64),
             ..Range::default()
         };
-        conditions.must = vec![Condition::range(TAKEN, range)];
+        conditions.must.push(Condition::range(TAKEN, range));
+    }
+    if filter.dated {
+        let exif = TakenFrom::Exif.name().to_owned();
+        conditions.must.push(Condition::matches(TAKEN_FROM, exif));
     }
     conditions
 }

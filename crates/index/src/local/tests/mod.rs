@@ -1,5 +1,7 @@
 //! A local index beside a plain list of what it should hold.
 
+mod damage;
+mod formats;
 mod refused;
 
 use std::collections::BTreeMap;
@@ -11,7 +13,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Cells, Local};
 use crate::{
-    Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Store, is_within,
+    Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Store, Taken,
+    TakenFrom, is_within,
 };
 
 const DIM: usize = 24;
@@ -31,9 +34,13 @@ fn unit(rng: &mut ChaCha8Rng) -> Vec<f32> {
 }
 
 fn item(id: u8, taken: Option<i64>, rng: &mut ChaCha8Rng) -> Item {
+    let from = match id % 3 {
+        0 => TakenFrom::File,
+        _ => TakenFrom::Exif,
+    };
     Item {
         id: Id([id; 16]),
-        taken,
+        taken: taken.map(|at| Taken { at, from }),
         payload: Payload::new(),
         moments: vec![Moment {
             span: None,
@@ -112,10 +119,11 @@ impl Pair {
             let mut files = self.files.iter().filter(|(_, id)| **id == item.id);
             let in_time = filter
                 .after
-                .is_none_or(|after| item.taken.is_some_and(|t| t >= after))
+                .is_none_or(|after| item.taken.is_some_and(|t| t.at >= after))
                 && filter
                     .before
-                    .is_none_or(|before| item.taken.is_some_and(|t| t < before));
+                    .is_none_or(|before| item.taken.is_some_and(|t| t.at < before))
+                && (!filter.dated || item.taken.is_some_and(|t| t.from == TakenFrom::Exif));
             in_time && files.any(|(path, _)| filter.holds(path))
         };
         let score = |item: &Item| {
@@ -143,6 +151,16 @@ impl Pair {
                 after: Some(3),
                 before: Some(7),
                 within: vec!["/a/b".into(), "/c".into(), "/ab/1".into()],
+                dated: false,
+            },
+            Filter {
+                dated: true,
+                ..Filter::default()
+            },
+            Filter {
+                before: Some(6),
+                dated: true,
+                ..Filter::default()
             },
         ];
         let query = unit(rng);

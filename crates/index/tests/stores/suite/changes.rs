@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use index::{Change, Error, Filter, Id, Item, Store};
+use index::{Change, Error, Filter, Id, Item, Store, Taken, TakenFrom};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -19,7 +19,10 @@ pub(crate) fn contents_come_back_whole(place: &dyn Place) {
         "exif": {"flash": true, "iso": -1}, "empty": {},
     });
     let picture = Item {
-        taken: Some(-86_400),
+        taken: Some(Taken {
+            at: -86_400,
+            from: TakenFrom::File,
+        }),
         payload: payload.as_object().unwrap().clone(),
         ..picture(1, unit(&mut rng))
     };
@@ -120,8 +123,12 @@ pub(crate) fn a_content_may_be_replaced(place: &dyn Place) {
         link("/p", 2),
     ];
     store.apply(&put).unwrap();
+    let taken = Some(Taken {
+        at: 5,
+        from: TakenFrom::Exif,
+    });
     let shorter = Item {
-        taken: Some(5),
+        taken,
         ..film(1, vec![axis(3), axis(4)])
     };
     store.apply(&[Change::Put(shorter.clone())]).unwrap();
@@ -132,7 +139,7 @@ pub(crate) fn a_content_may_be_replaced(place: &dyn Place) {
     assert_eq!(store.status().unwrap().vectors, 3);
     let nearest = search(&*store, &axis(4), 1, &Filter::default());
     assert_eq!(nearest[0].span.unwrap().start, 1.0);
-    assert_eq!(nearest[0].taken, Some(5));
+    assert_eq!(nearest[0].taken, taken);
     assert_eq!(nearest[0].files, ["/f"]);
     // What it had is not found any longer.
     let before = search(&*store, &axis(0), 10, &Filter::default());

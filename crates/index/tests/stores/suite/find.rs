@@ -1,6 +1,6 @@
 //! Searches: beside a plain comparison with every vector, and beside a local index.
 
-use index::{Change, Filter, Hit, Id, Item, Local, Method, Query, Store};
+use index::{Change, Filter, Hit, Id, Item, Local, Method, Query, Store, Taken, TakenFrom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -23,7 +23,13 @@ pub(crate) fn many(rng: &mut ChaCha8Rng) -> (Vec<Item>, Vec<(String, Id)>) {
             1 => picture(number, unit(rng)),
             n => film(number, (0..n).map(|_| unit(rng)).collect()),
         };
-        item.taken = rng.random_bool(0.8).then(|| rng.random_range(0..1000));
+        item.taken = rng.random_bool(0.8).then(|| Taken {
+            at: rng.random_range(0..1000),
+            from: match rng.random_bool(0.6) {
+                true => TakenFrom::Exif,
+                false => TakenFrom::File,
+            },
+        });
         item.payload.insert("number".into(), number.into());
         for copy in 0..rng.random_range(1..3) {
             let folder = FOLDERS[rng.random_range(0..FOLDERS.len())];
@@ -60,6 +66,14 @@ pub(crate) fn filters() -> Vec<Filter> {
         dates(Some(100), Some(200)),
         dates(Some(200), Some(100)),
         Filter {
+            dated: true,
+            ..dates(Some(200), None)
+        },
+        Filter {
+            dated: true,
+            ..Filter::default()
+        },
+        Filter {
             within: vec!["/p2".into()],
             ..dates(Some(500), Some(900))
         },
@@ -71,11 +85,13 @@ fn truth(items: &[Item], paths: &[(String, Id)], query: &Query) -> Vec<(Id, Opti
     let mut all = Vec::new();
     for item in items {
         let may_be = |limit: Option<i64>, is: fn(i64, i64) -> bool| {
-            limit.is_none_or(|limit| item.taken.is_some_and(|taken| is(taken, limit)))
+            limit.is_none_or(|limit| item.taken.is_some_and(|taken| is(taken.at, limit)))
         };
+        let is_dated = || item.taken.is_some_and(|t| t.from == TakenFrom::Exif);
         let mut own = paths.iter().filter(|(_, id)| *id == item.id);
         let allowed = may_be(query.filter.after, |a, b| a >= b)
             && may_be(query.filter.before, |a, b| a < b)
+            && (!query.filter.dated || is_dated())
             && own.any(|(path, _)| query.filter.holds(path));
         if allowed {
             for moment in &item.moments {
@@ -168,28 +184,31 @@ pub(crate) fn folders_are_not_beginnings_of_names(place: &dyn Place) {
 pub(crate) fn a_span_of_time_leaves_out_what_has_no_date(place: &dyn Place) {
     let mut store = place.fresh();
     let mut changes = Vec::new();
-    for (number, taken) in [
-        (1, Some(-10)),
-        (2, Some(0)),
-        (3, Some(1_700_000_000)),
-        (4, None),
+    for (number, at, from) in [
+        (1, Some(-10), TakenFrom::Exif),
+        (2, Some(0), TakenFrom::File),
+        (3, Some(1_700_000_000), TakenFrom::Exif),
+        (4, None, TakenFrom::Exif),
     ] {
         let item = Item {
-            taken,
+            taken: at.map(|at| Taken { at, from }),
             ..picture(number, axis(number.into()))
         };
         changes.push(Change::Put(item));
         changes.push(link(&format!("/{number}"), number));
     }
     store.apply(&changes).unwrap();
+    let ask = |filter: Filter, want: &[u16]| {
+        let want: Vec<Id> = want.iter().map(|number| id(*number)).collect();
+        assert_eq!(found(&*store, &filter), want, "{filter:?}");
+    };
     let check = |after, before, want: &[u16]| {
         let filter = Filter {
             after,
             before,
             ..Filter::default()
         };
-        let want: Vec<Id> = want.iter().map(|number| id(*number)).collect();
-        assert_eq!(found(&*store, &filter), want, "{filter:?}");
+        ask(filter, want);
     };
     check(None, None, &[1, 2, 3, 4]);
     check(Some(-10), None, &[1, 2, 3]);
@@ -197,6 +216,14 @@ pub(crate) fn a_span_of_time_leaves_out_what_has_no_date(place: &dyn Place) {
     check(None, Some(0), &[1]);
     check(Some(1_700_000_000), Some(1_700_000_001), &[3]);
     check(Some(1_700_000_001), None, &[]);
+    // What only its file's time tells of can be left out.
+    let dated = Filter {
+        dated: true,
+        ..Filter::default()
+    };
+    ask(dated.clone(), &[1, 3]);
+    let before = Some(100);
+    ask(Filter { before, ..dated }, &[1]);
 }
 
 pub(crate) fn equal_files_are_one_hit(place: &dyn Place) {
