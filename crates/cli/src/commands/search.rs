@@ -5,13 +5,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use diptych::Clip;
 use diptych::image::{DecodeOptions, Encoding, Interpolation, Picture};
-use diptych::tasks::index::absolute;
+use diptych::tasks::index::{canonical, places};
 use diptych::tasks::query::{Calibration, Expression, TEMPLATES, Term, What};
 use diptych::weights::{DEFAULT_MODEL, Parts};
 use index::{Filter, Hit, Query, Store};
 use serde::Serialize;
 
-use super::store::{Place, names};
+use super::store::Place;
 use crate::args::{HitsArgs, MinScore, SearchArgs, SimilarArgs};
 use crate::output::{Data, hinted};
 use crate::preview::{self, Protocol};
@@ -82,7 +82,7 @@ pub(crate) fn similar(args: SimilarArgs) -> Result<Status> {
         args.hits.top.saturating_add(1),
         &args.hits,
     )?;
-    let own = absolute(&args.file)?;
+    let own = canonical(&args.file)?;
     let mut found = found(hits, usize::MAX);
     found.retain(|found| Path::new(&found.path) != own);
     found.truncate(args.hits.top);
@@ -122,7 +122,7 @@ fn open(args: &HitsArgs) -> Result<(Box<dyn Store>, Clip)> {
 fn nearest(store: &dyn Store, vector: &[f32], k: usize, args: &HitsArgs) -> Result<Vec<Hit>> {
     let mut within = Vec::new();
     for folder in &args.within {
-        within.extend(names(folder)?);
+        within.extend(places(store, folder)?);
     }
     let filter = Filter {
         within,

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use diptych::Clip;
-use diptych::tasks::index::absolute;
 use index::{Local, Model, Store};
 
 use crate::args::{ModelArgs, PlaceArgs};
@@ -123,20 +122,6 @@ fn users_own() -> Result<PathBuf> {
         Some(data) => Ok(data.join("diptych").join("photos.diptych")),
         None => bail!("no data directory of this user is known; name the index with --index"),
     }
-}
-
-/// How an index may call a file or folder that a command names: by its absolute path, or, if it was imported from a set that
-/// is not on this machine, as it is typed.
-pub(super) fn names(path: &Path) -> Result<Vec<String>> {
-    // It need not be there any more.
-    let found = absolute(path).or_else(|_| std::path::absolute(path));
-    let found = found.with_context(|| path.display().to_string())?;
-    let typed: PathBuf = path.components().collect();
-    let mut names = vec![found.to_string_lossy().into_owned()];
-    if typed.is_relative() {
-        names.push(typed.to_string_lossy().into_owned());
-    }
-    Ok(names)
 }
 
 /// What an index calls a model that was named so.

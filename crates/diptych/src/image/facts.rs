@@ -6,14 +6,13 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use exif::{Exif, In, Reader, Tag, Value};
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::civil::{Date, DateTime, Time};
 
 /// What a picture's EXIF block tells.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// When it was taken, in seconds since 1970 began. A time without an offset from UTC is taken for UTC: cameras mostly
-    /// write none.
+    /// When it was taken by the clock on the wall there, in seconds since 1970 began by that clock. An offset from UTC,
+    /// which few cameras write, is not taken off: the day of a picture is the one that its photographer had.
     pub taken: Option<i64>,
     /// Degrees north and east.
     pub place: Option<(f64, f64)>,
@@ -55,25 +54,43 @@ fn text(exif: &Exif, tag: Tag) -> Option<String> {
 }
 
 fn taken(exif: &Exif) -> Option<i64> {
-    const TIMES: [(Tag, Tag); 3] = [
-        (Tag::DateTimeOriginal, Tag::OffsetTimeOriginal),
-        (Tag::DateTimeDigitized, Tag::OffsetTimeDigitized),
-        (Tag::DateTime, Tag::OffsetTime),
-    ];
-    TIMES.into_iter().find_map(|(time, offset)| {
-        let mut at = exif::DateTime::from_ascii(text(exif, time)?.as_bytes()).ok()?;
-        if let Some(offset) = text(exif, offset) {
-            // One that can't be read is like one that is missing.
-            let _ = at.parse_offset(offset.as_bytes());
-        }
-        let signed = |value: u8| i8::try_from(value).ok();
-        let (month, day) = (signed(at.month)?, signed(at.day)?);
-        let (hour, minute, second) = (signed(at.hour)?, signed(at.minute)?, signed(at.second)?);
-        let year = i16::try_from(at.year).ok()?;
-        let civil = DateTime::new(year, month, day, hour, minute, second.min(59), 0).ok()?;
-        let utc = civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
-        Some(utc - 60 * i64::from(at.offset.unwrap_or(0)))
-    })
+    let times = [Tag::DateTimeOriginal, Tag::DateTimeDigitized, Tag::DateTime];
+    let mut found = times.into_iter().filter_map(|tag| text(exif, tag));
+    found.find_map(|time| wall_clock(&time))
+}
+
+/// Seconds since 1970 began of a time as programs write it: EXIF's `2024:05:01 08:00:00`, ISO 8601's
+/// `2024-05-01T08:00:00Z`, with `/`, without seconds, or a date alone, which is its first second.
+fn wall_clock(text: &str) -> Option<i64> {
+    let mut rest = text;
+    let year = number(&mut rest, 4).filter(|year| *year >= 1000)?;
+    let (month, day) = (small(&mut rest)?, small(&mut rest)?);
+    let date = Date::new(year, month, day).ok()?;
+    // What follows an offset's sign, or the point before a fraction, is no time of day.
+    let mut rest = rest.split(['+', '-', '.', 'Z', 'z']).next()?;
+    let mut part = || small(&mut rest).unwrap_or(0);
+    let (hour, minute, second) = (part(), part(), part().min(59));
+    // A day is known, though its time may be one that no clock shows.
+    let time = Time::new(hour, minute, second, 0).unwrap_or(Time::midnight());
+    Some(seconds(date.to_datetime(time)))
+}
+
+/// Seconds since 1970 began, by the clock that shows this time.
+pub(crate) fn seconds(civil: DateTime) -> i64 {
+    civil.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_secs()
+}
+
+/// The next number in a text, of so many digits at the most.
+fn number(rest: &mut &str, digits: usize) -> Option<i16> {
+    let from = rest.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let found = from.bytes().take(digits).take_while(u8::is_ascii_digit);
+    let (number, after) = from.split_at(found.count());
+    *rest = after;
+    number.parse().ok()
+}
+
+fn small(rest: &mut &str) -> Option<i8> {
+    i8::try_from(number(rest, 2)?).ok()
 }
 
 fn place(exif: &Exif) -> Option<(f64, f64)> {
@@ -159,14 +176,50 @@ mod tests {
             (Tag::GPSLongitudeRef, ascii("W")),
         ];
         let facts = Facts::of(&jpeg(&fields));
-        // date -u -d 2024-02-29T11:30:05 +%s
-        assert_eq!(facts.taken, Some(1_709_206_205));
+        // date -u -d 2024-02-29T13:30:05 +%s
+        assert_eq!(facts.taken, Some(1_709_213_405));
         assert_eq!(facts.camera.as_deref(), Some("Maker Model 7"));
         let (north, east) = facts.place.unwrap();
         assert!(
             (north - 52.5).abs() < 1e-9 && (east + 13.26).abs() < 1e-9,
             "{north} {east}"
         );
+    }
+
+    #[test]
+    fn times_are_read_in_every_spelling_and_stay_on_their_day() {
+        // date -u -d 2024-05-01T08:00 +%s
+        let morning = 1_714_550_400;
+        for (text, want) in [
+            ("2024:05:01 08:00:00", morning),
+            ("2024:05:01 08:00:00+12:00", morning),
+            ("2024-05-01T08:00:00Z", morning),
+            ("2024-05-01T08:00:00-05:00", morning),
+            ("2024-05-01T08:00+12:00", morning),
+            ("2024-05-01T08:00:00.123+02:00", morning),
+            ("2024/05/01 08:00", morning),
+            ("2024:5:1 8:00", morning),
+            ("20240501T080000", morning),
+            ("2024:05:01 08:00:60", morning + 59),
+            ("2024-05-01", morning - 8 * 3600),
+            ("2024:05:01   :  :  ", morning - 8 * 3600),
+            ("2024:05:01 24:00:00", morning - 8 * 3600),
+            ("2024-05-01+12:00", morning - 8 * 3600),
+            ("1969:12:31 23:59:59", -1),
+        ] {
+            let facts = Facts::of(&jpeg(&[(Tag::DateTimeOriginal, ascii(text))]));
+            assert_eq!(facts.taken, Some(want), "{text}");
+        }
+        for text in ["", "2024", "2024-05", "2024:13:01 08:00:00", "2023-02-29", "24:05:01", "May"] {
+            let facts = Facts::of(&jpeg(&[(Tag::DateTimeOriginal, ascii(text))]));
+            assert_eq!(facts.taken, None, "{text}");
+        }
+        // The next field, where one says nothing.
+        let fields = [
+            (Tag::DateTimeOriginal, ascii("0000:00:00 00:00:00")),
+            (Tag::DateTime, ascii("2024-05-01T08:00:00Z")),
+        ];
+        assert_eq!(Facts::of(&jpeg(&fields)).taken, Some(morning));
     }
 
     #[test]

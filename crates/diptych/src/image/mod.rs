@@ -37,6 +37,7 @@ pub use decode::{Decode, DecodeOptions, Format, is_picture_extension, is_picture
 pub use encode::Encoding;
 pub use error::ImageError;
 pub use facts::Facts;
+pub(crate) use facts::seconds;
 pub use picture::{Mode, Picture, crop, flip_horizontal};
 pub use pixels::Pixels;
 pub use preprocess::{Order, Preprocess, ResizeMode};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use diptych::Clip;
 use diptych::image::DecodeOptions;
-use diptych::tasks::index::{Options, Report, absolute, index};
+use diptych::tasks::index::{Options, Report, canonical, index};
 use diptych::tasks::query::calibrate;
 use index::Store;
 
@@ -75,8 +75,8 @@ fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             None => roots.push(path.clone()),
         }
     }
-    let absolute = |path: &PathBuf| absolute(path).with_context(|| path.display().to_string());
-    roots.iter().map(absolute).collect()
+    let place = |path: &PathBuf| canonical(path).with_context(|| path.display().to_string());
+    roots.iter().map(place).collect()
 }
 
 /// One run over everything.

@@ -5,7 +5,7 @@ use std::path::Path;
 use index::{Change, File, Item, Moment, Payload, Store};
 use rayon::prelude::*;
 
-use super::{absolute, run, walk};
+use super::{canonical, run, walk};
 use crate::Result;
 use crate::image::Facts;
 
@@ -69,7 +69,7 @@ fn present(path: &str) -> std::io::Result<(File, Vec<u8>)> {
         return Err(std::io::ErrorKind::InvalidInput.into());
     }
     // Its state first: what changes later is found to have changed.
-    let file = walk::state(&absolute(Path::new(path))?.to_string_lossy())?;
+    let file = walk::state(&canonical(Path::new(path))?.to_string_lossy())?;
     let bytes = fs_err::read(path)?;
     Ok((file, bytes))
 }

@@ -6,16 +6,16 @@
 
 mod adopt;
 mod merge;
+mod place;
 mod plan;
 mod run;
 #[cfg(test)]
 mod tests;
 mod walk;
 
-use std::path::{Path, PathBuf};
-
 pub use self::adopt::{Embedding, adopt};
 pub use self::merge::merge;
+pub use self::place::{canonical, places};
 pub use self::run::index;
 pub use self::walk::IGNORE_FILE;
 use crate::image::DecodeOptions;
@@ -84,19 +84,4 @@ pub struct Failed {
     pub path: String,
     /// Why.
     pub reason: String,
-}
-
-/// A path as an index holds it: absolute, without `.` and `..`; links stay as they are named.
-///
-/// # Errors
-/// If the current folder, or one that `..` leads out of, can't be read.
-pub fn absolute(path: &Path) -> std::io::Result<PathBuf> {
-    let has_parents = path
-        .components()
-        .any(|part| part == std::path::Component::ParentDir);
-    match has_parents {
-        true => fs_err::canonicalize(path),
-        // Without a separator at its end.
-        false => Ok(std::path::absolute(path)?.components().collect()),
-    }
 }

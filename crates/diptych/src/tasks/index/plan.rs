@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use index::{File, Id, Store};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::place::canonical;
 use super::walk::Found;
 use super::{Options, Shard};
 use crate::Result;
@@ -34,12 +35,10 @@ impl Plan {
         store: &dyn Store,
         options: &Options,
     ) -> Result<Self> {
-        let roots = Folders(
-            roots
-                .iter()
-                .map(|root| root.to_string_lossy().into())
-                .collect(),
-        );
+        let own = roots.iter().map(|root| root.to_string_lossy().into());
+        // What links lead to was looked through, too.
+        let linked = found.links.values().map(|target| target.as_str().into());
+        let roots = Folders(own.chain(linked).collect());
         let hidden = found
             .unreadable
             .iter()
@@ -48,16 +47,46 @@ impl Plan {
         let mut held: FxHashMap<String, Option<(u64, i64)>> = FxHashMap::default();
         let mut plan = Self::default();
         let mut known = FxHashSet::default();
+        let mut elsewhere: FxHashSet<PathBuf> = FxHashSet::default();
         store.files(&[], &mut |file, id| {
             known.extend(id);
             if roots.of(&file.path).is_some() {
                 let state = (file.size, file.modified);
                 let is_as_it_was = id.is_some() || !options.retry;
                 held.insert(file.path, is_as_it_was.then_some(state));
+            } else if let Some(folder) = Path::new(&file.path).parent()
+                && !elsewhere.contains(folder)
+            {
+                elsewhere.insert(folder.to_owned());
             }
         })?;
+        // A folder that is now a link, or was indexed by one before places were canonical, has the same files under two names.
+        let aliases: Vec<String> = match options.shard {
+            // Their own names may be another part's.
+            Some(_) => Vec::new(),
+            None => elsewhere
+                .into_iter()
+                .filter(|folder| {
+                    let place = canonical(folder).ok().filter(|place| place != folder);
+                    let place = place.as_ref().and_then(|place| place.to_str());
+                    place.is_some_and(|at| roots.of(at).is_some() && hidden.of(at).is_none())
+                })
+                .filter_map(|folder| folder.into_os_string().into_string().ok())
+                .collect(),
+        };
+        if !aliases.is_empty() {
+            let aliases: FxHashSet<&Path> = aliases.iter().map(Path::new).collect();
+            store.files(&[], &mut |file, _| {
+                let above = Path::new(&file.path).parent();
+                if above.is_some_and(|above| aliases.contains(above)) {
+                    plan.gone.push(file.path);
+                }
+            })?;
+        }
         plan.known = known;
         let mut kept_in: FxHashSet<&str> = FxHashSet::default();
+        // A folder of links alone is not empty.
+        kept_in.extend(found.links.keys().filter_map(|link| roots.of(link)));
         let mut changed = Vec::new();
         for file in &found.files {
             kept_in.extend(roots.of(&file.path));

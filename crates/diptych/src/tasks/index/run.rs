@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use index::{Change, File, Id, Item, Moment, Payload, Store};
+use index::{Change, File, Id, Item, Moment, Payload, Store, Taken, TakenFrom};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest, Sha256};
 
 use super::plan::Plan;
+use super::place::{canonical, follow_links};
 use super::{Failed, Options, Progress, Report, walk};
 use crate::image::{Facts, ImageError, Pixels};
 use crate::{Clip, Embeddings, Error, Result};
@@ -21,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// New contents after which the index is settled on the way, so that others search it fast meanwhile.
 const SETTLE_EVERY: usize = 20_000;
 
-/// Brings an index up to date with files and folders, given by absolute paths. Pictures of the index that lie elsewhere are left alone.
+/// Brings an index up to date with files and folders. Pictures of the index that lie elsewhere are left alone.
 /// `watch` is told how far it is and may stop it.
 ///
 /// # Errors
@@ -34,8 +37,12 @@ pub fn index(
     options: &Options,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Report> {
-    let found = walk::walk(roots, options)?;
-    let plan = Plan::new(&found, roots, store, options)?;
+    // One that can't be looked into is told of by the walk.
+    let place = |root: &PathBuf| canonical(root).unwrap_or_else(|_| root.clone());
+    let roots: Vec<PathBuf> = roots.iter().map(place).collect();
+    let found = walk::walk(&roots, options)?;
+    let plan = Plan::new(&found, &roots, store, options)?;
+    follow_links(store, &roots, &found)?;
     let mut run = Run::new(store, watch, plan.to_read.len());
     run.changed = plan.changed;
     run.report.unchanged = plan.unchanged;
@@ -318,10 +325,17 @@ pub(super) fn id(bytes: &[u8]) -> Id {
     id
 }
 
-/// When a picture was taken, in seconds since 1970 began. One that does not say is as old as its file.
-pub(super) fn taken(facts: &Facts, file: &File) -> Option<i64> {
-    let of_file = || file.modified.div_euclid(1_000_000_000);
-    facts.taken.or_else(|| Some(of_file()))
+/// When a picture was taken. One that does not say is as old as its file.
+pub(super) fn taken(facts: &Facts, file: &File) -> Option<Taken> {
+    let exif = facts.taken.map(|at| (at, TakenFrom::Exif));
+    let or_file = exif.or_else(|| Some((changed(file, &TimeZone::system())?, TakenFrom::File)));
+    or_file.map(|(at, from)| Taken { at, from })
+}
+
+/// When a file was changed, by the clock on the wall here: who saved it remembers that day.
+fn changed(file: &File, here: &TimeZone) -> Option<i64> {
+    let instant = Timestamp::from_nanosecond(i128::from(file.modified)).ok()?;
+    Some(crate::image::seconds(here.to_datetime(instant)))
 }
 
 /// What is told of a picture beside its embedding.
@@ -335,4 +349,30 @@ pub(super) fn payload(facts: &Facts) -> Payload {
         payload.insert("longitude".into(), longitude.into());
     }
     payload
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_date_is_of_the_day_it_was_saved_where_that_was() {
+        // date -u -d 2024-04-30T20:00 +%s
+        let file = File {
+            path: "/a.jpg".into(),
+            size: 1,
+            modified: 1_714_507_200 * 1_000_000_000 + 999_999_999,
+        };
+        let new_zealand = TimeZone::fixed(jiff::tz::offset(12));
+        // It is 1 May, 8 o'clock there.
+        assert_eq!(changed(&file, &new_zealand), Some(1_714_550_400));
+        let facts = Facts {
+            taken: Some(-5),
+            ..Facts::default()
+        };
+        let exif = taken(&facts, &file).unwrap();
+        assert_eq!((exif.at, exif.from), (-5, TakenFrom::Exif));
+        let stands_in = taken(&Facts::default(), &file).unwrap();
+        assert_eq!(stands_in.from, TakenFrom::File);
+    }
 }

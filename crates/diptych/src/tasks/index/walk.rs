@@ -6,7 +6,9 @@ use std::time::UNIX_EPOCH;
 use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
 use index::File;
+use rustc_hash::FxHashMap;
 
+use super::place::{Links, canonical};
 use super::Options;
 use crate::image::is_picture_name;
 use crate::{Error, Result};
@@ -17,19 +19,21 @@ pub const IGNORE_FILE: &str = ".diptychignore";
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// In the order of their paths, each once.
+    /// In the order of their paths, each once, whatever links lead to it.
     pub(super) files: Vec<File>,
+    /// Links that lead out of the folders, or nowhere.
+    pub(super) links: Links,
     /// Folders and files that can't be read: nothing is known of what is in them.
     pub(super) unreadable: Vec<(String, String)>,
 }
 
-/// Looks for pictures in folders, and takes files as they are named.
+/// Looks for pictures in folders, given by canonical paths, and takes files as they are named.
 pub(super) fn walk(roots: &[PathBuf], options: &Options) -> Result<Found> {
     let mut found = Found::default();
     for root in roots {
         match fs_err::metadata(root) {
             Ok(meta) if meta.is_dir() => folder(root, options, &mut found)?,
-            Ok(_) => file(root, &mut found),
+            Ok(_) => file(root.clone(), &mut found),
             Err(error) => {
                 let path = root.to_string_lossy().into_owned();
                 found.unreadable.push((path, error.to_string()));
@@ -38,6 +42,8 @@ pub(super) fn walk(roots: &[PathBuf], options: &Options) -> Result<Found> {
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
     found.files.dedup_by(|a, b| a.path == b.path);
+    let is_inside = |target: &str| roots.iter().any(|root| Path::new(target).starts_with(root));
+    found.links.retain(|_, target| !is_inside(target));
     Ok(found)
 }
 
@@ -63,18 +69,50 @@ fn folder(root: &Path, options: &Options, found: &mut Found) -> Result<()> {
         .follow_links(true)
         .overrides(excluded)
         .build();
+    // Asked of each folder once: a file that is no link lies where its folder does.
+    let mut folders = FxHashMap::default();
     for entry in walk {
-        match entry {
-            Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file()) => {
-                if is_picture_name(entry.path()) {
-                    file(entry.path(), found);
-                }
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                unreadable(&error, root, found);
+                continue;
             }
-            Ok(_) => {}
-            Err(error) => unreadable(&error, root, found),
+        };
+        let path = entry.path();
+        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+        if is_file && !is_picture_name(path) {
+            continue;
+        }
+        let above = path.parent().filter(|_| entry.depth() > 0);
+        let above = above.and_then(|above| folders.get(above));
+        let own = above.map(|above: &PathBuf| above.join(entry.file_name()));
+        let place = match own {
+            Some(own) if !entry.path_is_symlink() => own,
+            own => match canonical(path) {
+                Ok(place) => {
+                    found.links.extend(own.and_then(|own| link(&own, &place)));
+                    place
+                }
+                Err(error) => {
+                    let path = path.to_string_lossy().into_owned();
+                    found.unreadable.push((path, error.to_string()));
+                    continue;
+                }
+            },
+        };
+        if is_file {
+            file(place, found);
+        } else {
+            folders.insert(path.to_owned(), place);
         }
     }
     Ok(())
+}
+
+/// A link as it is noted; one whose names are not UTF-8 leads to nothing that an index holds.
+fn link(own: &Path, target: &Path) -> Option<(String, String)> {
+    Some((own.to_str()?.to_owned(), target.to_str()?.to_owned()))
 }
 
 /// Notes what can't be read; a link to a folder above it is no fault, and was followed once.
@@ -94,15 +132,24 @@ fn unreadable(error: &ignore::Error, root: &Path, found: &mut Found) {
             _ => break,
         }
     }
-    // A link that leads nowhere hides nothing.
+    // A link that leads nowhere hides nothing, but what it led to may be in the index.
     let is_dangling = path.is_symlink() && !path.exists();
-    if !is_dangling {
+    if is_dangling {
+        let own = path.parent().and_then(|above| canonical(above).ok());
+        let own = own.zip(path.file_name()).map(|(above, name)| above.join(name));
+        let target = fs_err::read_link(&path).ok().zip(path.parent());
+        let target = target.and_then(|(target, above)| canonical(&above.join(target)).ok());
+        // Where its folder is not there, either, a disc may not be mounted.
+        let target = target.filter(|target| target.parent().is_some_and(Path::is_dir));
+        let noted = own.zip(target).and_then(|(own, target)| link(&own, &target));
+        found.links.extend(noted);
+    } else {
         let path = path.to_string_lossy().into_owned();
         found.unreadable.push((path, inner.to_string()));
     }
 }
 
-fn file(path: &Path, found: &mut Found) {
+fn file(path: PathBuf, found: &mut Found) {
     let lossy = path.to_string_lossy().into_owned();
     let Some(name) = path.to_str() else {
         let reason = "its name is not UTF-8, and an index holds no others".to_owned();

@@ -1,12 +1,15 @@
 //! Indexing, on folders that the tests make.
 
+#[cfg(unix)]
+mod links;
+
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use index::{Filter, Local, Method, Model, Query, Store};
 
 use super::{
-    Embedding, Failed, IGNORE_FILE, Options, Progress, Report, Shard, absolute, adopt, index, merge,
+    Embedding, Failed, IGNORE_FILE, Options, Progress, Report, Shard, adopt, canonical, index, merge,
 };
 use crate::image::{Encoding, Picture};
 use crate::{Clip, Error};
@@ -288,24 +291,6 @@ fn hidden_and_excluded_files_are_left_out() {
     assert_eq!(place.files(&store), ["a.png"]);
 }
 
-#[cfg(unix)]
-#[test]
-fn links_are_followed_but_not_in_circles() {
-    use std::os::unix::fs::symlink;
-    let place = Place::new();
-    place.draw("a.png", 1);
-    let elsewhere = place.folder.path().join("elsewhere");
-    fs_err::create_dir(&elsewhere).unwrap();
-    fs_err::copy(place.path("a.png"), elsewhere.join("b.png")).unwrap();
-    symlink(&elsewhere, place.path("link")).unwrap();
-    symlink(place.pictures(), place.path("circle")).unwrap();
-    symlink("nowhere", place.path("dangling.png")).unwrap();
-    let mut store = place.store("index");
-    let report = place.run(&mut store);
-    assert_eq!(report.failed, []);
-    assert_eq!(place.files(&store), ["a.png", "link/b.png"]);
-}
-
 #[test]
 fn a_folder_that_is_empty_may_not_be_mounted() {
     let place = Place::new();
@@ -431,13 +416,13 @@ fn what_could_not_be_indexed_is_tried_again_when_asked_to() {
 
 #[test]
 fn a_folder_has_one_name_however_it_is_typed() {
-    let plain = absolute(Path::new("/some/folder")).unwrap();
+    let plain = canonical(Path::new("/some/folder")).unwrap();
     for typed in ["/some/folder/", "/some/./folder", "/some//folder//"] {
-        assert_eq!(
-            absolute(Path::new(typed)).unwrap().as_os_str(),
-            plain.as_os_str()
-        );
+        let place = canonical(Path::new(typed)).unwrap();
+        assert_eq!(place.as_os_str(), plain.as_os_str());
     }
-    let here = absolute(Path::new("folder/")).unwrap();
+    let here = canonical(Path::new("folder/")).unwrap();
     assert!(here.is_absolute() && !here.to_string_lossy().ends_with('/'));
+    let above = canonical(Path::new("folder/..")).is_err();
+    assert!(above, "out of a folder that is not there");
 }
