@@ -106,6 +106,8 @@ pub struct Item {
     pub id: Id,
     /// When it was made; what [`Filter::after`] and [`Filter::before`] ask for.
     pub taken: Option<Taken>,
+    /// How it looks, in the bytes of its maker's perceptual hash; a vector says what it is of.
+    pub phash: Option<Vec<u8>>,
     /// What else is known of it.
     pub payload: Payload,
     /// Its vectors, at least one.

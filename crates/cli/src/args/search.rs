@@ -205,7 +205,8 @@ pub(crate) struct HitsArgs {
     #[arg(long = "in", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) within: Vec<PathBuf>,
 
-    /// Only pictures taken on this day (YYYY, YYYY-MM or YYYY-MM-DD) or later
+    /// Only pictures taken on this day (YYYY, YYYY-MM or YYYY-MM-DD) or later, by the clock on the wall where that was; of a
+    /// picture that does not say, the file's time stands in
     #[arg(long, value_name = "DATE", value_parser = date)]
     pub(crate) after: Option<i64>,
 
@@ -213,11 +214,15 @@ pub(crate) struct HitsArgs {
     #[arg(long, value_name = "DATE", value_parser = date)]
     pub(crate) before: Option<i64>,
 
+    /// Only pictures that say themselves when they were taken
+    #[arg(long)]
+    pub(crate) dated: bool,
+
     /// How: compare with all, or with those in the nearest cells
     #[arg(long, value_parser = one_of(METHODS), default_value = "auto")]
     pub(crate) method: Method,
 
-    /// Print one JSON object a hit: path, score, start, end
+    /// Print one JSON object a hit: path, score, start, end, taken, taken_from (`exif`, or `file` for the file's time)
     #[arg(long, conflicts_with_all = ["paths0", "preview"])]
     pub(crate) json: bool,
 
@@ -242,18 +247,44 @@ pub(crate) struct HitsArgs {
 }
 
 /// Find equal pictures and near duplicates in an index
+///
+/// Near are pictures that the model finds near and that look the same: resized, encoded again, brightened, or cropped by a few
+/// percent. Each group has a keeper, to which all others are near: the file with most pixels, of such the largest, of such the
+/// oldest. Names of one file are no duplicates, and files that are gone or have changed are left out. The exit code is 1 if
+/// there is no group.
 #[derive(Debug, Args)]
 pub(crate) struct DuplicatesArgs {
-    /// Least cosine of near duplicates
-    #[arg(long, value_name = "X", value_parser = finite, default_value = "0.98")]
-    pub(crate) threshold: f32,
+    /// Least cosine of near duplicates [default: measured for the index's model]
+    #[arg(long, value_name = "X", value_parser = finite)]
+    pub(crate) threshold: Option<f32>,
 
-    /// Print one JSON object a group: kind, cosine, paths
-    #[arg(long)]
+    /// Equal files alone
+    #[arg(long, conflicts_with = "threshold")]
+    pub(crate) exact: bool,
+
+    /// Only pictures in this folder or below it
+    #[arg(long = "in", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) within: Vec<PathBuf>,
+
+    /// Print one JSON object a group: kind, cosine (the lowest of any two), same_file, keeper, paths (the keeper's first), sizes
+    /// (bytes), pixels ([columns, rows])
+    #[arg(long, conflicts_with = "paths0")]
     pub(crate) json: bool,
+
+    /// Print the paths of all but the keepers, a zero byte after each, as for `xargs -0`
+    #[arg(long)]
+    pub(crate) paths0: bool,
+
+    /// Write a page with small pictures, too
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
+
+    /// Model [default: the index's]
+    #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]
+    pub(crate) model: Option<String>,
 }
 
 /// What a hit must have.
@@ -303,7 +334,7 @@ fn shard(text: &str) -> Result<Shard, &'static str> {
     }
 }
 
-/// The second a day begins in UTC, as cameras' times are taken.
+/// The second a day begins by the clock on the wall, as an index counts them.
 fn date(text: &str) -> Result<i64, &'static str> {
     const WANTED: &str = "wanted YYYY, YYYY-MM or YYYY-MM-DD";
     let parts: Vec<&str> = text.split('-').collect();
@@ -325,7 +356,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_begin_in_utc() {
+    fn days_begin_by_the_clock_on_the_wall() {
         // date -u -d 2024-02-29 +%s
         assert_eq!(date("2024-02-29"), Ok(1_709_164_800));
         assert_eq!(date("2024-02"), date("2024-02-01"));

@@ -1,33 +1,160 @@
 //! `diptych duplicates`: an index → groups of files that are equal, or nearly.
 
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
 use anyhow::Result;
-use diptych::tasks::query::{Group, duplicates};
+use diptych::tasks::index::places;
+use diptych::tasks::query::{Copy, Duplicates, Group, NearThreshold, Sought, duplicates};
+use index::Store;
+use indicatif::HumanBytes;
 use serde_json::json;
 
-use super::store::Place;
-use crate::Status;
+use super::search::thumbnail;
+use super::store::{Place, clip_of};
 use crate::args::DuplicatesArgs;
-use crate::output::Data;
+use crate::output::{Data, message};
+use crate::{Status, files, interrupt, progress, sheet};
 
 pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
-    let store = Place::new(&args.place)?.open()?;
-    let found = duplicates(store.as_ref(), args.threshold)?;
+    let place = Place::new(&args.place)?;
+    let store = place.open()?;
+    let mut sought = Sought::default();
+    for folder in &args.within {
+        sought.within.extend(places(store.as_ref(), folder)?);
+    }
+    if !args.exact {
+        sought.threshold = Some(match args.threshold {
+            Some(threshold) => threshold,
+            None => threshold(&place, store.as_ref(), args)?,
+        });
+    }
+    interrupt::watch("stopping")?;
+    let mut bar = None;
+    let found = duplicates(store.as_ref(), &sought, &mut |done, of| {
+        bar.get_or_insert_with(|| progress::inputs(of))
+            .set_position(done as u64);
+        match interrupt::asked() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let found = found?;
+    if found.interrupted {
+        return Ok(Status::Interrupted);
+    }
+    tell(args, &found)
+}
+
+/// The threshold of the index's model, noted for the next time where that can be done.
+fn threshold(place: &Place, store: &dyn Store, args: &DuplicatesArgs) -> Result<f32> {
+    let noted = NearThreshold::noted(store)?;
+    let clip = clip_of(store, args.model.as_deref())?;
+    let measured = NearThreshold::of(&clip, store)?;
+    if measured.pictures == 0 {
+        message(format_args!(
+            "too few pictures of the index can be read to measure how near its model finds copies; taken is {}",
+            measured.cosine
+        ));
+    } else if noted != Some(measured) {
+        // Another process may be writing, or nothing can be written there: then it is measured again.
+        if let Ok(mut store) = place.change() {
+            let _ = measured.note(store.as_mut());
+        }
+    }
+    Ok(measured.cosine)
+}
+
+fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
+    let kinds = [("exact", &found.exact), ("near", &found.near)];
+    let groups = || {
+        kinds
+            .into_iter()
+            .flat_map(|(kind, of)| of.iter().map(move |g| (kind, g)))
+    };
     let mut data = Data::new();
-    for (kind, groups) in [("exact", &found.exact), ("near", &found.near)] {
-        for Group { paths, cosine } in groups {
-            if args.json {
-                data.json(&json!({ "kind": kind, "cosine": cosine, "paths": paths }))?;
-                continue;
+    let mut told = HashSet::new();
+    for (kind, group) in groups() {
+        if args.json {
+            data.json(&line(kind, group))?;
+        } else if args.paths0 {
+            for copy in &group.copies[1..] {
+                // One that is equal to another may be near to a third.
+                if told.insert(&copy.path) {
+                    data.bytes(copy.path.as_bytes())?;
+                    data.bytes(&[0])?;
+                }
             }
-            data.line(format_args!("{kind}, {cosine:.4}"))?;
-            for path in paths {
-                data.line(format_args!("  {path}"))?;
+        } else {
+            data.line(format_args!("{kind}, {:.4}", group.cosine))?;
+            for (copy, keep) in group
+                .copies
+                .iter()
+                .zip(["keep"].into_iter().chain(std::iter::repeat("")))
+            {
+                data.line(format_args!("  {keep:4}  {}  ({})", copy.path, facts(copy)))?;
             }
         }
     }
     data.flush()?;
-    Ok(match found.exact.is_empty() && found.near.is_empty() {
-        true => Status::NothingFound,
-        false => Status::Done,
+    if let Some(path) = &args.html {
+        let entries: Vec<sheet::Entry> = groups().zip(1..).flat_map(entries).collect();
+        files::write(path, sheet::page("duplicates", &entries).as_bytes())?;
+    }
+    if found.stale > 0 {
+        message(format_args!(
+            "{} files are gone or have changed since they were indexed, and were left out; `diptych index` brings the index up to date",
+            found.stale
+        ));
+    }
+    if found.unseen > 0 {
+        message(format_args!(
+            "{} pictures were not compared: the index does not know how they look, and their files can't be read",
+            found.unseen
+        ));
+    }
+    Ok(match groups().next() {
+        None => Status::NothingFound,
+        Some(_) => Status::Done,
     })
+}
+
+fn line(kind: &str, group: &Group) -> serde_json::Value {
+    let of = |value: fn(&Copy) -> serde_json::Value| -> Vec<serde_json::Value> {
+        group.copies.iter().map(value).collect()
+    };
+    json!({
+        "kind": kind,
+        "cosine": group.cosine,
+        // Names of one file are told once, so no group is of one file's.
+        "same_file": false,
+        "keeper": group.copies[0].path,
+        "paths": of(|copy| json!(copy.path)),
+        "sizes": of(|copy| json!(copy.size)),
+        "pixels": of(|copy| json!(copy.pixels)),
+    })
+}
+
+fn facts(copy: &Copy) -> String {
+    let size = HumanBytes(copy.size);
+    match copy.pixels {
+        Some((width, height)) => format!("{width} × {height}, {size}"),
+        None => size.to_string(),
+    }
+}
+
+/// The tiles of a group on a page.
+fn entries(((kind, group), number): ((&str, &Group), usize)) -> Vec<sheet::Entry> {
+    let keep = |at: usize| if at == 0 { "keep" } else { "copy" };
+    let entry = |(at, copy): (usize, &Copy)| sheet::Entry {
+        path: copy.path.clone(),
+        score: group.cosine,
+        title: Some(format!("{kind} {number}, {}: {}", keep(at), facts(copy))),
+        thumbnail: thumbnail(&copy.path),
+        start: None,
+    };
+    group.copies.iter().enumerate().map(entry).collect()
 }

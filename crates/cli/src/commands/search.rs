@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use diptych::Clip;
+use anyhow::Result;
 use diptych::image::{DecodeOptions, Encoding, Interpolation, Picture};
-use diptych::tasks::index::{canonical, places};
+use diptych::tasks::index::{places, same_file};
 use diptych::tasks::query::{Calibration, Expression, TEMPLATES, Term, What};
-use diptych::weights::{DEFAULT_MODEL, Parts};
-use index::{Filter, Hit, Query, Store};
+use index::{Filter, Hit, Query, Store, TakenFrom};
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 use serde::Serialize;
 
-use super::store::Place;
+use super::store::{Place, clip_of};
 use crate::args::{HitsArgs, MinScore, SearchArgs, SimilarArgs};
 use crate::output::{Data, hinted};
 use crate::preview::{self, Protocol};
@@ -30,12 +30,16 @@ struct Found {
     score: f32,
     start: Option<f64>,
     end: Option<f64>,
+    /// By the clock on the wall where it was taken, in ISO 8601.
+    taken: Option<String>,
+    taken_from: Option<TakenFrom>,
 }
 
 pub(crate) fn search(args: SearchArgs) -> Result<Status> {
     let text = args.query.join(" ");
     let expression = Expression::parse(&text)?;
-    let (store, clip) = open(&args.hits)?;
+    let store = Place::new(&args.hits.place)?.open()?;
+    let clip = clip_of(store.as_ref(), args.hits.model.as_deref())?;
     let templates: Vec<&str> = match args.templates.is_empty() {
         true => TEMPLATES.to_vec(),
         false => args.templates.iter().map(String::as_str).collect(),
@@ -66,7 +70,8 @@ pub(crate) fn search(args: SearchArgs) -> Result<Status> {
 }
 
 pub(crate) fn similar(args: SimilarArgs) -> Result<Status> {
-    let (store, clip) = open(&args.hits)?;
+    let store = Place::new(&args.hits.place)?.open()?;
+    let clip = clip_of(store.as_ref(), args.hits.model.as_deref())?;
     let name = args.file.display().to_string();
     let expression = Expression {
         terms: vec![Term {
@@ -82,41 +87,10 @@ pub(crate) fn similar(args: SimilarArgs) -> Result<Status> {
         args.hits.top.saturating_add(1),
         &args.hits,
     )?;
-    let own = canonical(&args.file)?;
     let mut found = found(hits, usize::MAX);
-    found.retain(|found| Path::new(&found.path) != own);
+    found.retain(|found| !same_file(Path::new(&found.path), &args.file));
     found.truncate(args.hits.top);
     tell(&name, found, &args.hits)
-}
-
-/// The index, and the model of its vectors.
-fn open(args: &HitsArgs) -> Result<(Box<dyn Store>, Clip)> {
-    let store = Place::new(&args.place)?.open()?;
-    let has = store.model();
-    let named = args.model.as_deref().unwrap_or(&has.name);
-    let opened = super::local(named, Parts::All).and_then(|local| Ok(Clip::open(local)?));
-    let clip =
-        opened.with_context(|| format!("the index's vectors are of the model `{}`", has.name))?;
-    let fingerprint = clip.fingerprint().unwrap_or_default();
-    if fingerprint != has.fingerprint {
-        let error = index::Error::Model {
-            place: store.status()?.place,
-            has: Box::new(has.clone()),
-            wanted: Box::new(index::Model {
-                name: named.to_owned(),
-                fingerprint: fingerprint.to_owned(),
-                dim: clip.config().embed_dim,
-            }),
-        };
-        return Err(match named == DEFAULT_MODEL {
-            true => hinted(
-                error,
-                "the default model is another since; index again into a new file",
-            ),
-            false => error.into(),
-        });
-    }
-    Ok((store, clip))
 }
 
 fn nearest(store: &dyn Store, vector: &[f32], k: usize, args: &HitsArgs) -> Result<Vec<Hit>> {
@@ -128,6 +102,7 @@ fn nearest(store: &dyn Store, vector: &[f32], k: usize, args: &HitsArgs) -> Resu
         within,
         after: args.after,
         before: args.before,
+        dated: args.dated,
     };
     Ok(store.search(&Query {
         vector,
@@ -141,14 +116,24 @@ fn nearest(store: &dyn Store, vector: &[f32], k: usize, args: &HitsArgs) -> Resu
 fn found(hits: Vec<Hit>, most: usize) -> Vec<Found> {
     let lines = hits.into_iter().flat_map(|hit| {
         let (score, span) = (hit.score, hit.span);
+        let taken = hit.taken;
         hit.files.into_iter().map(move |path| Found {
             path,
             score,
             start: span.map(|span| span.start),
             end: span.map(|span| span.end),
+            taken: taken.and_then(|taken| wall_clock(taken.at)),
+            taken_from: taken.map(|taken| taken.from),
         })
     });
     lines.take(most).collect()
+}
+
+/// A time as an index holds it, in ISO 8601.
+pub(super) fn wall_clock(at: i64) -> Option<String> {
+    let begin = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+    let clock = begin.checked_add(SignedDuration::from_secs(at));
+    Some(clock.ok()?.to_string())
 }
 
 /// Says what was found, in the way that was asked for.
@@ -205,8 +190,8 @@ fn show(protocol: Protocol, path: &str) -> Option<Vec<u8>> {
 }
 
 /// A small JPEG of a picture.
-fn thumbnail(path: &str) -> Option<Vec<u8>> {
-    let picture = Picture::open(path, &DecodeOptions::default()).ok()?;
+pub(super) fn thumbnail(path: &str) -> Option<Vec<u8>> {
+    let picture = Picture::open_small(path, THUMBNAIL, &DecodeOptions::default()).ok()?;
     let small = picture.shrunk(THUMBNAIL, Interpolation::Bicubic);
     Encoding::Jpeg
         .encode(small.as_ref().unwrap_or(&picture))

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use diptych::Clip;
+use diptych::weights::{DEFAULT_MODEL, Parts};
 use index::{Local, Model, Store};
 
 use crate::args::{ModelArgs, PlaceArgs};
@@ -38,6 +39,11 @@ impl Place {
             true => Self::Server(name.to_owned()),
             false => Self::File(name.into()),
         }
+    }
+
+    /// Whether there is nothing yet; of a server it is not asked.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::File(path) if !path.exists())
     }
 
     /// Opens it to read.
@@ -124,6 +130,36 @@ fn users_own() -> Result<PathBuf> {
     }
 }
 
+/// The model of an index's vectors, or one that has another name and the same weights.
+pub(super) fn clip_of(store: &dyn Store, named: Option<&str>) -> Result<Clip> {
+    let has = store.model();
+    let named = named.unwrap_or(&has.name);
+    let opened = super::local(named, Parts::All).and_then(|local| Ok(Clip::open(local)?));
+    let clip =
+        opened.with_context(|| format!("the index's vectors are of the model `{}`", has.name))?;
+    let fingerprint = clip.fingerprint().unwrap_or_default();
+    if fingerprint == has.fingerprint {
+        return Ok(clip);
+    }
+    let error = index::Error::Model {
+        place: store.status()?.place,
+        has: Box::new(has.clone()),
+        wanted: Box::new(Model {
+            name: named.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            dim: clip.config().embed_dim,
+        }),
+    };
+    Err(if named == DEFAULT_MODEL {
+        hinted(
+            error,
+            "the default model is another since; index again into a new file",
+        )
+    } else {
+        error.into()
+    })
+}
+
 /// What an index calls a model that was named so.
 pub(super) fn model(args: &ModelArgs, clip: &Clip) -> Result<Model> {
     let Some(fingerprint) = clip.fingerprint() else {
@@ -131,7 +167,7 @@ pub(super) fn model(args: &ModelArgs, clip: &Clip) -> Result<Model> {
     };
     // A path is to be found from any folder.
     let path = Path::new(&args.model);
-    let name = match args.model != diptych::weights::DEFAULT_MODEL && path.exists() {
+    let name = match args.model != DEFAULT_MODEL && path.exists() {
         true => fs_err::canonicalize(path)?.display().to_string(),
         false => args.model.clone(),
     };

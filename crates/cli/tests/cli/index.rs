@@ -121,9 +121,22 @@ fn what_is_not_there_is_told() {
     album
         .run(&["search", "x"])
         .fails(&["index", "there is no index", "`diptych index DIR`"]);
+    for watch in [&["--watch"][..], &[]] {
+        album
+            .run(&[&["index", &album.path("nowhere")], watch].concat())
+            .fails(&["nowhere"]);
+    }
+    // Nothing was made of nothing.
+    let made: Vec<_> = fs_err::read_dir(album.folder.path()).unwrap().collect();
+    assert_eq!(made.len(), 1, "{made:?}");
+    // One root of two is enough, and what is there is not undone by a root that is not.
+    album
+        .run(&["index", &album.path("pictures"), &album.path("nowhere")])
+        .fails(&["nowhere"]);
     album
         .run(&["index", &album.path("nowhere")])
         .fails(&["nowhere"]);
+    assert_eq!(album.status()["contents"], 1);
     album.run(&["index", "verify", "--json"]).json();
     fs_err::write(
         album.path("index"),
@@ -272,6 +285,24 @@ fn watching_follows_new_pictures_until_it_is_stopped() {
     wait_for(2);
     album.draw("new.png", 77);
     wait_for(3);
+    // A disc that is taken out and put in again, and a folder that is made anew.
+    for round in 0..3 {
+        let (here, away) = (album.path("pictures"), album.path("away"));
+        if round < 2 {
+            fs_err::rename(&here, &away).unwrap();
+            std::thread::sleep(Duration::from_millis(if round == 0 { 500 } else { 0 }));
+            fs_err::rename(&away, &here).unwrap();
+        } else {
+            fs_err::remove_dir_all(&here).unwrap();
+            fs_err::create_dir(&here).unwrap();
+            (0..5).for_each(|i| album.draw(&format!("again {i}.png"), 100 + i));
+            wait_for(5);
+        }
+        // What was seen on the way must not be all.
+        std::thread::sleep(Duration::from_millis(1500));
+        album.draw(&format!("round {round}.png"), 80 + round);
+        wait_for([4, 5, 6][round]);
+    }
     // Meanwhile nobody else writes.
     album
         .run(&["index", &album.path("pictures")])

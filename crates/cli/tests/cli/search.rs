@@ -1,6 +1,7 @@
 //! `diptych search`, `similar` and `duplicates`.
 
-use serde_json::Value;
+use diptych::image::{Encoding, Picture};
+use serde_json::{Value, json};
 
 use crate::index::Album;
 use crate::support::*;
@@ -24,7 +25,10 @@ fn a_search_prints_the_nearest_in_each_form() {
     assert_eq!(hits.len(), 3);
     for hit in &hits {
         let keys: Vec<&String> = hit.as_object().unwrap().keys().collect();
-        assert_eq!(keys, ["end", "path", "score", "start"]);
+        assert_eq!(
+            keys,
+            ["end", "path", "score", "start", "taken", "taken_from"]
+        );
         assert!(hit["start"].is_null());
     }
     let scores: Vec<f64> = hits
@@ -130,9 +134,122 @@ fn equal_files_are_told_first() {
         ),
         (&Value::from("exact"), 2)
     );
+    assert_eq!(groups[0]["same_file"], false);
+    assert_eq!(groups[0]["keeper"], groups[0]["paths"][0]);
+    assert_eq!(groups[0]["pixels"], json!([[8, 8], [8, 8]]));
+    assert_eq!(groups[0]["sizes"][0], groups[0]["sizes"][1]);
+    // Pictures of one colour are near where the colours are.
     let text = album.run(&["duplicates", "--threshold", "0.2"]).ok();
+    assert!(text.starts_with("exact, 1.0000\n  keep  "), "{text}");
     assert!(
-        text.starts_with("exact, 1.0000\n") && text.contains("\nnear, "),
+        text.contains("\nnear, ") && text.contains("(8 × 8, "),
         "{text}"
     );
+    let rest = album.run(&["duplicates", "--exact", "--paths0"]).ok();
+    let rest: Vec<&str> = rest.split_terminator('\0').collect();
+    assert_eq!(rest, [groups[0]["paths"][1].as_str().unwrap()]);
+    let page = album.path("page.html");
+    album.run(&["duplicates", "--exact", "--html", &page]).ok();
+    let page = fs_err::read_to_string(page).unwrap();
+    assert_eq!(page.matches("<li>").count(), 2);
+    // Without a threshold it is measured, and these pictures are too few.
+    let told = album.run(&["duplicates", "--json"]);
+    assert!(told.stderr.contains("too few pictures"), "{told:?}");
+    let elsewhere = album.path("elsewhere");
+    let none = album.run(&["duplicates", "--exact", "--in", &elsewhere]);
+    assert_eq!((none.code, &*none.stdout), (Some(1), ""));
+}
+
+#[cfg(unix)]
+#[test]
+fn names_of_one_file_are_no_duplicates_and_a_link_is_where_it_leads() {
+    use std::os::unix::fs::symlink;
+    let album = Album::new(2);
+    let pictures = album.path("pictures");
+    let at = |name: &str| format!("{pictures}/{name}");
+    symlink(at("0.png"), at("soft.png")).unwrap();
+    fs_err::hard_link(at("0.png"), at("hard.png")).unwrap();
+    let link = album.path("link");
+    symlink(&pictures, &link).unwrap();
+    album.run(&["index", &link]).ok();
+    album.run(&["index", &pictures]).ok();
+    let status = album.run(&["index", "status", "--json"]).json();
+    assert_eq!(status[0]["files"], 3);
+    let none = album.run(&["duplicates", "--threshold", "1.1"]);
+    assert_eq!((none.code, &*none.stdout), (Some(1), ""));
+    let found = album
+        .run(&["search", "blue", "--in", &link, "--json"])
+        .json();
+    assert_eq!(found.len(), 3);
+    // Its own names are not like it, but it.
+    let like = album.run(&["similar", &at("soft.png"), "--json"]).json();
+    assert_eq!(paths(&like), ["1.png"]);
+    let forgotten = album.run(&["index", "forget", &link]).ok();
+    assert_eq!(forgotten, "3 files forgotten\n");
+}
+
+#[test]
+fn a_day_is_the_one_of_the_photographer_and_a_files_time_can_be_left_out() {
+    let album = Album::new(1);
+    // 8 o'clock in the morning in New Zealand, on 1 May, when it was still April in Greenwich.
+    let jpeg = with_exif("2024:05:01 08:00:00", "+12:00");
+    fs_err::write(album.path("pictures/dated.jpg"), jpeg).unwrap();
+    album.index();
+    let day = [
+        "search",
+        "blue",
+        "--after",
+        "2024-05-01",
+        "--before",
+        "2024-05-02",
+        "--json",
+    ];
+    let found = album.run(&day).json();
+    assert_eq!(paths(&found), ["dated.jpg"]);
+    assert_eq!(found[0]["taken"], "2024-05-01T08:00:00");
+    assert_eq!(found[0]["taken_from"], "exif");
+    let before = album.run(&["search", "blue", "--before", "2024-05-01"]);
+    assert_eq!(before.code, Some(1));
+    // The other was drawn today.
+    let after = ["search", "blue", "--after", "2024-05-02", "--json"];
+    let found = album.run(&after).json();
+    assert_eq!(paths(&found), ["0.png"]);
+    assert_eq!(found[0]["taken_from"], "file");
+    let dated = album.run(&[&after[..], &["--dated"]].concat());
+    assert_eq!(dated.code, Some(1));
+    let dated = album.run(&["search", "blue", "--dated", "--json"]).json();
+    assert_eq!(paths(&dated), ["dated.jpg"]);
+}
+
+/// A JPEG that says when it was taken: an EXIF block of two entries.
+fn with_exif(time: &str, offset: &str) -> Vec<u8> {
+    let picture = Picture::from_rgb(8, 8, vec![90; 192]).unwrap();
+    let plain = Encoding::Jpeg.encode(&picture).unwrap();
+    let text = |tag: u16, length: u32, at: u32| {
+        let head = [tag.to_be_bytes(), 2u16.to_be_bytes()].concat();
+        [
+            head,
+            length.to_be_bytes().to_vec(),
+            at.to_be_bytes().to_vec(),
+        ]
+        .concat()
+    };
+    // A directory with a pointer to EXIF's own, which has both texts behind it.
+    let pointer = [0x87, 0x69, 0, 4, 0, 0, 0, 1, 0, 0, 0, 26];
+    let block = [
+        &b"Exif\0\0MM\0*\0\0\0\x08\0\x01"[..],
+        &pointer,
+        &[0; 4],
+        &[0, 2],
+        &text(0x9003, 20, 56),
+        &text(0x9011, 7, 76),
+        &[0; 4],
+        time.as_bytes(),
+        b"\0",
+        offset.as_bytes(),
+        b"\0",
+    ];
+    let block = block.concat();
+    let length = u16::try_from(block.len() + 2).unwrap().to_be_bytes();
+    [&plain[..2], &[0xff, 0xe1], &length, &block, &plain[2..]].concat()
 }

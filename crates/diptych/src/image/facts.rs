@@ -77,7 +77,9 @@ fn wall_clock(text: &str) -> Option<i64> {
 
 /// Seconds since 1970 began, by the clock that shows this time.
 pub(crate) fn seconds(civil: DateTime) -> i64 {
-    civil.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0)).as_secs()
+    civil
+        .duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0))
+        .as_secs()
 }
 
 /// The next number in a text, of so many digits at the most.
@@ -210,7 +212,15 @@ mod tests {
             let facts = Facts::of(&jpeg(&[(Tag::DateTimeOriginal, ascii(text))]));
             assert_eq!(facts.taken, Some(want), "{text}");
         }
-        for text in ["", "2024", "2024-05", "2024:13:01 08:00:00", "2023-02-29", "24:05:01", "May"] {
+        for text in [
+            "",
+            "2024",
+            "2024-05",
+            "2024:13:01 08:00:00",
+            "2023-02-29",
+            "24:05:01",
+            "May",
+        ] {
             let facts = Facts::of(&jpeg(&[(Tag::DateTimeOriginal, ascii(text))]));
             assert_eq!(facts.taken, None, "{text}");
         }

@@ -26,6 +26,7 @@ mod error;
 mod facts;
 mod ifd;
 mod orient;
+mod phash;
 mod picture;
 mod pixels;
 mod preprocess;
@@ -33,11 +34,12 @@ mod resample;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Decode, DecodeOptions, Format, is_picture_extension, is_picture_name};
+pub use decode::{Decode, DecodeOptions, Decoded, Format, is_picture_extension, is_picture_name};
 pub use encode::Encoding;
 pub use error::ImageError;
 pub use facts::Facts;
 pub(crate) use facts::seconds;
+pub use phash::{Looks, NEAR, PerceptualHash};
 pub use picture::{Mode, Picture, crop, flip_horizontal};
 pub use pixels::Pixels;
 pub use preprocess::{Order, Preprocess, ResizeMode};

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use super::decode::{self, DecodeOptions};
 use super::error::ImageError;
+use super::preprocess::shortest;
 use super::resample::{Interpolation, Window, nearest_window, resize_window};
 
 /// What the values of a pixel mean: Pillow's modes, 8 bits a channel.
@@ -86,6 +87,24 @@ impl Picture {
     /// announces more pixels than `options` allow.
     pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Self, ImageError> {
         decode::decode(bytes, options)
+    }
+
+    /// Decodes a file no further than needed for a shorter side of `side`, for what asks not for its pixels but for how it
+    /// looks: a large JPEG comes out smaller than it is.
+    ///
+    /// # Errors
+    /// Those of [`Picture::open`].
+    pub fn open_small(
+        path: impl AsRef<Path>,
+        side: usize,
+        options: &DecodeOptions,
+    ) -> Result<Self, ImageError> {
+        let path = path.as_ref();
+        let bytes = read_file(path)?;
+        let wanted = |(width, height)| shortest(width, height, side.max(1));
+        decode::decode_at_least(&bytes, options, wanted)
+            .map(|decoded| decoded.picture)
+            .map_err(|error| error.in_file(path))
     }
 
     /// Takes interleaved RGB, `[height, width, 3]`, such as a frame of a video.

@@ -167,15 +167,32 @@ impl Preprocess {
     /// # Panics
     /// If [`Preprocess::size`] is zero.
     pub fn load_bytes(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Pixels, ImageError> {
-        let Decoded { picture, full } =
-            decode_at_least(bytes, options, |full| match options.decode {
-                Decode::Exact => full,
-                Decode::Fast => self.resized(full),
-            })?;
+        self.load_and(bytes, options, |_| ())
+            .map(|(pixels, ())| pixels)
+    }
+
+    /// [`Preprocess::load_bytes`], and what `look` makes of the picture on the way, which [`Decode::Fast`] decoded smaller than
+    /// it is.
+    ///
+    /// # Errors
+    /// Those of [`Picture::decode`].
+    ///
+    /// # Panics
+    /// If [`Preprocess::size`] is zero.
+    pub fn load_and<T>(
+        &self,
+        bytes: &[u8],
+        options: &DecodeOptions,
+        look: impl FnOnce(&Decoded) -> T,
+    ) -> Result<(Pixels, T), ImageError> {
+        let decoded = decode_at_least(bytes, options, |full| match options.decode {
+            Decode::Exact => full,
+            Decode::Fast => self.resized(full),
+        })?;
         let mut pixels = Pixels::zeros(1, self.size);
-        let square = self.square_of(&picture, full);
+        let square = self.square_of(&decoded.picture, decoded.full);
         self.normalise_into(square.as_bytes(), pixels.as_mut_slice());
-        Ok(pixels)
+        Ok((pixels, look(&decoded)))
     }
 
     /// Columns and rows that a picture of `full` size is resized to, before it is cropped or padded.

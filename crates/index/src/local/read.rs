@@ -100,14 +100,15 @@ pub(super) fn refused(db: &Connection) -> rusqlite::Result<Vec<(File, String)>> 
     db.prepare_cached(sql)?.query_map([], row)?.collect()
 }
 
-const ITEMS: &str = "SELECT item, id, taken, taken_from, payload FROM items";
+const ITEMS: &str = "SELECT item, id, taken, taken_from, phash, payload FROM items";
 
 /// A content's number, and all of it but its vectors.
 fn bare(row: &Row) -> rusqlite::Result<(i64, Item)> {
     let item = Item {
         id: id(row, 1)?,
         taken: taken(row, 2)?,
-        payload: payload(row, 4)?,
+        phash: row.get(4)?,
+        payload: payload(row, 5)?,
         moments: Vec::new(),
     };
     Ok((row.get(0)?, item))

@@ -27,6 +27,7 @@ const TABLES: &str = "
         id BLOB NOT NULL UNIQUE,
         taken INTEGER,
         taken_from TEXT,
+        phash BLOB,
         payload TEXT NOT NULL,
         sum INTEGER NOT NULL
     );
@@ -119,7 +120,7 @@ pub(super) fn upgrade(db: &mut Connection) -> rusqlite::Result<()> {
     for (table, columns) in &tables {
         let sql = match *table {
             "items" => "INSERT INTO items
-                        SELECT item, id, taken, NULL, payload, row_sum(id, taken, NULL, payload)
+                        SELECT item, id, taken, NULL, NULL, payload, row_sum(id, taken, NULL, NULL, payload)
                         FROM old_items"
                 .to_owned(),
             "changes" => "INSERT INTO changes SELECT * FROM old_changes".to_owned(),

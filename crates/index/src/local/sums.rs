@@ -11,7 +11,7 @@ use rusqlite::types::ValueRef;
 pub(super) const ROWS: &[Rows] = &[
     Rows {
         table: "items",
-        columns: "id, taken, taken_from, payload",
+        columns: "id, taken, taken_from, phash, payload",
         called: "'content ' || item",
         item: "item",
     },

@@ -75,15 +75,15 @@ impl Writer<'_> {
             Some(number) => {
                 self.touch(number)?;
                 self.run("DELETE FROM vectors WHERE item = ?", [number])?;
-                let sql = "UPDATE items SET taken = ?2, taken_from = ?3, payload = ?4,
-                           sum = row_sum(id, ?2, ?3, ?4) WHERE item = ?1";
-                self.run(sql, params![number, at, from, payload])?;
+                let sql = "UPDATE items SET taken = ?2, taken_from = ?3, phash = ?4, payload = ?5,
+                           sum = row_sum(id, ?2, ?3, ?4, ?5) WHERE item = ?1";
+                self.run(sql, params![number, at, from, item.phash, payload])?;
                 number
             }
             None => {
-                let sql = "INSERT INTO items (id, taken, taken_from, payload, sum)
-                           VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))";
-                self.run(sql, params![&item.id.0[..], at, from, payload])?;
+                let sql = "INSERT INTO items (id, taken, taken_from, phash, payload, sum)
+                           VALUES (?1, ?2, ?3, ?4, ?5, row_sum(?1, ?2, ?3, ?4, ?5))";
+                self.run(sql, params![&item.id.0[..], at, from, item.phash, payload])?;
                 self.db.last_insert_rowid()
             }
         };

@@ -6,6 +6,7 @@
 //! | `came` | a number that is higher the later a content came |
 //! | `start`, `end` | the moment's span in seconds, if it has one |
 //! | `taken`, `taken_from` | seconds, and who says so, as in [`Taken`] |
+//! | `phash` | as in [`Item`], in hexadecimal digits |
 //! | `payload` | as in [`Item`]; integers above those of 64 bits with a sign become floats |
 //! | `files` | `[{path, size, modified}]`, in order of their paths |
 //! | `folders` | every folder that one of the files lies in or below |
@@ -30,6 +31,7 @@ pub(super) const START: &str = "start";
 pub(super) const END: &str = "end";
 pub(super) const TAKEN: &str = "taken";
 pub(super) const TAKEN_FROM: &str = "taken_from";
+pub(super) const PHASH: &str = "phash";
 pub(super) const PAYLOAD: &str = "payload";
 pub(super) const FILES: &str = "files";
 pub(super) const FOLDERS: &str = "folders";
@@ -63,6 +65,10 @@ pub(super) fn points(item: &Item, came: i64, files: &[File]) -> Vec<PointStruct>
         if let Some(taken) = item.taken {
             fields.insert(TAKEN, taken.at);
             fields.insert(TAKEN_FROM, taken.from.name());
+        }
+        if let Some(phash) = &item.phash {
+            let digits: String = phash.iter().map(|byte| format!("{byte:02x}")).collect();
+            fields.insert(PHASH, digits);
         }
         fields.insert(PAYLOAD, Fields::from(item.payload.clone()));
         PointStruct::new(point_id(item.id, number), moment.vector.clone(), fields)
@@ -109,6 +115,7 @@ pub(super) struct Record {
     pub(super) came: i64,
     pub(super) span: Option<Span>,
     pub(super) taken: Option<Taken>,
+    pub(super) phash: Option<Vec<u8>>,
     pub(super) payload: Payload,
     /// In order of their paths.
     pub(super) files: Vec<File>,
@@ -130,6 +137,7 @@ impl Record {
                 at,
                 from: TakenFrom::named(text(fields.get(TAKEN_FROM)).unwrap_or_default()),
             }),
+            phash: text(fields.get(PHASH)).and_then(bytes),
             payload: match fields.remove(PAYLOAD).map(Into::into) {
                 Some(serde_json::Value::Object(payload)) => payload,
                 _ => Payload::new(),
@@ -146,6 +154,7 @@ impl Record {
         let item = Item {
             id: self.id,
             taken: self.taken,
+            phash: self.phash,
             payload: self.payload,
             moments,
         };
@@ -158,6 +167,13 @@ pub(super) fn text(value: Option<&Value>) -> Option<&str> {
         Kind::StringValue(text) => Some(text),
         _ => None,
     }
+}
+
+/// The bytes that hexadecimal digits stand for.
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.map(byte).collect()
 }
 
 pub(super) fn integer(value: Option<&Value>) -> Option<i64> {
@@ -212,6 +228,7 @@ mod tests {
                 at: -5,
                 from: TakenFrom::File,
             }),
+            phash: Some(vec![0, 9, 255]),
             payload: payload.as_object().unwrap().clone(),
             moments: vec![moment(0.0), moment(1.0)],
         };
@@ -228,6 +245,7 @@ mod tests {
             came: 7,
             span: item.moments[1].span,
             taken: item.taken,
+            phash: item.phash.clone(),
             payload: item.payload.clone(),
             files: files.to_vec(),
         };

@@ -48,8 +48,14 @@ fn pictures(args: &IndexArgs) -> Result<Status> {
             ..DecodeOptions::default()
         },
     };
-    let clip = open(&args.model)?;
     let place = Place::new(&args.place)?;
+    if roots.iter().all(|root| fs_err::metadata(root).is_err()) && place.is_missing() {
+        // An index of nothing would be found later, and searched in vain.
+        for root in &roots {
+            fs_err::metadata(root)?;
+        }
+    }
+    let clip = open(&args.model)?;
     let mut store = place.create(&store::model(&args.model, &clip)?)?;
     interrupt::watch("stopping; what was encoded is kept")?;
     if args.watch {

@@ -11,6 +11,7 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::super::open;
+use super::super::search::wall_clock;
 use super::super::store::{self, Place};
 use super::embeddings;
 use crate::args::{CompactArgs, ExportArgs, ForgetArgs, ImportArgs, PlaceOnly, StatusArgs};
@@ -186,7 +187,8 @@ fn line(item: &Item, id: Id, span: Option<index::Span>, files: &[File]) -> Strin
         "paths": paths,
         "start": span.map(|span| span.start),
         "end": span.map(|span| span.end),
-        "taken": item.taken,
+        "taken": item.taken.and_then(|taken| wall_clock(taken.at)),
+        "taken_from": item.taken.map(|taken| taken.from),
         "payload": item.payload,
     });
     line.to_string()

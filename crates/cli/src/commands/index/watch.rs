@@ -1,19 +1,21 @@
 //! `diptych index --watch`: again whenever something changes.
 
-use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use notify::{RecursiveMode, Watcher};
+use diptych::tasks::index::{FileId, file_id};
+use notify::event::ModifyKind;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::output::error;
+use crate::output::{error, message};
 use crate::{Status, interrupt};
 
 /// How long nothing has to happen: files that are being copied change many times.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// How often Ctrl-C is looked for.
+/// How often Ctrl-C, and folders that went, are looked for.
 const GLANCE: Duration = Duration::from_millis(200);
 
 /// Runs `once`, and again after each change below `roots`, until Ctrl-C.
@@ -21,19 +23,7 @@ pub(super) fn follow(
     roots: &[PathBuf],
     mut once: impl FnMut() -> Result<Status>,
 ) -> Result<Status> {
-    let (tell, told) = channel();
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading a file is no change of it.
-        let is_change = event.is_ok_and(|event| !event.kind.is_access());
-        if is_change {
-            let _ = tell.send(());
-        }
-    })
-    .context("cannot watch folders")?;
-    for root in roots {
-        let watched = watcher.watch(root, RecursiveMode::Recursive);
-        watched.with_context(|| format!("cannot watch {}", root.display()))?;
-    }
+    let mut watched = Watched::new(roots)?;
     loop {
         // One run that fails, as while a disc is full, does not end the watch.
         match once() {
@@ -46,13 +36,116 @@ pub(super) fn follow(
             if interrupt::asked() {
                 return Ok(Status::Interrupted);
             }
+            has_changed |= watched.look_again();
             let patience = if has_changed { QUIET } else { GLANCE };
-            match told.recv_timeout(patience) {
-                Ok(()) => has_changed = true,
+            match watched.told.recv_timeout(patience) {
+                Ok(gone) => {
+                    watched.lose(&gone);
+                    has_changed = true;
+                }
                 Err(RecvTimeoutError::Timeout) if has_changed => break,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(Status::Done),
             }
         }
+    }
+}
+
+/// Folders that are watched. The system forgets one that goes, and does not know it again when it is back: after a disc was
+/// taken out and put in again, or a folder was made anew under its old name.
+struct Watched<'a> {
+    watcher: RecommendedWatcher,
+    /// After each change, with the paths of what went.
+    told: Receiver<Vec<PathBuf>>,
+    roots: Vec<Root<'a>>,
+}
+
+/// A folder that was named.
+struct Root<'a> {
+    path: &'a Path,
+    /// The folder that is watched under this name, if any is.
+    watched: Option<FileId>,
+    /// Whether it was told to be gone.
+    is_lost: bool,
+}
+
+impl<'a> Watched<'a> {
+    fn new(roots: &'a [PathBuf]) -> Result<Self> {
+        let (tell, told) = channel();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            // Reading a file is no change of it.
+            if let Some(event) = event.ok().filter(|event| !event.kind.is_access()) {
+                use notify::EventKind::{Modify, Remove};
+                let goes = matches!(event.kind, Remove(_) | Modify(ModifyKind::Name(_)));
+                let _ = tell.send(if goes { event.paths } else { Vec::new() });
+            }
+        })
+        .context("cannot watch folders")?;
+        let root = |path: &'a PathBuf| Root {
+            path,
+            watched: None,
+            is_lost: false,
+        };
+        let roots = roots.iter().map(root).collect();
+        let mut watched = Self {
+            watcher,
+            told,
+            roots,
+        };
+        for at in 0..watched.roots.len() {
+            let root = watched.roots[at].path;
+            watched
+                .watch(at)
+                .with_context(|| format!("cannot watch {}", root.display()))?;
+        }
+        Ok(watched)
+    }
+
+    fn watch(&mut self, at: usize) -> notify::Result<()> {
+        let root = &mut self.roots[at];
+        let now = file_id(root.path);
+        self.watcher.watch(root.path, RecursiveMode::Recursive)?;
+        root.watched = now;
+        message(format_args!(
+            "watching {}; what comes there is indexed",
+            root.path.display()
+        ));
+        Ok(())
+    }
+
+    /// A root that went is not watched any more, though one made anew may have got the number that it had.
+    fn lose(&mut self, gone: &[PathBuf]) {
+        for root in &mut self.roots {
+            if gone.iter().any(|path| path == root.path) {
+                root.is_lost = true;
+            }
+        }
+    }
+
+    /// Watches what came back, and says what went. Whether anything is other than it was.
+    fn look_again(&mut self) -> bool {
+        let mut has_changed = false;
+        for at in 0..self.roots.len() {
+            let root = &mut self.roots[at];
+            let now = file_id(root.path);
+            if now == root.watched && !root.is_lost {
+                continue;
+            }
+            root.is_lost = false;
+            if root.watched.take().is_some() {
+                // What is left of it would keep the next watch from beginning.
+                let _ = self.watcher.unwatch(root.path);
+                has_changed = true;
+            }
+            match now {
+                None => message(format_args!(
+                    "{} is gone; its pictures stay in the index, and it is watched again when it is back",
+                    root.path.display()
+                )),
+                // Where it goes again at once, the next look tells.
+                Some(_) => has_changed |= self.watch(at).is_ok(),
+            }
+        }
+        has_changed
     }
 }

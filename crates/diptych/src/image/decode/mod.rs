@@ -69,10 +69,12 @@ pub(super) fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Picture, I
 }
 
 /// A picture, and the size it has at full scale.
-pub(super) struct Decoded {
-    pub(super) picture: Picture,
-    /// Columns and rows, upright if the picture is.
-    pub(super) full: (usize, usize),
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// The picture, perhaps smaller than it is in its file.
+    pub picture: Picture,
+    /// Columns and rows in its file, upright if the picture is.
+    pub full: (usize, usize),
 }
 
 /// Decodes a picture of any known format. A JPEG, or a RAW's, may come out smaller than it is, but not

@@ -57,6 +57,7 @@ fn changes(embedding: Embedding) -> [Change; 2] {
     let item = Item {
         id,
         taken,
+        phash: None,
         payload,
         moments,
     };

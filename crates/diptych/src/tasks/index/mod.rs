@@ -15,9 +15,11 @@ mod walk;
 
 pub use self::adopt::{Embedding, adopt};
 pub use self::merge::merge;
-pub use self::place::{canonical, places};
+pub use self::place::{FileId, canonical, file_id, places, same_file};
 pub use self::run::index;
+pub(super) use self::run::{HEIGHT, WIDTH};
 pub use self::walk::IGNORE_FILE;
+pub(super) use self::walk::state;
 use crate::image::DecodeOptions;
 
 /// What is indexed, and how.

@@ -59,7 +59,9 @@ pub fn places(store: &dyn Store, path: &Path) -> Result<Vec<String>> {
     let links = links(store)?;
     let mut at = 0;
     while at < places.len() {
-        let below = links.iter().filter(|(link, _)| is_within(link, &places[at]));
+        let below = links
+            .iter()
+            .filter(|(link, _)| is_within(link, &places[at]));
         let targets: Vec<&String> = below.map(|(_, target)| target).collect();
         for target in targets {
             if !places.iter().any(|place| is_within(target, place)) {
@@ -69,6 +71,30 @@ pub fn places(store: &dyn Store, path: &Path) -> Result<Vec<String>> {
         at += 1;
     }
     Ok(places)
+}
+
+/// Identity of a file or folder: device and inode, or where there are none its place.
+#[cfg(unix)]
+pub type FileId = (u64, u64);
+/// Identity of a file or folder: device and inode, or where there are none its place.
+#[cfg(not(unix))]
+pub type FileId = PathBuf;
+
+/// The identity of a file or folder that is there.
+pub fn file_id(path: &Path) -> Option<FileId> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let meta = fs_err::metadata(path).ok()?;
+        Some((meta.dev(), meta.ino()))
+    }
+    #[cfg(not(unix))]
+    canonical(path).ok()
+}
+
+/// Whether two names are of one file.
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    a == b || file_id(a).is_some_and(|a| file_id(b) == Some(a))
 }
 
 /// The links that are noted beside an index.

@@ -11,10 +11,10 @@ use jiff::tz::TimeZone;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest, Sha256};
 
-use super::plan::Plan;
 use super::place::{canonical, follow_links};
+use super::plan::Plan;
 use super::{Failed, Options, Progress, Report, walk};
-use crate::image::{Facts, ImageError, Pixels};
+use crate::image::{Decoded, Facts, PerceptualHash, Pixels};
 use crate::{Clip, Embeddings, Error, Result};
 
 /// Changes are noted after so many, or after [`PATIENCE`]: what a kill may cost.
@@ -98,7 +98,22 @@ struct Reader<'a> {
     /// Contents that need not be encoded: the index has them, or another file's turn has come.
     known: Mutex<FxHashSet<Id>>,
     /// What was learned of files that are on their way.
-    seen: Mutex<FxHashMap<String, (Id, Facts)>>,
+    seen: Mutex<FxHashMap<String, Seen>>,
+}
+
+/// What is known of a file that was read.
+struct Seen {
+    id: Id,
+    facts: Facts,
+    /// Perhaps none: it could not be decoded.
+    looks: Option<Looks>,
+}
+
+/// What is known of a picture that was decoded.
+struct Looks {
+    phash: PerceptualHash,
+    /// Columns and rows.
+    size: (usize, usize),
 }
 
 impl Reader<'_> {
@@ -108,13 +123,20 @@ impl Reader<'_> {
         if !lock(&self.known).insert(id) {
             return Err(Skipped::Known(id));
         }
+        let look = |decoded: &Decoded| Looks {
+            phash: PerceptualHash::of(&decoded.picture),
+            size: decoded.full,
+        };
+        let preprocess = self.clip.preprocess();
+        let loaded = preprocess.load_and(&bytes, &self.options.decode, look);
+        let (pixels, looks) = match loaded {
+            Ok((pixels, looks)) => (Ok(pixels), Some(looks)),
+            Err(error) => (Err(Skipped::Bad(error.to_string())), None),
+        };
         let facts = Facts::of(&bytes);
-        lock(&self.seen).insert(file.path.clone(), (id, facts));
-        let pixels = self
-            .clip
-            .preprocess()
-            .load_bytes(&bytes, &self.options.decode);
-        pixels.map_err(|e: ImageError| Skipped::Bad(e.to_string()))
+        let seen = Seen { id, facts, looks };
+        lock(&self.seen).insert(file.path.clone(), seen);
+        pixels
     }
 
     /// Lets contents be encoded that were known.
@@ -125,7 +147,7 @@ impl Reader<'_> {
         });
     }
 
-    fn take(&self, file: &File) -> Option<(Id, Facts)> {
+    fn take(&self, file: &File) -> Option<Seen> {
         lock(&self.seen).remove(&file.path)
     }
 }
@@ -183,20 +205,19 @@ impl<'a> Run<'a> {
         let stream = reader.clip.stream_images(to_read, |file| reader.read(file));
         for (file, features) in to_read.iter().zip(stream) {
             match (features, reader.take(file)) {
-                (Ok(features), Some((id, facts))) => {
+                (Ok(features), Some(seen)) => {
                     let row = Embeddings::from_features(dim, features).as_slice().to_vec();
-                    match row.iter().all(|value| value.is_finite()) {
-                        true => self.encoded(file, id, facts, row),
-                        false => {
-                            let reason = "the model finds no embedding of it, but NaN".to_owned();
-                            self.bad(file, Some(id), reason);
-                        }
+                    if row.iter().all(|value| value.is_finite()) {
+                        self.encoded(file, seen, row);
+                    } else {
+                        let reason = "the model finds no embedding of it, but NaN".to_owned();
+                        self.bad(file, Some(seen.id), reason);
                     }
                 }
                 (Err(Skipped::Known(id)), _) => self.known(file, id)?,
                 (Err(Skipped::Unreadable(reason)), _) => self.fail(file, reason),
                 (Err(Skipped::Bad(reason)), seen) => {
-                    self.bad(file, seen.map(|(id, _)| id), reason);
+                    self.bad(file, seen.map(|seen| seen.id), reason);
                 }
                 (Err(Skipped::Model(error)), _) => {
                     self.note()?;
@@ -218,13 +239,20 @@ impl<'a> Run<'a> {
         files
     }
 
-    fn encoded(&mut self, file: &File, id: Id, facts: Facts, vector: Vec<f32>) {
+    fn encoded(&mut self, file: &File, seen: Seen, vector: Vec<f32>) {
         self.report.encoded += 1;
         self.since_settled += 1;
+        let Seen { id, facts, looks } = seen;
+        let mut payload = payload(&facts);
+        if let Some(Looks { size, .. }) = looks {
+            payload.insert(WIDTH.into(), size.0.into());
+            payload.insert(HEIGHT.into(), size.1.into());
+        }
         self.changes.push(Change::Put(Item {
             id,
             taken: taken(&facts, file),
-            payload: payload(&facts),
+            phash: looks.map(|looks| looks.phash.to_bytes()),
+            payload,
             moments: vec![Moment { span: None, vector }],
         }));
         self.may_drop |= self.changed.contains(&file.path);
@@ -337,6 +365,10 @@ fn changed(file: &File, here: &TimeZone) -> Option<i64> {
     let instant = Timestamp::from_nanosecond(i128::from(file.modified)).ok()?;
     Some(crate::image::seconds(here.to_datetime(instant)))
 }
+
+/// Keys of a picture's columns and rows among what is told of it.
+pub(crate) const WIDTH: &str = "width";
+pub(crate) const HEIGHT: &str = "height";
 
 /// What is told of a picture beside its embedding.
 pub(super) fn payload(facts: &Facts) -> Payload {

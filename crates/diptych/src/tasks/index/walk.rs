@@ -8,8 +8,8 @@ use ignore::overrides::OverrideBuilder;
 use index::File;
 use rustc_hash::FxHashMap;
 
-use super::place::{Links, canonical};
 use super::Options;
+use super::place::{Links, canonical};
 use crate::image::is_picture_name;
 use crate::{Error, Result};
 
@@ -136,12 +136,16 @@ fn unreadable(error: &ignore::Error, root: &Path, found: &mut Found) {
     let is_dangling = path.is_symlink() && !path.exists();
     if is_dangling {
         let own = path.parent().and_then(|above| canonical(above).ok());
-        let own = own.zip(path.file_name()).map(|(above, name)| above.join(name));
+        let own = own
+            .zip(path.file_name())
+            .map(|(above, name)| above.join(name));
         let target = fs_err::read_link(&path).ok().zip(path.parent());
         let target = target.and_then(|(target, above)| canonical(&above.join(target)).ok());
         // Where its folder is not there, either, a disc may not be mounted.
         let target = target.filter(|target| target.parent().is_some_and(Path::is_dir));
-        let noted = own.zip(target).and_then(|(own, target)| link(&own, &target));
+        let noted = own
+            .zip(target)
+            .and_then(|(own, target)| link(&own, &target));
         found.links.extend(noted);
     } else {
         let path = path.to_string_lossy().into_owned();
@@ -163,7 +167,7 @@ fn file(path: PathBuf, found: &mut Found) {
 }
 
 /// A file as it is now.
-pub(super) fn state(path: &str) -> std::io::Result<File> {
+pub(crate) fn state(path: &str) -> std::io::Result<File> {
     let meta = fs_err::metadata(path)?;
     Ok(File {
         path: path.to_owned(),

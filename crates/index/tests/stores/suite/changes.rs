@@ -23,6 +23,7 @@ pub(crate) fn contents_come_back_whole(place: &dyn Place) {
             at: -86_400,
             from: TakenFrom::File,
         }),
+        phash: Some(vec![1, 0, 255]),
         payload: payload.as_object().unwrap().clone(),
         ..picture(1, unit(&mut rng))
     };

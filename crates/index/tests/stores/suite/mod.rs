@@ -85,6 +85,7 @@ pub(crate) fn picture(number: u16, vector: Vec<f32>) -> Item {
     Item {
         id: id(number),
         taken: None,
+        phash: None,
         payload: Payload::new(),
         moments: vec![Moment { span: None, vector }],
     }

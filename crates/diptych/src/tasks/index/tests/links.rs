@@ -127,5 +127,8 @@ fn a_folder_that_became_a_link_keeps_its_embeddings() {
     fs_err::rename(&moved, &roots).unwrap();
     symlink(&roots, &moved).unwrap();
     assert_eq!(counts(&place.run_over(&mut store, &roots)), [0, 3, 3, 0]);
-    assert_eq!(place.all(&store), ["roots/0.png", "roots/1.png", "roots/2.png"]);
+    assert_eq!(
+        place.all(&store),
+        ["roots/0.png", "roots/1.png", "roots/2.png"]
+    );
 }

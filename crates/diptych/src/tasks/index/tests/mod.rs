@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use index::{Filter, Local, Method, Model, Query, Store};
 
 use super::{
-    Embedding, Failed, IGNORE_FILE, Options, Progress, Report, Shard, adopt, canonical, index, merge,
+    Embedding, Failed, IGNORE_FILE, Options, Progress, Report, Shard, adopt, canonical, index,
+    merge,
 };
 use crate::image::{Encoding, Picture};
 use crate::{Clip, Error};

@@ -1,10 +1,12 @@
 //! Queries, as they are written and as they are answered.
 
+mod duplicates;
+
 use std::ops::ControlFlow;
 
 use index::{Change, File, Filter, Id, Item, Local, Method, Model, Moment, Payload, Query, Store};
 
-use super::{Calibration, Expression, What, calibrate, duplicates};
+use super::{Calibration, Expression, What, calibrate};
 use crate::image::{DecodeOptions, Encoding, Picture};
 use crate::{Clip, Embeddings};
 
@@ -133,6 +135,7 @@ fn index_of(rows: &Embeddings, fingerprint: &str) -> (tempfile::TempDir, Local) 
         let item = Item {
             id,
             taken: None,
+            phash: None,
             payload: Payload::new(),
             moments: vec![Moment {
                 span: None,
@@ -144,34 +147,10 @@ fn index_of(rows: &Embeddings, fingerprint: &str) -> (tempfile::TempDir, Local) 
             size: 1,
             modified: 1,
         };
-        let mut changes = vec![Change::Put(item), Change::Link(file(i.to_string()), id)];
-        if i == 2 {
-            changes.push(Change::Link(file("2 again".into()), id));
-        }
+        let changes = [Change::Put(item), Change::Link(file(i.to_string()), id)];
         store.apply(&changes).unwrap();
     }
     (folder, store)
-}
-
-#[test]
-fn equal_files_and_chains_of_near_ones_are_groups() {
-    let at = |degrees: f32| [degrees.to_radians().cos(), degrees.to_radians().sin()];
-    let rows: Vec<f32> = [0.0, 5.0, 90.0, 10.0, 180.0, 183.0]
-        .into_iter()
-        .flat_map(at)
-        .collect();
-    let (_folder, store) = index_of(&Embeddings::from_features(2, rows), "plane");
-    let found = duplicates(&store, 6f32.to_radians().cos()).unwrap();
-    let paths = |groups: &[super::Group]| -> Vec<Vec<String>> {
-        groups.iter().map(|group| group.paths.clone()).collect()
-    };
-    assert_eq!(paths(&found.exact), [["/2", "/2 again"]]);
-    assert_eq!(
-        paths(&found.near),
-        [vec!["/0", "/1", "/3"], vec!["/4", "/5"]]
-    );
-    assert!((found.near[0].cosine - 5f32.to_radians().cos()).abs() < 1e-5);
-    assert_eq!(duplicates(&store, 1.1).unwrap().near, []);
 }
 
 #[test]
@@ -203,7 +182,7 @@ fn a_threshold_lets_through_what_is_near_and_nothing_else() {
         assert_eq!(hits(text)[0].id, Id([i as u8; 16]));
     }
     // By its making, the share of the background that finds nothing.
-    let background: Vec<&str> = include_str!("background.txt").lines().collect();
+    let background: Vec<&str> = include_str!("../background.txt").lines().collect();
     let n_kept = background
         .iter()
         .filter(|text| !hits(text).is_empty())

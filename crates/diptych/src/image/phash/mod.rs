@@ -1,0 +1,172 @@
+//! Perceptual hash: how a picture looks, in so few bytes that those of a whole library can be compared.
+//!
+//! Flow: `Picture` → 32 × 32 means → each divided by the contrast around it → cosine transform → the 16 × 16 lowest
+//! frequencies; and 4 × 4 of the two colour differences. Embeddings say what is in a picture; this says whether it is the same one.
+//! Contrast is local, so that a frame or a bright sky, which many pictures have, does not outweigh what is in the middle
+//! (pHash takes the plain transform: <https://www.phash.org>, Zauner 2010).
+
+mod near;
+mod transform;
+
+pub use near::{Looks, NEAR};
+
+use super::picture::{Mode, Picture};
+use transform::{COLOURS, DETAILS, GRID};
+
+/// Version of the hash, its first byte: those of two versions can't be compared.
+const VERSION: u8 = 1;
+
+/// Samples a side that each of the 32 × 32 means is taken of, at the most.
+const SAMPLES: usize = 6;
+
+/// Half a side of the square whose contrast a mean is divided by, and grey levels that are added to it, so that noise stays
+/// small.
+const AROUND: usize = 3;
+const FLOOR: f32 = 4.0;
+
+/// A picture whose largest detail is below this has none.
+const FLAT: f32 = 0.5;
+
+/// Steps of a colour difference that are one.
+const COLOUR_STEP: f32 = 2.0;
+
+/// A picture's perceptual hash.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PerceptualHash {
+    /// `[DETAILS, DETAILS]`, rows first; the largest is 127, or all are 0.
+    detail: [i8; DETAILS * DETAILS],
+    /// `[2, COLOURS, COLOURS]`: blue less brightness, red less brightness.
+    colour: [i8; 2 * COLOURS * COLOURS],
+    /// Mean brightness.
+    brightness: u8,
+}
+
+impl std::fmt::Debug for PerceptualHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PerceptualHash({:?} …)", &self.detail[..8])
+    }
+}
+
+impl PerceptualHash {
+    /// Bytes of a hash.
+    pub const LEN: usize = 2 + DETAILS * DETAILS + 2 * COLOURS * COLOURS;
+
+    /// Hash of a picture, upright as people see it.
+    #[must_use]
+    pub fn of(picture: &Picture) -> Self {
+        let rgb = means(picture);
+        let channel = |c: usize| rgb.iter().map(move |pixel| pixel[c]);
+        let brightness: Vec<f32> = rgb
+            .iter()
+            .map(|[r, g, b]| 0.299 * r + 0.587 * g + 0.114 * b)
+            .collect();
+        let details = transform::details(&by_contrast(&brightness));
+        let largest = details.iter().fold(0f32, |a, b| a.max(b.abs()));
+        let scale = if largest < FLAT { 0.0 } else { 127.0 / largest };
+        let mut colour = [0; 2 * COLOURS * COLOURS];
+        let (blue, red) = colour.split_at_mut(COLOURS * COLOURS);
+        for (of, c) in [(blue, 2), (red, 0)] {
+            let difference: Vec<f32> = channel(c).zip(&brightness).map(|(c, y)| c - y).collect();
+            for (to, value) in of.iter_mut().zip(transform::colours(&difference)) {
+                *to = (value / COLOUR_STEP).round() as i8;
+            }
+        }
+        Self {
+            detail: details.map(|value| (value * scale).round() as i8),
+            colour,
+            brightness: (brightness.iter().sum::<f32>() / brightness.len() as f32).round() as u8,
+        }
+    }
+
+    /// Bytes to keep it as.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let values = self.detail.iter().chain(&self.colour);
+        let head = [VERSION, self.brightness];
+        head.into_iter().chain(values.map(|&v| v as u8)).collect()
+    }
+
+    /// Hash that was kept as these bytes; none, if they are another version's.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let [VERSION, brightness, values @ ..] = bytes else {
+            return None;
+        };
+        let (detail, colour) = values.split_at_checked(DETAILS * DETAILS)?;
+        Some(Self {
+            detail: <[u8; _]>::try_from(detail).ok()?.map(|v| v as i8),
+            colour: <[u8; _]>::try_from(colour).ok()?.map(|v| v as i8),
+            brightness: *brightness,
+        })
+    }
+}
+
+/// `[GRID, GRID]`: mean red, green and blue of each part of a picture, 0 … 255.
+fn means(picture: &Picture) -> Vec<[f32; 3]> {
+    // One sample more than there are pixels follows parts whose edges cut through them.
+    let samples = |side: usize| (side.div_ceil(GRID) + 1).min(SAMPLES);
+    let (across, down) = (samples(picture.width()), samples(picture.height()));
+    let at = |i: usize, samples: usize, side: usize| (2 * i + 1) * side / (2 * GRID * samples);
+    let sampled = picture.rearrange(GRID * across, GRID * down, |x, y| {
+        (
+            at(x, across, picture.width()),
+            at(y, down, picture.height()),
+        )
+    });
+    let sampled = match sampled.mode() {
+        Mode::Rgb => sampled,
+        _ => sampled.to_rgb(),
+    };
+    let mut sums = vec![[0f32; 3]; GRID * GRID];
+    for (y, line) in sampled
+        .as_bytes()
+        .chunks_exact(3 * GRID * across)
+        .enumerate()
+    {
+        let row = &mut sums[y / down * GRID..][..GRID];
+        for (sum, pixels) in row.iter_mut().zip(line.chunks_exact(3 * across)) {
+            for pixel in pixels.as_chunks::<3>().0 {
+                for (sum, &value) in sum.iter_mut().zip(pixel) {
+                    *sum += f32::from(value);
+                }
+            }
+        }
+    }
+    let n = (across * down) as f32;
+    sums.into_iter().map(|sum| sum.map(|s| s / n)).collect()
+}
+
+/// Each value less the mean around it, divided by the deviation around it.
+fn by_contrast(values: &[f32]) -> Vec<f32> {
+    // Mirrored at the edges.
+    let mirrored = |i: isize| {
+        let last = GRID as isize - 1;
+        let i = i.abs();
+        (if i > last { 2 * last - i } else { i }) as usize
+    };
+    let around = |at: usize| {
+        let reach = AROUND as isize;
+        (-reach..=reach).map(move |step| mirrored(at as isize + step))
+    };
+    let n = ((2 * AROUND + 1) * (2 * AROUND + 1)) as f32;
+    let mut out = Vec::with_capacity(values.len());
+    for y in 0..GRID {
+        for x in 0..GRID {
+            let (mut sum, mut squares) = (0f32, 0f32);
+            for row in around(y) {
+                for column in around(x) {
+                    let value = values[row * GRID + column];
+                    sum += value;
+                    squares += value * value;
+                }
+            }
+            let mean = sum / n;
+            let deviation = (squares / n - mean * mean).max(0.0).sqrt();
+            out.push((values[y * GRID + x] - mean) / (deviation + FLOOR));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

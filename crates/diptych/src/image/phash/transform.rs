@@ -1,0 +1,124 @@
+//! The cosine transform of a hash, and what a crop of the picture makes of it.
+
+use std::f32::consts::{PI, SQRT_2};
+use std::sync::LazyLock;
+
+/// Side of the means that are transformed.
+pub(super) const GRID: usize = 32;
+
+/// Frequencies of the brightness that are kept, each way.
+pub(super) const DETAILS: usize = 16;
+
+/// Frequencies of the colour differences that are kept, each way.
+pub(super) const COLOURS: usize = 4;
+
+/// Power of a frequency that it is weighted by: fine details tell more of two pictures than coarse ones.
+const POWER: f32 = 0.35;
+
+/// What a crop takes off one axis in all, as a share of it, where it begins as a share of that, and the steps between.
+const CROP: f32 = 0.06;
+const CROPS: usize = 6;
+const BEGINNINGS: usize = 5;
+
+/// Places at which the integral of two waves is taken.
+const PLACES: usize = 256;
+
+pub(super) type Matrix = [f32; DETAILS * DETAILS];
+
+fn weight(frequency: usize) -> f32 {
+    (1.0 + frequency as f32).powf(POWER)
+}
+
+/// The wave of a frequency at a place between 0 and 1.
+fn wave(frequency: usize, place: f32) -> f32 {
+    let scale = if frequency == 0 { 1.0 } else { SQRT_2 };
+    scale * (PI * frequency as f32 * place).cos()
+}
+
+/// `[DETAILS, GRID]`: each wave in the middle of each part.
+static WAVES: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let middle = |i: usize| (i as f32 + 0.5) / GRID as f32;
+    let wave_at = |u: usize| (0..GRID).map(move |i| wave(u, middle(i)) / GRID as f32);
+    (0..DETAILS).flat_map(wave_at).collect()
+});
+
+/// The lowest `KEPT` frequencies each way of `[GRID, GRID]` values, `[KEPT, KEPT]`.
+fn lowest(values: &[f32], kept: usize) -> Vec<f32> {
+    let waves = |u: usize| &WAVES[u * GRID..][..GRID];
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    // [GRID, KEPT], by rows; then along columns.
+    let rows: Vec<f32> = values
+        .chunks_exact(GRID)
+        .flat_map(|row| (0..kept).map(move |u| dot(row, waves(u))))
+        .collect();
+    let mut out = vec![0.0; kept * kept];
+    for (v, out) in out.chunks_exact_mut(kept).enumerate() {
+        for (row, wave) in rows.chunks_exact(kept).zip(waves(v)) {
+            out.iter_mut().zip(row).for_each(|(o, r)| *o += wave * r);
+        }
+    }
+    out
+}
+
+/// Weighted frequencies of brightness, without the mean.
+pub(super) fn details(values: &[f32]) -> Matrix {
+    let found = lowest(values, DETAILS);
+    let weighted = |i: usize| GRID as f32 * found[i] * weight(i / DETAILS) * weight(i % DETAILS);
+    std::array::from_fn(|i| if i == 0 { 0.0 } else { weighted(i) })
+}
+
+/// Frequencies of a colour difference.
+pub(super) fn colours(values: &[f32]) -> [f32; COLOURS * COLOURS] {
+    let found = lowest(values, COLOURS);
+    std::array::from_fn(|i| found[i])
+}
+
+/// What crops, and pictures that are one's crops, make of the frequencies of one axis: matrices to be multiplied from the
+/// left. The first changes nothing.
+pub(super) static CROPPED: LazyLock<Vec<Matrix>> = LazyLock::new(|| {
+    let mut all = vec![cropped(0.0, 1.0)];
+    for step in 1..=CROPS {
+        let share = CROP * step as f32 / CROPS as f32;
+        for beginning in 0..BEGINNINGS {
+            let before = share * beginning as f32 / (BEGINNINGS - 1) as f32;
+            let left = 1.0 - share;
+            all.push(cropped(before, left));
+            all.push(cropped(-before / left, 1.0 / left));
+        }
+    }
+    all
+});
+
+/// Where a picture that is `size` long and begins at `start` stands for one of length 1.
+fn cropped(start: f32, size: f32) -> Matrix {
+    let mut matrix = [0.0; DETAILS * DETAILS];
+    for place in (0..PLACES).map(|i| (i as f32 + 0.5) / PLACES as f32) {
+        for (i, value) in matrix.iter_mut().enumerate() {
+            let (to, from) = (i / DETAILS, i % DETAILS);
+            let scale = weight(to) / weight(from) / PLACES as f32;
+            *value += scale * wave(to, place) * wave(from, start + size * place);
+        }
+    }
+    matrix
+}
+
+/// The product of two matrices.
+pub(super) fn product(a: &Matrix, b: &Matrix) -> Matrix {
+    let mut out = [0.0; DETAILS * DETAILS];
+    for (row, out) in a
+        .as_chunks::<DETAILS>()
+        .0
+        .iter()
+        .zip(out.as_chunks_mut::<DETAILS>().0)
+    {
+        for (a, b) in row.iter().zip(b.as_chunks::<DETAILS>().0) {
+            out.iter_mut().zip(b).for_each(|(o, b)| *o += a * b);
+        }
+    }
+    out
+}
+
+/// Rows for columns.
+pub(super) fn transposed(a: &Matrix) -> Matrix {
+    std::array::from_fn(|i| a[i % DETAILS * DETAILS + i / DETAILS])
+}
