@@ -3,13 +3,15 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
-use diptych::image::{DecodeOptions, ImageError};
-use diptych::text::TextError;
+use anyhow::{Context, Result, anyhow, bail};
+use diptych::image::{DecodeOptions, ImageError, Pixels};
+use diptych::text::{Overflow, TextError};
 use diptych::{Clip, Embeddings};
+use rayon::prelude::*;
 
 use crate::Status;
 use crate::args::DecodeArgs;
+use crate::interrupt;
 use crate::output::{self, hinted};
 
 /// What stands for stdin.
@@ -17,6 +19,21 @@ pub(crate) const STDIN: &str = "-";
 
 /// The lines of a text file or, for `-`, of stdin.
 pub(crate) fn lines(path: &Path) -> Result<Vec<String>> {
+    let lines = lines_as_they_are(path)?;
+    let bad: Vec<String> = (1..)
+        .zip(&lines)
+        .filter(|(_, line)| line.is_none())
+        .map(|(number, _)| number.to_string())
+        .collect();
+    match &bad[..] {
+        [] => Ok(lines.into_iter().flatten().collect()),
+        [line] => bail!("{}: line {line} is not UTF-8", name(path)),
+        _ => bail!("{}: lines {} are not UTF-8", name(path), bad.join(", ")),
+    }
+}
+
+/// The lines of a text file or, for `-`, of stdin; none for one that is not UTF-8.
+pub(crate) fn lines_as_they_are(path: &Path) -> Result<Vec<Option<String>>> {
     let mut bytes = Vec::new();
     if path == Path::new(STDIN) {
         std::io::stdin()
@@ -26,14 +43,16 @@ pub(crate) fn lines(path: &Path) -> Result<Vec<String>> {
     } else {
         bytes = fs_err::read(path)?;
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-        anyhow!("{}: line {line} is not UTF-8", name(path))
-    })?;
     // Windows' editors begin a file with a byte order mark, which is no text.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    Ok(text.lines().map(str::to_owned).collect())
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').map(|line| {
+        let line = match line.strip_suffix(b"\n") {
+            Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
+            None => line,
+        };
+        std::str::from_utf8(line).ok().map(str::to_owned)
+    });
+    Ok(lines.collect())
 }
 
 /// What messages call a file of texts.
@@ -54,6 +73,44 @@ pub(crate) fn in_text(error: diptych::Error, name: impl Fn(usize) -> String) -> 
     }
 }
 
+/// Says of every text that the model can't read what is wrong with it, if that is the error; `name` is as for [`in_text`].
+///
+/// # Errors
+/// Any other error, as it is.
+pub(crate) fn report_texts<T: AsRef<str> + Sync>(
+    clip: &Clip,
+    error: diptych::Error,
+    texts: &[T],
+    name: impl Fn(usize) -> String,
+) -> Result<Status> {
+    if !matches!(error, diptych::Error::Text(TextError::InBatch { .. })) {
+        return Err(error.into());
+    }
+    let bad: Vec<(usize, TextError)> = texts
+        .par_iter()
+        .enumerate()
+        .filter_map(|(i, text)| Some((i, refusal(clip, text.as_ref(), Overflow::Refuse)?)))
+        .collect();
+    let mut sentences: Vec<String> = bad
+        .into_iter()
+        .map(|(i, error)| format!("{}: {error}", name(i)))
+        .collect();
+    // A label is in many prompts.
+    sentences.dedup();
+    for sentence in sentences {
+        output::error(&anyhow!(sentence));
+    }
+    Ok(Status::SomeFailed)
+}
+
+/// Why the model can't read a text, if it can't.
+pub(crate) fn refusal(clip: &Clip, text: &str, overflow: Overflow) -> Option<TextError> {
+    let context_length = clip.config().text_cfg.context_length;
+    clip.tokenizer()
+        .encode(text, context_length, overflow)
+        .err()
+}
+
 impl From<&DecodeArgs> for DecodeOptions {
     fn from(args: &DecodeArgs) -> Self {
         Self {
@@ -71,12 +128,28 @@ pub(crate) fn pictures<'a>(
     args: &DecodeArgs,
 ) -> impl Iterator<Item = (&'a Path, Result<Vec<f32>>)> {
     let options = DecodeOptions::from(args);
-    let load = move |file: &PathBuf| {
-        let pixels = clip.preprocess().load(file, &options);
-        pixels.map_err(|error| explain(error, file))
-    };
+    let load = move |file: &PathBuf| load(clip, file, &options);
     let files_again = files.iter().map(PathBuf::as_path);
     files_again.zip(clip.stream_images(files, load))
+}
+
+/// What is wrong with each file that has no picture; no tower runs.
+pub(crate) fn bad_pictures(
+    clip: &Clip,
+    files: &[PathBuf],
+    args: &DecodeArgs,
+) -> Vec<anyhow::Error> {
+    let options = DecodeOptions::from(args);
+    files
+        .par_iter()
+        .filter(|_| !interrupt::asked())
+        .filter_map(|file| load(clip, file, &options).err())
+        .collect()
+}
+
+fn load(clip: &Clip, file: &Path, options: &DecodeOptions) -> Result<Pixels> {
+    let pixels = clip.preprocess().load(file, options);
+    pixels.map_err(|error| explain(error, file))
 }
 
 /// Calls `f` with each picture's embedding, `[1, D]`, in order, and reports what is wrong with the others.

@@ -28,6 +28,7 @@ mod error;
 pub mod evaluate;
 #[cfg(test)]
 mod golden;
+mod guard;
 pub mod image;
 mod matrix;
 pub mod model;
@@ -44,4 +45,5 @@ pub use device::DeviceKind;
 pub use embedding::Embeddings;
 pub use engine::Precision;
 pub use error::{Error, Result};
+pub use guard::{GaveUp, guarded};
 pub use stream::{ImageStream, TextStream};

@@ -121,6 +121,11 @@ pub(crate) struct EmbedArgs {
     #[arg(long, conflicts_with = "images")]
     pub(crate) truncate: bool,
 
+    /// Pass over inputs that can't be used, and write what the rows belong to beside the array: `X.paths.txt`, a path a
+    /// line, or `X.texts.txt`
+    #[arg(long)]
+    pub(crate) skip_bad: bool,
+
     #[command(flatten)]
     pub(crate) model: ModelArgs,
 

@@ -62,8 +62,15 @@ pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
         labels, templates, ..
     } = &options;
     let label = |prompt: usize| format!("label `{}`", labels[prompt / templates.len()]);
-    let classifier =
-        ZeroShot::new(&clip, labels, templates).map_err(|e| inputs::in_text(e, label))?;
+    let classifier = match ZeroShot::new(&clip, labels, templates) {
+        Ok(classifier) => classifier,
+        Err(error) => {
+            let prompts =
+                |label: &String| templates.iter().map(|t| t.replace("{}", label)).collect();
+            let prompts: Vec<String> = labels.iter().flat_map::<Vec<String>, _>(prompts).collect();
+            return inputs::report_texts(&clip, error, &prompts, label);
+        }
+    };
 
     let mut data = Data::new();
     let Options { files, decode, .. } = &options;

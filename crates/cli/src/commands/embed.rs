@@ -1,17 +1,19 @@
 //! `diptych embed`: pictures or texts → rows of a NumPy file, unit-norm or raw.
 //!
-//! Invariant: row `i` belongs to input `i`, so one input that fails fails the whole file.
+//! Invariant: row `i` belongs to input `i`, so one input that fails fails the whole file; or, with `--skip-bad`, to line
+//! `i` of a list beside it. Every input that fails is named.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use diptych::Embeddings;
 use diptych::text::Overflow;
+use rayon::prelude::*;
 
 use super::open;
 use crate::args::EmbedArgs;
 use crate::npy::NpyWriter;
-use crate::{Status, inputs, interrupt, output, progress};
+use crate::{Status, files, inputs, interrupt, output, progress};
 
 enum Inputs<'a> {
     Images(&'a [PathBuf]),
@@ -33,59 +35,116 @@ impl<'a> Inputs<'a> {
     }
 }
 
+pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
+    let clip = open(&args.model)?;
+    let rows = |list| Rows {
+        out: &args.out,
+        dim: clip.config().embed_dim,
+        raw: args.raw,
+        list: args.skip_bad.then(|| args.out.with_extension(list)),
+    };
+    match Inputs::new(args) {
+        Inputs::Images(files) => {
+            let names: Vec<&[u8]> = files
+                .iter()
+                .map(|file| file.as_os_str().as_encoded_bytes())
+                .collect();
+            let unlisted = names.iter().position(|name| name.contains(&b'\n'));
+            if let (true, Some(i)) = (args.skip_bad, unlisted) {
+                let file = &files[i];
+                return Err(anyhow!(
+                    "{file:?} has several lines, and the list of paths has one a path"
+                ));
+            }
+            let features = inputs::pictures(&clip, files, &args.decode);
+            rows("paths.txt").write(&names, features.map(|(_, features)| features), |next| {
+                inputs::bad_pictures(&clip, &files[next..], &args.decode)
+            })
+        }
+        Inputs::Texts(path, overflow) => {
+            let lines = inputs::lines_as_they_are(path)?;
+            let of_line = |i: usize| format!("{}: line {}", inputs::name(path), i + 1);
+            let not_utf8 = |i| anyhow!("{} is not UTF-8", of_line(i));
+            let names: Vec<&[u8]> = lines
+                .iter()
+                .map(|line| line.as_deref().unwrap_or_default().as_bytes())
+                .collect();
+            let mut features = clip.stream_texts(lines.iter().flatten(), overflow);
+            let features = lines.iter().enumerate().map_while(|(i, line)| match line {
+                Some(_) => {
+                    let features = features.next()?;
+                    Some(features.map_err(|e| inputs::in_text(e, |_| of_line(i))))
+                }
+                None => Some(Err(not_utf8(i))),
+            });
+            let bad = |i: usize| match &lines[i] {
+                Some(text) => {
+                    let error = inputs::refusal(&clip, text, overflow)?;
+                    Some(anyhow!("{}: {error}", of_line(i)))
+                }
+                None => Some(not_utf8(i)),
+            };
+            rows("texts.txt").write(&names, features, |next| {
+                (next..lines.len())
+                    .into_par_iter()
+                    .filter_map(bad)
+                    .collect()
+            })
+        }
+    }
+}
+
 /// The rows of a file to be.
 struct Rows<'a> {
     out: &'a Path,
     dim: usize,
     raw: bool,
-}
-
-pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
-    let clip = open(&args.model)?;
-    let rows = Rows {
-        out: &args.out,
-        dim: clip.config().embed_dim,
-        raw: args.raw,
-    };
-    match Inputs::new(args) {
-        Inputs::Images(files) => {
-            let features =
-                inputs::pictures(&clip, files, &args.decode).map(|(_, features)| features);
-            let whole = |error: anyhow::Error| match error.is::<diptych::Error>() {
-                true => error, // the model's, whichever picture it is
-                false => output::hinted(
-                    error,
-                    "nothing was written, because rows would no longer match the inputs; leave this one out",
-                ),
-            };
-            rows.write(
-                files.len(),
-                features.map(|features| features.map_err(whole)),
-            )
-        }
-        Inputs::Texts(path, overflow) => {
-            let texts = inputs::lines(path)?;
-            let line = |index: usize| format!("{}: line {}", inputs::name(path), index + 1);
-            let features = clip.stream_texts(&texts, overflow);
-            rows.write(
-                texts.len(),
-                features.map(|f| f.map_err(|e| inputs::in_text(e, line))),
-            )
-        }
-    }
+    /// Where to list what the rows belong to; then bad inputs are passed over.
+    list: Option<PathBuf>,
 }
 
 impl Rows<'_> {
-    /// Writes the features of `n` inputs, all of which there must be.
-    fn write(&self, n: usize, all: impl Iterator<Item = Result<Vec<f32>>>) -> Result<Status> {
+    /// Writes the features of all inputs, whose `names` go into the list.
+    ///
+    /// `bad` says what is wrong with the inputs from one on; it is asked when nothing will be written any more.
+    fn write(
+        &self,
+        names: &[&[u8]],
+        all: impl Iterator<Item = Result<Vec<f32>>>,
+        bad: impl Fn(usize) -> Vec<anyhow::Error>,
+    ) -> Result<Status> {
         interrupt::watch("stopping, nothing is written")?;
+        let n = names.len();
         let mut file = NpyWriter::create(self.out, &[n, self.dim])?;
+        let (mut rows, mut listed) = (0, Vec::new());
         let bar = progress::inputs(n);
-        for features in all {
-            let features = features?;
-            match self.raw {
-                true => file.write(&features)?,
-                false => file.write(Embeddings::from_features(self.dim, features).as_slice())?,
+        for (i, features) in all.enumerate() {
+            match (features, &self.list) {
+                (Ok(features), list) => {
+                    match self.raw {
+                        true => file.write(&features)?,
+                        false => {
+                            file.write(Embeddings::from_features(self.dim, features).as_slice())?
+                        }
+                    }
+                    rows += 1;
+                    if list.is_some() {
+                        listed.extend([names[i], b"\n"].concat());
+                    }
+                }
+                // The model's, whichever input it is.
+                (Err(error), _) if error.is::<diptych::Error>() => return Err(error),
+                (Err(error), Some(_)) => bar.suspend(|| output::error(&error)),
+                (Err(error), None) => {
+                    bar.finish_and_clear();
+                    output::error(&error);
+                    bad(i + 1).iter().for_each(output::error);
+                    output::message(
+                        "\nhint: nothing was written, because rows would no longer match the inputs; \
+                         leave these out, or let `--skip-bad` do it",
+                    );
+                    return Ok(Status::SomeFailed);
+                }
             }
             if interrupt::asked() {
                 return Ok(Status::Interrupted);
@@ -93,7 +152,22 @@ impl Rows<'_> {
             bar.inc(1);
         }
         bar.finish_and_clear();
+        if rows < n {
+            file.end_here()?;
+        }
+        if let Some(list) = &self.list {
+            files::write(list, &listed)?;
+        }
         file.finish()?;
-        Ok(Status::Done)
+        let Some(list) = self.list.as_ref().filter(|_| rows < n) else {
+            return Ok(Status::Done);
+        };
+        output::message(format_args!(
+            "{} of {n} inputs passed over; the {rows} rows of {} are those of {}",
+            n - rows,
+            self.out.display(),
+            list.display()
+        ));
+        Ok(Status::SomeFailed)
     }
 }

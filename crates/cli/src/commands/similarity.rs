@@ -27,9 +27,10 @@ struct Similarity<'a> {
 pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
     let clip = open(&args.model)?;
     let name = |index: usize| format!("text `{}`", args.texts[index]);
-    let texts = clip
-        .encode_texts(&args.texts)
-        .map_err(|e| inputs::in_text(e, name))?;
+    let texts = match clip.encode_texts(&args.texts) {
+        Ok(texts) => texts,
+        Err(error) => return inputs::report_texts(&clip, error, &args.texts, name),
+    };
     let (logit_scale, logit_bias) = (clip.logit_scale(), clip.logit_bias().unwrap_or(0.0));
 
     let mut data = Data::new();

@@ -14,7 +14,7 @@ use super::local;
 use crate::Status;
 use crate::args::TokenizeArgs;
 use crate::inputs::STDIN;
-use crate::output::{Data, hinted};
+use crate::output::{self, Data};
 
 /// Lines that are encoded at once.
 const BATCH: usize = 4096;
@@ -61,8 +61,7 @@ pub(crate) fn run(args: TokenizeArgs) -> Result<Status> {
     let mut data = Data::new();
     if args.texts != [STDIN] {
         let texts: Vec<Vec<u8>> = args.texts.into_iter().map(String::into_bytes).collect();
-        options.print(&mut data, &texts, |index| format!("text {}", index + 1))?;
-        return Ok(Status::Done);
+        return options.print(&mut data, &texts, |index| format!("text {}", index + 1));
     }
     // Of the size of a batch, so that what has arrived is a good part of one.
     let mut stdin = BufReader::with_capacity(1 << 20, std::io::stdin().lock());
@@ -72,9 +71,13 @@ pub(crate) fn run(args: TokenizeArgs) -> Result<Status> {
         if lines.is_empty() {
             return Ok(Status::Done);
         }
-        options.print(&mut data, &lines, |index| {
+        let status = options.print(&mut data, &lines, |index| {
             format!("stdin: line {}", before + index + 1)
         })?;
+        // Who writes line by line waits for an answer that will not come.
+        if !matches!(status, Status::Done) {
+            return Ok(status);
+        }
         before += lines.len();
     }
 }
@@ -96,18 +99,33 @@ fn arrived(input: &mut BufReader<impl Read>) -> std::io::Result<Vec<Vec<u8>>> {
 }
 
 impl Options {
-    /// Encodes texts in parallel and prints them in order, up to the first that fails.
+    /// Encodes texts in parallel and prints them in order, up to the first that fails; all that fail are reported.
     fn print(
         &self,
         data: &mut Data,
         texts: &[Vec<u8>],
         name: impl Fn(usize) -> String,
-    ) -> Result<()> {
+    ) -> Result<Status> {
         let encoded: Vec<Result<String>> = texts.par_iter().map(|text| self.encode(text)).collect();
-        for (index, line) in encoded.into_iter().enumerate() {
-            data.line(line.with_context(|| name(index))?)?;
+        let whole = encoded.iter().take_while(|line| line.is_ok()).count();
+        for line in encoded[..whole].iter().flatten() {
+            data.line(line)?;
         }
-        data.flush()
+        data.flush()?;
+        let mut too_long = false;
+        for (index, line) in encoded.into_iter().enumerate().skip(whole) {
+            if let Err(error) = line {
+                too_long |= matches!(error.downcast_ref(), Some(TextError::TooLong { .. }));
+                output::error(&error.context(name(index)));
+            }
+        }
+        if too_long {
+            output::message("\nhint: `--truncate` cuts what does not fit");
+        }
+        Ok(match whole == texts.len() {
+            true => Status::Done,
+            false => Status::SomeFailed,
+        })
     }
 
     /// The line that is printed for a text.
@@ -123,11 +141,7 @@ impl Options {
         };
         let ids = self
             .tokenizer
-            .encode(text, self.context_length, self.overflow);
-        let ids = ids.map_err(|error| match error {
-            TextError::TooLong { .. } => hinted(error, "`--truncate` cuts what does not fit"),
-            other => other.into(),
-        })?;
+            .encode(text, self.context_length, self.overflow)?;
         match self.json {
             true => Ok(serde_json::to_string(&Tokenized { text, ids: &ids })?),
             false => Ok(ids

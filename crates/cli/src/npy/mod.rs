@@ -8,7 +8,7 @@ mod read;
 pub(crate) use read::{NpyReader, read};
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -22,6 +22,7 @@ pub(crate) struct NpyWriter {
     file: BufWriter<File>,
     /// Where it is written until it is whole; none if `path` is a device or a pipe.
     temporary: Option<TempPath>,
+    shape: Vec<usize>,
     /// Values still to come.
     missing: usize,
 }
@@ -47,11 +48,12 @@ impl NpyWriter {
             }
         };
         let mut file = BufWriter::with_capacity(1 << 16, file);
-        file.write_all(&header(shape)).with_context(at)?;
+        file.write_all(&header(shape, 0)).with_context(at)?;
         Ok(Self {
             path,
             file,
             temporary,
+            shape: shape.to_vec(),
             missing: shape.iter().product(),
         })
     }
@@ -70,6 +72,22 @@ impl NpyWriter {
                 .write_all(&bytes)
                 .with_context(|| cannot_write(&self.path))?;
         }
+        Ok(())
+    }
+
+    /// Makes do with the rows that have been written, where fewer came than were announced.
+    pub(crate) fn end_here(&mut self) -> Result<()> {
+        let row: usize = self.shape[1..].iter().product();
+        let length = header(&self.shape, 0).len();
+        self.shape[0] -= self.missing / row;
+        self.missing %= row;
+        let shorter = header(&self.shape, length);
+        let mut write = || {
+            self.file.rewind()?;
+            self.file.write_all(&shorter)?;
+            self.file.seek(std::io::SeekFrom::End(0))
+        };
+        write().with_context(|| cannot_write(&self.path))?;
         Ok(())
     }
 
@@ -99,13 +117,15 @@ impl NpyWriter {
 }
 
 /// Magic, version, and a shape of two or more sides in Python's spelling, padded to a multiple of 64
-/// bytes.
-fn header(shape: &[usize]) -> Vec<u8> {
+/// bytes and to `length`, which is one.
+fn header(shape: &[usize], length: usize) -> Vec<u8> {
     const BEFORE_TEXT: usize = 10;
     let sides: Vec<String> = shape.iter().map(ToString::to_string).collect();
     let sides = sides.join(", ");
     let mut text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sides}), }}");
-    let whole = (BEFORE_TEXT + text.len() + 1).next_multiple_of(64);
+    let whole = (BEFORE_TEXT + text.len() + 1)
+        .next_multiple_of(64)
+        .max(length);
     text.extend(std::iter::repeat_n(
         ' ',
         whole - BEFORE_TEXT - text.len() - 1,

@@ -180,7 +180,13 @@ fn wrong_labels_and_templates_are_refused() {
     classify(&[&path, "--labels-file", "gone.txt"]).fails(&["gone.txt"]);
     classify(&[&path, "--labels", "a", "--template", "a photo"]).fails(&["'a photo'", "no `{}`"]);
     classify(&[&path, "--labels", "a", "--top", "0"]).fails(&["--top"]);
-    let long = format!("b,{}", "z ".repeat(30));
-    classify(&[&path, "--labels", &long])
-        .fails(&["label `z z", "tokens, but the context length is 18"]);
+    let long = format!("b,{},c,y {}", "z ".repeat(30), "z ".repeat(30));
+    let refused = classify(&[&path, "--labels", &long]);
+    // In every template, and told once.
+    assert_eq!(refused.stderr.matches("error: ").count(), 2, "{refused:?}");
+    refused.fails(&[
+        "label `z z",
+        "label `y z",
+        "tokens, but the context length is 18",
+    ]);
 }

@@ -137,6 +137,113 @@ fn a_text_that_is_too_long_is_named_or_cut() {
 }
 
 #[test]
+fn every_bad_input_is_named_wherever_it_stands() {
+    let files = folder(&[("cut.png", b"\x89PNG\r\n\x1a\n"), ("words.jpg", b"words")]);
+    let [cut, words, gone] = ["cut.png", "words.jpg", "gone.png"].map(|name| within(&files, name));
+    let (good, out, model) = (
+        picture("RGB.png"),
+        within(&files, "x.npy"),
+        golden("tiny-vit"),
+    );
+    // More than are decoded ahead.
+    let many = vec![good.as_str(); 50];
+    let inputs = [&many[..], &[&cut], &many[..], &[&words, &good, &gone]].concat();
+    let args = [
+        &["embed", "--out", &out, "--model", &model, "--images"],
+        &inputs[..],
+    ]
+    .concat();
+    let ran = diptych(&args);
+    for name in [&cut, &words, &gone] {
+        assert_eq!(
+            ran.stderr.matches(name.as_str()).count(),
+            1,
+            "{}",
+            ran.stderr
+        );
+    }
+    assert_eq!(
+        ran.stderr.matches("\n\nhint: ").count(),
+        1,
+        "{}",
+        ran.stderr
+    );
+    assert_eq!((ran.code, fs_err::metadata(&out).is_ok()), (Some(2), false));
+}
+
+#[test]
+fn bad_inputs_are_passed_over_if_asked_and_rows_are_listed() {
+    let files = folder(&[
+        ("cut.png", b"\x89PNG\r\n\x1a\n"),
+        ("texts.txt", b"a cat\n\xe9\n\na dog\n"),
+    ]);
+    let [a, b] = ["RGB.png", "420-q95.jpg"].map(picture);
+    let (cut, out, model) = (
+        within(&files, "cut.png"),
+        within(&files, "x.npy"),
+        golden("tiny-vit"),
+    );
+    let args = ["embed", "--skip-bad", "--out", &out, "--model", &model];
+    let run = |inputs: &[&str]| diptych(&[&args[..], inputs].concat());
+    let list = |name: &str| fs_err::read_to_string(within(&files, name)).unwrap();
+
+    let words = [
+        "cut.png: damaged PNG",
+        "2 of 4 inputs passed over",
+        "x.paths.txt",
+    ];
+    assert_eq!(
+        run(&["--images", &cut, &b, "gone.png", &a]).fails(&words),
+        ""
+    );
+    let (_, want) = embed(&["--images", &b, &a]);
+    assert_eq!(read_npy(&out), (format!("(2, {DIM})"), want));
+    assert_eq!(list("x.paths.txt"), format!("{b}\n{a}\n"));
+
+    let texts = within(&files, "texts.txt");
+    run(&["--texts", &texts]).fails(&["texts.txt: line 2 is not UTF-8", "x.texts.txt"]);
+    assert_eq!(read_npy(&out).0, format!("(3, {DIM})"));
+    assert_eq!(list("x.texts.txt"), "a cat\n\na dog\n");
+
+    // Where nothing is bad nothing is said, and the list is there all the same.
+    assert_eq!(run(&["--images", &a]).ok(), "");
+    assert_eq!(list("x.paths.txt"), format!("{a}\n"));
+    run(&["--images", "two\nlines.png"]).fails(&["several lines"]);
+}
+
+#[test]
+fn every_bad_text_is_named() {
+    let long = "z ".repeat(30);
+    let text = [
+        b"ok\n\xe9\n",
+        long.as_bytes(),
+        b"\nok\n",
+        long.as_bytes(),
+        b"\n\xff",
+    ]
+    .concat();
+    let files = folder(&[("texts.txt", &text)]);
+    let [texts, out] = ["texts.txt", "x.npy"].map(|name| within(&files, name));
+    let args = [
+        "embed",
+        "--texts",
+        &texts,
+        "--out",
+        &out,
+        "--model",
+        &golden("tiny-vit"),
+    ];
+    diptych(&args).fails(&[
+        "texts.txt: line 2 is not UTF-8",
+        "texts.txt: line 3: text has 32 tokens",
+        "texts.txt: line 5: text has 32 tokens",
+        "texts.txt: line 6 is not UTF-8",
+    ]);
+    let ran = diptych(&[&args[..], &["--truncate"]].concat());
+    assert_eq!(ran.stderr.matches("error: ").count(), 2, "{}", ran.stderr);
+}
+
+#[test]
 fn a_place_that_cannot_be_written_is_named() {
     let files = folder(&[]);
     let path = picture("RGB.png");

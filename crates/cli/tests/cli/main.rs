@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on should panic")]
 
+mod bad_inputs;
 mod bench;
 mod classify;
 mod convert;

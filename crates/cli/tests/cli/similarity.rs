@@ -93,9 +93,9 @@ fn bad_inputs_are_named() {
     assert_eq!(parse(&stdout).len(), 1);
     similarity("tiny-vit", &[&path]).fails(&["--texts"]);
     let long = "z ".repeat(30);
-    similarity("tiny-vit", &[&path, "--texts", "a", &long]).fails(&[
-        "text `z z",
-        "32 tokens",
-        "18",
+    let longer = format!("{long} y");
+    similarity("tiny-vit", &[&path, "--texts", "a", &long, "b", &longer]).fails(&[
+        &format!("text `{long}`: text has 32 tokens, but the context length is 18"),
+        &format!("text `{longer}`: text has 33 tokens"),
     ]);
 }

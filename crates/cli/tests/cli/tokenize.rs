@@ -114,6 +114,12 @@ fn lines_that_cannot_be_read_are_named_after_those_before_them() {
     let plain = ["tokenize", "--model", "ViT-B-32"];
     let printed = diptych_with(&plain, b"a\n\xff\xfe\nb\n").fails(&["stdin: line 2", "not UTF-8"]);
     assert_eq!(printed.lines().count(), 1);
+    let printed = diptych_with(&plain, b"a\n\xff\nb\n\xfe\n").fails(&["line 2", "line 4"]);
+    assert_eq!(
+        printed.lines().count(),
+        1,
+        "nothing is printed after the first"
+    );
     diptych_with(&JSON, b"\"a\n").fails(&["stdin: line 1", "not a JSON string"]);
 }
 

@@ -1,7 +1,5 @@
 //! [`Picture`] to bytes: what a training set is stored as.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use libjpeg_turbo_rs::{Encoder, PixelFormat};
 
 use super::Format;
@@ -9,6 +7,7 @@ use super::error::ImageError;
 use super::picture::{Mode, Picture};
 use super::preprocess::shortest;
 use super::resample::Interpolation;
+use crate::guarded;
 
 /// Quality of JPEGs: training sees no difference to more, and files grow fast above it.
 const JPEG_QUALITY: u8 = 90;
@@ -42,11 +41,12 @@ impl Encoding {
             _ => &picture.to_rgb(),
         };
         let (width, height) = (rgb.width(), rgb.height());
-        let written = match self {
+        let written = guarded(|| match self {
             Self::Jpeg => jpeg(rgb),
             Self::Png => png(rgb),
             Self::WebP => webp(rgb),
-        };
+        });
+        let written = written.unwrap_or_else(|_| Err("the encoder gave up".into()));
         written.map_err(|reason| ImageError::Encode {
             format: self.into(),
             width,
@@ -101,16 +101,10 @@ impl Picture {
 }
 
 fn jpeg(rgb: &Picture) -> Result<Vec<u8>, String> {
-    let encoder = || {
-        Encoder::new(rgb.as_bytes(), rgb.width(), rgb.height(), PixelFormat::Rgb)
-            .quality(JPEG_QUALITY)
-            .encode()
-    };
-    // As young as the decoder beside it: should it panic, that costs one picture.
-    match catch_unwind(AssertUnwindSafe(encoder)) {
-        Ok(written) => written.map_err(|e| e.to_string()),
-        Err(_) => Err("the encoder gave up".into()),
-    }
+    Encoder::new(rgb.as_bytes(), rgb.width(), rgb.height(), PixelFormat::Rgb)
+        .quality(JPEG_QUALITY)
+        .encode()
+        .map_err(|e| e.to_string())
 }
 
 fn png(rgb: &Picture) -> Result<Vec<u8>, String> {

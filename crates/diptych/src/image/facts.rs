@@ -3,10 +3,11 @@
 //! Source: EXIF 2.32 (CIPA DC-008), by the crate `kamadak-exif`.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use exif::{Exif, In, Reader, Tag, Value};
 use jiff::civil::{Date, DateTime, Time};
+
+use crate::guarded;
 
 /// What a picture's EXIF block tells.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,17 +29,15 @@ impl Facts {
             let mut reader = Reader::new();
             reader.continue_on_error(true);
             let exif = reader.read_from_container(&mut Cursor::new(bytes));
-            exif.or_else(|error| error.distill_partial_result(|_| {}))
-        };
-        // A picture is not refused for what is written beside it.
-        match catch_unwind(AssertUnwindSafe(read)) {
-            Ok(Ok(exif)) => Self {
+            let exif = exif.or_else(|error| error.distill_partial_result(|_| {}));
+            exif.map(|exif| Self {
                 taken: taken(&exif),
                 place: place(&exif),
                 camera: camera(&exif),
-            },
-            _ => Self::default(),
-        }
+            })
+        };
+        // A picture is not refused for what is written beside it.
+        guarded(|| read().unwrap_or_default()).unwrap_or_default()
     }
 }
 

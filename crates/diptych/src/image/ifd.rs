@@ -21,6 +21,22 @@ pub(super) struct Entry {
     pub(super) at: usize,
 }
 
+impl Entry {
+    /// Whether its values are a text.
+    pub(super) fn is_text(self) -> bool {
+        self.kind == 2
+    }
+
+    /// Bytes of a number that [`Block::field`] reads.
+    pub(super) fn size(self) -> Option<usize> {
+        match self.kind {
+            3 => Some(2),
+            4 | 13 => Some(4),
+            _ => None,
+        }
+    }
+}
+
 impl<'a> Block<'a> {
     /// Asks for the order of bytes alone; the number that says TIFF, or which camera, is not looked at.
     pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
@@ -74,6 +90,46 @@ impl<'a> Block<'a> {
                 at: at + 8,
             })
         })
+    }
+
+    /// The entries of the first directory of a TIFF, or of a BigTIFF, whose counts and positions have eight bytes.
+    pub(super) fn first_entries(self) -> impl Iterator<Item = Entry> + use<'a> {
+        let is_big = self.short(2) == Some(43);
+        let directory = if is_big {
+            self.long_long(8)
+        } else {
+            self.first()
+        };
+        let count = directory.and_then(|at| match is_big {
+            true => self.long_long(at),
+            false => self.short(at).map(usize::from),
+        });
+        let (before, size) = if is_big { (8, 20) } else { (2, 12) };
+        (0..count.unwrap_or(0)).map_while(move |i| {
+            let at = directory?
+                .checked_add(i.checked_mul(size)?)?
+                .checked_add(before)?;
+            Some(Entry {
+                tag: self.short(at)?,
+                kind: self.short(at + 2)?,
+                count: match is_big {
+                    true => u32::try_from(self.long_long(at + 4)?).unwrap_or(u32::MAX),
+                    false => self.long(at + 4)?,
+                },
+                at: at + if is_big { 12 } else { 8 },
+            })
+        })
+    }
+
+    /// Eight bytes that count something in memory.
+    fn long_long(self, at: usize) -> Option<usize> {
+        let halves = [self.long(at)?, self.long(at.checked_add(4)?)?];
+        let [high, low] = if self.big_endian {
+            halves
+        } else {
+            [halves[1], halves[0]]
+        };
+        usize::try_from(u64::from(high) << 32 | u64::from(low)).ok()
     }
 
     /// The SHORT, LONG or IFD in an entry's field, the first if there are more that fit.

@@ -78,21 +78,21 @@ impl Orientation {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TiffNumber {
     pub(super) value: u32,
-    /// Where its first byte lies in the block.
-    pub(super) at: usize,
-    pub(super) big_endian: bool,
+    /// Where its lowest byte lies in the block.
+    pub(super) low_byte: usize,
 }
 
-/// Finds the SHORT or LONG of `tag` in the first directory of a (classic) TIFF block.
+/// Finds the SHORT or LONG of `tag` in the first directory of a TIFF block, classic or BigTIFF.
 pub(super) fn find_number(tiff: &[u8], tag: u16) -> Option<TiffNumber> {
-    if !matches!(tiff.get(..4)?, b"II*\0" | b"MM\0*") {
+    let block = Block::new(tiff)?;
+    if !matches!(block.short(2)?, 42 | 43) {
         return None;
     }
-    let block = Block::new(tiff)?;
-    let entry = block.entries(block.first()?).find(|e| e.tag == tag)?;
-    Some(TiffNumber {
-        value: block.field(entry)?,
-        at: entry.at,
-        big_endian: block.big_endian,
-    })
+    let entry = block.first_entries().find(|entry| entry.tag == tag)?;
+    let value = block.field(entry)?;
+    let low_byte = match block.big_endian {
+        true => entry.at + entry.size()? - 1,
+        false => entry.at,
+    };
+    Some(TiffNumber { value, low_byte })
 }

@@ -4,7 +4,6 @@
 //! Sources: `SiglipTokenizer` and `Siglip2Tokenizer` of transformers 5.23. What they do in Python is done
 //! here; what their files say is done by `tokenizers`, which is theirs as well.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -18,6 +17,7 @@ use tokenizers::{
 
 use super::sentencepiece::{self, SPACE};
 use super::{Overflow, TextError, clean};
+use crate::guarded;
 
 /// What is done to a text before it meets the vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -302,7 +302,7 @@ impl SiglipTokenizer {
 
 /// Runs what reads a stranger's file: `tokenizers` trusts that its tables fit together.
 fn guard<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, TextError> {
-    let result = catch_unwind(AssertUnwindSafe(run));
+    let result = guarded(run);
     let result = result.unwrap_or_else(|_| Err("its tables do not fit together".into()));
     result.map_err(|error| refusal(error.to_string()))
 }

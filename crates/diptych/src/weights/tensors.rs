@@ -8,7 +8,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, Metadata};
 
 use crate::positioned::PositionedFile;
-use crate::{Error, Result};
+use crate::{Error, Result, guarded};
 
 /// safetensors refuses headers above this many bytes, and so do we.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
@@ -128,7 +128,8 @@ impl TensorFile {
             .read_at(&mut header, 8)
             .map_err(|e| Error::io(&path, e))?;
         // Deserialising checks that the tensors' places follow each other and fit their shapes.
-        let metadata: Metadata = serde_json::from_slice(&header)
+        let metadata: Metadata = guarded(|| serde_json::from_slice(&header))
+            .map_err(|gave_up| broken(gave_up.to_string()))?
             .map_err(|e| broken(format!("the safetensors header is not valid: {e}")))?;
         let data_start = 8 + header_len;
         let wanted = data_start + metadata.data_len() as u64;

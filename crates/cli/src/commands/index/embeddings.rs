@@ -3,10 +3,10 @@
 //! A folder with `img_emb/img_emb_K.npy` (f16 or f32, `[N, D]`) and `metadata/metadata_K.parquet` (`N` rows, whose column
 //! `image_path` names the picture), `K` counting the parts. Source: clip-retrieval's `clip_inference/writer.py`.
 
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use diptych::guarded;
 use diptych::tasks::index::{Embedding, adopt};
 use index::Store;
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -14,6 +14,7 @@ use parquet::record::Row;
 use parquet::record::reader::RowIter;
 use serde_json::Value;
 
+use super::footer;
 use crate::npy::NpyReader;
 use crate::{interrupt, progress};
 
@@ -101,7 +102,8 @@ impl Part {
             _ => bail!("{at}: its shape is {:?}, wanted [N, {dim}]", vectors.shape),
         };
         let of_metadata = || metadata.display().to_string();
-        let file = fs_err::File::open(&metadata)?.into_file();
+        let mut file = fs_err::File::open(&metadata)?.into_file();
+        footer::check(&mut file).with_context(of_metadata)?;
         let told = caught(|| Ok(SerializedFileReader::new(file)?)).with_context(of_metadata)?;
         let has = told.metadata().file_metadata().num_rows();
         ensure!(
@@ -142,14 +144,9 @@ impl Part {
     }
 }
 
-/// What a reader of Parquet returns: the crate's panics at some damaged files (60.1, `util/bit_util.rs`), and says so to
-/// nobody here.
+/// What the crate `parquet` returns, which panics at some damaged files (60.1, `util/bit_util.rs`).
 fn caught<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let read = panic::catch_unwind(AssertUnwindSafe(read));
-    panic::set_hook(hook);
-    read.unwrap_or_else(|_| Err(anyhow!("the file is damaged")))
+    guarded(read).unwrap_or_else(|_| Err(anyhow!("the file is damaged")))
 }
 
 /// A picture's name, and what else a row tells.

@@ -1,6 +1,7 @@
 //! `diptych index`: pictures → an index, and what is done with one besides searching it.
 
 mod embeddings;
+mod footer;
 mod upkeep;
 mod watch;
 

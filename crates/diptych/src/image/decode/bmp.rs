@@ -2,6 +2,7 @@
 //!
 //! Source: Microsoft's `BITMAPINFOHEADER` family; what is grey, palette or alpha follows
 //! `BmpImagePlugin.py` of Pillow 13. Other readers give palettes away as RGB, hence this one.
+//! Run lengths are Microsoft's, too, where Pillow passes over empty lines and lets literal pixels run on into the next.
 
 use super::{Format, Limit, unpack};
 use crate::image::error::ImageError;
@@ -217,22 +218,25 @@ fn indexed(header: &Header, data: &[u8]) -> Result<Picture, ImageError> {
 
 /// A bitmap of 16, 24 or 32 bits a pixel.
 fn coloured(header: &Header, data: &[u8]) -> Result<Picture, ImageError> {
-    let masks = match header.masks {
-        [0, 0, 0, 0] => [0xff_0000, 0xff00, 0xff, 0xff00_0000], // as Pillow reads a lack of masks
-        masks => masks,
+    let masks = match (header.masks, header.bits) {
+        // As Pillow reads a lack of masks.
+        ([0, 0, 0, 0], 32) => [0xff_0000, 0xff00, 0xff, 0xff00_0000],
+        // Only 32 bits have alpha: in 16 many writers leave the bit that is named as such at 0.
+        ([red, green, blue, _], 16 | 24) => [red, green, blue, 0],
+        (masks, _) => masks,
     };
-    let channels: Vec<Channel> = masks
-        .iter()
-        .filter(|&&mask| mask != 0)
-        .map(|&mask| Channel::new(mask))
-        .collect();
-    let mode = match (masks, channels.len()) {
-        ([_, _, _, 0], 3) => Mode::Rgb,
-        ([_, _, _, _], 4) => Mode::Rgba,
+    let [red, green, blue, alpha] = masks.map(|mask| Channel::new(mask, header.bits));
+    let (channels, mode) = match (red, green, blue, alpha) {
+        (Some(red), Some(green), Some(blue), None) if masks[3] == 0 => {
+            (vec![red, green, blue], Mode::Rgb)
+        }
+        (Some(red), Some(green), Some(blue), Some(alpha)) => {
+            (vec![red, green, blue, alpha], Mode::Rgba)
+        }
         _ => {
             return Err(ImageError::unsupported(
                 Format::Bmp,
-                format!("the bit masks {masks:x?}"),
+                format!("the bit masks {masks:x?} of {} bits", header.bits),
             ));
         }
     };
@@ -257,13 +261,12 @@ struct Channel {
 }
 
 impl Channel {
-    fn new(mask: u32) -> Self {
+    /// None for a mask that is empty, has a gap, or leaves a pixel of so many bits.
+    fn new(mask: u32, bits: usize) -> Option<Self> {
         let shift = mask.trailing_zeros();
-        Self {
-            mask,
-            shift,
-            max: u64::from(mask >> shift),
-        }
+        let max = u64::from(mask.checked_shr(shift)?);
+        let fits = u64::from(mask) < 1 << bits && (max + 1).is_power_of_two();
+        fits.then_some(Self { mask, shift, max })
     }
 
     /// The colour scaled to 0..=255, truncated.
@@ -272,55 +275,65 @@ impl Channel {
     }
 }
 
-/// Run-length encoded indices, first line of the file first.
+/// Run-length encoded indices, first line of the file first; pixels that are not drawn are 0.
 fn expand_runs(
     data: &[u8],
     width: usize,
     height: usize,
     nibbles: bool,
 ) -> Result<Vec<u8>, ImageError> {
-    let total = width * height;
-    let mut out: Vec<u8> = Vec::new();
+    let mut out = vec![0; width * height];
+    // The next pixel. Lines end where it is said: what is drawn beyond their width is padding that some writers encode.
+    let (mut x, mut y) = (0, 0);
     let mut bytes = data.iter().copied();
     let cut = || ends_early("in its pixels");
-    while out.len() < total {
+    let value = |i: usize, byte: u8| match (nibbles, i % 2) {
+        (false, _) => byte,
+        (true, 0) => byte >> 4,
+        (true, _) => byte & 15,
+    };
+    let mut draw = |x: &mut usize, y: usize, pixels: &mut dyn Iterator<Item = u8>| {
+        let line = out.chunks_exact_mut(width).nth(y).unwrap_or_default();
+        for pixel in pixels {
+            if let Some(place) = line.get_mut(*x) {
+                *place = pixel;
+            }
+            *x += 1;
+        }
+    };
+    // A last line that is whole needs no end.
+    while y < height && (y + 1 < height || x < width) {
         let (count, code) = (bytes.next().ok_or_else(cut)?, bytes.next().ok_or_else(cut)?);
-        let value = |i: usize, byte: u8| match (nibbles, i % 2) {
-            (false, _) => byte,
-            (true, 0) => byte >> 4,
-            (true, _) => byte & 15,
-        };
         match (count, code) {
-            (0, 0) => out.resize(out.len().next_multiple_of(width), 0), // end of line
-            (0, 1) => break, // end of bitmap: the rest is 0
+            (0, 0) => (x, y) = (0, y + 1), // end of line
+            (0, 1) => break,               // end of bitmap
             (0, 2) => {
                 let (right, up) = (bytes.next().ok_or_else(cut)?, bytes.next().ok_or_else(cut)?);
-                let skipped = usize::from(right) + usize::from(up) * width;
-                out.resize((out.len() + skipped).min(total), 0);
+                (x, y) = (x + usize::from(right), y + usize::from(up));
             }
             (0, literal) => {
                 let literal = usize::from(literal);
-                let stored = if nibbles {
-                    literal.div_ceil(2)
-                } else {
-                    literal
-                };
+                let per_byte = if nibbles { 2 } else { 1 };
+                let stored = literal.div_ceil(per_byte);
                 let run: Vec<u8> = bytes.by_ref().take(stored).collect();
                 if run.len() < stored {
                     return Err(cut());
                 }
-                out.extend((0..literal).map(|i| value(i, run[if nibbles { i / 2 } else { i }])));
+                draw(
+                    &mut x,
+                    y,
+                    &mut (0..literal).map(|i| value(i, run[i / per_byte])),
+                );
                 if stored % 2 == 1 {
                     bytes.next(); // runs are padded to 16 bits
                 }
             }
-            (count, byte) => {
-                // A run ends with its line.
-                let room = width - out.len() % width;
-                out.extend((0..usize::from(count).min(room)).map(|i| value(i, byte)));
-            }
+            (count, byte) => draw(
+                &mut x,
+                y,
+                &mut (0..usize::from(count)).map(|i| value(i, byte)),
+            ),
         }
     }
-    out.resize(total, 0);
     Ok(out)
 }

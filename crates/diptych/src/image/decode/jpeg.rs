@@ -3,8 +3,6 @@
 //! `libjpeg-turbo-rs` repeats the arithmetic of libjpeg-turbo, Pillow's decoder, to the last bit; at ½, ¼
 //! and ⅛ of the size, too, where fewer pixels are computed from a block of 8×8.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use libjpeg_turbo_rs::common::types::{ColorSpace, DecodeLimits};
 use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat, ScalingFactor};
 
@@ -21,17 +19,6 @@ pub(super) type Scaled = (Picture, (usize, usize), Orientation);
 
 /// Decodes at the smallest scale that is not smaller than `wanted` says of the full size.
 pub(super) fn decode(
-    bytes: &[u8],
-    limit: &Limit,
-    wanted: &dyn Fn((usize, usize)) -> (usize, usize),
-) -> Result<Scaled, ImageError> {
-    // The decoder is young: of a million damaged files some hundred made it panic, all of the kind that
-    // `decode_unguarded` now refuses. Should there be another, it costs one picture, not the whole run.
-    catch_unwind(AssertUnwindSafe(|| decode_unguarded(bytes, limit, wanted)))
-        .unwrap_or_else(|_| Err(ImageError::damaged(Format::Jpeg, "the decoder gave up")))
-}
-
-fn decode_unguarded(
     bytes: &[u8],
     limit: &Limit,
     wanted: &dyn Fn((usize, usize)) -> (usize, usize),

@@ -1,6 +1,7 @@
 //! Bytes to [`Picture`]: finds the format, checks the announced size, hands over to one decoder.
 //!
-//! Invariant: the size is checked from the header before memory for pixels is taken.
+//! Invariant: the size is checked from the header before memory for pixels is taken; a decoder that panics, ours or
+//! another's, is an error of its picture.
 
 mod bmp;
 mod format;
@@ -25,6 +26,7 @@ pub use format::{Format, is_picture_extension, is_picture_name};
 use super::error::ImageError;
 use super::orient::Orientation;
 use super::picture::Picture;
+use crate::guarded;
 
 /// How much of a picture is decoded that will be made smaller anyway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -87,7 +89,8 @@ pub(super) fn decode_at_least(
     if bytes.is_empty() {
         return Err(ImageError::Empty);
     }
-    let Some(format) = Format::of(bytes) else {
+    // Directories of a RAW are read to tell it from a TIFF.
+    let Ok(Some(format)) = guarded(|| Format::of(bytes)) else {
         let start = bytes[..bytes.len().min(8)].escape_ascii().to_string();
         return Err(ImageError::UnknownFormat { start });
     };
@@ -95,25 +98,37 @@ pub(super) fn decode_at_least(
         format,
         max_megapixels: options.max_megapixels,
     };
+    guarded(|| decode_as(bytes, &limit, options, &wanted))
+        .unwrap_or_else(|gave_up| Err(ImageError::damaged(format, gave_up)))
+}
+
+/// Hands over to the decoder of `limit`'s format.
+fn decode_as(
+    bytes: &[u8],
+    limit: &Limit,
+    options: &DecodeOptions,
+    wanted: &dyn Fn((usize, usize)) -> (usize, usize),
+) -> Result<Decoded, ImageError> {
     let turned = |picture: Picture, orientation: Orientation| match options.orient {
         true => orientation.apply(picture),
         false => picture,
     };
-    let (picture, orientation) = match format {
-        Format::Bmp => (bmp::decode(bytes, &limit)?, Orientation::default()),
-        Format::Gif => (gif::decode(bytes, &limit)?, Orientation::default()),
+    let (picture, orientation) = match limit.format {
+        Format::Bmp => (bmp::decode(bytes, limit)?, Orientation::default()),
+        Format::Gif => (gif::decode(bytes, limit)?, Orientation::default()),
         // Upright already, whatever the options say.
         #[cfg(feature = "heif")]
-        Format::Avif | Format::Heif => return Ok(heif::decode(bytes, &limit)?.into()),
+        Format::Avif | Format::Heif => return Ok(heif::decode(bytes, limit)?.into()),
         #[cfg(not(feature = "heif"))]
         Format::Avif | Format::Heif => {
             let feature = "heif";
+            let format = limit.format;
             return Err(ImageError::NotBuilt { format, feature });
         }
         Format::Jpeg | Format::Raw => {
-            let (picture, full, orientation) = match format {
-                Format::Raw => raw::decode(bytes, &limit, &wanted)?,
-                _ => jpeg::decode(bytes, &limit, &wanted)?,
+            let (picture, full, orientation) = match limit.format {
+                Format::Raw => raw::decode(bytes, limit, wanted)?,
+                _ => jpeg::decode(bytes, limit, wanted)?,
             };
             let picture = turned(picture, orientation);
             let full = match options.orient && orientation.transposes() {
@@ -122,10 +137,10 @@ pub(super) fn decode_at_least(
             };
             return Ok(Decoded { picture, full });
         }
-        Format::Png => png::decode(bytes, &limit)?,
+        Format::Png => png::decode(bytes, limit)?,
         // Upright already, whatever the options say.
-        Format::Tiff => return Ok(tiff::decode(bytes, &limit)?.into()),
-        Format::WebP => webp::decode(bytes, &limit)?,
+        Format::Tiff => return Ok(tiff::decode(bytes, limit)?.into()),
+        Format::WebP => webp::decode(bytes, limit)?,
     };
     Ok(turned(picture, orientation).into())
 }

@@ -1,5 +1,6 @@
 //! Tests of the picture stage.
 
+mod foreign;
 mod golden;
 mod heif;
 mod hostile;
@@ -18,6 +19,11 @@ fn golden_folder() -> PathBuf {
 /// A file of the golden folder.
 fn golden_file(name: &str) -> Vec<u8> {
     fs_err::read(golden_folder().join(name)).unwrap()
+}
+
+/// A file of those that `parity/foreign.py` wrote.
+fn foreign_file(name: &str) -> Vec<u8> {
+    fs_err::read(golden_folder().with_file_name("pixels-foreign").join(name)).unwrap()
 }
 
 /// Numbers without pattern, the same in every run: Knuth's linear congruence, high bits.

@@ -25,6 +25,7 @@ pub use sample::Sample;
 pub use shards::{read_shard, read_shards};
 
 use super::config::{Data, TextKind};
+use crate::guard::guarded_file;
 use crate::{Error, Result};
 use shards::Damage;
 use table::Table;
@@ -80,7 +81,7 @@ pub(super) fn read(data: &Data) -> Result<Found> {
             image_column: data.image_column.as_deref(),
             text_column: data.text_column.as_deref(),
         };
-        return table.read();
+        return guarded_file(path, || table.read());
     }
     if let Some(path) = &data.folder {
         return folder::read(path);

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::Found;
 use super::sample::{MAX_MEMBER_BYTES, Place, Sample, lines};
+use crate::guard::guarded_file;
 use crate::image::is_picture_extension;
 use crate::{Error, Result};
 
@@ -49,7 +50,10 @@ pub fn read_shards(paths: &[PathBuf]) -> Result<Vec<Sample>> {
 
 /// Reads several shards.
 pub(super) fn read_all(paths: &[PathBuf], damage: Damage) -> Result<Found> {
-    let shards: Result<Vec<_>> = paths.par_iter().map(|path| read(path, damage)).collect();
+    let shards: Result<Vec<_>> = paths
+        .par_iter()
+        .map(|path| guarded_file(path, || read(path, damage)))
+        .collect();
     Ok(shards?.into_iter().collect())
 }
 

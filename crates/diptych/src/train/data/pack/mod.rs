@@ -24,6 +24,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::sample::Sample;
+use crate::guard::guarded_file;
 use crate::image::{DecodeOptions, Encoding, Format, Interpolation, Picture};
 use crate::{Error, Result};
 pub use source::Source;
@@ -112,7 +113,7 @@ pub fn pack(
     };
     let mut writer = Writer::create(packing)?;
     let mut report = Report::default();
-    let found = source.read(packing)?;
+    let found = guarded_file(&packing.path, || source.read(packing))?;
     found
         .skipped
         .into_iter()
