@@ -232,8 +232,8 @@ impl Batches {
         let (text, meaning) = draw_text(sample, &self.data[*data], rng);
         let bytes = sample.bytes().map_err(unreadable)?;
         let picture = sample.decode(&bytes).map_err(undecodable)?;
-        let picture = augment(&picture, &self.augmentation, &self.preprocess, rng)
-            .map_err(|error| undecodable(error.into()))?;
+        let picture =
+            augment(&picture, &self.augmentation, &self.preprocess, rng).map_err(undecodable)?;
         let mut pixels = vec![0.0; 3 * self.preprocess.size.pow(2)];
         self.preprocess.apply_into(&picture, &mut pixels);
         let ids = self

@@ -1,5 +1,7 @@
 //! Members of an archive: what their names say, where links lead, and the samples they make.
 
+use std::borrow::Cow;
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,6 +10,9 @@ use rustc_hash::FxHashMap;
 use super::passed_over::{Reason, Tally};
 use super::sample::{Place, Sample, lines};
 use crate::image::is_picture_extension;
+
+/// Bytes of a plain shard read at once. Small, because headers lie far apart.
+pub(super) const HEADER_BYTES: usize = 1 << 12;
 
 /// What a member is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,43 +35,81 @@ impl Role {
 }
 
 /// A member's name, as WebDataset takes it apart.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Name {
+pub(super) struct Name<'a> {
     /// The last part of its path.
-    pub(super) file: String,
+    pub(super) file: Cow<'a, str>,
     /// The path up to the first dot of `file`.
     pub(super) key: String,
-    /// What follows that dot, in lower case; `b.jpg` of `a.b.jpg`.
-    pub(super) extension: String,
     pub(super) role: Role,
 }
 
-impl Name {
+impl<'a> Name<'a> {
     /// None for hidden files.
-    pub(super) fn of(path: &Path) -> Option<Self> {
-        let file = path.file_name()?.to_string_lossy().into_owned();
+    pub(super) fn of(path: &'a Path) -> Option<Self> {
+        let file = path.file_name()?.to_string_lossy();
         if file.starts_with('.') {
             return None;
         }
         let (stem, extension) = file.split_once('.').unwrap_or((&file, ""));
         Some(Self {
             key: path.with_file_name(stem).display().to_string(),
-            extension: extension.to_ascii_lowercase(),
             role: Role::of(extension),
             file,
         })
     }
+
+    /// What follows the first dot; `b.jpg` of `a.b.jpg`.
+    pub(super) fn extension(&self) -> &str {
+        self.file
+            .split_once('.')
+            .map_or("", |(_, extension)| extension)
+    }
 }
 
 /// Places of the members so far, for links to them.
-#[derive(Default)]
-pub(super) struct Members(FxHashMap<PathBuf, Place>);
+pub(super) struct Members {
+    /// None until the first link: few archives have any, and most have many members.
+    known: Option<FxHashMap<PathBuf, Place>>,
+}
 
 impl Members {
+    /// None yet. Those of a plain shard are found again when a link asks for them.
+    pub(super) fn new(is_plain: bool) -> Self {
+        let known = if is_plain {
+            None
+        } else {
+            Some(FxHashMap::default())
+        };
+        Self { known }
+    }
+
     pub(super) fn add(&mut self, path: &Path, place: &Place) {
-        if let Some(path) = resolved(path) {
-            self.0.insert(path, place.clone());
+        if let Some(known) = &mut self.known
+            && let Some(path) = resolved(path)
+        {
+            known.insert(path, place.clone());
         }
+    }
+
+    /// Finds the members of a plain shard of `shard_len` bytes that lie before the byte `end`.
+    pub(super) fn find(&mut self, shard: &Path, shard_len: u64, end: u64) -> io::Result<()> {
+        if self.known.is_some() {
+            return Ok(());
+        }
+        self.known = Some(FxHashMap::default());
+        let file = io::BufReader::with_capacity(HEADER_BYTES, fs_err::File::open(shard)?);
+        let mut archive = tar::Archive::new(file);
+        archive.set_ignore_zeros(true);
+        for entry in archive.entries_with_seek()? {
+            let entry = entry?;
+            if entry.raw_header_position() >= end {
+                break;
+            }
+            if entry.header().entry_type().is_file() {
+                self.add(&entry.path()?, &place_of(&entry, shard_len));
+            }
+        }
+        Ok(())
     }
 
     /// The place that a link leads to, if it leads to a member before it. The link is then a member, too.
@@ -77,9 +120,18 @@ impl Members {
             _ if is_symlink => None,
             _ => resolved(target),
         };
-        let place = self.0.get(&target?)?.clone();
+        let place = self.known.as_ref()?.get(&target?)?.clone();
         self.add(link, &place);
         Some(place)
+    }
+}
+
+/// Where a member lies in a plain shard.
+pub(super) fn place_of<R: Read>(entry: &tar::Entry<'_, R>, shard_len: u64) -> Place {
+    Place::Range {
+        offset: entry.raw_file_position(),
+        len: entry.size(),
+        shard_len,
     }
 }
 
@@ -108,26 +160,16 @@ pub(super) struct Others {
 }
 
 impl Others {
-    pub(super) fn add(&mut self, file: String) {
+    pub(super) fn add(&mut self, file: &str) {
         match file.rsplit_once('.').map(|(_, last)| Role::of(last)) {
             Some(Role::Image) => self.dotted_images += 1,
             Some(Role::Text) => self.dotted_texts += 1,
             _ => {
-                self.first.get_or_insert(file);
+                self.first.get_or_insert_with(|| file.to_owned());
                 return;
             }
         }
-        self.first_dotted.get_or_insert(file);
-    }
-
-    /// How many pairs another dot costs a key that has or has not picture and text, and the first of them.
-    fn lost(&self, has_image: bool, has_text: bool) -> Option<(usize, &str)> {
-        let images = if has_image { 0 } else { self.dotted_images };
-        let texts = if has_text { 0 } else { self.dotted_texts };
-        let first = self.first_dotted.as_deref()?;
-        // Picture and text of one name are one loss.
-        let count = images.max(texts);
-        (count > 0).then_some((count, first))
+        self.first_dotted.get_or_insert_with(|| file.to_owned());
     }
 }
 
@@ -147,15 +189,28 @@ impl Partial {
     /// Whether a member is of another sample: it has another key, or is here already.
     pub(super) fn is_other(&self, name: &Name) -> bool {
         let is_here = match name.role {
-            Role::Image => self.image.as_ref().is_some_and(|i| i.0 == name.extension),
+            Role::Image => {
+                let image = self.image.as_ref();
+                image.is_some_and(|(known, _)| known.eq_ignore_ascii_case(name.extension()))
+            }
             Role::Text => self.text.is_some(),
             Role::Other => false,
         };
         is_here || self.key != name.key
     }
 
+    /// How many pairs another dot in their names costs.
+    fn dotted(&self) -> usize {
+        // With a picture or a text of its own, a key lacks no other.
+        let images = self.image.is_none().then_some(self.others.dotted_images);
+        let texts = self.text.is_none().then_some(self.others.dotted_texts);
+        // Picture and text of one name are one loss.
+        images.max(texts).unwrap_or_default()
+    }
+
     /// The sample, if it has picture and text; else what is passed over is counted.
     pub(super) fn finish(self, shard: &Arc<Path>, passed_over: &mut Tally) -> Option<Sample> {
+        let dotted = self.dotted();
         let key = self.key;
         let origin = shard.display();
         let is_told = self.is_told;
@@ -164,7 +219,6 @@ impl Partial {
                 passed_over.add_many(reason, count, format_args!("{origin}: {what}"));
             }
         };
-        let dotted = self.others.lost(self.image.is_some(), self.text.is_some());
         match (self.image, self.text) {
             (Some((_, place)), Some(text)) => {
                 let texts = match str::from_utf8(&text) {
@@ -185,11 +239,11 @@ impl Partial {
                 }
                 pass_over(Reason::EmptyCaption, 1, format_args!("{key}.txt is empty"));
             }
-            _ if let Some((count, file)) = dotted => pass_over(
-                Reason::Dots,
-                count,
-                format_args!("{file}, whose key by its first dot is `{key}`"),
-            ),
+            _ if dotted > 0 => {
+                let file = self.others.first_dotted.unwrap_or_default();
+                let what = format_args!("{file}, whose key by its first dot is `{key}`");
+                pass_over(Reason::Dots, dotted, what);
+            }
             (Some(_), None) => {
                 let what = format_args!("picture {key} has no .txt beside it");
                 pass_over(Reason::NoCaption, 1, what);

@@ -14,16 +14,13 @@ use flate2::read::MultiGzDecoder;
 use rayon::prelude::*;
 
 use super::Found;
-use super::members::{Members, Name, Partial, Role};
+use super::members::{HEADER_BYTES, Members, Name, Partial, Role, place_of};
 use super::passed_over::{Reason, Tally};
 use super::sample::{MAX_MEMBER_BYTES, Place, Sample};
 use crate::{Error, Result};
 
 /// No gzipped shard has more bytes once unpacked; one that has is a bomb, and reads as cut off.
 const MAX_UNPACKED_BYTES: u64 = 1 << 36;
-
-/// Bytes of a plain shard read at once. Small, because headers lie far apart.
-const HEADER_BYTES: usize = 1 << 12;
 
 /// What to do with a shard that is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +65,13 @@ fn open(path: &Path, damage: Damage) -> Result<Found> {
         path: path.into(),
         damage,
         open: Partial::default(),
-        members: Members::default(),
+        members: Members::new(true),
         found: Found::default(),
     };
     // By its first bytes, because a gzipped shard may bear any name.
     let walked = match compression(file.fill_buf().map_err(|e| Error::io(path, e))?) {
         Some("gzip") => {
+            shard.members = Members::new(false);
             let unpacked = MultiGzDecoder::new(file).take(MAX_UNPACKED_BYTES);
             let mut archive = tar::Archive::new(unpacked);
             archive.set_ignore_zeros(true);
@@ -152,6 +150,10 @@ impl Shard {
             }
             let shown = path.display();
             let place = if kind.is_hard_link() || kind.is_symlink() {
+                if let Some(len) = len {
+                    let end = entry.raw_header_position();
+                    self.members.find(&self.path, len, end).map_err(damaged)?;
+                }
                 let target = entry.link_name().map_err(damaged)?.unwrap_or_default();
                 let place = self.members.follow(&path, &target, kind.is_symlink());
                 if place.is_none() && name.role != Role::Other {
@@ -170,12 +172,12 @@ impl Shard {
                 place.inspect(|place| self.members.add(&path, place))
             };
             match (name.role, place) {
-                (Role::Image, Some(place)) => self.set_image(name.extension, place),
+                (Role::Image, Some(place)) => self.set_image(name.extension(), place),
                 (Role::Text, Some(Place::Range { .. })) if kind.is_file() => {
                     self.open.text = Some(Arc::new(read(&mut entry, &path)?));
                 }
                 (Role::Text, Some(place)) => self.open.text = Some(self.linked(place)?),
-                (Role::Other, _) => self.open.others.add(name.file),
+                (Role::Other, _) => self.open.others.add(&name.file),
                 (_, None) => {}
             }
         }
@@ -184,8 +186,9 @@ impl Shard {
     }
 
     /// Gives the open sample its picture; the last of several, as ever.
-    fn set_image(&mut self, extension: String, place: Place) {
-        if let Some((before, _)) = self.open.image.replace((extension, place)) {
+    fn set_image(&mut self, extension: &str, place: Place) {
+        let image = (extension.to_owned(), place);
+        if let Some((before, _)) = self.open.image.replace(image) {
             let what = format_args!("{}.{before} is not the only one", self.open.key);
             let example = format_args!("{}: {what}", self.path.display());
             self.found.passed_over.add(Reason::SecondPicture, example);
@@ -241,15 +244,11 @@ fn place<R: Read>(
     len: Option<u64>,
 ) -> Result<Option<Place>, String> {
     match len {
-        Some(shard_len) => Ok(Some(Place::Range {
-            offset: entry.raw_file_position(),
-            len: entry.size(),
-            shard_len,
-        })),
+        Some(shard_len) => Ok(Some(place_of(entry, shard_len))),
         None if name.role == Role::Other => Ok(None),
         None => {
-            let path = PathBuf::from(&name.file);
-            Ok(Some(Place::Memory(Arc::new(read(entry, &path)?))))
+            let bytes = read(entry, Path::new(&*name.file))?;
+            Ok(Some(Place::Memory(Arc::new(bytes))))
         }
     }
 }

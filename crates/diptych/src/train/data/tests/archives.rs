@@ -124,7 +124,7 @@ fn members_that_make_no_pair_are_counted_by_reason() {
             (
                 1,
                 "a second picture of one key",
-                "s.tar: 8.jpg is not the only one"
+                "s.tar: 8.JPG is not the only one"
             ),
         ]
     );
