@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::passed_over::{Reason, Tally};
-use super::sample::{Place, Sample, lines};
+use super::sample::{MAX_MEMBER_BYTES, Place, Sample, lines};
 use crate::image::is_picture_extension;
 
 /// Bytes of a plain shard read at once. Small, because headers lie far apart.
@@ -84,8 +84,11 @@ impl Members {
     }
 
     pub(super) fn add(&mut self, path: &Path, place: &Place) {
+        // What is too large as a member is too large through a link.
+        let is_too_large = matches!(place, Place::Range { len, .. } if *len > MAX_MEMBER_BYTES);
         if let Some(known) = &mut self.known
             && let Some(path) = resolved(path)
+            && !is_too_large
         {
             known.insert(path, place.clone());
         }

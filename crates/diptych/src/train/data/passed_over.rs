@@ -35,7 +35,7 @@ pub enum Reason {
     SecondPicture,
     /// A link to nothing that can be read.
     Link,
-    /// A member of an archive that is no file, such as a device.
+    /// A member of an archive that is no plain file, such as a device.
     NoFile,
     /// A file larger than any picture or text.
     TooLarge,
@@ -72,7 +72,7 @@ impl Reason {
             Self::Dots => "a name with several dots",
             Self::SecondPicture => "a second picture of one key",
             Self::Link => "a link to nothing that can be read",
-            Self::NoFile => "a member that is no file",
+            Self::NoFile => "a member that is no plain file",
             Self::TooLarge => "a file that is too large",
             Self::OtherFile => "a file that is neither picture nor text",
             Self::Outside => "a picture outside of its folder",

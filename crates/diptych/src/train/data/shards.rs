@@ -162,7 +162,7 @@ impl Shard {
                 }
                 place
             } else if !kind.is_file() {
-                self.lose(Reason::NoFile, format_args!("{shown} is no file"));
+                self.lose(Reason::NoFile, format_args!("{shown} is no plain file"));
                 None
             } else if name.role != Role::Other && size > MAX_MEMBER_BYTES {
                 self.lose(Reason::TooLarge, format_args!("{shown} has {size} bytes"));

@@ -186,8 +186,8 @@ fn links_are_the_members_that_they_name() {
             ),
             (
                 1,
-                "a member that is no file",
-                "s.tar: other/7.png is no file"
+                "a member that is no plain file",
+                "s.tar: other/7.png is no plain file"
             ),
         ]
     );
@@ -239,4 +239,19 @@ fn a_shard_of_which_nothing_can_be_used_costs_no_other() {
     );
     let message = set(dir.path(), "shards = [\"b.tar\"]").unwrap_err();
     says(&message, &["b.tar", "can be used", "1.txt is empty"]);
+}
+
+#[test]
+fn a_link_to_a_member_that_is_too_large_leads_nowhere() {
+    let mut members = members::Members::new(false);
+    let place = |len| sample::Place::Range {
+        offset: 512,
+        len,
+        shard_len: u64::MAX,
+    };
+    members.add(Path::new("a.png"), &place(sample::MAX_MEMBER_BYTES));
+    members.add(Path::new("b.png"), &place(sample::MAX_MEMBER_BYTES + 1));
+    let mut follow = |target: &str| members.follow(Path::new("c.png"), Path::new(target), false);
+    assert!(follow("./a.png").is_some());
+    assert!(follow("b.png").is_none());
 }
