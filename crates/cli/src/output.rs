@@ -59,6 +59,9 @@ pub(crate) fn error(error: &anyhow::Error) {
 fn hint(error: &anyhow::Error) -> Option<String> {
     match error.downcast_ref::<diptych::Error>()? {
         diptych::Error::Device { device } => Some(format!("build with `--features {device}`")),
+        diptych::Error::PassedOver { .. } => {
+            Some("without `--strict` it is passed over, counted and told".into())
+        }
         diptych::Error::UnfinishedRun { .. } => {
             Some("`--resume` continues it; another `out` begins anew".into())
         }

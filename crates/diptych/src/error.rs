@@ -88,6 +88,14 @@ pub enum Error {
         /// What was found and what was wanted.
         reason: String,
     },
+    /// Something of a data set that would be passed over, where nothing must be.
+    #[error("{example} (it would be passed over: {reason})")]
+    PassedOver {
+        /// Why.
+        reason: crate::train::Reason,
+        /// A sentence that names it.
+        example: String,
+    },
     /// A training run that would be overwritten.
     #[error("{out}: there is a run of {step} steps already")]
     UnfinishedRun {

@@ -12,7 +12,8 @@ use super::{DEVICES, count, one_of};
 /// Train a model as a run file says
 ///
 /// Prints the directory of the finished model. Ctrl-C writes a checkpoint and stops; `--resume`
-/// continues from there.
+/// continues from there. What of the data can't be used is passed over, counted and told, and the exit code
+/// is 2.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     /// Run file
@@ -23,6 +24,10 @@ pub(crate) struct TrainArgs {
     #[arg(long)]
     pub(crate) resume: bool,
 
+    /// Stop at the first thing of the data that would be passed over
+    #[arg(long)]
+    pub(crate) strict: bool,
+
     /// Where the towers run
     #[arg(long, value_parser = one_of(DEVICES), default_value = "cpu")]
     pub(crate) device: DeviceKind,
@@ -31,7 +36,8 @@ pub(crate) struct TrainArgs {
 /// Make training shards from a table, class folders, COCO or Flickr captions
 ///
 /// Writes WebDataset shards, `NAME-000000.tar` and so on, once all are whole. Files that are equal are
-/// packed once, with the captions of all. Pictures that can't be used are reported and left out.
+/// packed once, with the captions of all. What can't be used is passed over, counted and told, and the exit
+/// code is 2.
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {
     /// Table (.csv or .tsv), folder of a folder per class, captions_*.json or *.token.txt
@@ -74,8 +80,12 @@ pub(crate) struct PackArgs {
     #[arg(long, value_parser = one_of(ENCODINGS), default_value = "jpeg", requires = "resize")]
     pub(crate) encoding: Encoding,
 
-    /// Print the report as one JSON object: samples, captions, duplicates, skipped, reasons, shards,
-    /// bytes
+    /// Stop at the first thing that would be passed over, and write nothing
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Print the report as one JSON object: samples, captions, duplicates, skipped, reasons (reason, count,
+    /// example), shards, bytes
     #[arg(long)]
     pub(crate) json: bool,
 }

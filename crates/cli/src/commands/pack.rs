@@ -23,6 +23,7 @@ impl From<PackArgs> for Packing {
             shard_size: args.shard_size,
             resize: args.resize,
             encoding: args.encoding,
+            strict: args.strict,
         }
     }
 }
@@ -34,9 +35,10 @@ pub(crate) fn run(args: PackArgs) -> Result<Status> {
     let packed = pack(&args.into(), &mut |now| {
         bar.get_or_insert_with(|| progress::inputs(now.total))
             .set_position(now.done as u64);
-        match interrupt::asked() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        if interrupt::asked() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     });
     bar.iter().for_each(ProgressBar::finish_and_clear);
@@ -55,14 +57,10 @@ pub(crate) fn run(args: PackArgs) -> Result<Status> {
     })
 }
 
-/// What was left out and why, then what was packed.
+/// Tells what was passed over and why, then what was packed.
 fn tell(report: &Report) {
-    for reason in &report.reasons {
-        output::error(&anyhow!("{reason}"));
-    }
-    let more = report.skipped - report.reasons.len();
-    if more > 0 {
-        output::error(&anyhow!("{more} more pictures or captions can't be used"));
+    for passed_over in &report.reasons {
+        output::error(&anyhow!("{passed_over}"));
     }
     let Report {
         samples,

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::Result;
-use diptych::train::{Event, Measured, Outcome, Progress, Run, train};
+use diptych::train::{Event, Measured, Outcome, PassedOver, Progress, Run, Tally, train};
 use indicatif::{FormattedDuration, ProgressBar};
 
 use crate::args::TrainArgs;
@@ -16,21 +16,32 @@ use crate::{Status, interrupt};
 pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
     let run = Run::open(&args.run)?;
     interrupt::watch("stopping after this step")?;
-    let mut reporter = Reporter::new(run.optimizer.steps);
+    let mut reporter = Reporter::new(run.optimizer.steps, args.strict);
     let outcome = train(&run, args.device.open()?, args.resume, &mut |event| {
         reporter.tell(event);
-        match interrupt::asked() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
+        if interrupt::asked() || (args.strict && reporter.passed_over.count() > 0) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
     });
     reporter.clear();
-    match outcome? {
+    let outcome = outcome?;
+    if args.strict {
+        reporter.passed_over.refuse_any()?;
+    }
+    for passed_over in reporter.since_ready.reasons() {
+        message(format_args!("error: {passed_over}"));
+    }
+    match outcome {
         Outcome::Finished(model) => {
             let mut data = Data::new();
             data.line(model.display())?;
             data.flush()?;
-            Ok(Status::Done)
+            Ok(match reporter.passed_over.count() {
+                0 => Status::Done,
+                _ => Status::SomeFailed,
+            })
         }
         Outcome::Interrupted(step) => {
             message(format_args!(
@@ -47,18 +58,26 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
 struct Reporter {
     bar: Option<ProgressBar>,
     last_line: Option<Instant>,
-    skipped: usize,
+    /// Whether nothing may be passed over: the first is an error then, and told as one.
+    strict: bool,
+    is_ready: bool,
+    passed_over: Tally,
+    /// The part of it that was not told when the data was opened.
+    since_ready: Tally,
 }
 
 impl Reporter {
-    fn new(steps: usize) -> Self {
+    fn new(steps: usize, strict: bool) -> Self {
         let bar = std::io::stderr()
             .is_terminal()
             .then(|| progress::steps(steps));
         Self {
             bar,
             last_line: None,
-            skipped: 0,
+            strict,
+            is_ready: false,
+            passed_over: Tally::default(),
+            since_ready: Tally::default(),
         }
     }
 
@@ -69,15 +88,14 @@ impl Reporter {
                 pass,
                 step,
             } => {
+                self.is_ready = true;
                 self.line(&format!(
                     "{samples} samples, {pass} in a pass; {step} steps done before"
                 ));
             }
             Event::Step(progress) => self.step(&progress),
-            Event::Skipped(reason) => {
-                self.skipped += 1;
-                self.line(&format!("skipped: {reason}"));
-            }
+            Event::PassedOver(passed_over) => self.pass_over(passed_over),
+            Event::Warning(warning) => self.line(&format!("warning: {warning}")),
             Event::Checkpoint(step) => self.line(&format!("step {step}: checkpoint written")),
             Event::Validation(step, measured) => {
                 for line in lines(&measured) {
@@ -86,6 +104,21 @@ impl Reporter {
             }
             _ => {} // events of a later library
         }
+    }
+
+    /// Tells what was found at opening by reason, and single pictures as they are met.
+    fn pass_over(&mut self, passed_over: PassedOver) {
+        if self.is_ready {
+            self.since_ready.extend([passed_over.clone()]);
+        }
+        if !self.strict {
+            self.line(&if self.is_ready {
+                format!("skipped: {}", passed_over.example)
+            } else {
+                format!("error: {passed_over}")
+            });
+        }
+        self.passed_over.extend([passed_over]);
     }
 
     fn step(&mut self, p: &Progress) {
@@ -122,11 +155,6 @@ impl Reporter {
     fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
-        }
-        match self.skipped {
-            0 => {}
-            1 => message("1 sample can't be used and was skipped"),
-            n => message(format_args!("{n} samples can't be used and were skipped")),
         }
     }
 }

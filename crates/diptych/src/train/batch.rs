@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::augment::augment;
 use super::config::{Augmentation, Data, Negatives, Run};
-use super::data::{self, Order, Sample, Turn, generator};
+use super::data::{self, Order, PassedOver, Reason, Sample, Tally, Turn, generator};
 use super::held_out::{self, Set, Split};
 use super::meaning::{Meaning, draw_text};
 use super::positives::{Positives, Relation};
@@ -28,8 +28,8 @@ pub struct Batch {
     pub tokens: Tokens,
     /// Which of the texts are true of which pictures.
     pub positives: Positives,
-    /// What was wrong with samples that were left out or that others took the place of, each told once.
-    pub skipped: Vec<String>,
+    /// Samples that others took the place of, each told once in a run.
+    pub skipped: Vec<PassedOver>,
     /// Where each pair came from and what its text was, for messages.
     pub sources: Vec<String>,
 }
@@ -39,8 +39,10 @@ pub struct Batches {
     samples: Vec<(Sample, usize)>,
     data: Vec<Data>,
     order: Order,
-    /// Never held while a batch depends on it.
-    bad: Mutex<Bad>,
+    passed_over: Tally,
+    warnings: Vec<String>,
+    /// Samples found bad since. Never held while a batch depends on it.
+    bad: Mutex<HashSet<u32>>,
     seed: u64,
     batch_size: usize,
     negatives: Negatives,
@@ -58,14 +60,12 @@ impl Batches {
     /// fewer samples than a batch has.
     pub fn open(run: &Run, model: &Description) -> Result<Self> {
         let mut samples = Vec::new();
-        let mut bad = Bad::default();
+        let (mut passed_over, mut warnings) = (Tally::default(), Vec::new());
         let mut sets = Vec::new();
         for (i, data) in run.data.iter().enumerate() {
             let found = data::read(data)?;
-            bad.at_opening += found.skipped.len();
-            bad.untold.extend(found.skipped);
-            bad.untold
-                .extend(held_out::unmeasured(data, &found.samples));
+            passed_over.extend(found.passed_over);
+            warnings.extend(held_out::unmeasured(data, &found.samples));
             held_out::check(data, &found.samples)?;
             let first = samples.len();
             samples.extend(found.samples.into_iter().map(|sample| (sample, i)));
@@ -101,7 +101,9 @@ impl Batches {
             samples,
             data: run.data.clone(),
             order,
-            bad: Mutex::new(bad),
+            passed_over,
+            warnings,
+            bad: Mutex::default(),
             seed: run.seed,
             batch_size: run.optimizer.batch_size,
             negatives: run.negatives,
@@ -135,7 +137,7 @@ impl Batches {
     /// The batch of `step`, from 0.
     ///
     /// A picture that can't be decoded is left out for another, and reported in the first batch that
-    /// meets it; the first batch of all also tells what was left out when the data was opened.
+    /// meets it.
     ///
     /// # Errors
     /// [`Error::Shard`] if picture after picture can't be decoded.
@@ -180,22 +182,29 @@ impl Batches {
         })
     }
 
-    /// Samples known to be bad by now.
-    pub fn skipped(&self) -> usize {
-        let bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
-        bad.seen.len() + bad.at_opening
+    /// What was passed over when the data was opened.
+    pub fn passed_over(&self) -> &Tally {
+        &self.passed_over
     }
 
-    /// What has not been told yet about bad samples, those met by `pairs` included.
-    fn tell(&self, pairs: &[Pair]) -> Vec<String> {
+    /// Sentences about what the run file asks for and the data does not give.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// How much was passed over by now, bad samples included.
+    pub fn skipped(&self) -> usize {
+        let bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
+        bad.len() + self.passed_over.count()
+    }
+
+    /// The bad samples met by `pairs` that have not been told yet.
+    fn tell(&self, pairs: &[Pair]) -> Vec<PassedOver> {
         let mut bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut reasons = std::mem::take(&mut bad.untold);
-        for (sample, reason) in pairs.iter().flat_map(|pair| &pair.skipped) {
-            if bad.seen.insert(*sample) {
-                reasons.push(reason.clone());
-            }
-        }
-        reasons
+        let met = pairs.iter().flat_map(|pair| &pair.skipped);
+        met.filter(|(sample, _)| bad.insert(*sample))
+            .map(|(_, passed_over)| passed_over.clone())
+            .collect()
     }
 
     /// One pair, as the `place`-th of the whole run sees it, whose turn it is.
@@ -208,24 +217,29 @@ impl Batches {
             let sample = turn.sample(attempt);
             match self.prepare(sample, &mut rng) {
                 Ok(pair) => return Ok(Pair { skipped, ..pair }),
-                Err(error) if attempt + 1 == TRIES => return Err(error),
-                Err(error) => skipped.push((sample, error.to_string())),
+                Err((_, error)) if attempt + 1 == TRIES => return Err(error),
+                Err((reason, error)) => skipped.push((sample, PassedOver::one(reason, error))),
             }
         }
         unreachable!("the last attempt returns")
     }
 
     /// Draws a sample's text and crop.
-    fn prepare(&self, index: u32, rng: &mut ChaCha8Rng) -> Result<Pair> {
+    fn prepare(&self, index: u32, rng: &mut ChaCha8Rng) -> Result<Pair, (Reason, Error)> {
+        let unreadable = |error| (Reason::Unreadable, error);
+        let undecodable = |error| (Reason::Undecodable, error);
         let (sample, data) = &self.samples[index as usize];
         let (text, meaning) = draw_text(sample, &self.data[*data], rng);
-        let picture = sample.picture()?;
-        let picture = augment(&picture, &self.augmentation, &self.preprocess, rng)?;
+        let bytes = sample.bytes().map_err(unreadable)?;
+        let picture = sample.decode(&bytes).map_err(undecodable)?;
+        let picture =
+            augment(&picture, &self.augmentation, &self.preprocess, rng).map_err(undecodable)?;
         let mut pixels = vec![0.0; 3 * self.preprocess.size.pow(2)];
         self.preprocess.apply_into(&picture, &mut pixels);
         let ids = self
             .tokenizer
-            .encode(&text, self.context_length, Overflow::Truncate)?;
+            .encode(&text, self.context_length, Overflow::Truncate)
+            .map_err(|error| (Reason::EmptyCaption, error.into()))?;
         Ok(Pair {
             pixels,
             ids,
@@ -245,17 +259,6 @@ struct Pair {
     /// The number of its set.
     set: usize,
     /// Samples that were tried before, and what is wrong with them.
-    skipped: Vec<(u32, String)>,
+    skipped: Vec<(u32, PassedOver)>,
     source: String,
-}
-
-/// Samples that can't be used.
-#[derive(Default)]
-struct Bad {
-    /// Left out when the data was opened.
-    at_opening: usize,
-    /// Met since.
-    seen: HashSet<u32>,
-    /// What is wrong with those at opening, until a batch tells it.
-    untold: Vec<String>,
 }

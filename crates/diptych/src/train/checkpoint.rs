@@ -285,6 +285,38 @@ fn plain(config: &ClipConfig) -> ClipConfig {
     config
 }
 
+/// Refuses a folder in which a run's files would lie among another's. It may hold a run of ours, run files,
+/// and what is hidden.
+///
+/// # Errors
+/// [`Error::Config`] naming the first file that is not a run's.
+pub(super) fn check_folder(out: &Path) -> Result<()> {
+    if !out.exists() || out.join(ECHO).exists() {
+        return Ok(());
+    }
+    let mut foreign = Vec::new();
+    for entry in fs_err::read_dir(out)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let is_run_file = path
+            .extension()
+            .is_some_and(|extension| extension == "toml");
+        if !is_run_file && !name.starts_with('.') {
+            foreign.push(name.into_owned());
+        }
+    }
+    match foreign.iter().min() {
+        None => Ok(()),
+        Some(first) => Err(Error::Config {
+            origin: out.display().to_string(),
+            reason: format!(
+                "`out` holds other files (for example {first}) and no run; wanted a folder that is new or \
+                 empty, or a run's"
+            ),
+        }),
+    }
+}
+
 /// Takes the run's folder for this process, as long as the file is open, and removes what a killed one
 /// left half written.
 ///

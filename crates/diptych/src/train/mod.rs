@@ -30,7 +30,7 @@ pub use batch::{Batch, Batches};
 pub use config::{
     Algorithm, Augmentation, Compute, Data, Negatives, Optimization, Run, TextKind, Validation,
 };
-pub use data::{Sample, pack, read_shard, read_shards};
+pub use data::{PassedOver, Reason, Sample, Tally, pack, read_shard, read_shards};
 pub use gradients::NamedGradients;
 pub use init::Fresh;
 pub use loss::{Loss, logits_per_image, normalise};

@@ -11,6 +11,7 @@ use burn::tensor::Device;
 use super::batch::Batches;
 use super::checkpoint::{self, Checkpoints};
 use super::config::{Compute, Run};
+use super::data::PassedOver;
 use super::init::start;
 use super::loss::Loss;
 use super::metrics::Metrics;
@@ -34,9 +35,12 @@ pub enum Event {
         /// Steps done before, by a run that this one resumes.
         step: usize,
     },
-    /// Something of the data can't be used; the reason names it. A picture in a batch is replaced by
-    /// another; a damaged shard's rest, a table's bad row and a picture to measure on are left out.
-    Skipped(String),
+    /// Something of the data was passed over: before the run is ready, all of one reason that was found when
+    /// the data was opened; after that a single picture. One in a batch is replaced by another, one to
+    /// measure on is left out.
+    PassedOver(PassedOver),
+    /// The run file asks for something that the data does not give.
+    Warning(String),
     /// A step has been done.
     Step(Progress),
     /// A checkpoint has been written, after this many steps.
@@ -83,7 +87,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Those of the data and of the disk; [`Error::Diverged`]; [`Error::Config`] if another process is at
-/// work on this run.
+/// work on this run, or its folder holds other files and no run.
 pub fn train(
     run: &Run,
     device: Device,
@@ -110,6 +114,7 @@ pub fn train(
         });
     }
     let device = device.autodiff();
+    checkpoint::check_folder(&run.out)?;
     let _lock = checkpoint::lock(&run.out)?;
     let checkpoints = Checkpoints::new(run, &description);
     let mut optimizer = Optimizer::new(run.optimizer.clone()).with_precision(options.precision);
@@ -123,6 +128,18 @@ pub fn train(
         });
     }
     let batches = Batches::open(run, &description)?;
+    let validator = Validator::open(run, &batches)?;
+    let done = saved.as_ref().map_or(0, |saved| saved.step);
+    for tally in [batches.passed_over(), validator.passed_over()] {
+        for passed_over in tally.reasons() {
+            if on_event(Event::PassedOver(passed_over.clone())).is_break() {
+                return Ok(Outcome::Interrupted(done));
+            }
+        }
+    }
+    for warning in batches.warnings() {
+        let _ = on_event(Event::Warning(warning.clone()));
+    }
     let (model, first) = match saved {
         Some(saved) => {
             saved.check(batches.len())?;
@@ -133,7 +150,6 @@ pub fn train(
             (start(run, &description, options, &device)?, 0)
         }
     };
-    let validator = Validator::open(run, &batches)?;
     checkpoint::echo(run)?;
     let ready = Event::Ready {
         samples: batches.len(),
@@ -197,8 +213,10 @@ impl Session<'_> {
                     });
                 };
                 let batch = batch?;
-                for reason in &batch.skipped {
-                    let _ = (self.on_event)(Event::Skipped(reason.clone()));
+                for passed_over in &batch.skipped {
+                    if (self.on_event)(Event::PassedOver(passed_over.clone())).is_break() {
+                        return self.stop(step, first);
+                    }
                 }
                 let learning_rate = self.trainer.optimizer().learning_rate(step);
                 let numbers = match self.trainer.step(&batch, step) {
@@ -232,6 +250,16 @@ impl Session<'_> {
         })
     }
 
+    /// Ends the run between two steps; what was done since `first` is kept.
+    fn stop(&mut self, step: usize, first: usize) -> Result<Outcome> {
+        if step > first {
+            self.metrics.flush()?;
+            self.checkpoints.save(step, &self.trainer, self.samples)?;
+            self.metrics.draw()?;
+        }
+        Ok(Outcome::Interrupted(step))
+    }
+
     /// Measures and saves, where it is time.
     fn after(&mut self, step: usize, interrupted: bool) -> Result<()> {
         let last = step == self.run.optimizer.steps;
@@ -256,8 +284,8 @@ impl Session<'_> {
         let model = self.averaged();
         let tensors = named_tensors(&model);
         let measured = self.validator.measure(self.description, model)?;
-        for reason in measured.skipped() {
-            let _ = (self.on_event)(Event::Skipped(reason.clone()));
+        for passed_over in self.validator.news(&measured) {
+            let _ = (self.on_event)(Event::PassedOver(passed_over));
         }
         self.metrics.measured(step, &measured)?;
         self.checkpoints.keep_best(step, &measured, &tensors)?;

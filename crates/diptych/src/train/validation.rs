@@ -1,11 +1,13 @@
 //! What a run measures on the way: retrieval on captioned pictures that it does not train on, zero-shot
 //! classification of samples that were held out.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::batch::Batches;
 use super::config::Run;
-use super::data::{Sample, read_shards};
+use super::data::{Damage, Found, PassedOver, Reason, Tally, read_all};
 use super::held_out::Set;
 use crate::evaluate::{Accuracy, Recall, classification, retrieval};
 use crate::model::ClipModel;
@@ -34,7 +36,7 @@ pub struct HeldOut {
 
 impl Measured {
     /// What is wrong with pictures that were left out.
-    pub(super) fn skipped(&self) -> impl Iterator<Item = &String> {
+    fn skipped(&self) -> impl Iterator<Item = &String> {
         let of_recall = self.recall.iter().flat_map(|recall| &recall.skipped);
         let sets = self.zero_shot.iter().flat_map(|set| &set.accuracy.skipped);
         of_recall.chain(sets)
@@ -51,24 +53,25 @@ impl Measured {
 }
 
 /// Samples to measure on.
+#[derive(Default)]
 pub(super) struct Validator {
-    captioned: Vec<Sample>,
+    captioned: Found,
     sets: Vec<Set>,
+    /// Pictures that were passed over when they were measured on.
+    told: HashSet<String>,
 }
 
 impl Validator {
     pub(super) fn open(run: &Run, batches: &Batches) -> Result<Self> {
         let Some(validation) = &run.validation else {
-            return Ok(Self {
-                captioned: Vec::new(),
-                sets: Vec::new(),
-            });
+            return Ok(Self::default());
         };
         let validator = Self {
-            captioned: read_shards(&validation.shards)?,
+            captioned: read_all(&validation.shards, Damage::Refuse)?,
             sets: batches.held_out(),
+            told: HashSet::new(),
         };
-        if validator.captioned.is_empty() && validator.sets.is_empty() {
+        if validator.captioned.samples.is_empty() && validator.sets.is_empty() {
             return Err(Error::Config {
                 origin: "`[validation]`".into(),
                 reason:
@@ -78,6 +81,22 @@ impl Validator {
             });
         }
         Ok(validator)
+    }
+
+    /// What was passed over when the shards were opened.
+    pub(super) fn passed_over(&self) -> &Tally {
+        &self.captioned.passed_over
+    }
+
+    /// The pictures that were left out of a measurement and of none before.
+    pub(super) fn news(&mut self, measured: &Measured) -> Vec<PassedOver> {
+        let mut news = Vec::new();
+        for example in measured.skipped() {
+            if self.told.insert(example.clone()) {
+                news.push(PassedOver::one(Reason::Unmeasurable, example));
+            }
+        }
+        news
     }
 
     pub(super) fn measure(&self, description: &Description, model: ClipModel) -> Result<Measured> {
@@ -90,9 +109,10 @@ impl Validator {
             })
         };
         Ok(Measured {
-            recall: match self.captioned.is_empty() {
-                true => None,
-                false => Some(retrieval(&clip, &self.captioned)?),
+            recall: if self.captioned.samples.is_empty() {
+                None
+            } else {
+                Some(retrieval(&clip, &self.captioned.samples)?)
             },
             zero_shot: self.sets.iter().map(set).collect::<Result<_>>()?,
         })

@@ -8,9 +8,12 @@
 //! resumed to the bit without saving where a stream was.
 
 mod folder;
+mod members;
 mod order;
 pub mod pack;
+mod passed_over;
 mod pattern;
+mod rows;
 mod sample;
 mod shards;
 mod table;
@@ -20,22 +23,22 @@ mod tests;
 use std::path::Path;
 
 pub(super) use order::{Order, Turn, generator};
+pub use passed_over::{PassedOver, Reason, Tally};
 pub(super) use pattern::expand;
 pub use sample::Sample;
+pub(super) use shards::{Damage, read_all};
 pub use shards::{read_shard, read_shards};
 
 use super::config::{Data, TextKind};
 use crate::guard::guarded_file;
 use crate::{Error, Result};
-use shards::Damage;
 use table::Table;
 
-/// What a set has, and what of it can't be used.
+/// The samples of a set, and what of it is passed over.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) samples: Vec<Sample>,
-    /// One sentence each.
-    pub(super) skipped: Vec<String>,
+    pub(super) passed_over: Tally,
 }
 
 impl Found {
@@ -44,13 +47,16 @@ impl Found {
         if !self.samples.is_empty() {
             return Ok(self);
         }
-        let reason = match self.skipped.first() {
-            None => "there is no image-text pair in it".to_owned(),
-            Some(first) => format!(
-                "there is no image-text pair in it that can be used; {} can't be, the first: {first}",
-                self.skipped.len()
-            ),
-        };
+        let mut reason = "there is no image-text pair in it".to_owned();
+        if self.passed_over.count() > 0 {
+            let told: Vec<String> = self
+                .passed_over
+                .reasons()
+                .iter()
+                .map(|p| p.to_string())
+                .collect();
+            reason += &format!(" that can be used; {}", told.join("; "));
+        }
         Err(Error::Shard {
             path: path.to_owned(),
             reason,
@@ -63,7 +69,7 @@ impl FromIterator<Self> for Found {
         let mut all = Self::default();
         for part in parts {
             all.samples.extend(part.samples);
-            all.skipped.extend(part.skipped);
+            all.passed_over.extend(part.passed_over);
         }
         all
     }
@@ -86,11 +92,12 @@ pub(super) fn read(data: &Data) -> Result<Found> {
     if let Some(path) = &data.folder {
         return folder::read(path);
     }
-    let damage = match data.skip_damaged {
-        true => Damage::Skip,
-        false => Damage::Refuse,
+    let damage = if data.skip_damaged {
+        Damage::Skip
+    } else {
+        Damage::Refuse
     };
-    shards::read_all(&data.shards, damage)
+    read_all(&data.shards, damage)
 }
 
 impl Data {

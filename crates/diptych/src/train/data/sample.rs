@@ -36,7 +36,8 @@ pub(super) enum Place {
         shard_len: u64,
     },
     /// Here, as stored: a gzipped shard can't be read by position.
-    Memory(Vec<u8>),
+    /// Shared by the samples of an archive that links them.
+    Memory(Arc<Vec<u8>>),
     /// In a file of its own.
     File(PathBuf),
 }
@@ -48,7 +49,7 @@ impl Sample {
             origin: Path::new("memory").into(),
             key: key.to_owned(),
             texts,
-            place: Place::Memory(image),
+            place: Place::Memory(Arc::new(image)),
         }
     }
 
@@ -58,7 +59,7 @@ impl Sample {
     /// [`Error::Shard`] naming the sample, if it can't be read.
     pub fn bytes(&self) -> Result<Cow<'_, [u8]>> {
         match &self.place {
-            Place::Memory(bytes) => Ok(bytes.into()),
+            Place::Memory(bytes) => Ok(bytes.as_slice().into()),
             Place::File(path) => read_file(path)
                 .map(Cow::Owned)
                 .map_err(|reason| self.broken(reason)),
@@ -86,7 +87,12 @@ impl Sample {
     /// # Errors
     /// [`Error::Shard`] naming the sample.
     pub fn picture(&self) -> Result<Picture> {
-        Picture::decode(&self.bytes()?, &DecodeOptions::default()).map_err(|e| self.broken(e))
+        self.decode(&self.bytes()?)
+    }
+
+    /// Decodes the picture from its bytes.
+    pub(in crate::train) fn decode(&self, bytes: &[u8]) -> Result<Picture> {
+        Picture::decode(bytes, &DecodeOptions::default()).map_err(|e| self.broken(e))
     }
 
     /// An error about this sample's picture.

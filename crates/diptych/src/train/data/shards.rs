@@ -2,8 +2,11 @@
 //!
 //! A plain shard is walked from header to header once, and its pictures stay on the disk. A gzipped one
 //! has no places to go to, so its pictures are held in memory, still compressed.
+//! Source: `base_plus_ext` in webdataset's `tariterators.py`: a key is the path up to the first dot of the
+//! file's name, and names that begin with a dot are none of the set's; `group_by_keys_nothrow` in
+//! open_clip's `data.py`: members of a sample follow each other.
 
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,33 +14,30 @@ use flate2::read::MultiGzDecoder;
 use rayon::prelude::*;
 
 use super::Found;
-use super::sample::{MAX_MEMBER_BYTES, Place, Sample, lines};
+use super::members::{HEADER_BYTES, Members, Name, Partial, Role, place_of};
+use super::passed_over::{Reason, Tally};
+use super::sample::{MAX_MEMBER_BYTES, Place, Sample};
 use crate::guard::guarded_file;
-use crate::image::is_picture_extension;
 use crate::{Error, Result};
 
 /// No gzipped shard has more bytes once unpacked; one that has is a bomb, and reads as cut off.
 const MAX_UNPACKED_BYTES: u64 = 1 << 36;
 
-/// Bytes of a plain shard read at once. Small, because headers lie far apart.
-const HEADER_BYTES: usize = 1 << 12;
-
-/// What to do with damage.
+/// What to do with a shard that is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Damage {
-    /// It fails the shard.
+pub(in crate::train) enum Damage {
+    /// It fails the set.
     Refuse,
     /// It is reported, and what can be read is used.
     Skip,
 }
 
-/// Reads every sample of a shard, in order.
+/// Reads the samples of a shard, in order.
 ///
 /// # Errors
-/// [`Error::Io`] if it can't be read, [`Error::Shard`] if it is damaged, empty, or a picture or
-/// text is alone.
+/// [`Error::Io`] if it can't be read, [`Error::Shard`] if it is damaged or nothing in it can be used.
 pub fn read_shard(path: &Path) -> Result<Vec<Sample>> {
-    Ok(read(path, Damage::Refuse)?.samples)
+    read_shards(&[path.to_owned()])
 }
 
 /// Reads the samples of several shards.
@@ -49,42 +49,68 @@ pub fn read_shards(paths: &[PathBuf]) -> Result<Vec<Sample>> {
 }
 
 /// Reads several shards.
-pub(super) fn read_all(paths: &[PathBuf], damage: Damage) -> Result<Found> {
-    let shards: Result<Vec<_>> = paths
-        .par_iter()
-        .map(|path| guarded_file(path, || read(path, damage)))
-        .collect();
-    Ok(shards?.into_iter().collect())
+pub(in crate::train) fn read_all(paths: &[PathBuf], damage: Damage) -> Result<Found> {
+    let open = |path: &PathBuf| guarded_file(path, || open(path, damage));
+    let shards: Vec<Result<Found>> = paths.par_iter().map(open).collect();
+    let found: Found = shards.into_iter().collect::<Result<_>>()?;
+    match (damage, paths) {
+        (Damage::Refuse, [first, ..]) => found.or_none(first),
+        _ => Ok(found),
+    }
 }
 
-fn read(path: &Path, damage: Damage) -> Result<Found> {
+fn open(path: &Path, damage: Damage) -> Result<Found> {
     let file = fs_err::File::open(path).map_err(Error::Io)?;
+    let len = file.metadata().map_err(Error::Io)?.len();
+    let mut file = BufReader::with_capacity(HEADER_BYTES, file);
     let mut shard = Shard {
         path: path.into(),
         damage,
         open: Partial::default(),
+        members: Members::new(true),
         found: Found::default(),
     };
-    let gzip = path.extension().is_some_and(|e| e == "gz" || e == "tgz");
-    let walked = if gzip {
-        let unpacked = MultiGzDecoder::new(BufReader::new(file)).take(MAX_UNPACKED_BYTES);
-        let mut archive = tar::Archive::new(unpacked);
-        shard.walk(archive.entries(), None)
-    } else {
-        let len = file.metadata().map_err(Error::Io)?.len();
-        let mut archive = tar::Archive::new(BufReader::with_capacity(HEADER_BYTES, file));
-        shard.walk(archive.entries_with_seek(), Some(len))
+    // By its first bytes, because a gzipped shard may bear any name.
+    let walked = match compression(file.fill_buf().map_err(|e| Error::io(path, e))?) {
+        Some("gzip") => {
+            shard.members = Members::new(false);
+            let unpacked = MultiGzDecoder::new(file).take(MAX_UNPACKED_BYTES);
+            let mut archive = tar::Archive::new(unpacked);
+            archive.set_ignore_zeros(true);
+            shard.walk(archive.entries(), None)
+        }
+        Some(other) => Err(format!(
+            "it is compressed by {other}, wanted a plain or gzipped tar file"
+        )),
+        None => {
+            let mut archive = tar::Archive::new(file);
+            // Archives that were joined end in the middle.
+            archive.set_ignore_zeros(true);
+            shard.walk(archive.entries_with_seek(), Some(len))
+        }
     };
     if let Err(reason) = walked {
         shard.report(reason)?;
         // What the damage cut in two is no news; what it left whole is kept.
-        let open = std::mem::take(&mut shard.open).finish(&shard.path);
-        shard.found.samples.extend(open.ok().flatten());
+        let open = std::mem::take(&mut shard.open);
+        let finished = open.finish(&shard.path, &mut Tally::default());
+        shard.found.samples.extend(finished);
     }
-    if shard.found.samples.is_empty() {
+    if shard.found.samples.is_empty() && shard.found.passed_over.count() == 0 {
         shard.report("there is no image-text pair in it".into())?;
     }
     Ok(shard.found)
+}
+
+/// What a file is compressed by, if it is.
+fn compression(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [b'B', b'Z', b'h', b'0'..=b'9', ..] => Some("bzip2"),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => Some("xz"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        _ => None,
+    }
 }
 
 /// A shard while it is read.
@@ -92,6 +118,7 @@ struct Shard {
     path: Arc<Path>,
     damage: Damage,
     open: Partial,
+    members: Members,
     found: Found,
 }
 
@@ -103,126 +130,146 @@ impl Shard {
         entries: std::io::Result<tar::Entries<'_, R>>,
         len: Option<u64>,
     ) -> Result<(), String> {
-        let damaged = |e: std::io::Error| format!("not a whole tar file: {e}");
         for entry in entries.map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;
-            if !entry.header().entry_type().is_file() {
+            let kind = entry.header().entry_type();
+            if kind.is_dir() || kind.is_pax_global_extensions() {
                 continue;
             }
-            let name = entry.path().map_err(damaged)?.into_owned();
+            let path = entry.path().map_err(damaged)?.into_owned();
             let size = entry.size();
-            if size > MAX_MEMBER_BYTES {
-                return Err(format!("{} has {size} bytes", name.display()));
-            }
             // Going over a member does not show that it is there.
-            let offset = entry.raw_file_position();
-            if len.is_some_and(|len| offset.saturating_add(size) > len) {
-                return Err(format!(
-                    "not a whole tar file: it ends in {}",
-                    name.display()
-                ));
+            let end = entry.raw_file_position().saturating_add(size);
+            if len.is_some_and(|len| end > len) {
+                return Err(cut(&path));
             }
-            // A key is the path up to the first dot of the file's name, as WebDataset has it.
-            let file_name = name.file_name().unwrap_or_default().to_string_lossy();
-            let (stem, extension) = file_name.split_once('.').unwrap_or((&file_name, ""));
-            let is_image = is_picture_extension(extension);
-            if !is_image && !extension.eq_ignore_ascii_case("txt") {
-                continue; // other members (`json`, `cls`, …) are none of ours
-            }
-            let place = match len {
-                Some(shard_len) if is_image => Place::Range {
-                    offset,
-                    len: size,
-                    shard_len,
-                },
-                _ => {
-                    let mut bytes = Vec::new();
-                    entry.read_to_end(&mut bytes).map_err(damaged)?;
-                    if bytes.len() as u64 != size {
-                        return Err(format!(
-                            "not a whole tar file: it ends in {}",
-                            name.display()
-                        ));
-                    }
-                    Place::Memory(bytes)
-                }
+            let Some(name) = Name::of(&path) else {
+                continue;
             };
-            let key = name.with_file_name(stem).display().to_string();
-            if self.open.key != key {
-                self.close()?;
-                self.open = Partial {
-                    key,
-                    ..Partial::default()
-                };
+            if self.open.is_other(&name) {
+                self.close();
+                self.open.key.clone_from(&name.key);
             }
-            match (is_image, place) {
-                (false, Place::Memory(text)) => self.open.text = Some(text),
-                (_, place) => self.open.image = Some(place),
+            let shown = path.display();
+            let place = if kind.is_hard_link() || kind.is_symlink() {
+                if let Some(len) = len {
+                    let end = entry.raw_header_position();
+                    self.members.find(&self.path, len, end).map_err(damaged)?;
+                }
+                let target = entry.link_name().map_err(damaged)?.unwrap_or_default();
+                let place = self.members.follow(&path, &target, kind.is_symlink());
+                if place.is_none() && name.role != Role::Other {
+                    let shown = format_args!("{shown} is a link to {}", target.display());
+                    self.lose(Reason::Link, shown);
+                }
+                place
+            } else if !kind.is_file() {
+                self.lose(Reason::NoFile, format_args!("{shown} is no plain file"));
+                None
+            } else if name.role != Role::Other && size > MAX_MEMBER_BYTES {
+                self.lose(Reason::TooLarge, format_args!("{shown} has {size} bytes"));
+                None
+            } else {
+                let place = place(&mut entry, &name, len)?;
+                place.inspect(|place| self.members.add(&path, place))
+            };
+            match (name.role, place) {
+                (Role::Image, Some(place)) => self.set_image(name.extension(), place),
+                (Role::Text, Some(Place::Range { .. })) if kind.is_file() => {
+                    self.open.text = Some(Arc::new(read(&mut entry, &path)?));
+                }
+                (Role::Text, Some(place)) => self.open.text = Some(self.linked(place)?),
+                (Role::Other, _) => self.open.others.add(&name.file),
+                (_, None) => {}
             }
         }
-        self.close()
+        self.close();
+        Ok(())
+    }
+
+    /// Gives the open sample its picture; the last of several, as ever.
+    fn set_image(&mut self, extension: &str, place: Place) {
+        let image = (extension.to_owned(), place);
+        if let Some((before, _)) = self.open.image.replace(image) {
+            let what = format_args!("{}.{before} is not the only one", self.open.key);
+            let example = format_args!("{}: {what}", self.path.display());
+            self.found.passed_over.add(Reason::SecondPicture, example);
+        }
+    }
+
+    /// A text that another member holds.
+    fn linked(&self, place: Place) -> Result<Arc<Vec<u8>>, String> {
+        let target = Sample {
+            origin: self.path.clone(),
+            key: self.open.key.clone(),
+            texts: Vec::new(),
+            place,
+        };
+        let bytes = target.bytes().map_err(|e| e.to_string())?;
+        Ok(Arc::new(bytes.into_owned()))
+    }
+
+    /// Passes a member of the open sample over.
+    fn lose(&mut self, reason: Reason, what: impl std::fmt::Display) {
+        self.open.is_told = true;
+        let example = format_args!("{}: {what}", self.path.display());
+        self.found.passed_over.add(reason, example);
     }
 
     /// Takes the open sample for whole.
-    fn close(&mut self) -> Result<(), String> {
-        match (
-            std::mem::take(&mut self.open).finish(&self.path),
-            self.damage,
-        ) {
-            (Ok(sample), _) => self.found.samples.extend(sample),
-            (Err(reason), Damage::Refuse) => return Err(reason),
-            (Err(reason), Damage::Skip) => self.found.skipped.push(self.error(reason).to_string()),
-        }
-        Ok(())
+    fn close(&mut self) {
+        let open = std::mem::take(&mut self.open);
+        let sample = open.finish(&self.path, &mut self.found.passed_over);
+        self.found.samples.extend(sample);
     }
 
     /// Notes damage, or fails by it.
     fn report(&mut self, reason: String) -> Result<()> {
-        let error = self.error(reason);
+        let error = Error::Shard {
+            path: self.path.to_path_buf(),
+            reason,
+        };
         match self.damage {
             Damage::Refuse => Err(error),
             Damage::Skip => {
-                self.found.skipped.push(error.to_string());
+                self.found.passed_over.add(Reason::Damaged, error);
                 Ok(())
             }
         }
     }
+}
 
-    fn error(&self, reason: String) -> Error {
-        Error::Shard {
-            path: self.path.to_path_buf(),
-            reason,
+/// A member's place: in a plain shard where it lies; else in memory, if it is picture or text.
+fn place<R: Read>(
+    entry: &mut tar::Entry<'_, R>,
+    name: &Name,
+    len: Option<u64>,
+) -> Result<Option<Place>, String> {
+    match len {
+        Some(shard_len) => Ok(Some(place_of(entry, shard_len))),
+        None if name.role == Role::Other => Ok(None),
+        None => {
+            let bytes = read(entry, Path::new(&*name.file))?;
+            Ok(Some(Place::Memory(Arc::new(bytes))))
         }
     }
 }
 
-/// A sample of which some members have been read.
-#[derive(Default)]
-struct Partial {
-    key: String,
-    image: Option<Place>,
-    text: Option<Vec<u8>>,
+/// All bytes of a member.
+fn read<R: Read>(entry: &mut tar::Entry<'_, R>, path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes).map_err(damaged)?;
+    if bytes.len() as u64 == entry.size() {
+        Ok(bytes)
+    } else {
+        Err(cut(path))
+    }
 }
 
-impl Partial {
-    fn finish(self, shard: &Arc<Path>) -> Result<Option<Sample>, String> {
-        let key = self.key;
-        let (place, text) = match (self.image, self.text) {
-            (None, None) => return Ok(None),
-            (Some(place), Some(text)) => (place, text),
-            (Some(_), None) => return Err(format!("picture {key} has no .txt beside it")),
-            (None, Some(_)) => return Err(format!("text {key}.txt has no picture beside it")),
-        };
-        let text = String::from_utf8(text).map_err(|e| format!("{key}.txt is not UTF-8: {e}"))?;
-        let texts = lines(&text);
-        match texts.is_empty() {
-            true => Err(format!("{key}.txt is empty")),
-            false => Ok(Some(Sample {
-                origin: shard.clone(),
-                key,
-                texts,
-                place,
-            })),
-        }
-    }
+fn damaged(error: std::io::Error) -> String {
+    format!("not a whole tar file: {error}")
+}
+
+fn cut(path: &Path) -> String {
+    format!("not a whole tar file: it ends in {}", path.display())
 }

@@ -127,6 +127,91 @@ fn two_processes_do_not_work_on_one_run() {
 }
 
 #[test]
+fn a_run_does_not_write_among_the_files_of_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write_run(dir.path());
+    let text = fs_err::read_to_string(&path).unwrap();
+    let out = dir.path().join("out");
+    let go = |resume| {
+        train(
+            &Run::open(&path).unwrap(),
+            Device::flex(),
+            resume,
+            &mut |_| ControlFlow::Continue(()),
+        )
+    };
+    let all = || {
+        let names = fs_err::read_dir(&out).unwrap();
+        names.map(|e| e.unwrap().file_name()).collect::<Vec<_>>()
+    };
+    fs_err::create_dir(&out).unwrap();
+    for name in ["holiday.jpg", "checkpoints", "metrics.jsonl"] {
+        fs_err::write(out.join(name), "another's").unwrap();
+        for resume in [false, true] {
+            let message = go(resume).unwrap_err().to_string();
+            assert!(
+                message.contains(name) && message.contains("`out` holds other files"),
+                "{message}"
+            );
+            assert_eq!(all(), [name], "nothing was written");
+        }
+        fs_err::remove_file(out.join(name)).unwrap();
+    }
+    // An empty folder will do, with a run file or hidden files in it, too.
+    fs_err::write(out.join("run.toml"), "").unwrap();
+    fs_err::write(out.join(".gitkeep"), "").unwrap();
+    assert!(matches!(go(false), Ok(Outcome::Finished(_))));
+    // A run's folder stays one, whatever is put beside it.
+    fs_err::write(out.join("notes.md"), "mine").unwrap();
+    fs_err::write(&path, text.replace("steps = 8", "steps = 9")).unwrap();
+    assert!(matches!(go(true), Ok(Outcome::Finished(_))));
+}
+
+#[test]
+fn what_is_passed_over_is_told_before_a_run_is_ready_and_may_stop_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = write_run(dir.path());
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, bytes) in [("000.txt", b"" as &[u8]), ("001.txt", b"red")] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, bytes).unwrap();
+    }
+    let lone = tar.into_inner().unwrap();
+    let whole = fs_err::read(dir.path().join("shapes.tar")).unwrap();
+    fs_err::write(dir.path().join("shapes.tar"), [whole, lone].concat()).unwrap();
+
+    let run = Run::open(&path).unwrap();
+    let mut told = Vec::new();
+    let stopped = train(&run, Device::flex(), false, &mut |event| match event {
+        Event::PassedOver(passed_over) => {
+            told.push(passed_over);
+            ControlFlow::Break(())
+        }
+        event => panic!("{event:?}"),
+    });
+    assert_eq!(stopped.unwrap(), Outcome::Interrupted(0));
+    assert_eq!(told.len(), 1);
+    assert!(!run.out.join("metrics.jsonl").exists());
+    let mut events = Vec::new();
+    let whole = train(&run, Device::flex(), false, &mut |event| {
+        match event {
+            Event::PassedOver(p) => events.push(format!("{} {}", p.count, p.example)),
+            Event::Ready { samples, .. } => events.push(format!("{samples} samples")),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(matches!(whole, Ok(Outcome::Finished(_))));
+    let lone = format!(
+        "2 {}: text 000.txt has no picture beside it",
+        dir.path().join("shapes.tar").display()
+    );
+    // Once for what is trained on, once for what is measured on.
+    assert_eq!(events, [&*lone, &lone, "24 samples"]);
+}
+
+#[test]
 fn a_picture_that_cannot_be_measured_on_is_told_and_left_out() {
     let dir = tempfile::tempdir().unwrap();
     let path = write_run(dir.path());
@@ -142,8 +227,8 @@ fn a_picture_that_cannot_be_measured_on_is_told_and_left_out() {
     let run = Run::open(&path).unwrap();
     let mut skipped = Vec::new();
     let outcome = train(&run, Device::flex(), false, &mut |event| {
-        if let Event::Skipped(reason) = event {
-            skipped.push(reason);
+        if let Event::PassedOver(passed_over) = event {
+            skipped.push(passed_over.example);
         }
         ControlFlow::Continue(())
     });

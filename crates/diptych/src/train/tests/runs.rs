@@ -263,8 +263,8 @@ fn a_picture_that_cannot_be_decoded_is_reported_and_replaced() {
     let run = Run::open(&path).unwrap();
     let mut skipped = Vec::new();
     let outcome = train(&run, Device::flex(), false, &mut |event| {
-        if let Event::Skipped(reason) = event {
-            skipped.push(reason);
+        if let Event::PassedOver(passed_over) = event {
+            skipped.push(passed_over.example);
         }
         ControlFlow::Continue(())
     });

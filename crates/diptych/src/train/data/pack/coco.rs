@@ -6,9 +6,10 @@ use std::path::Path;
 
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::source::Captions;
-use crate::train::data::Found;
+use crate::train::data::{Found, Reason};
 use crate::{Error, Result};
 
 #[derive(Deserialize)]
@@ -27,7 +28,8 @@ struct Image {
 struct Annotation {
     image_id: i64,
     /// Missing from annotations that are no captions.
-    caption: Option<String>,
+    #[serde(default)]
+    caption: Value,
 }
 
 /// Reads the pictures in the order of the file.
@@ -45,15 +47,15 @@ pub(super) fn read(path: &Path, base: &Path) -> Result<Found> {
     let known: rustc_hash::FxHashSet<i64> = file.images.iter().map(|image| image.id).collect();
     for Annotation { image_id, caption } in file.annotations {
         match caption {
-            _ if !known.contains(&image_id) => {
-                captions.skip(format_args!(
-                    "an annotation is of image {image_id}, which is not listed"
-                ));
-            }
-            None => captions.skip(format_args!(
-                "an annotation of image {image_id} has no caption"
-            )),
-            Some(caption) => captions_of.entry(image_id).or_default().push(caption),
+            _ if !known.contains(&image_id) => captions.pass_over(
+                Reason::NoPicture,
+                format_args!("an annotation is of image {image_id}, which is not listed"),
+            ),
+            Value::String(caption) => captions_of.entry(image_id).or_default().push(caption),
+            _ => captions.pass_over(
+                Reason::EmptyCaption,
+                format_args!("an annotation of image {image_id} has no caption"),
+            ),
         }
     }
     for Image { id, file_name } in file.images {
@@ -61,7 +63,10 @@ pub(super) fn read(path: &Path, base: &Path) -> Result<Found> {
             Some(all) => all
                 .iter()
                 .for_each(|caption| captions.add(&file_name, caption)),
-            None => captions.skip(format_args!("picture {file_name}: it has no caption")),
+            None => captions.pass_over(
+                Reason::NoCaption,
+                format_args!("picture {file_name}: it has no caption"),
+            ),
         }
     }
     captions.finish()

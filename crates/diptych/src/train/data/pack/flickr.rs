@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::source::Captions;
-use crate::train::data::Found;
+use crate::train::data::{Found, Reason};
 use crate::{Error, Result};
 
 /// Reads the pictures in the order of the file.
@@ -19,11 +19,14 @@ pub(super) fn read(path: &Path, base: &Path) -> Result<Found> {
             Ok(line) if line.trim().is_empty() => {}
             Ok(line) => match parse(line) {
                 Some((name, caption)) => captions.add(name, caption),
-                None => captions.skip(format_args!(
-                    "line {i} is not `NAME#NUMBER`, a tab and a caption"
-                )),
+                None => captions.pass_over(
+                    Reason::Line,
+                    format_args!("line {i} is not `NAME#NUMBER`, a tab and a caption"),
+                ),
             },
-            Err(e) => captions.skip(format_args!("line {i} is not UTF-8: {e}")),
+            Err(e) => {
+                captions.pass_over(Reason::NotUtf8, format_args!("line {i} is not UTF-8: {e}"))
+            }
         }
     }
     captions.finish()

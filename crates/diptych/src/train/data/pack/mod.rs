@@ -24,17 +24,15 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::sample::Sample;
+use super::{PassedOver, Reason, Tally};
 use crate::guard::guarded_file;
-use crate::image::{DecodeOptions, Encoding, Format, Interpolation, Picture};
+use crate::image::{Encoding, Format, Interpolation};
 use crate::{Error, Result};
 pub use source::Source;
 use writer::Writer;
 
 /// Pictures in memory at once.
 const CHUNK: usize = 128;
-
-/// Reasons that a report gives.
-const REASONS: usize = 20;
 
 /// What to pack, and how.
 #[derive(Clone, Debug)]
@@ -59,6 +57,8 @@ pub struct Packing {
     pub resize: Option<usize>,
     /// How resized pictures are stored.
     pub encoding: Encoding,
+    /// Whether the first thing that would be passed over is an error, and nothing is written.
+    pub strict: bool,
 }
 
 /// How far the work is.
@@ -77,32 +77,24 @@ pub struct Report {
     pub samples: usize,
     /// Their texts.
     pub captions: usize,
-    /// Files that were equal to one before, whose captions went there.
+    /// Files that were equal to one before, whose captions went there; nothing of them is lost.
     pub duplicates: usize,
-    /// Pictures and captions that could not be used.
+    /// Pictures, captions, rows and files that were passed over.
     pub skipped: usize,
-    /// Why, for the first of them.
-    pub reasons: Vec<String>,
+    /// Why, with the number and an example for each reason.
+    pub reasons: Vec<PassedOver>,
     /// The shards written.
     pub shards: Vec<PathBuf>,
     /// Bytes of all shards.
     pub bytes: u64,
 }
 
-impl Report {
-    fn skip(&mut self, reason: String) {
-        self.skipped += 1;
-        if self.reasons.len() < REASONS {
-            self.reasons.push(reason);
-        }
-    }
-}
-
 /// Packs; none if `on_progress` broke it off, and then nothing is written.
 ///
 /// # Errors
 /// [`Error::Shard`] if nothing of the source can be used; [`Error::Config`] if it is not known what it
-/// is, or shards of this name are there already; [`Error::Io`] naming what can't be read or written.
+/// is, or shards of this name are there already; [`Error::PassedOver`] if something is passed over and
+/// must not be; [`Error::Io`] naming what can't be read or written.
 pub fn pack(
     packing: &Packing,
     on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -114,15 +106,14 @@ pub fn pack(
     let mut writer = Writer::create(packing)?;
     let mut report = Report::default();
     let found = guarded_file(&packing.path, || source.read(packing))?;
-    found
-        .skipped
-        .into_iter()
-        .for_each(|reason| report.skip(reason));
     let mut work = Work {
         done: 0,
         total: 2 * found.samples.len(),
         on_progress,
+        passed_over: found.passed_over,
+        strict: packing.strict,
     };
+    work.check()?;
 
     let Some(samples) = unite(found.samples, &mut work, &mut report)? else {
         return Ok(None);
@@ -138,18 +129,21 @@ pub fn pack(
                     report.samples += 1;
                     report.captions += sample.texts.len();
                 }
-                Err(error) => report.skip(error.to_string()),
+                Err(error) => work.passed_over.add(Reason::Undecodable, error),
             }
         }
+        work.check()?;
         if work.advance(chunk.len()).is_break() {
             return Ok(None);
         }
     }
+    report.skipped = work.passed_over.count();
+    report.reasons = work.passed_over.into_iter().collect();
     if report.samples == 0 {
-        let first = report.reasons.first().map_or("it is empty", String::as_str);
+        let told: Vec<String> = report.reasons.iter().map(|p| p.to_string()).collect();
         return Err(Error::Shard {
             path: packing.path.clone(),
-            reason: format!("no picture in it can be used: {first}"),
+            reason: format!("no picture in it can be used: {}", told.join("; ")),
         });
     }
     (report.shards, report.bytes) = writer.finish()?;
@@ -161,6 +155,8 @@ struct Work<'a> {
     done: usize,
     total: usize,
     on_progress: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
+    passed_over: Tally,
+    strict: bool,
 }
 
 impl Work<'_> {
@@ -168,6 +164,15 @@ impl Work<'_> {
         self.done += pictures;
         let (done, total) = (self.done, self.total);
         (self.on_progress)(Progress { done, total })
+    }
+
+    /// Refuses what was passed over so far, if it is to be refused.
+    fn check(&self) -> Result<()> {
+        if self.strict {
+            self.passed_over.refuse_any()
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -195,7 +200,7 @@ fn unite(all: Vec<Sample>, work: &mut Work, report: &mut Report) -> Result<Optio
             let at = match hash {
                 Ok(hash) => *first.entry(hash).or_insert(samples.len()),
                 Err(error) => {
-                    report.skip(error.to_string());
+                    work.passed_over.add(Reason::Unreadable, error);
                     continue;
                 }
             };
@@ -207,6 +212,7 @@ fn unite(all: Vec<Sample>, work: &mut Work, report: &mut Report) -> Result<Optio
                 }
             }
         }
+        work.check()?;
         if work.advance(n).is_break() {
             return Ok(None);
         }
@@ -223,7 +229,7 @@ struct Stored<'a> {
 fn store<'a>(sample: &'a Sample, packing: &Packing) -> Result<Stored<'a>> {
     let bytes = sample.bytes()?;
     let broken = |e| sample.broken(e);
-    let picture = Picture::decode(&bytes, &DecodeOptions::default()).map_err(broken)?;
+    let picture = sample.decode(&bytes)?;
     let small = packing
         .resize
         .and_then(|side| picture.shrunk(side, Interpolation::Bicubic));

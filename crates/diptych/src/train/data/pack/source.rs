@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::super::sample::{Place, Sample};
 use super::super::table::Table;
-use super::super::{Found, folder};
+use super::super::{Found, Reason, folder};
 use super::{Packing, coco, flickr};
 use crate::{Error, Result};
 
@@ -134,19 +134,19 @@ impl<'a> Captions<'a> {
         }
     }
 
-    /// Adds a caption; one that can't be used is noted.
+    /// Adds a caption; one that can't be used is counted.
     pub(super) fn add(&mut self, name: &str, caption: &str) {
         let caption = caption.split_whitespace().collect::<Vec<_>>().join(" ");
         if caption.is_empty() {
-            return self.skip(format_args!("picture {name}: a caption is empty"));
+            let what = format_args!("picture {name}: a caption is empty");
+            return self.pass_over(Reason::EmptyCaption, what);
         }
         if let Some(&at) = self.of.get(name) {
             return self.found.samples[at].texts.push(caption);
         }
         let Some(below) = below(name) else {
-            return self.skip(format_args!(
-                "picture {name}: it does not lie below the folder of pictures"
-            ));
+            let what = format_args!("picture {name}: it does not lie below the folder of pictures");
+            return self.pass_over(Reason::Outside, what);
         };
         self.of.insert(name.to_owned(), self.found.samples.len());
         self.found.samples.push(Sample {
@@ -157,10 +157,10 @@ impl<'a> Captions<'a> {
         });
     }
 
-    /// Notes what can't be used.
-    pub(super) fn skip(&mut self, reason: impl fmt::Display) {
-        let reason = format!("{}: {reason}", self.path.display());
-        self.found.skipped.push(reason);
+    /// Counts what can't be used.
+    pub(super) fn pass_over(&mut self, reason: Reason, what: impl fmt::Display) {
+        let example = format_args!("{}: {what}", self.path.display());
+        self.found.passed_over.add(reason, example);
     }
 
     /// All of them.

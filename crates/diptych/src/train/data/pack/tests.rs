@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::super::tests::{png, write};
 use super::*;
-use crate::image::Picture;
+use crate::image::{DecodeOptions, Picture};
 use crate::train::read_shards;
 
 /// Packs `path` of `dir` into `out`, with changes.
@@ -20,6 +20,7 @@ fn packing(dir: &Path, path: &str, change: impl FnOnce(&mut Packing)) -> Result<
         shard_size: 2,
         resize: None,
         encoding: Encoding::Jpeg,
+        strict: false,
     };
     change(&mut packing);
     let packed = pack(&packing, &mut |_| ControlFlow::Continue(()));
@@ -213,7 +214,8 @@ fn what_cannot_be_used_is_counted_with_its_reason() {
     let coco = r#"{"images": [{"id": 1, "file_name": "a.png"}, {"id": 2, "file_name": "../outside.png"},
         {"id": 3, "file_name": "b.png"}, {"id": 4, "file_name": ""}], "annotations": [
         {"image_id": 1, "caption": "one"}, {"image_id": 2, "caption": "two"}, {"image_id": 5, "caption": "five"},
-        {"image_id": 1}, {"image_id": 1, "caption": " \n"}, {"image_id": 4, "caption": "none"}]}"#;
+        {"image_id": 1}, {"image_id": 1, "caption": null}, {"image_id": 1, "caption": 7},
+        {"image_id": 1, "caption": " \n"}, {"image_id": 4, "caption": "none"}]}"#;
     let rooted = format!("{}#0\tx\n", dir.join("outside.png").display());
     let token = [
         b"a.png#0\tone\nno tab\nb.png\tno number\n../outside.png#0\ttwo\n" as &[u8],
@@ -229,53 +231,112 @@ fn what_cannot_be_used_is_counted_with_its_reason() {
             ("in/t.csv", b"image,caption\na.png,one\nbad.png,two\nnone.png,three\n,four\nb.png\nc.png,\xff\n"),
         ],
     );
-    for (path, words) in [
+    let (json, token, csv) = ("in/c.json", "in/f.token", "in/t.csv");
+    for (path, want) in [
         (
-            "in/c.json",
+            json,
             &[
-                "../outside.png: it does not lie below",
-                "of image 5, which is not listed",
-                "image 1 has no caption",
-                "a.png: a caption is empty",
-                "b.png: it has no caption",
-                "picture : it does not lie",
+                (
+                    1,
+                    "a caption without a picture",
+                    "of image 5, which is not listed",
+                ),
+                // One has no caption, the other null, another a number, the last white space.
+                (4, "an empty caption", "image 1 has no caption"),
+                (
+                    2,
+                    "a picture outside of its folder",
+                    "../outside.png: it does not lie below",
+                ),
+                (1, "a picture without a caption", "b.png: it has no caption"),
             ][..],
         ),
         (
-            "in/f.token",
+            token,
             &[
-                "line 2 is not",
-                "line 3 is not",
-                "../outside.png: it does not lie below",
-                "line 5 is not UTF-8",
-                "bad.png: damaged PNG",
-                "none.png",
-                "b.png: a caption is empty",
-                "outside.png: it does not lie below",
+                (2, "a line of another format", "line 2 is not"),
+                (
+                    2,
+                    "a picture outside of its folder",
+                    "../outside.png: it does not lie below",
+                ),
+                (1, "a text that is not UTF-8", "line 5 is not UTF-8"),
+                (1, "an empty caption", "b.png: a caption is empty"),
+                (1, "a picture that can't be read", "none.png"),
+                (1, "a picture that can't be decoded", "bad.png: damaged PNG"),
             ],
         ),
         (
-            "in/t.csv",
+            csv,
             &[
-                "bad.png: damaged PNG",
-                "none.png",
-                "row 5: it has no picture",
-                "row 6: it has no caption",
-                "row 7",
+                (
+                    1,
+                    "a caption without a picture",
+                    "line 5: it has no picture",
+                ),
+                (
+                    1,
+                    "a row with another number of fields than its header",
+                    "line 6: it has 1 fields, its header 2",
+                ),
+                (1, "a text that is not UTF-8", "line 7"),
+                (1, "a picture that can't be read", "none.png"),
+                (1, "a picture that can't be decoded", "bad.png: damaged PNG"),
             ],
         ),
     ] {
         let report = packing(dir, path, |p| p.out = dir.join("out").join(path)).unwrap();
         assert_eq!(contents(&report), [(png(1), "one".to_owned())], "{path}");
-        assert_eq!(
-            (report.skipped, report.reasons.len()),
-            (words.len(), words.len()),
-            "{report:?}"
-        );
-        words
-            .iter()
-            .for_each(|word| says(&report.reasons.join("\n"), &[path, word]));
+        let mut got = Vec::new();
+        for (passed, (_, _, words)) in report.reasons.iter().zip(want) {
+            says(&passed.example, &[path, words]);
+            got.push((passed.count, passed.reason.as_str(), *words));
+        }
+        assert_eq!(got, want, "{report:?}");
+        assert_eq!(report.reasons.len(), want.len(), "{report:?}");
+        let skipped: usize = want.iter().map(|(count, _, _)| count).sum();
+        assert_eq!(report.skipped, skipped);
     }
+}
+
+#[test]
+fn nothing_is_passed_over_and_nothing_written_where_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    pictures(dir);
+    write(
+        dir,
+        &[
+            (
+                "row.csv",
+                b"image,caption\na.png,one\nb.png,two, three\nb.png,\n",
+            ),
+            ("none.csv", b"image,caption\na.png,one\nnone.png,two\n"),
+            ("bad.csv", b"image,caption\na.png,one\nbad.png,two\n"),
+            ("twice.csv", b"image,caption\na.png,one\nc.png,one\n"),
+        ],
+    );
+    for (path, words) in [
+        ("row.csv", ["line 3: it has 3 fields", "number of fields"]),
+        ("none.csv", ["none.png", "can't be read"]),
+        ("bad.csv", ["bad.png", "can't be decoded"]),
+    ] {
+        let message = packing(dir, path, |p| p.strict = true).unwrap_err();
+        says(&message, &words);
+        assert!(!dir.join("out").exists(), "{path}");
+        assert_eq!(
+            packing(dir, path, |p| p.out = dir.join(path.replace(".csv", "")))
+                .unwrap()
+                .samples,
+            1
+        );
+    }
+    // A file that is equal to another is no loss: its captions are kept.
+    let report = packing(dir, "twice.csv", |p| p.strict = true).unwrap();
+    assert_eq!(
+        (report.samples, report.duplicates, report.skipped),
+        (1, 1, 0)
+    );
 }
 
 #[test]
@@ -313,7 +374,7 @@ fn a_source_of_nothing_writes_nothing() {
 }
 
 #[test]
-fn a_report_names_the_first_and_counts_the_rest() {
+fn a_report_names_the_first_of_a_reason_and_counts_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let csv: String = (0..50).map(|i| format!("{i}.png,gone\n")).collect();
     write(
@@ -324,7 +385,9 @@ fn a_report_names_the_first_and_counts_the_rest() {
         ],
     );
     let report = packing(dir.path(), "t.csv", |_| {}).unwrap();
-    assert_eq!((report.skipped, report.reasons.len()), (50, REASONS));
+    assert_eq!((report.skipped, report.reasons.len()), (50, 1));
+    assert_eq!(report.reasons[0].count, 50);
+    says(&report.reasons[0].example, &["t.csv: picture 0.png"]);
 }
 
 #[test]
@@ -349,6 +412,7 @@ fn work_that_is_broken_off_leaves_nothing() {
             shard_size: 3,
             resize: None,
             encoding: Encoding::Jpeg,
+            strict: false,
         };
         let report = pack(&packing, &mut |progress| match progress.done >= stop {
             true => ControlFlow::Break(()),

@@ -208,16 +208,20 @@ fn a_bad_sample_is_told_once_and_counted() {
     .unwrap();
     let batches = batches(&run).unwrap();
     assert_eq!(batches.skipped(), 1);
-    let first = batches.get(0).unwrap().skipped;
-    says(&first[0], &["t.csv: row 14: it has no caption"]);
-    let mut told = first;
-    for step in 1..6 {
+    let at_opening = batches.passed_over().reasons();
+    says(
+        &at_opening[0].example,
+        &["t.csv: line 14: it has no caption"],
+    );
+    let mut told = Vec::new();
+    for step in 0..6 {
         let batch = batches.get(step).unwrap();
         assert_eq!(batch.positives.len(), 10, "another takes its place");
         told.extend(batch.skipped);
     }
-    assert_eq!(told.len(), 2, "{told:?}");
-    says(&told[1], &["t.csv: picture 5.png"]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].reason, told[0].count), (Reason::Unreadable, 1));
+    says(&told[0].example, &["t.csv: picture 5.png"]);
     assert_eq!(batches.skipped(), 2);
 }
 

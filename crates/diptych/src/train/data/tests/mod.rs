@@ -1,5 +1,6 @@
 //! Sets of every kind, whole and damaged, and the batches that are made of them.
 
+mod archives;
 mod batches;
 mod sources;
 
@@ -81,6 +82,20 @@ fn set(dir: &Path, keys: &str) -> Result<Found, String> {
 fn names(found: &Found) -> Vec<String> {
     let name = |s: &Sample| format!("{}: {}", s.key, s.texts.join("|"));
     found.samples.iter().map(name).collect()
+}
+
+/// A line for each reason that something was passed over.
+fn told(found: &Found) -> String {
+    let told = found.passed_over.reasons().iter().map(|p| p.to_string());
+    told.collect::<Vec<_>>().join("\n")
+}
+
+/// Number, reason and example of all that was passed over, in order.
+fn passed_over(found: &Found) -> Vec<(usize, &'static str, &str)> {
+    let passed = found.passed_over.reasons().iter();
+    passed
+        .map(|p| (p.count, p.reason.as_str(), p.example.as_str()))
+        .collect()
 }
 
 /// Asserts a message's words.

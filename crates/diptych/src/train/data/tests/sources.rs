@@ -33,12 +33,6 @@ fn damaged_shards_fail_a_set_unless_damage_is_skipped() {
     let dir = tempfile::tempdir().unwrap();
     let whole = shard(9);
     let cut = &whole[..whole.len() / 2];
-    let alone = tar(&[
-        ("1.png", &png(1)),
-        ("2.png", &png(2)),
-        ("2.txt", b"two"),
-        ("3.txt", b"\xff"),
-    ]);
     let gz = gzip(&whole);
     write(
         dir.path(),
@@ -47,7 +41,6 @@ fn damaged_shards_fail_a_set_unless_damage_is_skipped() {
             ("cut.tar", cut),
             ("cut.tar.gz", &gzip(cut)),
             ("torn.tar.gz", &gz[..gz.len() / 2]),
-            ("alone.tar", &alone),
             ("nothing.tar", b""),
         ],
     );
@@ -55,7 +48,6 @@ fn damaged_shards_fail_a_set_unless_damage_is_skipped() {
         ("cut.tar", "not a whole tar file", 3, 5),
         ("cut.tar.gz", "not a whole tar file", 3, 5),
         ("torn.tar.gz", "not a whole tar file", 0, 8),
-        ("alone.tar", "1 has no .txt", 1, 1),
         ("nothing.tar", "no image-text pair", 0, 0),
     ] {
         let keys = format!("shards = [\"whole.tar\", \"{name}\"]");
@@ -63,7 +55,7 @@ fn damaged_shards_fail_a_set_unless_damage_is_skipped() {
         let found = set(dir.path(), &format!("{keys}\nskip_damaged = true")).unwrap();
         let more = found.samples.len() - 9;
         assert!((least..=most).contains(&more), "{more} of {name}");
-        says(&found.skipped.join("\n"), &[name, word]);
+        says(&told(&found), &[name, word, "the rest of a damaged shard"]);
         for sample in &found.samples {
             sample.picture().unwrap();
         }
@@ -112,13 +104,13 @@ fn tables_are_read_by_their_header_with_quotes_and_bad_rows_are_left_out() {
     );
     assert_eq!(*found.samples[1].bytes().unwrap(), png(2));
     let words = [
-        "pairs.csv: row 5: it has no caption",
-        "row 6: it has no picture",
-        "row 7",
+        "pairs.csv: line 6: it has no caption",
+        "line 7: it has 2 fields, its header 3",
+        "line 8",
         "UTF-8",
     ];
-    says(&found.skipped.join("\n"), &words);
-    assert_eq!(found.skipped.len(), 3);
+    says(&told(&found), &words);
+    assert_eq!(found.passed_over.count(), 3);
     says(
         &found.samples[2].picture().unwrap_err().to_string(),
         &["pairs.csv", "picture none.png"],
@@ -173,7 +165,7 @@ fn tables_of_tabs_know_no_quotes_and_columns_may_have_any_name() {
         ),
         (
             "table = \"bad.csv\"",
-            ["bad.csv", "can be used", "row 2: it has no picture"],
+            ["bad.csv", "can be used", "line 2: it has no picture"],
         ),
         ("table = \"none.csv\"", ["none.csv", "", ""]),
     ] {
@@ -191,6 +183,7 @@ fn folders_name_classes() {
             ("set/sea_lion/1.png", &png(1)),
             ("set/cat/x.jpeg", b"no picture"),
             ("set/cat/notes.txt", b"none of ours"),
+            ("set/cat/Thumbs.db", b"the system's"),
             ("set/.hidden/1.png", &png(3)),
             ("set/stray.png", &png(4)),
             ("none/a.txt", b""),
@@ -206,6 +199,22 @@ fn folders_name_classes() {
         ]
     );
     assert_eq!(*found.samples[2].bytes().unwrap(), png(2));
+    let root = dir.path().join("set").display().to_string();
+    assert_eq!(
+        passed_over(&found),
+        [
+            (
+                1,
+                "a file that is neither picture nor text",
+                &*format!("{root}: cat/notes.txt: its name is no picture's")
+            ),
+            (
+                1,
+                "a picture outside of its folder",
+                &*format!("{root}: stray.png: it is in no class's folder")
+            ),
+        ]
+    );
     says(
         &found.samples[0].picture().unwrap_err().to_string(),
         &["set", "cat/x.jpeg", "not a picture"],
@@ -217,6 +226,129 @@ fn folders_name_classes() {
     says(
         &set(dir.path(), "folder = \"gone\"").unwrap_err(),
         &["gone"],
+    );
+}
+
+#[test]
+fn pictures_of_deeper_folders_have_the_class_of_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        &[
+            ("set/cat/day1/x.png", &png(1)),
+            ("set/cat/day1/late/y.png", &png(2)),
+            ("set/cat/z.png", &png(3)),
+            ("set/cat/day1/.hidden/h.png", &png(4)),
+            ("set/dog_house/day2/x.png", &png(5)),
+            ("set/dog_house/day2/x.mov", b"a film"),
+        ],
+    );
+    let found = set(dir.path(), "folder = \"set\"").unwrap();
+    assert_eq!(
+        names(&found),
+        [
+            "cat/day1/late/y.png: cat",
+            "cat/day1/x.png: cat",
+            "cat/z.png: cat",
+            "dog_house/day2/x.png: dog house"
+        ]
+    );
+    assert_eq!(*found.samples[0].bytes().unwrap(), png(2));
+    says(&told(&found), &["1 passed over", "dog_house/day2/x.mov"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_in_class_folders_are_followed_once_and_told_where_they_lead_nowhere() {
+    use std::os::unix::fs::symlink;
+    let dir = tempfile::tempdir().unwrap();
+    let set_dir = dir.path().join("set");
+    write(
+        dir.path(),
+        &[("set/cat/1.png", &png(1)), ("elsewhere/2.png", &png(2))],
+    );
+    symlink("../cat", set_dir.join("cat/again")).unwrap();
+    symlink("gone.png", set_dir.join("cat/3.png")).unwrap();
+    symlink(dir.path().join("elsewhere"), set_dir.join("dog")).unwrap();
+    let found = set(dir.path(), "folder = \"set\"").unwrap();
+    assert_eq!(names(&found), ["cat/1.png: cat", "dog/2.png: dog"]);
+    assert_eq!(found.passed_over.count(), 1, "{}", told(&found));
+    says(
+        &told(&found),
+        &["a link to nothing that can be read", "cat/3.png"],
+    );
+}
+
+#[test]
+fn a_caption_is_never_cut_and_rows_after_an_open_quote_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let csv = "image,caption\n\
+        1.png,a cat, asleep\n\
+        2.png,\"a dog\n\
+        3.png,a hen\n\
+        4.png\n\
+        5.png,\"a cow,\nstanding\"\n\
+        6.png,\"a \"big\" pig\"\n\
+        7.png,a \"big\" goat\n\
+        8.png,\"a fox\n";
+    write(dir.path(), &[("t.csv", csv.as_bytes())]);
+    let found = set(dir.path(), "table = \"t.csv\"").unwrap();
+    assert_eq!(
+        names(&found),
+        [
+            "3.png: a hen",
+            "5.png: a cow, standing",
+            "7.png: a \"big\" goat"
+        ]
+    );
+    let path = dir.path().join("t.csv").display().to_string();
+    assert_eq!(
+        passed_over(&found),
+        [
+            (
+                2,
+                "a row with another number of fields than its header",
+                &*format!("{path}: line 2: it has 3 fields, its header 2")
+            ),
+            (
+                3,
+                "a quote that is not closed",
+                &*format!(
+                    "{path}: line 3: a quote that begins a field is not closed, or not at its end"
+                )
+            ),
+        ]
+    );
+}
+
+#[test]
+fn tables_named_for_commas_are_read_by_what_separates_their_columns() {
+    let dir = tempfile::tempdir().unwrap();
+    // As open_clip wants them and pandas writes them.
+    let tabs = b"filepath\ttitle\n1.png\ta cat, asleep\n2.png\t\"a \"\"big\"\" dog\"\n";
+    write(
+        dir.path(),
+        &[
+            ("t.csv", tabs),
+            ("u.csv", b"file\talt\n1.png\ta cat\n"),
+            ("blank.csv", b"image,caption\n1.png, \t \n2.png,a dog\n\n"),
+        ],
+    );
+    let found = set(dir.path(), "table = \"t.csv\"").unwrap();
+    assert_eq!(
+        names(&found),
+        ["1.png: a cat, asleep", "2.png: a \"big\" dog"]
+    );
+    assert_eq!(told(&found), "");
+    let message = set(dir.path(), "table = \"u.csv\"").unwrap_err();
+    says(&message, &["`file`, `alt`", "tabs"]);
+    let keys = "table = \"u.csv\"\nimage_column = \"file\"\ntext_column = \"alt\"";
+    assert_eq!(names(&set(dir.path(), keys).unwrap()), ["1.png: a cat"]);
+    let found = set(dir.path(), "table = \"blank.csv\"").unwrap();
+    assert_eq!(names(&found), ["2.png: a dog"]);
+    says(
+        &told(&found),
+        &["1 passed over: an empty caption", "blank.csv: line 2"],
     );
 }
 
