@@ -33,6 +33,11 @@ fn assert_named(ran: &Ran) {
     for name in BAD {
         assert!(ran.stderr.contains(name), "{name} is not in {}", ran.stderr);
     }
+    assert_quiet(ran);
+}
+
+/// Asserts that no panic is told of.
+fn assert_quiet(ran: &Ran) {
     for word in ["panicked", "mistake", "gave up"] {
         assert!(!ran.stderr.contains(word), "{}", ran.stderr);
     }
@@ -67,13 +72,17 @@ fn bad_pictures_among_good_ones_cost_themselves_alone() {
     .unwrap();
 
     let ran = diptych(&["pack", &table, "--out", &album.path("shards"), "--json"]);
-    assert_named(&ran);
+    assert_quiet(&ran);
     assert_eq!(ran.code, Some(2));
     let report = &parse(&ran.stdout)[0];
     assert_eq!(
         (&report["samples"], &report["skipped"]),
         (&5.into(), &3.into())
     );
+    // By reason, with one of them.
+    assert_eq!(report["reasons"][0]["count"], 3);
+    let example = report["reasons"][0]["example"].as_str().unwrap();
+    assert!(BAD.iter().any(|name| example.contains(name)), "{example}");
 
     let paths: Vec<String> = names
         .iter()
