@@ -1,10 +1,10 @@
 """A folder of photographs with planted near duplicates, and `truth.json` that names them.
 
-    python data.py SHARDS OUT [--photos 20000] [--planted 400] [--seed 1]
+    python data.py SHARDS OUT [--photos 20000] [--planted 400] [--seed 1] [--tiny]
 
 SHARDS is a folder of WebDataset tars with `.webp` pictures; drawn sets and those under 64 pixels are left out. Of each kind
 of change so many pictures get one copy: resized (0.7 to 2 times), re-encoded (JPEG of quality 50 to 90), both, cropped (3 % of
-each side in all) and brightened (1.15 to 1.35 times). Pillow makes the copies.
+each side in all) and brightened (1.15 to 1.35 times). Pillow makes the copies. `--tiny` takes Tiny-ImageNet, too, whose pictures have 64 pixels.
 """
 
 import argparse
@@ -17,13 +17,13 @@ import tarfile
 
 from PIL import Image, ImageEnhance
 
-DRAWN_OR_SMALL = ["avatars", "cifar10", "emoji", "openclipart", "pacs", "picture-cards", "tiny-imagenet", "tuxpaint"]
+DRAWN_OR_SMALL = ["avatars", "cifar10", "emoji", "openclipart", "pacs", "picture-cards", "tuxpaint"]
 
 
-def pictures(shards):
+def pictures(shards, left_out):
     for path in sorted(glob.glob(os.path.join(shards, "*.tar.gz"))):
         name = os.path.basename(path).split(".")[0]
-        if any(name.startswith(drawn) for drawn in DRAWN_OR_SMALL):
+        if any(name.startswith(drawn) for drawn in left_out):
             continue
         with tarfile.open(path) as tar:
             for member in tar:
@@ -72,9 +72,11 @@ def main():
     parser.add_argument("--photos", type=int, default=20_000)
     parser.add_argument("--planted", type=int, default=400)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tiny", action="store_true")
     args = parser.parse_args()
     rng = random.Random(args.seed)
-    photos = [(name, data) for name, data in pictures(args.shards) if min(Image.open(io.BytesIO(data)).size) >= 64]
+    left_out = DRAWN_OR_SMALL + ([] if args.tiny else ["tiny-imagenet"])
+    photos = [(name, data) for name, data in pictures(args.shards, left_out) if min(Image.open(io.BytesIO(data)).size) >= 64]
     rng.shuffle(photos)
     photos = photos[: args.photos]
     folder = os.path.join(args.out, "pictures")
