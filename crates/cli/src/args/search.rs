@@ -39,7 +39,8 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
 
-    /// Index only part I of N of the files, from 1/N to N/N; `index import` puts the parts together
+    /// Index only part I of N of the files, from 1/N to N/N; `index import` puts the parts together. Told by their paths, which
+    /// every machine has to see alike
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(crate) shard: Option<Shard>,
 
@@ -74,7 +75,7 @@ pub(crate) enum IndexCommand {
     Verify(PlaceOnly),
     /// Give back the room of what was removed, and make anew what is searched
     Compact(CompactArgs),
-    /// Take files and folders out of the index
+    /// Take files and folders out of the index; what links below them lead to stays
     Forget(ForgetArgs),
     /// Add what other indexes hold, and embeddings that clip-retrieval wrote
     Import(ImportArgs),
@@ -222,7 +223,8 @@ pub(crate) struct HitsArgs {
     #[arg(long, value_parser = one_of(METHODS), default_value = "auto")]
     pub(crate) method: Method,
 
-    /// Print one JSON object a hit: path, score, start, end, taken, taken_from (`exif`, or `file` for the file's time)
+    /// Print one JSON object a hit: path, score, start, end, taken, taken_from (`exif`, `file` for the
+    /// file's time, or `unknown` in an index that an older version made)
     #[arg(long, conflicts_with_all = ["paths0", "preview"])]
     pub(crate) json: bool,
 

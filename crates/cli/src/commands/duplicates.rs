@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use diptych::tasks::index::places;
-use diptych::tasks::query::{Copy, Duplicates, Group, NearThreshold, Sought, duplicates};
+use diptych::tasks::query::{
+    Duplicates, FALLBACK, Group, Member, NearThreshold, Sought, duplicates,
+};
 use index::Store;
 use indicatif::HumanBytes;
 use serde_json::json;
@@ -49,21 +51,20 @@ pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
     tell(args, &found)
 }
 
-/// The threshold of the index's model, noted for the next time where that can be done.
+/// The threshold of the index's model: as it is noted, or measured and noted for the next time, where that can be done.
 fn threshold(place: &Place, store: &dyn Store, args: &DuplicatesArgs) -> Result<f32> {
-    let noted = NearThreshold::noted(store)?;
+    if let Some(noted) = NearThreshold::noted(store)? {
+        return Ok(noted.cosine);
+    }
     let clip = clip_of(store, args.model.as_deref())?;
-    let measured = NearThreshold::of(&clip, store)?;
+    let measured = NearThreshold::measure(&clip, store)?;
     if measured.pictures == 0 {
         message(format_args!(
-            "too few pictures of the index can be read to measure how near its model finds copies; taken is {}",
-            measured.cosine
+            "too few pictures of the index can be read to measure how near its model finds copies; taken is {FALLBACK}"
         ));
-    } else if noted != Some(measured) {
-        // Another process may be writing, or nothing can be written there: then it is measured again.
-        if let Ok(mut store) = place.change() {
-            let _ = measured.note(store.as_mut());
-        }
+    } else if let Ok(mut store) = place.change() {
+        // Where another process is writing, or nothing can be written, it is measured again.
+        let _ = measured.note(store.as_mut());
     }
     Ok(measured.cosine)
 }
@@ -81,21 +82,22 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
         if args.json {
             data.json(&line(kind, group))?;
         } else if args.paths0 {
-            for copy in &group.copies[1..] {
+            for member in &group.members[1..] {
                 // One that is equal to another may be near to a third.
-                if told.insert(&copy.path) {
-                    data.bytes(copy.path.as_bytes())?;
+                if told.insert(&member.path) {
+                    data.bytes(member.path.as_bytes())?;
                     data.bytes(&[0])?;
                 }
             }
         } else {
             data.line(format_args!("{kind}, {:.4}", group.cosine))?;
-            for (copy, keep) in group
-                .copies
-                .iter()
-                .zip(["keep"].into_iter().chain(std::iter::repeat("")))
-            {
-                data.line(format_args!("  {keep:4}  {}  ({})", copy.path, facts(copy)))?;
+            for (at, member) in group.members.iter().enumerate() {
+                let keep = if at == 0 { "keep" } else { "" };
+                data.line(format_args!(
+                    "  {keep:4}  {}  ({})",
+                    member.path,
+                    facts(member)
+                ))?;
             }
         }
     }
@@ -123,24 +125,24 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
 }
 
 fn line(kind: &str, group: &Group) -> serde_json::Value {
-    let of = |value: fn(&Copy) -> serde_json::Value| -> Vec<serde_json::Value> {
-        group.copies.iter().map(value).collect()
+    let of = |value: fn(&Member) -> serde_json::Value| -> Vec<serde_json::Value> {
+        group.members.iter().map(value).collect()
     };
     json!({
         "kind": kind,
         "cosine": group.cosine,
         // Names of one file are told once, so no group is of one file's.
         "same_file": false,
-        "keeper": group.copies[0].path,
-        "paths": of(|copy| json!(copy.path)),
-        "sizes": of(|copy| json!(copy.size)),
-        "pixels": of(|copy| json!(copy.pixels)),
+        "keeper": group.members[0].path,
+        "paths": of(|member| json!(member.path)),
+        "sizes": of(|member| json!(member.size)),
+        "pixels": of(|member| json!(member.pixels)),
     })
 }
 
-fn facts(copy: &Copy) -> String {
-    let size = HumanBytes(copy.size);
-    match copy.pixels {
+fn facts(member: &Member) -> String {
+    let size = HumanBytes(member.size);
+    match member.pixels {
         Some((width, height)) => format!("{width} × {height}, {size}"),
         None => size.to_string(),
     }
@@ -149,12 +151,12 @@ fn facts(copy: &Copy) -> String {
 /// The tiles of a group on a page.
 fn entries(((kind, group), number): ((&str, &Group), usize)) -> Vec<sheet::Entry> {
     let keep = |at: usize| if at == 0 { "keep" } else { "copy" };
-    let entry = |(at, copy): (usize, &Copy)| sheet::Entry {
-        path: copy.path.clone(),
+    let entry = |(at, member): (usize, &Member)| sheet::Entry {
+        path: member.path.clone(),
         score: group.cosine,
-        title: Some(format!("{kind} {number}, {}: {}", keep(at), facts(copy))),
-        thumbnail: thumbnail(&copy.path),
+        title: Some(format!("{kind} {number}, {}: {}", keep(at), facts(member))),
+        thumbnail: thumbnail(&member.path),
         start: None,
     };
-    group.copies.iter().enumerate().map(entry).collect()
+    group.members.iter().enumerate().map(entry).collect()
 }

@@ -41,9 +41,12 @@ impl Place {
         }
     }
 
-    /// Whether there is nothing yet; of a server it is not asked.
+    /// Whether there is no index yet.
     pub(super) fn is_missing(&self) -> bool {
-        matches!(self, Self::File(path) if !path.exists())
+        match self {
+            Self::File(path) => !path.exists(),
+            Self::Server(_) => self.open().is_err(),
+        }
     }
 
     /// Opens it to read.

@@ -110,10 +110,12 @@ impl Local {
     /// The database, for one that is about to write.
     fn writing(&self) -> Result<MutexGuard<'_, Connection>> {
         self.check_may_write()?;
-        if !self.unsealed.swap(true, Ordering::Relaxed) {
+        let db = self.db();
+        if !self.unsealed.load(Ordering::Relaxed) {
             seal::remove(&self.path)?;
+            self.unsealed.store(true, Ordering::Relaxed);
         }
-        Ok(self.db())
+        Ok(db)
     }
 
     /// Where it is.

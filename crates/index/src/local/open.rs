@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::columns::Columns;
 use super::lock::Lock;
 use super::{Local, file, remove, schema, sibling, sums};
-use crate::{Error, Model, Result};
+use crate::{Error, Model, Result, Store};
 
 /// How long one waits while another has the database, for a moment of a transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,7 +29,12 @@ impl Local {
         let mut db = to_read(path)?;
         if schema::is_old(&db).map_err(|e| Error::database(path, e))? {
             drop(db);
-            drop(Self::change(path)?);
+            match Self::change(path) {
+                // What is searched, too, or each reader would make it anew.
+                Ok(mut opened) => opened.settle()?,
+                Err(locked @ Error::Locked { .. }) => return Err(locked),
+                Err(_) => return Err(schema::old(path)),
+            }
             db = to_read(path)?;
         }
         let model = schema::check(&db, path)?;

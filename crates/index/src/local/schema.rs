@@ -137,7 +137,19 @@ pub(super) fn upgrade(db: &mut Connection) -> rusqlite::Result<()> {
         transaction.execute_batch(&format!("DROP TABLE old_{table}"))?;
     }
     transaction.pragma_update(None, "user_version", FORMAT)?;
-    transaction.commit()
+    transaction.commit()?;
+    // The tables were copied.
+    db.execute_batch("VACUUM")
+}
+
+/// An index of format 1 that can't be brought up to date.
+pub(super) fn old(path: &Path) -> Error {
+    Error::Format {
+        path: path.to_owned(),
+        found: 1,
+        wanted: FORMAT,
+        advice: "it is brought up to date where it can be written, so copy it there and open the copy",
+    }
 }
 
 /// Whether a database is ours, and of format 1.

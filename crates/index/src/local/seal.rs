@@ -2,24 +2,30 @@
 //!
 //! Rows have checksums of their own (`sums.rs`), which tell what is lost. Those of the pages tell of all the rest, too: what
 //! SQLite keeps to find rows by, and room that is free. `NAME.seal` is removed before anything is written, so it never
-//! speaks of another state; where it is missing, as after a kill, rows alone are checked.
+//! speaks of another state; where it is missing, as after a kill, rows alone are checked. It is of all pages as they are then, and so
+//! of damage that was there before: of what is no row, only damage since the last change is told. To make it, the whole
+//! file is read.
 
-use std::io::Read;
-use std::path::Path;
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use rusqlite::Connection;
 
 use super::{replace, schema, sibling};
-use crate::Result;
+use crate::{Error, Result};
 
 /// What the file begins with; the last digit is its version.
 const MAGIC: [u8; 8] = *b"dptseal1";
 
-/// The number of seals that an index has had, among its own values: a database that was put back has an older one.
-const COUNT: &str = "seals";
+/// The stamp of the last seal, among the index's own values: a database that was put back has another.
+const STAMP: &str = "seal";
+
+/// Places of damaged pages that are named.
+const NAMED: usize = 8;
 
 /// The file of the seal.
-fn file(index: &Path) -> std::path::PathBuf {
+fn file(index: &Path) -> PathBuf {
     sibling(index, "seal")
 }
 
@@ -38,77 +44,71 @@ pub(super) fn remove(index: &Path) -> std::io::Result<()> {
 
 /// Seals the database as it is, if all of it is in one file: a reader may keep the log from being emptied.
 pub(super) fn set(index: &Path, db: &Connection) -> Result<()> {
-    let at = |e| crate::Error::database(index, e);
-    let count = schema::number(db, COUNT).unwrap_or(0) + 1;
-    schema::set_number(db, COUNT, count).map_err(at)?;
+    let at = |e| Error::database(index, e);
+    let stamp = db.query_row("SELECT random()", [], |row| row.get(0));
+    let stamp: i64 = stamp.map_err(at)?;
+    schema::set_number(db, STAMP, stamp).map_err(at)?;
     super::upkeep::shorten_log(db).map_err(at)?;
     if has_log(index) {
         return Ok(());
     }
-    let identity = schema::number(db, "identity").map_err(at)?;
     let size = page_size(db).map_err(at)?;
     let sums = sums(index, size)?;
+    let sums = sums.iter().flat_map(|sum| sum.to_le_bytes());
+    let body: Vec<u8> = stamp.to_le_bytes().into_iter().chain(sums).collect();
     replace(&file(index), |out| {
-        use std::io::Write;
-        let numbers = [identity, count, size as i64].map(i64::to_le_bytes);
-        let sums: Vec<u8> = sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
-        let body = [numbers.as_flattened(), &sums].concat();
         out.write_all(&MAGIC)?;
         out.write_all(&crc32fast::hash(&body).to_le_bytes())?;
         out.write_all(&body)
     })
 }
 
-/// A sentence, if the database is not as it was when it was sealed.
+/// A sentence, if the database is not as it was when it was sealed; `db` is in a transaction, in which nothing is read yet.
 pub(super) fn check(index: &Path, db: &Connection) -> Result<Option<String>> {
+    let at = |e| Error::database(index, e);
+    // Read first: from then on nobody writes to the file, if it has no log.
+    let stamp = schema::number(db, STAMP).ok();
     let path = file(index);
-    let Ok(bytes) = fs_err::read(&path) else {
+    let (false, Ok(bytes)) = (has_log(index), fs_err::read(&path)) else {
         return Ok(None);
     };
-    let damaged = || {
-        let path = path.display();
-        Some(format!("{path} is damaged; `compact` makes it anew"))
+    let (head, body) = bytes.split_at_checked(12).unwrap_or((&bytes, &[]));
+    let Some((sealed, sums_then)) = body.split_first_chunk::<8>() else {
+        return Ok(damaged(&path));
     };
-    let Some((head, body)) = bytes.split_at_checked(12) else {
-        return Ok(damaged());
-    };
-    if head != [&MAGIC[..], &crc32fast::hash(body).to_le_bytes()].concat() || body.len() < 24 {
-        return Ok(damaged());
+    if head != [&MAGIC[..], &crc32fast::hash(body).to_le_bytes()].concat() {
+        return Ok(damaged(&path));
     }
-    let (numbers, sealed) = body.split_at(24);
-    let [identity, count, size] = [0, 1, 2].map(|i| i64::from_le_bytes(numbers.as_chunks().0[i]));
-    let at = |e| crate::Error::database(index, e);
-    let own = |name| schema::number(db, name).unwrap_or(0);
-    // A log has changes that the seal knows nothing of.
-    if (identity, count) != (own("identity"), own(COUNT)) || has_log(index) {
+    if stamp != Some(i64::from_le_bytes(*sealed)) {
         return Ok(None);
     }
-    let found = sums(index, page_size(db).map_err(at)?)?;
-    let sealed: Vec<u32> = sealed
-        .as_chunks()
-        .0
-        .iter()
-        .map(|&sum| u32::from_le_bytes(sum))
-        .collect();
-    let differ: Vec<String> = found
-        .iter()
-        .zip(&sealed)
-        .enumerate()
-        .filter(|(_, (found, sealed))| found != sealed)
-        .map(|(page, _)| format!("{}", page as i64 * size))
-        .collect();
-    Ok(match (found.len() == sealed.len(), &differ[..]) {
-        (true, []) => None,
-        (true, _) => Some(format!(
-            "pages of {size} bytes are not as they were written, at byte {}",
-            differ.join(", ")
-        )),
-        (false, _) => Some(format!(
+    let size = page_size(db).map_err(at)?;
+    let sums_now = sums(index, size)?;
+    let sums_then = sums_then.as_chunks().0.iter();
+    let sums_then: Vec<u32> = sums_then.map(|&sum| u32::from_le_bytes(sum)).collect();
+    if sums_now.len() != sums_then.len() {
+        return Ok(Some(format!(
             "it has {} pages of {size} bytes, wanted {}",
-            found.len(),
-            sealed.len()
-        )),
-    })
+            sums_now.len(),
+            sums_then.len()
+        )));
+    }
+    let pairs = sums_now.iter().zip(&sums_then).enumerate();
+    let other = pairs.filter(|(_, (now, then))| now != then);
+    let places: Vec<String> = other.map(|(page, _)| (page * size).to_string()).collect();
+    let more = match places.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Ok((!places.is_empty()).then(|| {
+        let named = places[..places.len().min(NAMED)].join(", ");
+        format!("pages of {size} bytes are not as they were written: at byte {named}{more}")
+    }))
+}
+
+fn damaged(path: &Path) -> Option<String> {
+    let path = path.display();
+    Some(format!("{path} is damaged; the next change makes it anew"))
 }
 
 /// Whether a part of the database is in a log beside it.
@@ -125,7 +125,9 @@ fn page_size(db: &Connection) -> rusqlite::Result<usize> {
 
 /// A checksum for each page of a database's file.
 fn sums(index: &Path, page: usize) -> std::io::Result<Vec<u32>> {
-    let mut file = fs_err::File::open(index)?;
+    let mut opened = OPENED.lock().unwrap_or_else(|e| e.into_inner());
+    let file = opened_file(&mut opened, index)?;
+    file.rewind()?;
     let mut sums = Vec::new();
     let mut pages = vec![0; page * 64];
     loop {
@@ -141,4 +143,41 @@ fn sums(index: &Path, page: usize) -> std::io::Result<Vec<u32>> {
             return Ok(sums);
         }
     }
+}
+
+/// Databases' files that were read, each with what tells it from others at the same path. They stay open while the process
+/// lives: on Unix, closing a file drops the locks that SQLite holds on it by other handles
+/// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+static OPENED: Mutex<Vec<(FileId, fs_err::File)>> = Mutex::new(Vec::new());
+
+#[cfg(unix)]
+type FileId = (u64, u64);
+#[cfg(not(unix))]
+type FileId = PathBuf;
+
+#[cfg(unix)]
+fn file_id(path: &Path) -> std::io::Result<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    let meta = fs_err::metadata(path)?;
+    Ok((meta.dev(), meta.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_id(path: &Path) -> std::io::Result<FileId> {
+    fs_err::canonicalize(path)
+}
+
+fn opened_file<'a>(
+    opened: &'a mut Vec<(FileId, fs_err::File)>,
+    path: &Path,
+) -> std::io::Result<&'a mut fs_err::File> {
+    let id = file_id(path)?;
+    let at = match opened.iter().position(|(known, _)| *known == id) {
+        Some(at) => at,
+        None => {
+            opened.push((id, fs_err::File::open(path)?));
+            opened.len() - 1
+        }
+    };
+    Ok(&mut opened[at].1)
 }

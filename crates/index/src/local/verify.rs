@@ -40,13 +40,13 @@ impl Local {
         if let Err(error) = database(&db, &mut verified.problems) {
             verified.problems.push(at(error).to_string());
         }
+        let count = |table| super::read::count(&db, table).unwrap_or(0);
+        (verified.files, verified.contents) = (count("files"), count("items"));
         if !verified.problems.is_empty() {
             // Of a database that is damaged nothing else can be trusted.
+            verified.vectors = count("vectors");
             return Ok(verified);
         }
-        let count = |table| super::read::count(&db, table).map_err(at);
-        verified.files = count("files")?;
-        verified.contents = count("items")?;
         let mut columns = Columns::default();
         columns
             .follow(&db, self.model.dim)

@@ -8,7 +8,7 @@ mod watch;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use diptych::Clip;
 use diptych::image::DecodeOptions;
 use diptych::tasks::index::{Options, Report, canonical, index};
@@ -50,11 +50,12 @@ fn pictures(args: &IndexArgs) -> Result<Status> {
         },
     };
     let place = Place::new(&args.place)?;
-    if roots.iter().all(|root| fs_err::metadata(root).is_err()) && place.is_missing() {
+    if !roots.iter().any(|root| root.exists()) && place.is_missing() {
         // An index of nothing would be found later, and searched in vain.
         for root in &roots {
             fs_err::metadata(root)?;
         }
+        bail!("no folder or picture is named, and there is no index yet");
     }
     let clip = open(&args.model)?;
     let mut store = place.create(&store::model(&args.model, &clip)?)?;

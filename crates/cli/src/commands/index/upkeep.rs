@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use diptych::tasks::index::{merge, places};
+use diptych::tasks::index::{merge, names};
 use diptych::tasks::query::calibrate;
 use index::{Change, File, Id, Item, Local};
 use indicatif::HumanBytes;
@@ -95,7 +95,8 @@ pub(super) fn forget(args: &ForgetArgs) -> Result<Status> {
     let mut into = Place::new(&args.place)?.change()?;
     let mut within = Vec::new();
     for path in &args.paths {
-        within.extend(places(into.as_ref(), path)?);
+        // What links below it lead to may have been named itself.
+        within.extend(names(path).with_context(|| path.display().to_string())?);
     }
     let mut forgotten = Vec::new();
     into.files(&within, &mut |file, _| {

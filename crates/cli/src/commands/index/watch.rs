@@ -67,6 +67,8 @@ struct Root<'a> {
     watched: Option<FileId>,
     /// Whether it was told to be gone.
     is_lost: bool,
+    /// Whether it could not be watched when that was tried last.
+    has_failed: bool,
 }
 
 impl<'a> Watched<'a> {
@@ -85,6 +87,7 @@ impl<'a> Watched<'a> {
             path,
             watched: None,
             is_lost: false,
+            has_failed: false,
         };
         let roots = roots.iter().map(root).collect();
         let mut watched = Self {
@@ -93,19 +96,22 @@ impl<'a> Watched<'a> {
             roots,
         };
         for at in 0..watched.roots.len() {
-            let root = watched.roots[at].path;
-            watched
-                .watch(at)
-                .with_context(|| format!("cannot watch {}", root.display()))?;
+            // One that is not there yet may come.
+            if watched.roots[at].path.exists() {
+                watched.watch(at)?;
+            }
         }
         Ok(watched)
     }
 
-    fn watch(&mut self, at: usize) -> notify::Result<()> {
+    fn watch(&mut self, at: usize) -> Result<()> {
         let root = &mut self.roots[at];
         let now = file_id(root.path);
-        self.watcher.watch(root.path, RecursiveMode::Recursive)?;
+        self.watcher
+            .watch(root.path, RecursiveMode::Recursive)
+            .with_context(|| format!("cannot watch {}", root.path.display()))?;
         root.watched = now;
+        root.has_failed = false;
         message(format_args!(
             "watching {}; what comes there is indexed",
             root.path.display()
@@ -142,8 +148,15 @@ impl<'a> Watched<'a> {
                     "{} is gone; its pictures stay in the index, and it is watched again when it is back",
                     root.path.display()
                 )),
-                // Where it goes again at once, the next look tells.
-                Some(_) => has_changed |= self.watch(at).is_ok(),
+                Some(_) => match self.watch(at) {
+                    Ok(()) => has_changed = true,
+                    // It is tried again each time, and told of once.
+                    Err(failed) if !self.roots[at].has_failed => {
+                        self.roots[at].has_failed = true;
+                        error(&failed);
+                    }
+                    Err(_) => {}
+                },
             }
         }
         has_changed

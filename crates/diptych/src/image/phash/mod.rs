@@ -1,6 +1,6 @@
 //! Perceptual hash: how a picture looks, in so few bytes that those of a whole library can be compared.
 //!
-//! Flow: `Picture` → 32 × 32 means → each divided by the contrast around it → cosine transform → the 16 × 16 lowest
+//! Flow: `Picture` → 32 × 32 pixels → each divided by the contrast around it → cosine transform → the 16 × 16 lowest
 //! frequencies; and 4 × 4 of the two colour differences. Embeddings say what is in a picture; this says whether it is the same one.
 //! Contrast is local, so that a frame or a bright sky, which many pictures have, does not outweigh what is in the middle
 //! (pHash takes the plain transform: <https://www.phash.org>, Zauner 2010).
@@ -11,21 +11,19 @@ mod transform;
 pub use near::{Looks, NEAR};
 
 use super::picture::{Mode, Picture};
+use super::resample::Interpolation;
 use transform::{COLOURS, DETAILS, GRID};
 
 /// Version of the hash, its first byte: those of two versions can't be compared.
 const VERSION: u8 = 1;
 
-/// Samples a side that each of the 32 × 32 means is taken of, at the most.
-const SAMPLES: usize = 6;
-
-/// Half a side of the square whose contrast a mean is divided by, and grey levels that are added to it, so that noise stays
+/// Half a side of the square whose contrast a value is divided by, and grey levels that are added to it, so that noise stays
 /// small.
-const AROUND: usize = 3;
-const FLOOR: f32 = 4.0;
+const AROUND: usize = 4;
+const NOISE: f32 = 4.0;
 
 /// A picture whose largest detail is below this has none.
-const FLAT: f32 = 0.5;
+const LEAST_DETAIL: f32 = 0.5;
 
 /// Steps of a colour difference that are one.
 const COLOUR_STEP: f32 = 2.0;
@@ -54,7 +52,7 @@ impl PerceptualHash {
     /// Hash of a picture, upright as people see it.
     #[must_use]
     pub fn of(picture: &Picture) -> Self {
-        let rgb = means(picture);
+        let rgb = small(picture);
         let channel = |c: usize| rgb.iter().map(move |pixel| pixel[c]);
         let brightness: Vec<f32> = rgb
             .iter()
@@ -62,7 +60,11 @@ impl PerceptualHash {
             .collect();
         let details = transform::details(&by_contrast(&brightness));
         let largest = details.iter().fold(0f32, |a, b| a.max(b.abs()));
-        let scale = if largest < FLAT { 0.0 } else { 127.0 / largest };
+        let scale = if largest < LEAST_DETAIL {
+            0.0
+        } else {
+            127.0 / largest
+        };
         let mut colour = [0; 2 * COLOURS * COLOURS];
         let (blue, red) = colour.split_at_mut(COLOURS * COLOURS);
         for (of, c) in [(blue, 2), (red, 0)] {
@@ -101,39 +103,18 @@ impl PerceptualHash {
     }
 }
 
-/// `[GRID, GRID]`: mean red, green and blue of each part of a picture, 0 … 255.
-fn means(picture: &Picture) -> Vec<[f32; 3]> {
-    // One sample more than there are pixels follows parts whose edges cut through them.
-    let samples = |side: usize| (side.div_ceil(GRID) + 1).min(SAMPLES);
-    let (across, down) = (samples(picture.width()), samples(picture.height()));
-    let at = |i: usize, samples: usize, side: usize| (2 * i + 1) * side / (2 * GRID * samples);
-    let sampled = picture.rearrange(GRID * across, GRID * down, |x, y| {
-        (
-            at(x, across, picture.width()),
-            at(y, down, picture.height()),
-        )
-    });
-    let sampled = match sampled.mode() {
-        Mode::Rgb => sampled,
-        _ => sampled.to_rgb(),
+/// `[GRID, GRID]`: red, green and blue of a picture made so small, 0 … 255.
+///
+/// By a triangle, as wide as two parts: means of each part alone change with where its edges lie, so that a crop by a pixel is
+/// another picture.
+fn small(picture: &Picture) -> Vec<[f32; 3]> {
+    let rgb = match picture.mode() {
+        Mode::Rgb => picture,
+        _ => &picture.to_rgb(),
     };
-    let mut sums = vec![[0f32; 3]; GRID * GRID];
-    for (y, line) in sampled
-        .as_bytes()
-        .chunks_exact(3 * GRID * across)
-        .enumerate()
-    {
-        let row = &mut sums[y / down * GRID..][..GRID];
-        for (sum, pixels) in row.iter_mut().zip(line.chunks_exact(3 * across)) {
-            for pixel in pixels.as_chunks::<3>().0 {
-                for (sum, &value) in sum.iter_mut().zip(pixel) {
-                    *sum += f32::from(value);
-                }
-            }
-        }
-    }
-    let n = (across * down) as f32;
-    sums.into_iter().map(|sum| sum.map(|s| s / n)).collect()
+    let small = rgb.resize(GRID, GRID, Interpolation::Bilinear);
+    let pixels = small.as_bytes().as_chunks::<3>().0;
+    pixels.iter().map(|pixel| pixel.map(f32::from)).collect()
 }
 
 /// Each value less the mean around it, divided by the deviation around it.
@@ -162,7 +143,7 @@ fn by_contrast(values: &[f32]) -> Vec<f32> {
             }
             let mean = sum / n;
             let deviation = (squares / n - mean * mean).max(0.0).sqrt();
-            out.push((values[y * GRID + x] - mean) / (deviation + FLOOR));
+            out.push((values[y * GRID + x] - mean) / (deviation + NOISE));
         }
     }
     out

@@ -5,6 +5,7 @@ use std::path::Path;
 use index::{Change, File, Item, Moment, Payload, Store};
 use rayon::prelude::*;
 
+use super::merge::keep_known;
 use super::{canonical, run, walk};
 use crate::Result;
 use crate::image::Facts;
@@ -27,7 +28,13 @@ pub struct Embedding {
 /// [`crate::Error::Index`] if the index can't be written or a vector is not one of the model's.
 pub fn adopt(store: &mut dyn Store, embeddings: Vec<Embedding>) -> Result<()> {
     let changes: Vec<[Change; 2]> = embeddings.into_par_iter().map(changes).collect();
-    Ok(store.apply(&changes.concat())?)
+    let mut changes = changes.concat();
+    for change in &mut changes {
+        if let Change::Put(item) = change {
+            keep_known(store, item)?;
+        }
+    }
+    Ok(store.apply(&changes)?)
 }
 
 fn changes(embedding: Embedding) -> [Change; 2] {

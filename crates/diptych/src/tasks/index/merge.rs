@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use index::{Change, Store};
+use index::{Change, Item, Store, TakenFrom};
 
 use crate::{Error, Result};
 
@@ -30,9 +30,13 @@ pub fn merge(
     let mut changes = Vec::new();
     let mut n = 0;
     let mut failed = None;
-    from.each(&mut |item, files| {
+    from.each(&mut |mut item, files| {
         n += 1;
         let id = item.id;
+        if let Err(error) = keep_known(into, &mut item) {
+            failed = Some(error);
+            return ControlFlow::Break(());
+        }
         changes.push(Change::Put(item));
         changes.extend(files.into_iter().map(|file| Change::Link(file, id)));
         if changes.len() < BATCH {
@@ -42,17 +46,43 @@ pub fn merge(
         match noted {
             Ok(()) => watch(n),
             Err(error) => {
-                failed = Some(error);
+                failed = Some(error.into());
                 ControlFlow::Break(())
             }
         }
     })?;
     if let Some(error) = failed {
-        return Err(error.into());
+        return Err(error);
     }
     let refused = from.refused()?.into_iter();
     changes.extend(refused.map(|(file, reason)| Change::Refuse(file, reason)));
     into.apply(&changes)?;
     into.settle()?;
     Ok(n)
+}
+
+/// Gives a content what an index knows of it and its new version does not say: an older program, or another one, wrote that.
+pub(super) fn keep_known(store: &dyn Store, item: &mut Item) -> Result<()> {
+    let says_all = |item: &Item| {
+        item.phash.is_some()
+            && item
+                .taken
+                .is_some_and(|taken| taken.from != TakenFrom::Unknown)
+    };
+    if says_all(item) {
+        return Ok(());
+    }
+    let Some(known) = store.item(item.id)? else {
+        return Ok(());
+    };
+    if item.phash.is_none() {
+        item.phash = known.phash;
+    }
+    if item
+        .taken
+        .is_none_or(|taken| taken.from == TakenFrom::Unknown)
+    {
+        item.taken = known.taken.or(item.taken);
+    }
+    Ok(())
 }

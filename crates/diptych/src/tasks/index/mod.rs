@@ -8,6 +8,7 @@ mod adopt;
 mod merge;
 mod place;
 mod plan;
+mod reach;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ mod walk;
 
 pub use self::adopt::{Embedding, adopt};
 pub use self::merge::merge;
-pub use self::place::{FileId, canonical, file_id, places, same_file};
+pub use self::place::{FileId, canonical, file_id, names, same_file};
+pub use self::reach::places;
 pub use self::run::index;
 pub(super) use self::run::{HEIGHT, WIDTH};
 pub use self::walk::IGNORE_FILE;

@@ -1,22 +1,8 @@
-//! Where a file is: one place, however many names lead there.
-//!
-//! An index holds canonical paths, so that a folder and a link to it are one. Links that lead out of the folders that are
-//! indexed are noted beside it: what is asked of a folder is asked of what its links lead to, too.
+//! Where a file is: one place, however many names lead there. An index holds canonical paths, so that a folder and a link to it
+//! are one.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
-
-use index::{Store, is_within};
-
-use super::walk::Found;
-use crate::{Error, Result};
-
-/// Name of the note that holds the links.
-const NOTE: &str = "links";
-
-/// Links that lead out of the folders that were indexed: their own places, and where they lead.
-pub(super) type Links = BTreeMap<String, String>;
 
 /// Path as an index holds it: absolute, without links, `.` and `..`. What is not there is named from the nearest folder that is.
 ///
@@ -44,33 +30,18 @@ pub fn canonical(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-/// All places that a path stands for in an index: its own, and those that links below it lead to. Where it is relative, the
-/// path as it is typed, too: an index of a set that is not on this machine may hold such.
+/// Names that a path may have in an index: its place, and if it is relative the path as it is typed, since an index of a set
+/// that is not on this machine may hold such.
 ///
 /// # Errors
-/// As [`canonical`], and if the index can't be read.
-pub fn places(store: &dyn Store, path: &Path) -> Result<Vec<String>> {
-    let own = canonical(path).map_err(|e| Error::io(path, e))?;
-    let mut places = vec![own.to_string_lossy().into_owned()];
+/// As [`canonical`].
+pub fn names(path: &Path) -> std::io::Result<Vec<String>> {
+    let mut names = vec![canonical(path)?.to_string_lossy().into_owned()];
     let typed: PathBuf = path.components().collect();
     if typed.is_relative() {
-        places.push(typed.to_string_lossy().into_owned());
+        names.push(typed.to_string_lossy().into_owned());
     }
-    let links = links(store)?;
-    let mut at = 0;
-    while at < places.len() {
-        let below = links
-            .iter()
-            .filter(|(link, _)| is_within(link, &places[at]));
-        let targets: Vec<&String> = below.map(|(_, target)| target).collect();
-        for target in targets {
-            if !places.iter().any(|place| is_within(target, place)) {
-                places.push(target.clone());
-            }
-        }
-        at += 1;
-    }
-    Ok(places)
+    Ok(names)
 }
 
 /// Identity of a file or folder: device and inode, or where there are none its place.
@@ -95,29 +66,4 @@ pub fn file_id(path: &Path) -> Option<FileId> {
 /// Whether two names are of one file.
 pub fn same_file(a: &Path, b: &Path) -> bool {
     a == b || file_id(a).is_some_and(|a| file_id(b) == Some(a))
-}
-
-/// The links that are noted beside an index.
-fn links(store: &dyn Store) -> Result<Links> {
-    let note = store.note(NOTE)?.unwrap_or_default();
-    // One that can't be read is like one that is missing: the next run notes it anew.
-    Ok(serde_json::from_slice(&note).unwrap_or_default())
-}
-
-/// Notes the links that were found; those of folders that were not, or could not be, looked into stay as they were.
-pub(super) fn follow_links(store: &mut dyn Store, roots: &[PathBuf], found: &Found) -> Result<()> {
-    let before = links(store)?;
-    let is_looked_at = |link: &str| {
-        let mut unreadable = found.unreadable.iter();
-        roots.iter().any(|root| Path::new(link).starts_with(root))
-            && !unreadable.any(|(place, _)| is_within(link, place))
-    };
-    let mut after = before.clone();
-    after.retain(|link, _| !is_looked_at(link));
-    after.extend(found.links.clone());
-    if after == before {
-        return Ok(());
-    }
-    let note = serde_json::to_vec(&after).map_err(Error::json)?;
-    Ok(store.set_note(NOTE, &note)?)
 }

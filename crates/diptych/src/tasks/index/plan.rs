@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use index::{File, Id, Store};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::place::canonical;
+use super::reach::Reach;
 use super::walk::Found;
 use super::{Options, Shard};
 use crate::Result;
@@ -26,6 +26,10 @@ pub(super) struct Plan {
     pub(super) emptied: Vec<String>,
     /// The contents of the index.
     pub(super) known: FxHashSet<Id>,
+    /// What the index reaches now.
+    pub(super) reach: Reach,
+    /// Whether that is to be noted.
+    pub(super) is_new_reach: bool,
 }
 
 impl Plan {
@@ -35,22 +39,23 @@ impl Plan {
         store: &dyn Store,
         options: &Options,
     ) -> Result<Self> {
-        let own = roots.iter().map(|root| root.to_string_lossy().into());
-        // What links lead to was looked through, too.
-        let linked = found.links.values().map(|target| target.as_str().into());
-        let roots = Folders(own.chain(linked).collect());
-        let hidden = found
-            .unreadable
-            .iter()
-            .map(|(folder, _)| folder.as_str().into());
-        let hidden = Folders(hidden.collect());
+        let before = Reach::of(store)?;
+        let own = Folders::new(roots.iter().filter_map(|root| root.to_str()));
+        // What links lead to is looked through, too, but for what was named itself: its own runs look after that.
+        let hidden = Folders::new(found.unreadable.iter().map(|(place, _)| place));
+        let readable = roots.iter().filter_map(|root| root.to_str());
+        let (led_to, _) = before.follow(readable.filter(|root| hidden.of(root).is_none()));
+        let targets = found.links.values().map(String::as_str);
+        let linked = Folders::new(targets.chain(led_to));
+        let others = Folders::new(before.roots.iter().filter(|root| own.of(root).is_none()));
+        let root_of = |path: &str| own.of(path).or_else(|| linked.of(path));
+        let is_others = |path: &str| own.of(path).is_none() && others.of(path).is_some();
         let mut held: FxHashMap<String, Option<(u64, i64)>> = FxHashMap::default();
         let mut plan = Self::default();
-        let mut known = FxHashSet::default();
         let mut elsewhere: FxHashSet<PathBuf> = FxHashSet::default();
         store.files(&[], &mut |file, id| {
-            known.extend(id);
-            if roots.of(&file.path).is_some() {
+            plan.known.extend(id);
+            if root_of(&file.path).is_some() {
                 let state = (file.size, file.modified);
                 let is_as_it_was = id.is_some() || !options.retry;
                 held.insert(file.path, is_as_it_was.then_some(state));
@@ -60,36 +65,16 @@ impl Plan {
                 elsewhere.insert(folder.to_owned());
             }
         })?;
-        // A folder that is now a link, or was indexed by one before places were canonical, has the same files under two names.
-        let aliases: Vec<String> = match options.shard {
-            // Their own names may be another part's.
-            Some(_) => Vec::new(),
-            None => elsewhere
-                .into_iter()
-                .filter(|folder| {
-                    let place = canonical(folder).ok().filter(|place| place != folder);
-                    let place = place.as_ref().and_then(|place| place.to_str());
-                    place.is_some_and(|at| roots.of(at).is_some() && hidden.of(at).is_none())
-                })
-                .filter_map(|folder| folder.into_os_string().into_string().ok())
-                .collect(),
-        };
-        if !aliases.is_empty() {
-            let aliases: FxHashSet<&Path> = aliases.iter().map(Path::new).collect();
-            store.files(&[], &mut |file, _| {
-                let above = Path::new(&file.path).parent();
-                if above.is_some_and(|above| aliases.contains(above)) {
-                    plan.gone.push(file.path);
-                }
-            })?;
+        // With a shard the other name may be all that the index has of another part's file.
+        if options.shard.is_none() {
+            plan.gone = other_names(store, elsewhere, found)?;
         }
-        plan.known = known;
         let mut kept_in: FxHashSet<&str> = FxHashSet::default();
         // A folder of links alone is not empty.
-        kept_in.extend(found.links.keys().filter_map(|link| roots.of(link)));
+        kept_in.extend(found.links.keys().filter_map(|link| own.of(link)));
         let mut changed = Vec::new();
         for file in &found.files {
-            kept_in.extend(roots.of(&file.path));
+            kept_in.extend(root_of(&file.path));
             match held.remove(&file.path) {
                 Some(Some(state)) if state == (file.size, file.modified) => plan.unchanged += 1,
                 _ if options.shard.is_some_and(|shard| !shard.has(&file.path)) => {}
@@ -99,14 +84,24 @@ impl Plan {
         }
         plan.changed = changed.iter().map(|file| file.path.clone()).collect();
         plan.to_read.append(&mut changed);
-        // What can't be looked into is not gone.
+        // A folder without any picture may be a disc that is not mounted.
+        let may_be_away = |root: &str| !kept_in.contains(root) && !options.forget_emptied;
+        plan.reach = before.after(roots, found, |link| {
+            let root = own.of(link).or_else(|| linked.of(link));
+            root.is_some_and(|root| !may_be_away(root)) && hidden.of(link).is_none()
+        });
+        let reached = plan.reach.roots.iter().chain(plan.reach.links.values());
+        let reached = Folders::new(reached);
         let mut emptied: FxHashSet<&str> = FxHashSet::default();
-        for path in held.into_keys().filter(|path| hidden.of(path).is_none()) {
-            match roots.of(&path) {
-                // A folder without any picture may be a disc that is not mounted.
-                Some(root)
-                    if !kept_in.contains(root) && root != path && !options.forget_emptied =>
-                {
+        // What can't be looked into is not gone.
+        for path in held.into_keys() {
+            if hidden.of(&path).is_some() || is_others(&path) {
+                continue;
+            }
+            match root_of(&path) {
+                // Nothing leads there any more.
+                Some(_) if reached.of(&path).is_none() => plan.gone.push(path),
+                Some(root) if may_be_away(root) && root != path => {
                     emptied.insert(root);
                 }
                 _ => plan.gone.push(path),
@@ -115,14 +110,55 @@ impl Plan {
         plan.emptied = emptied.into_iter().map(str::to_owned).collect();
         plan.emptied.sort_unstable();
         plan.gone.sort_unstable();
+        plan.is_new_reach = plan.reach != before;
         Ok(plan)
     }
+}
+
+/// Names of files that were found by their places, in folders that are links now, or were when places were not yet canonical.
+fn other_names(
+    store: &dyn Store,
+    folders: FxHashSet<PathBuf>,
+    found: &Found,
+) -> Result<Vec<String>> {
+    // An index of another machine may hold relative names.
+    let absolute = folders.into_iter().filter(|folder| folder.is_absolute());
+    let place = |folder: PathBuf| {
+        let place = dunce::canonicalize(&folder).ok()?;
+        (place != folder).then_some((folder, place))
+    };
+    let places: FxHashMap<PathBuf, PathBuf> = absolute.filter_map(place).collect();
+    let mut names = Vec::new();
+    if places.is_empty() {
+        return Ok(names);
+    }
+    let files: FxHashSet<&Path> = found.files.iter().map(|file| file.path.as_ref()).collect();
+    store.files(&[], &mut |file, _| {
+        let path = Path::new(&file.path);
+        let place = path.parent().and_then(|folder| places.get(folder));
+        let place = place
+            .zip(path.file_name())
+            .map(|(place, name)| place.join(name));
+        if place.is_some_and(|place| files.contains(&*place)) {
+            names.push(file.path);
+        }
+    })?;
+    Ok(names)
 }
 
 /// Folders, and files, that something may lie in.
 struct Folders(FxHashSet<Box<str>>);
 
 impl Folders {
+    fn new(folders: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        Self(
+            folders
+                .into_iter()
+                .map(|folder| folder.as_ref().into())
+                .collect(),
+        )
+    }
+
     /// The one that a path is or lies below.
     fn of(&self, path: &str) -> Option<&str> {
         let mut above = Path::new(path).ancestors();

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest, Sha256};
 
-use super::place::{canonical, follow_links};
+use super::place::canonical;
 use super::plan::Plan;
 use super::{Failed, Options, Progress, Report, walk};
 use crate::image::{Decoded, Facts, PerceptualHash, Pixels};
@@ -42,7 +42,9 @@ pub fn index(
     let roots: Vec<PathBuf> = roots.iter().map(place).collect();
     let found = walk::walk(&roots, options)?;
     let plan = Plan::new(&found, &roots, store, options)?;
-    follow_links(store, &roots, &found)?;
+    if plan.is_new_reach {
+        plan.reach.note(store)?;
+    }
     let mut run = Run::new(store, watch, plan.to_read.len());
     run.changed = plan.changed;
     run.report.unchanged = plan.unchanged;
@@ -106,11 +108,11 @@ struct Seen {
     id: Id,
     facts: Facts,
     /// Perhaps none: it could not be decoded.
-    looks: Option<Looks>,
+    decoded: Option<Known>,
 }
 
-/// What is known of a picture that was decoded.
-struct Looks {
+/// What is known of a picture once it is decoded.
+struct Known {
     phash: PerceptualHash,
     /// Columns and rows.
     size: (usize, usize),
@@ -123,18 +125,18 @@ impl Reader<'_> {
         if !lock(&self.known).insert(id) {
             return Err(Skipped::Known(id));
         }
-        let look = |decoded: &Decoded| Looks {
+        let look = |decoded: &Decoded| Known {
             phash: PerceptualHash::of(&decoded.picture),
             size: decoded.full,
         };
         let preprocess = self.clip.preprocess();
         let loaded = preprocess.load_and(&bytes, &self.options.decode, look);
-        let (pixels, looks) = match loaded {
-            Ok((pixels, looks)) => (Ok(pixels), Some(looks)),
+        let (pixels, decoded) = match loaded {
+            Ok((pixels, known)) => (Ok(pixels), Some(known)),
             Err(error) => (Err(Skipped::Bad(error.to_string())), None),
         };
         let facts = Facts::of(&bytes);
-        let seen = Seen { id, facts, looks };
+        let seen = Seen { id, facts, decoded };
         lock(&self.seen).insert(file.path.clone(), seen);
         pixels
     }
@@ -242,16 +244,16 @@ impl<'a> Run<'a> {
     fn encoded(&mut self, file: &File, seen: Seen, vector: Vec<f32>) {
         self.report.encoded += 1;
         self.since_settled += 1;
-        let Seen { id, facts, looks } = seen;
+        let Seen { id, facts, decoded } = seen;
         let mut payload = payload(&facts);
-        if let Some(Looks { size, .. }) = looks {
+        if let Some(Known { size, .. }) = &decoded {
             payload.insert(WIDTH.into(), size.0.into());
             payload.insert(HEIGHT.into(), size.1.into());
         }
         self.changes.push(Change::Put(Item {
             id,
             taken: taken(&facts, file),
-            phash: looks.map(|looks| looks.phash.to_bytes()),
+            phash: decoded.map(|known| known.phash.to_bytes()),
             payload,
             moments: vec![Moment { span: None, vector }],
         }));

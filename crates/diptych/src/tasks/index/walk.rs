@@ -1,15 +1,17 @@
 //! Folders and files as asked for → the pictures in them, with sizes and times.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::UNIX_EPOCH;
 
-use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
+use ignore::{DirEntry, WalkBuilder};
 use index::File;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Options;
-use super::place::{Links, canonical};
+use super::place::canonical;
+use super::reach::Links;
 use crate::image::is_picture_name;
 use crate::{Error, Result};
 
@@ -21,7 +23,7 @@ pub const IGNORE_FILE: &str = ".diptychignore";
 pub(super) struct Found {
     /// In the order of their paths, each once, whatever links lead to it.
     pub(super) files: Vec<File>,
-    /// Links that lead out of the folders, or nowhere.
+    /// Links, and such that lead nowhere.
     pub(super) links: Links,
     /// Folders and files that can't be read: nothing is known of what is in them.
     pub(super) unreadable: Vec<(String, String)>,
@@ -30,9 +32,10 @@ pub(super) struct Found {
 /// Looks for pictures in folders, given by canonical paths, and takes files as they are named.
 pub(super) fn walk(roots: &[PathBuf], options: &Options) -> Result<Found> {
     let mut found = Found::default();
+    let folders = Arc::new(Mutex::new(Folders::default()));
     for root in roots {
         match fs_err::metadata(root) {
-            Ok(meta) if meta.is_dir() => folder(root, options, &mut found)?,
+            Ok(meta) if meta.is_dir() => folder(root, options, &folders, &mut found)?,
             Ok(_) => file(root.clone(), &mut found),
             Err(error) => {
                 let path = root.to_string_lossy().into_owned();
@@ -42,12 +45,53 @@ pub(super) fn walk(roots: &[PathBuf], options: &Options) -> Result<Found> {
     }
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
     found.files.dedup_by(|a, b| a.path == b.path);
-    let is_inside = |target: &str| roots.iter().any(|root| Path::new(target).starts_with(root));
-    found.links.retain(|_, target| !is_inside(target));
     Ok(found)
 }
 
-fn folder(root: &Path, options: &Options, found: &mut Found) -> Result<()> {
+/// The folders that were looked into, each once, whatever links lead there: folders that link to each other have no end.
+#[derive(Default)]
+struct Folders {
+    /// Their places, by the names that they were found under: a file that is no link lies where its folder does.
+    places: FxHashMap<PathBuf, PathBuf>,
+    seen: FxHashSet<PathBuf>,
+    links: Links,
+}
+
+impl Folders {
+    /// Where an entry of a walk is; a link is noted.
+    fn place(&mut self, entry: &DirEntry) -> std::io::Result<PathBuf> {
+        let above = entry
+            .path()
+            .parent()
+            .and_then(|above| self.places.get(above));
+        let own = above.map(|above| above.join(entry.file_name()));
+        match own {
+            Some(own) if !entry.path_is_symlink() => Ok(own),
+            own => {
+                let place = canonical(entry.path())?;
+                self.links.extend(own.and_then(|own| link(&own, &place)));
+                Ok(place)
+            }
+        }
+    }
+
+    /// Whether a folder is to be looked into. One that is nowhere is, so that the walk says why.
+    fn enter(&mut self, entry: &DirEntry) -> bool {
+        let Ok(place) = self.place(entry) else {
+            return true;
+        };
+        let is_new = self.seen.insert(place.clone());
+        self.places.insert(entry.path().to_owned(), place);
+        is_new
+    }
+}
+
+fn folder(
+    root: &Path,
+    options: &Options,
+    folders: &Arc<Mutex<Folders>>,
+    found: &mut Found,
+) -> Result<()> {
     let mut excluded = OverrideBuilder::new(root);
     for pattern in &options.exclude {
         // What `ignore` calls an override is wanted, unless it is negated.
@@ -62,52 +106,51 @@ fn folder(root: &Path, options: &Options, found: &mut Found) -> Result<()> {
         origin: "exclude".into(),
         reason: e.to_string(),
     })?;
+    lock(folders)
+        .places
+        .insert(root.to_owned(), root.to_owned());
+    if !lock(folders).seen.insert(root.to_owned()) {
+        return Ok(());
+    }
+    let enters = folders.clone();
     let walk = WalkBuilder::new(root)
         .standard_filters(false)
         .hidden(!options.hidden)
         .add_custom_ignore_filename(IGNORE_FILE)
         .follow_links(true)
         .overrides(excluded)
+        .filter_entry(move |entry| !is_folder(entry) || lock(&enters).enter(entry))
         .build();
-    // Asked of each folder once: a file that is no link lies where its folder does.
-    let mut folders = FxHashMap::default();
     for entry in walk {
         let entry = match entry {
+            Ok(entry) if is_folder(&entry) || !is_picture_name(entry.path()) => continue,
             Ok(entry) => entry,
             Err(error) => {
                 unreadable(&error, root, found);
                 continue;
             }
         };
-        let path = entry.path();
-        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
-        if is_file && !is_picture_name(path) {
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
             continue;
         }
-        let above = path.parent().filter(|_| entry.depth() > 0);
-        let above = above.and_then(|above| folders.get(above));
-        let own = above.map(|above: &PathBuf| above.join(entry.file_name()));
-        let place = match own {
-            Some(own) if !entry.path_is_symlink() => own,
-            own => match canonical(path) {
-                Ok(place) => {
-                    found.links.extend(own.and_then(|own| link(&own, &place)));
-                    place
-                }
-                Err(error) => {
-                    let path = path.to_string_lossy().into_owned();
-                    found.unreadable.push((path, error.to_string()));
-                    continue;
-                }
-            },
-        };
-        if is_file {
-            file(place, found);
-        } else {
-            folders.insert(path.to_owned(), place);
+        match lock(folders).place(&entry) {
+            Ok(place) => file(place, found),
+            Err(error) => {
+                let path = entry.path().to_string_lossy().into_owned();
+                found.unreadable.push((path, error.to_string()));
+            }
         }
     }
+    found.links.append(&mut lock(folders).links);
     Ok(())
+}
+
+fn is_folder(entry: &DirEntry) -> bool {
+    entry.file_type().is_some_and(|kind| kind.is_dir())
+}
+
+fn lock(folders: &Mutex<Folders>) -> MutexGuard<'_, Folders> {
+    folders.lock().unwrap_or_else(|e| e.into_inner())
 }
 
 /// A link as it is noted; one whose names are not UTF-8 leads to nothing that an index holds.
@@ -148,8 +191,10 @@ fn unreadable(error: &ignore::Error, root: &Path, found: &mut Found) {
             .and_then(|(own, target)| link(&own, &target));
         found.links.extend(noted);
     } else {
-        let path = path.to_string_lossy().into_owned();
-        found.unreadable.push((path, inner.to_string()));
+        // By its place, as the index knows what is in it.
+        let place = canonical(&path).unwrap_or(path);
+        let place = place.to_string_lossy().into_owned();
+        found.unreadable.push((place, inner.to_string()));
     }
 }
 

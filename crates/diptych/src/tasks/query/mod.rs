@@ -9,6 +9,8 @@ mod expression;
 mod tests;
 mod threshold;
 
-pub use self::duplicates::{Copy, Duplicates, FALLBACK, Group, NearThreshold, Sought, duplicates};
+pub use self::duplicates::{
+    Duplicates, FALLBACK, Group, Member, NearThreshold, Sought, duplicates,
+};
 pub use self::expression::{Expression, TEMPLATES, Term, What};
 pub use self::threshold::{Calibration, calibrate};

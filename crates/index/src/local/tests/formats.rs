@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::super::{Local, schema};
 use super::{DIM, file, item, model, search, unit};
-use crate::{Change, Filter, Id, Method, Store, Taken, TakenFrom};
+use crate::{Change, Error, Filter, Id, Method, Store, Taken, TakenFrom};
 
 /// The tables of format 1, as it made them.
 const FORMAT_1: &str = "
@@ -65,6 +65,26 @@ fn old(path: &std::path::Path, vectors: &[Vec<f32>; 2]) {
     }
     db.execute_batch("DELETE FROM vectors WHERE vector = 3; DELETE FROM items WHERE item = 3")
         .unwrap();
+}
+
+#[test]
+fn an_index_of_format_1_that_another_process_has_says_so() {
+    let rng = &mut ChaCha8Rng::seed_from_u64(12);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    old(&path, &[unit(rng), unit(rng)]);
+    let lock = super::super::lock::Lock::take(&path).unwrap();
+    let refused = Local::open(&path).err().unwrap();
+    assert!(matches!(refused, Error::Locked { .. }), "{refused}");
+    drop(lock);
+    // Nothing can be written beside what is no folder's.
+    fs_err::remove_file(super::super::sibling(&path, "lock")).unwrap();
+    fs_err::create_dir(super::super::sibling(&path, "lock")).unwrap();
+    let refused = Local::open(&path).err().unwrap().to_string();
+    assert!(
+        refused.contains("format 1") && refused.contains("copy it"),
+        "{refused}"
+    );
 }
 
 #[test]

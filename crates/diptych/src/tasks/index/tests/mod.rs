@@ -6,7 +6,7 @@ mod links;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use index::{Filter, Local, Method, Model, Query, Store};
+use index::{Change, Filter, Local, Method, Model, Query, Store, Taken, TakenFrom};
 
 use super::{
     Embedding, Failed, IGNORE_FILE, Options, Progress, Report, Shard, adopt, canonical, index,
@@ -352,6 +352,33 @@ fn parts_that_were_indexed_apart_make_the_whole() {
     assert_eq!(merged.refused().unwrap(), whole.refused().unwrap());
     assert_eq!(merged.verify().unwrap().problems, [""; 0]);
     assert_eq!(counts(&place.run(&mut merged)), [0, 0, 0, 31]);
+    // What an older program wrote takes nothing from what is known.
+    let known = |store: &Local| {
+        let mut all = Vec::new();
+        let each = store.each(&mut |item, _| {
+            all.push((item.id, item.phash, item.taken));
+            ControlFlow::Continue(())
+        });
+        each.unwrap();
+        all.sort_by_key(|(id, ..)| *id);
+        all
+    };
+    let mut old = place.store("old");
+    let each = merged.each(&mut |mut item, files| {
+        item.phash = None;
+        item.taken = item.taken.map(|taken| Taken {
+            at: taken.at - 3600,
+            from: TakenFrom::Unknown,
+        });
+        let link = Change::Link(files[0].clone(), item.id);
+        old.apply(&[Change::Put(item), link]).unwrap();
+        ControlFlow::Continue(())
+    });
+    each.unwrap();
+    let before = known(&merged);
+    merge(&old, &mut merged, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(known(&merged), before);
+    assert!(before.iter().all(|(_, phash, _)| phash.is_some()));
     let other = Model {
         fingerprint: "other".into(),
         ..place.model()

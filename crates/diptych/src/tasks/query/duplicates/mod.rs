@@ -1,22 +1,21 @@
 //! Files with the same content, and pictures that are nearly the same.
 //!
-//! Flow: contents of an index → `pairs` whose embeddings and perceptual hashes are near → groups around the best picture of
-//! each → `present`: files that are there, each once, whatever names it has.
+//! Flow: contents of an index → `present`: their files that are there, each once, whatever names it has → the better ones first →
+//! `groups` around the best picture of each, of contents whose embeddings and perceptual hashes are near.
 //! Invariant: who deletes all files of a group but its keeper loses no picture: a file is in a group because it is not the
 //! keeper itself under another name, and is as it was when it was indexed.
 
-mod pairs;
+mod groups;
 mod present;
 mod threshold;
 
+use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
 use index::{File, Payload, Store, is_within};
-use rustc_hash::FxHashSet;
 use serde::Serialize;
 
-use self::pairs::{Content, Pairs};
-use self::present::Present;
+use self::groups::Content;
 pub use self::threshold::{FALLBACK, NearThreshold};
 use crate::image::{Looks, PerceptualHash};
 use crate::tasks::index::{HEIGHT, WIDTH};
@@ -53,12 +52,12 @@ pub struct Group {
     pub cosine: f32,
     /// The keeper first: that with most pixels, of such that with most bytes, of such the oldest; then the others by the same
     /// rule. Every other is near to the keeper itself.
-    pub copies: Vec<Copy>,
+    pub members: Vec<Member>,
 }
 
 /// A file of a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Copy {
+pub struct Member {
     /// Its path, one of them if it has several.
     pub path: String,
     /// Bytes.
@@ -70,7 +69,7 @@ pub struct Copy {
     modified: i64,
 }
 
-impl Copy {
+impl Member {
     fn new(file: &File, pixels: Option<(u64, u64)>) -> Self {
         Self {
             path: file.path.clone(),
@@ -80,14 +79,12 @@ impl Copy {
         }
     }
 
-    /// What copies are ordered by, the one to be kept first.
-    fn rank(&self) -> (std::cmp::Reverse<(u64, u64)>, i64, &str) {
-        let area = self.pixels.map_or(0, |(width, height)| width * height);
-        (
-            std::cmp::Reverse((area, self.size)),
-            self.modified,
-            &self.path,
-        )
+    /// What files are ordered by, the one to be kept first.
+    fn rank(&self) -> (Reverse<(u64, u64)>, i64, &str) {
+        let area = self
+            .pixels
+            .map_or(0, |(width, height)| width.saturating_mul(height));
+        (Reverse((area, self.size)), self.modified, &self.path)
     }
 }
 
@@ -104,42 +101,48 @@ pub fn duplicates(
     sought: &Sought,
     watch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Duplicates> {
-    let mut rows = Embeddings::empty(store.model().dim);
+    let dim = store.model().dim;
     let mut contents: Vec<Content> = Vec::new();
-    store.each(&mut |item, mut files| {
+    store.each(&mut |mut item, mut files| {
         files.retain(|file| is_sought(&file.path, &sought.within));
         // Films are compared by their parts, not as a whole.
-        if let ([moment], false) = (&item.moments[..], files.is_empty()) {
-            rows.push(&moment.vector);
+        if item.moments.len() == 1 && !files.is_empty() {
             let hash = item.phash.as_deref().and_then(PerceptualHash::from_bytes);
             let looks = hash.map(|hash| Looks::from(&hash));
-            contents.push(Content::new(files, pixels(&item.payload), looks));
+            let vector = std::mem::take(&mut item.moments[0].vector);
+            contents.push(Content::new(files, pixels(&item.payload), vector, looks));
         }
         ControlFlow::Continue(())
     })?;
-    let mut present = Present::default();
-    let mut found = Duplicates::default();
-    for content in contents.iter().filter(|content| content.files.len() > 1) {
-        found.exact.extend(group(&[content], 1.0, &mut present));
-    }
+    let mut found = Duplicates {
+        stale: present::keep_present(&mut contents),
+        ..Duplicates::default()
+    };
+    // The best first, so that whatever is in no group yet when its turn comes is a keeper.
+    contents.sort_by(|a, b| a.best().rank().cmp(&b.best().rank()));
+    let equal = contents.iter().filter(|content| content.members.len() > 1);
+    found.exact = equal.map(|content| group(&[content], 1.0)).collect();
     if let Some(threshold) = sought.threshold {
-        let pairs = Pairs::find(&rows, &contents, threshold, watch);
+        let mut rows = Embeddings::empty(dim);
+        contents
+            .iter_mut()
+            .for_each(|content| rows.push(&std::mem::take(&mut content.vector)));
+        let (groups, interrupted) = groups::find(&rows, &contents, threshold, watch);
+        found.interrupted = interrupted;
         found.unseen = contents
             .iter()
             .filter(|content| content.is_unseen())
             .count();
-        found.interrupted = pairs.interrupted;
-        for members in pairs.around_keepers(&contents) {
-            let cosine = lowest(&rows, &members);
-            let members: Vec<&Content> = members.iter().map(|&row| &contents[row]).collect();
-            found.near.extend(group(&members, cosine, &mut present));
-        }
+        let groups = groups.iter().map(|members| {
+            let contents: Vec<&Content> = members.iter().map(|&row| &contents[row]).collect();
+            group(&contents, groups::lowest_cosine(&rows, members))
+        });
+        found.near = groups.collect();
     }
-    found.stale = present.stale();
     for groups in [&mut found.exact, &mut found.near] {
         groups.sort_by(|a, b| {
-            let sizes = b.copies.len().cmp(&a.copies.len());
-            sizes.then_with(|| a.copies[0].path.cmp(&b.copies[0].path))
+            let sizes = b.members.len().cmp(&a.members.len());
+            sizes.then_with(|| a.members[0].path.cmp(&b.members[0].path))
         });
     }
     Ok(found)
@@ -155,32 +158,9 @@ fn pixels(payload: &Payload) -> Option<(u64, u64)> {
     number(WIDTH).zip(number(HEIGHT))
 }
 
-/// The files of contents that are there, each once; none, if that leaves one alone.
-fn group(contents: &[&Content], cosine: f32, present: &mut Present) -> Option<Group> {
-    let files = contents.iter().flat_map(|content| &content.files);
-    let files: Vec<&File> = files.collect();
-    let there: FxHashSet<&str> = present.of(&files).collect();
-    let mut copies = Vec::new();
-    for content in contents {
-        let files = content
-            .files
-            .iter()
-            .filter(|file| there.contains(&*file.path));
-        copies.extend(files.map(|file| Copy::new(file, content.pixels)));
-    }
-    copies.sort_by(|a, b| a.rank().cmp(&b.rank()));
-    (copies.len() > 1).then_some(Group { cosine, copies })
-}
-
-/// The lowest cosine of any two rows.
-fn lowest(rows: &Embeddings, members: &[usize]) -> f32 {
-    let row = |i: usize| &rows.as_slice()[i * rows.dim()..][..rows.dim()];
-    let mut lowest = 1.0f32;
-    for (at, &a) in members.iter().enumerate() {
-        for &b in &members[at + 1..] {
-            let product: f32 = row(a).iter().zip(row(b)).map(|(a, b)| a * b).sum();
-            lowest = lowest.min(product);
-        }
-    }
-    lowest
+fn group(contents: &[&Content], cosine: f32) -> Group {
+    let members = contents.iter().flat_map(|content| content.members.clone());
+    let mut members: Vec<Member> = members.collect();
+    members.sort_by(|a, b| a.rank().cmp(&b.rank()));
+    Group { cosine, members }
 }

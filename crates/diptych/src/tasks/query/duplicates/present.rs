@@ -1,60 +1,61 @@
 //! Files as they are on the disk now: there, unchanged, and each once whatever names it has.
 
-use index::File;
-use rustc_hash::{FxHashMap, FxHashSet};
+use std::io::ErrorKind::{NotADirectory, NotFound};
 
+use index::File;
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+
+use super::Member;
+use super::groups::Content;
 use crate::tasks::index::{FileId, file_id, state};
 
-/// What was found out about files.
-#[derive(Default)]
-pub(super) struct Present {
-    /// By path; none, if it is not there as it was.
-    known: FxHashMap<String, Option<FileId>>,
-    /// Files that were left out.
-    stale: FxHashSet<String>,
+/// A file, compared with what the index says of it.
+enum Now {
+    /// As it was.
+    Here(FileId),
+    /// Another, or one that can't be looked at.
+    Changed,
+    Missing,
 }
 
-impl Present {
-    /// The paths of files that are there, as they were when they were indexed; of a file with several names the first.
-    ///
-    /// Where none of them is there, the index is of another machine, and all are taken at their word.
-    pub(super) fn of<'a>(&mut self, files: &[&'a File]) -> impl Iterator<Item = &'a str> + use<'a> {
-        let identities: Vec<Option<FileId>> = files.iter().map(|f| self.identity(f)).collect();
-        let is_elsewhere = identities.iter().all(Option::is_none);
+/// Leaves each content the files that are there as they were, of one with several names the first, and drops contents that
+/// have none. Returns the number of files that are not as they were.
+///
+/// Where no file of the index is there, it is of another machine, and all are taken at their word.
+pub(super) fn keep_present(contents: &mut Vec<Content>) -> usize {
+    let now: Vec<Vec<Now>> = contents
+        .par_iter()
+        .map(|content| content.members.iter().map(now).collect())
+        .collect();
+    if now.iter().flatten().all(|now| matches!(now, Now::Missing)) {
+        return 0;
+    }
+    let mut stale = 0;
+    for (content, now) in contents.iter_mut().zip(now) {
         let mut seen = FxHashSet::default();
-        let mut there = Vec::new();
-        for (file, identity) in files.iter().zip(identities) {
-            match identity {
-                Some(identity) => {
-                    if seen.insert(identity) {
-                        there.push(file.path.as_str());
-                    }
-                }
-                None if is_elsewhere => there.push(&file.path),
-                None => {
-                    self.stale.insert(file.path.clone());
-                }
+        let mut now = now.into_iter();
+        content.members.retain(|_| match now.next() {
+            Some(Now::Here(id)) => seen.insert(id),
+            _ => {
+                stale += 1;
+                false
             }
-        }
-        there.into_iter()
+        });
     }
+    contents.retain(|content| !content.members.is_empty());
+    stale
+}
 
-    /// Number of files that were left out, since they are not as they were.
-    pub(super) fn stale(&self) -> usize {
-        self.stale.len()
-    }
-
-    fn identity(&mut self, file: &File) -> Option<FileId> {
-        if let Some(known) = self.known.get(&file.path) {
-            return known.clone();
-        }
-        let is_as_it_was = state(&file.path).is_ok_and(|now| now == *file);
-        let identity = if is_as_it_was {
-            file_id(file.path.as_ref())
-        } else {
-            None
-        };
-        self.known.insert(file.path.clone(), identity.clone());
-        identity
+fn now(member: &Member) -> Now {
+    let was = File {
+        path: member.path.clone(),
+        size: member.size,
+        modified: member.modified,
+    };
+    match state(&member.path) {
+        Ok(is) if is == was => file_id(member.path.as_ref()).map_or(Now::Changed, Now::Here),
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Now::Missing,
+        _ => Now::Changed,
     }
 }

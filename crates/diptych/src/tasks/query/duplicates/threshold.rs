@@ -22,8 +22,8 @@ const LEAST: usize = 8;
 /// Shorter side that a sample is made no larger than, so that a change takes no longer than encoding.
 const SIDE: usize = 384;
 
-/// Share of cropped and brightened copies that may be further away.
-const MAY_MISS: f64 = 0.05;
+/// Share of copies that may be further away: of those made smaller and encoded again, and of those cropped and brightened.
+const MAY_MISS: [f64; 2] = [0.01, 0.05];
 
 /// What is taken off the lowest that was measured, since a sample has no extremes, and the threshold's limits.
 const MARGIN: f32 = 0.02;
@@ -44,26 +44,23 @@ pub struct NearThreshold {
 }
 
 impl NearThreshold {
-    /// The threshold of an index: as it was noted, or measured by pictures of it that can be read.
+    /// Measures the threshold of an index, by pictures of it that can be read.
     ///
     /// # Errors
     /// If the index can't be read, or the model fails.
-    pub fn of(clip: &Clip, store: &dyn Store) -> Result<Self> {
-        let contents = store.status()?.contents;
-        let is_valid = |noted: &Self| contents < 10 * noted.contents.max(1);
-        match Self::noted(store)?.filter(is_valid) {
-            Some(noted) => Ok(noted),
-            None => measure(clip, store, contents),
-        }
+    pub fn measure(clip: &Clip, store: &dyn Store) -> Result<Self> {
+        measure(clip, store, store.status()?.contents)
     }
 
-    /// The threshold that is noted in an index.
+    /// The threshold that is noted in an index, unless that has grown tenfold since.
     ///
     /// # Errors
     /// If the index can't be read.
     pub fn noted(store: &dyn Store) -> Result<Option<Self>> {
+        let contents = store.status()?.contents;
         let note = store.note(NOTE)?;
-        Ok(note.and_then(|note| serde_json::from_slice(&note).ok()))
+        let noted = note.and_then(|note| serde_json::from_slice::<Self>(&note).ok());
+        Ok(noted.filter(|noted| contents < 10 * noted.contents.max(1)))
     }
 
     /// Notes it in an index, so that it need not be measured again.
@@ -106,9 +103,11 @@ fn measure(clip: &Clip, store: &dyn Store, contents: u64) -> Result<NearThreshol
             contents,
         });
     }
-    recoded.sort_by(f32::total_cmp);
-    altered.sort_by(f32::total_cmp);
-    let lowest = recoded[0].min(altered[(altered.len() as f64 * MAY_MISS) as usize]);
+    let quantile = |mut cosines: Vec<f32>, share: f64| {
+        cosines.sort_by(f32::total_cmp);
+        cosines[(cosines.len() as f64 * share) as usize]
+    };
+    let lowest = quantile(recoded, MAY_MISS[0]).min(quantile(altered, MAY_MISS[1]));
     Ok(NearThreshold {
         cosine: (lowest - MARGIN).clamp(LIMITS.0, LIMITS.1),
         pictures,

@@ -96,7 +96,11 @@ fn file(path: &str, size: u64, modified: i64) -> File {
 }
 
 fn names(group: &Group) -> Vec<&str> {
-    group.copies.iter().map(|copy| copy.path.as_str()).collect()
+    group
+        .members
+        .iter()
+        .map(|copy| copy.path.as_str())
+        .collect()
 }
 
 fn paths(groups: &[Group]) -> Vec<Vec<&str>> {
@@ -143,7 +147,7 @@ fn the_keeper_has_most_pixels_then_most_bytes_then_is_the_oldest() {
     );
     assert_eq!(paths(&found.exact), [["/old", "/young"]]);
     assert_eq!(found.exact[0].cosine, 1.0);
-    let pixels = &found.near[0].copies[0];
+    let pixels = &found.near[0].members[0];
     assert_eq!((pixels.size, pixels.pixels), (10, Some((60, 60))));
 }
 
@@ -177,6 +181,8 @@ fn only_files_that_are_there_as_they_were_are_told() {
     let files = ["a", "b", "changed", "gone"].map(|name| state(&at(name)).unwrap());
     let mut plane = Plane::new();
     plane.add(0.0, 1, 64, &files);
+    write("other", b"another");
+    plane.add(90.0, 2, 64, &[state(&at("other")).unwrap()]);
     write("changed", b"something else");
     fs_err::remove_file(at("gone")).unwrap();
     let found = plane.find(5.0);
@@ -186,6 +192,37 @@ fn only_files_that_are_there_as_they_were_are_told() {
     fs_err::remove_file(at("b")).unwrap();
     let found = plane.find(5.0);
     assert_eq!((found.exact, found.stale), (Vec::new(), 3));
+    // Nor are two that have both changed, or both gone.
+    write("a", b"one thing");
+    write("b", b"and another");
+    assert_eq!(plane.find(5.0).exact, []);
+    fs_err::remove_file(at("a")).unwrap();
+    fs_err::remove_file(at("b")).unwrap();
+    assert_eq!(plane.find(5.0).exact, []);
+    // Where nothing at all is there, the index is of another machine.
+    fs_err::remove_file(at("changed")).unwrap();
+    fs_err::remove_file(at("other")).unwrap();
+    assert_eq!(plane.find(5.0).exact[0].members.len(), 4);
+}
+
+#[test]
+fn pictures_that_only_one_that_is_gone_was_near_to_both_are_no_group() {
+    let folder = tempfile::tempdir().unwrap();
+    let top = canonical(folder.path()).unwrap();
+    let mut plane = Plane::new();
+    let mut write = |name: &str, degrees: f32, side: u64| {
+        let path = top.join(name).to_str().unwrap().to_owned();
+        fs_err::write(&path, name).unwrap();
+        plane.add(degrees, 1, side, &[state(&path).unwrap()]);
+        path
+    };
+    let left = write("left", 0.0, 64);
+    let keeper = write("keeper", 5.0, 128);
+    let right = write("right", 10.0, 64);
+    assert_eq!(paths(&plane.find(6.0).near), [[&*keeper, &right, &left]]);
+    fs_err::remove_file(&keeper).unwrap();
+    let found = plane.find(6.0);
+    assert_eq!((found.near, found.stale), (Vec::new(), 1));
 }
 
 #[cfg(unix)]
@@ -207,7 +244,7 @@ fn names_of_one_file_are_no_duplicates() {
         .store
         .apply(&[Change::Link(copy, Id([1; 16]))])
         .unwrap();
-    assert_eq!(plane.find(5.0).exact[0].copies.len(), 2);
+    assert_eq!(plane.find(5.0).exact[0].members.len(), 2);
 }
 
 #[test]
@@ -242,7 +279,7 @@ fn copies_of_photographs_are_found_by_the_models_own_threshold() {
     let options = indexing::Options::default();
     let go_on = &mut |_| ControlFlow::Continue(());
     indexing::index(&clip, &mut store, &[pictures.clone()], &options, go_on).unwrap();
-    let threshold = NearThreshold::of(&clip, &store).unwrap();
+    let threshold = NearThreshold::measure(&clip, &store).unwrap();
     assert!(
         threshold.pictures > 20 && threshold.cosine < 0.98,
         "{threshold:?}"
@@ -261,7 +298,7 @@ fn copies_of_photographs_are_found_by_the_models_own_threshold() {
     };
     let mut n = 0;
     for group in &found.near {
-        let [keeper, copy] = &group.copies[..] else {
+        let [keeper, copy] = &group.members[..] else {
             panic!("{group:?}");
         };
         assert_eq!(
