@@ -26,7 +26,7 @@ const SIDE: usize = 384;
 const MAY_MISS: [f64; 2] = [0.01, 0.05];
 
 /// What is taken off the lowest that was measured, since a sample has no extremes, and the threshold's limits.
-const MARGIN: f32 = 0.02;
+const MARGIN: f32 = 0.05;
 const LIMITS: (f32, f32) = (0.5, 0.98);
 
 /// Name of the note that holds the threshold.
