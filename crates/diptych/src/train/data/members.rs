@@ -73,13 +73,14 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// None yet. Those of a plain shard are found again when a link asks for them.
-    pub(super) fn new(is_plain: bool) -> Self {
-        let known = if is_plain {
-            None
-        } else {
-            Some(FxHashMap::default())
-        };
+    /// Those of a plain shard, which are found when a link asks for them.
+    pub(super) fn found_later() -> Self {
+        Self { known: None }
+    }
+
+    /// Those of a gzipped shard, of which each is kept as it is met.
+    pub(super) fn kept() -> Self {
+        let known = Some(FxHashMap::default());
         Self { known }
     }
 

@@ -205,7 +205,7 @@ fn folders_name_classes() {
         [
             (
                 1,
-                "a file that is neither picture nor text",
+                "a file of another kind",
                 &*format!("{root}: cat/notes.txt: its name is no picture's")
             ),
             (
