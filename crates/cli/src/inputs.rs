@@ -73,7 +73,8 @@ pub(crate) fn in_text(error: diptych::Error, name: impl Fn(usize) -> String) -> 
     }
 }
 
-/// Says of every text that the model can't read what is wrong with it, if that is the error; `name` is as for [`in_text`].
+/// Says of every name whose texts the model can't read what is wrong with the first, if that is the error; `name` is
+/// as for [`in_text`].
 ///
 /// # Errors
 /// Any other error, as it is.
@@ -81,24 +82,20 @@ pub(crate) fn report_texts<T: AsRef<str> + Sync>(
     clip: &Clip,
     error: diptych::Error,
     texts: &[T],
-    name: impl Fn(usize) -> String,
+    name: impl Fn(usize) -> String + Sync,
 ) -> Result<Status> {
     if !matches!(error, diptych::Error::Text(TextError::InBatch { .. })) {
         return Err(error.into());
     }
-    let bad: Vec<(usize, TextError)> = texts
-        .par_iter()
-        .enumerate()
-        .filter_map(|(i, text)| Some((i, refusal(clip, text.as_ref(), Overflow::Refuse)?)))
-        .collect();
-    let mut sentences: Vec<String> = bad
-        .into_iter()
-        .map(|(i, error)| format!("{}: {error}", name(i)))
-        .collect();
-    // A label is in many prompts.
-    sentences.dedup();
-    for sentence in sentences {
-        output::error(&anyhow!(sentence));
+    let bad = texts.par_iter().enumerate().filter_map(|(i, text)| {
+        let error = refusal(clip, text.as_ref(), Overflow::Refuse)?;
+        Some((name(i), error))
+    });
+    let mut bad: Vec<(String, TextError)> = bad.collect();
+    // A label is in many prompts, and is as bad in each.
+    bad.dedup_by(|(name, _), (before, _)| name == before);
+    for (name, error) in bad {
+        output::error(&anyhow!("{name}: {error}"));
     }
     Ok(Status::SomeFailed)
 }
