@@ -185,9 +185,10 @@ impl Data {
         (!is_plain).then(|| {
             let (weight, skip) = (self.weight, self.skip_damaged);
             let extras = format!("{table:?} {folder:?} {columns:?} {weight:?} {skip}");
-            match self.withhold.is_empty() {
-                true => extras,
-                false => format!("{extras} {:?}", self.withhold),
+            if self.withhold.is_empty() {
+                extras
+            } else {
+                format!("{extras} {:?}", self.withhold)
             }
         })
     }

@@ -47,7 +47,7 @@ pub enum Reason {
     Class,
     /// A folder that can't be read.
     Folder,
-    /// What is left of a damaged shard.
+    /// The rest of a damaged shard.
     Damaged,
     /// A picture whose file is missing or can't be read.
     Unreadable,
@@ -58,7 +58,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// What is passed over, in words that are stable.
+    /// The thing that is passed over, in words that are stable.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -98,7 +98,7 @@ impl Serialize for Reason {
     }
 }
 
-/// What is passed over for one reason.
+/// All that is passed over for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PassedOver {
     /// Why.

@@ -189,7 +189,7 @@ pub(super) fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// What is wrong with a quote, and where it opens.
+/// Fault of a quote, with the place where it opens.
 #[derive(Debug)]
 pub(super) enum Quote {
     /// The text ends before it is closed.

@@ -26,7 +26,7 @@ const MAX_UNPACKED_BYTES: u64 = 1 << 36;
 /// Bytes of a header; members are padded to them, and a block of zeros ends an archive.
 const BLOCK_BYTES: u64 = 512;
 
-/// What to do with a shard that is not whole.
+/// Treatment of a shard that is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::train) enum Damage {
     /// It fails the set.
@@ -118,7 +118,7 @@ fn open(path: &Path, damage: Damage) -> Result<Found> {
     Ok(shard.found)
 }
 
-/// What a file is compressed by, if it is.
+/// Name of the compression that a file begins with, if it does.
 fn compression(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x1f, 0x8b, ..] => Some("gzip"),
@@ -240,7 +240,7 @@ impl Shard {
 
     /// Passes a member of the open sample over.
     fn lose(&mut self, reason: Reason, what: impl std::fmt::Display) {
-        self.open.is_told = true;
+        self.open.has_loss = true;
         let example = format_args!("{}: {what}", self.path.display());
         self.found.passed_over.add(reason, example);
     }

@@ -30,7 +30,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table<'a> {
     pub(super) path: &'a Path,
-    /// What the pictures' paths are relative to.
+    /// The folder that the pictures' paths are relative to.
     pub(super) base: &'a Path,
     /// The column of pictures, if it has none of the usual names.
     pub(super) image_column: Option<&'a str>,
@@ -38,7 +38,7 @@ pub(super) struct Table<'a> {
     pub(super) text_column: Option<&'a str>,
 }
 
-/// What a table's first line says.
+/// Format and columns, as a table's first line has them.
 #[derive(Clone, Copy)]
 struct Header {
     format: Format,

@@ -185,6 +185,7 @@ fn folders_name_classes() {
             ("set/cat/notes.txt", b"none of ours"),
             ("set/cat/Thumbs.db", b"the system's"),
             ("set/.hidden/1.png", &png(3)),
+            ("set/_/1.png", &png(3)),
             ("set/stray.png", &png(4)),
             ("none/a.txt", b""),
         ],
@@ -203,6 +204,11 @@ fn folders_name_classes() {
     assert_eq!(
         passed_over(&found),
         [
+            (
+                1,
+                "a folder whose name is no class's",
+                &*format!("{root}: _: its name has nothing but `_` and blanks")
+            ),
             (
                 1,
                 "a file of another kind",
@@ -331,6 +337,8 @@ fn tables_named_for_commas_are_read_by_what_separates_their_columns() {
         &[
             ("t.csv", tabs),
             ("u.csv", b"file\talt\n1.png\ta cat\n"),
+            ("semicolons.csv", b"image;caption\n1.png;a cat\n"),
+            ("utf16.csv", b"\xff\xfei\0m\0a\0g\0e\0"),
             ("blank.csv", b"image,caption\n1.png, \t \n2.png,a dog\n\n"),
         ],
     );
@@ -342,6 +350,13 @@ fn tables_named_for_commas_are_read_by_what_separates_their_columns() {
     assert_eq!(told(&found), "");
     let message = set(dir.path(), "table = \"u.csv\"").unwrap_err();
     says(&message, &["`file`, `alt`", "tabs"]);
+    for (name, word) in [
+        ("semicolons.csv", "semicolons don't separate columns"),
+        ("utf16.csv", "it is UTF-16"),
+    ] {
+        let message = set(dir.path(), &format!("table = \"{name}\"")).unwrap_err();
+        says(&message, &[name, word]);
+    }
     let keys = "table = \"u.csv\"\nimage_column = \"file\"\ntext_column = \"alt\"";
     assert_eq!(names(&set(dir.path(), keys).unwrap()), ["1.png: a cat"]);
     let found = set(dir.path(), "table = \"blank.csv\"").unwrap();
