@@ -24,9 +24,10 @@ enum Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     fn new(args: &'a EmbedArgs) -> Self {
-        let overflow = match args.truncate {
-            true => Overflow::Truncate,
-            false => Overflow::Refuse,
+        let overflow = if args.truncate {
+            Overflow::Truncate
+        } else {
+            Overflow::Refuse
         };
         match (&args.texts, &args.stdin) {
             (Some(path), _) => Self::Texts(path, overflow),
@@ -148,11 +149,10 @@ impl Rows<'_> {
         for (i, features) in all.enumerate() {
             match (features, &self.list) {
                 (Ok(features), list) => {
-                    match self.raw {
-                        true => file.write(&features)?,
-                        false => {
-                            file.write(Embeddings::from_features(self.dim, features).as_slice())?
-                        }
+                    if self.raw {
+                        file.write(&features)?;
+                    } else {
+                        file.write(Embeddings::from_features(self.dim, features).as_slice())?;
                     }
                     rows += 1;
                     if list.is_some() {

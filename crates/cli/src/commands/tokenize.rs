@@ -124,9 +124,10 @@ impl Options {
         if too_long {
             output::message("\nhint: `--truncate` cuts what does not fit");
         }
-        Ok(match whole == texts.len() {
-            true => Status::Done,
-            false => Status::SomeFailed,
+        Ok(if whole == texts.len() {
+            Status::Done
+        } else {
+            Status::SomeFailed
         })
     }
 
