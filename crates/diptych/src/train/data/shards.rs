@@ -150,10 +150,6 @@ impl Shard {
         for entry in entries.map_err(damaged)? {
             let mut entry = entry.map_err(|error| no_header(&error, end))?;
             let kind = entry.header().entry_type();
-            if kind.is_dir() || kind.is_pax_global_extensions() {
-                continue;
-            }
-            let path = entry.path().map_err(damaged)?.into_owned();
             let size = entry.size();
             // A sparse file is larger than what is stored of it.
             let stored = if kind.is_gnu_sparse() {
@@ -161,8 +157,12 @@ impl Shard {
             } else {
                 size
             };
-            // Going over a member does not show that it is there.
             end = entry.raw_file_position().saturating_add(stored);
+            if kind.is_dir() || kind.is_pax_global_extensions() {
+                continue;
+            }
+            let path = entry.path().map_err(damaged)?.into_owned();
+            // Going over a member does not show that it is there.
             if len.is_some_and(|len| end > len) {
                 return Err(cut(&path));
             }
@@ -207,7 +207,7 @@ impl Shard {
             }
         }
         self.close();
-        if len.is_some_and(|len| len < end.next_multiple_of(BLOCK_BYTES) + BLOCK_BYTES) {
+        if len.is_some_and(|len| len < padded(end).saturating_add(BLOCK_BYTES)) {
             self.found.warnings.push(format!(
                 "{}: the end of the archive is missing, so members after the last one may be, too",
                 self.path.display()
@@ -304,15 +304,20 @@ fn damaged(error: std::io::Error) -> String {
     format!("not a whole tar file: {error}")
 }
 
+/// The place of the header after a member that ends at `end`.
+fn padded(end: u64) -> u64 {
+    end.div_ceil(BLOCK_BYTES).saturating_mul(BLOCK_BYTES)
+}
+
 /// An error in place of a member after the byte `end`.
 fn no_header(error: &std::io::Error, end: u64) -> String {
     let told = error.to_string();
     // The crate quotes the bytes, which may be anything.
     if told.starts_with("numeric field") {
-        let at = end.next_multiple_of(BLOCK_BYTES);
+        let at = padded(end);
         format!("not a whole tar file: there is no header of a member at byte {at}")
     } else {
-        format!("not a whole tar file: {}", told.escape_debug())
+        format!("not a whole tar file: {told}")
     }
 }
 
