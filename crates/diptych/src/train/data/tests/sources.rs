@@ -383,3 +383,28 @@ fn what_is_no_file_is_not_waited_for() {
         );
     }
 }
+
+#[test]
+fn captions_of_several_lines_are_read_where_pictures_come_last_and_open_quotes_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    // The last line of the first caption looks like a row, too.
+    let csv = "caption,image\n\
+        \"a hen,\nasleep\",1.png\n\
+        \"open one,2.png\n\
+        board of 5\",3.png\n\
+        \"a cow, standing\",4.png\n";
+    write(dir.path(), &[("t.csv", csv.as_bytes())]);
+    let found = set(dir.path(), "table = \"t.csv\"").unwrap();
+    assert_eq!(
+        names(&found),
+        [
+            "1.png: a hen, asleep",
+            "3.png: board of 5\"",
+            "4.png: a cow, standing"
+        ]
+    );
+    says(
+        &told(&found),
+        &["1 passed over: a quote that is not closed", "line 4"],
+    );
+}
