@@ -25,8 +25,13 @@ pub(crate) fn cannot_write(path: &Path) -> String {
 
 /// Writes a whole file, in the place of an older one if there is one.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = temporary_beside(path).with_context(|| cannot_write(path))?;
+    write_into(file, path, bytes)
+}
+
+/// Writes a whole file into a temporary one that was made before, and gives it its name.
+pub(crate) fn write_into(mut file: NamedTempFile, path: &Path, bytes: &[u8]) -> Result<()> {
     let at = || cannot_write(path);
-    let mut file = temporary_beside(path).with_context(at)?;
     file.write_all(bytes).with_context(at)?;
     file.as_file().sync_all().with_context(at)?;
     let persisted = file.persist(path).map_err(|e| e.error);

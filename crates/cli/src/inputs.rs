@@ -14,7 +14,7 @@ use crate::args::DecodeArgs;
 use crate::interrupt;
 use crate::output::{self, hinted};
 
-/// What stands for stdin.
+/// The name that stands for stdin.
 pub(crate) const STDIN: &str = "-";
 
 /// The lines of a text file or, for `-`, of stdin.
@@ -55,11 +55,12 @@ pub(crate) fn lines_as_they_are(path: &Path) -> Result<Vec<Option<String>>> {
     Ok(lines.collect())
 }
 
-/// What messages call a file of texts.
+/// Name of a file of texts, for messages.
 pub(crate) fn name(path: &Path) -> String {
-    match path == Path::new(STDIN) {
-        true => "stdin".to_owned(),
-        false => path.display().to_string(),
+    if path == Path::new(STDIN) {
+        "stdin".to_owned()
+    } else {
+        path.display().to_string()
     }
 }
 
@@ -73,7 +74,8 @@ pub(crate) fn in_text(error: diptych::Error, name: impl Fn(usize) -> String) -> 
     }
 }
 
-/// Says of every text that the model can't read what is wrong with it, if that is the error; `name` is as for [`in_text`].
+/// Says of every name whose texts the model can't read what is wrong with the first, if that is the error; `name` is
+/// as for [`in_text`].
 ///
 /// # Errors
 /// Any other error, as it is.
@@ -81,24 +83,20 @@ pub(crate) fn report_texts<T: AsRef<str> + Sync>(
     clip: &Clip,
     error: diptych::Error,
     texts: &[T],
-    name: impl Fn(usize) -> String,
+    name: impl Fn(usize) -> String + Sync,
 ) -> Result<Status> {
     if !matches!(error, diptych::Error::Text(TextError::InBatch { .. })) {
         return Err(error.into());
     }
-    let bad: Vec<(usize, TextError)> = texts
-        .par_iter()
-        .enumerate()
-        .filter_map(|(i, text)| Some((i, refusal(clip, text.as_ref(), Overflow::Refuse)?)))
-        .collect();
-    let mut sentences: Vec<String> = bad
-        .into_iter()
-        .map(|(i, error)| format!("{}: {error}", name(i)))
-        .collect();
-    // A label is in many prompts.
-    sentences.dedup();
-    for sentence in sentences {
-        output::error(&anyhow!(sentence));
+    let bad = texts.par_iter().enumerate().filter_map(|(i, text)| {
+        let error = refusal(clip, text.as_ref(), Overflow::Refuse)?;
+        Some((name(i), error))
+    });
+    let mut bad: Vec<(String, TextError)> = bad.collect();
+    // A label is in many prompts, and is as bad in each.
+    bad.dedup_by(|(name, _), (before, _)| name == before);
+    for (name, error) in bad {
+        output::error(&anyhow!("{name}: {error}"));
     }
     Ok(Status::SomeFailed)
 }
@@ -121,7 +119,7 @@ impl From<&DecodeArgs> for DecodeOptions {
     }
 }
 
-/// Each file with its picture's features, `[D]`, or what is wrong with it; in order.
+/// Each file with its picture's features, `[D]`, or its error; in order.
 pub(crate) fn pictures<'a>(
     clip: &'a Clip,
     files: &'a [PathBuf],
@@ -133,7 +131,7 @@ pub(crate) fn pictures<'a>(
     files_again.zip(clip.stream_images(files, load))
 }
 
-/// What is wrong with each file that has no picture; no tower runs.
+/// Errors of the files that have no picture; no tower runs.
 pub(crate) fn bad_pictures(
     clip: &Clip,
     files: &[PathBuf],
@@ -177,14 +175,13 @@ pub(crate) fn for_each_picture(
 
 /// A picture's error, with advice for what is often meant.
 pub(crate) fn explain(error: ImageError, path: &Path) -> anyhow::Error {
-    match path.is_dir() {
-        true => {
-            let path = path.display();
-            hinted(
-                anyhow!("{path} is a directory"),
-                format_args!("name its pictures, as in {path}/*.jpg"),
-            )
-        }
-        false => error.into(),
+    if path.is_dir() {
+        let path = path.display();
+        hinted(
+            anyhow!("{path} is a directory"),
+            format_args!("name its pictures, as in {path}/*.jpg"),
+        )
+    } else {
+        error.into()
     }
 }

@@ -41,10 +41,24 @@ impl Data {
     }
 }
 
-/// Tells the user something.
+/// Tells the user something. Characters that a terminal would obey are escaped: names of files and what damaged files
+/// hold are quoted in messages.
 pub(crate) fn message(text: impl Display) {
+    let text = visible(&text.to_string());
     // Without a stderr there is nobody to tell.
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            visible.extend(c.escape_default());
+        } else {
+            visible.push(c);
+        }
+    }
+    visible
 }
 
 /// Reports an error: its causes in one sentence, then its hint if it has one.
@@ -97,4 +111,17 @@ fn sentence(error: &anyhow::Error) -> String {
         }
     }
     sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped_and_all_else_is_as_it_was() {
+        assert_eq!(
+            visible("\u{1b}[2J\r\u{9b}\0 naïve\n\t\"猫\""),
+            "\\u{1b}[2J\\r\\u{9b}\\u{0} naïve\n\t\"猫\""
+        );
+    }
 }

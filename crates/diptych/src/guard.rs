@@ -23,6 +23,9 @@ thread_local! {
 
 /// Runs a decoder that starts no threads of its own: on those a panic would be heard.
 ///
+/// The first call puts a panic hook before the process's own, to keep caught panics off stderr; a hook that
+/// is set later replaces it. Where panics abort (`panic = "abort"`) nothing can be caught.
+///
 /// What it changes through a reference may be half changed if it gives up, and is to be thrown away.
 ///
 /// # Errors
@@ -38,11 +41,15 @@ pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, GaveUp> {
 
 /// Reads a table or a shard, where a panic of its parser is an error that names the file.
 pub(crate) fn guarded_file<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    let gave_up = |GaveUp| Error::Shard {
+    guarded(read).map_err(|GaveUp| parser_gave_up(path))?
+}
+
+/// An error that names the file whose parser panicked.
+pub(crate) fn parser_gave_up(path: &Path) -> Error {
+    Error::Shard {
         path: path.to_owned(),
-        reason: "it is damaged in a way that its parser does not bear".into(),
-    };
-    guarded(read).map_err(gave_up)?
+        reason: "its parser gave up, so it is likely to be damaged".into(),
+    }
 }
 
 /// Puts a hook before the one there is, which hears of panics outside [`guarded`] alone.
@@ -82,7 +89,7 @@ mod tests {
         assert!(
             read.unwrap_err()
                 .to_string()
-                .starts_with("a.csv: it is damaged")
+                .starts_with("a.csv: its parser gave up")
         );
         assert_eq!(guarded_file(path, || Ok(7)).unwrap(), 7);
         let refused = guarded_file::<()>(path, || Err(std::io::Error::other("no disk").into()));

@@ -5,10 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use diptych::Embeddings;
 use diptych::text::Overflow;
 use rayon::prelude::*;
+use tempfile::NamedTempFile;
 
 use super::open;
 use crate::args::EmbedArgs;
@@ -23,9 +24,10 @@ enum Inputs<'a> {
 
 impl<'a> Inputs<'a> {
     fn new(args: &'a EmbedArgs) -> Self {
-        let overflow = match args.truncate {
-            true => Overflow::Truncate,
-            false => Overflow::Refuse,
+        let overflow = if args.truncate {
+            Overflow::Truncate
+        } else {
+            Overflow::Refuse
         };
         match (&args.texts, &args.stdin) {
             (Some(path), _) => Self::Texts(path, overflow),
@@ -35,13 +37,37 @@ impl<'a> Inputs<'a> {
     }
 }
 
+/// Endings of the lists of what an array's rows belong to.
+const PATHS: &str = "paths.txt";
+const TEXTS: &str = "texts.txt";
+
+/// The list beside an array: `x.paths.txt` of `x.npy`. Any other ending is a part of the name: `x.1` and `x.2` are two
+/// arrays.
+fn list_of(array: &Path, ending: &str) -> PathBuf {
+    let stem = if array.extension().is_some_and(|e| e == "npy") {
+        array.with_extension("")
+    } else {
+        array.to_owned()
+    };
+    let mut list = stem.into_os_string();
+    list.push(".");
+    list.push(ending);
+    list.into()
+}
+
 pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
+    let is_device = fs_err::metadata(&args.out).is_ok_and(|out| !out.is_file());
+    ensure!(
+        !(args.skip_bad && is_device),
+        "{} is no plain file; `--skip-bad` writes a list beside the array, and how many rows it has when all are there",
+        args.out.display()
+    );
     let clip = open(&args.model)?;
-    let rows = |list| Rows {
+    let rows = |ending| Rows {
         out: &args.out,
         dim: clip.config().embed_dim,
         raw: args.raw,
-        list: args.skip_bad.then(|| args.out.with_extension(list)),
+        list: args.skip_bad.then(|| list_of(&args.out, ending)),
     };
     match Inputs::new(args) {
         Inputs::Images(files) => {
@@ -57,7 +83,7 @@ pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
                 ));
             }
             let features = inputs::pictures(&clip, files, &args.decode);
-            rows("paths.txt").write(&names, features.map(|(_, features)| features), |next| {
+            rows(PATHS).write(&names, features.map(|(_, features)| features), |next| {
                 inputs::bad_pictures(&clip, &files[next..], &args.decode)
             })
         }
@@ -84,7 +110,7 @@ pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
                 }
                 None => Some(not_utf8(i)),
             };
-            rows("texts.txt").write(&names, features, |next| {
+            rows(TEXTS).write(&names, features, |next| {
                 (next..lines.len())
                     .into_par_iter()
                     .filter_map(bad)
@@ -116,16 +142,17 @@ impl Rows<'_> {
         interrupt::watch("stopping, nothing is written")?;
         let n = names.len();
         let mut file = NpyWriter::create(self.out, &[n, self.dim])?;
+        // Made now, so that a list that can't be written is told before the work.
+        let list = self.list.as_deref().map(begin_list).transpose()?;
         let (mut rows, mut listed) = (0, Vec::new());
         let bar = progress::inputs(n);
         for (i, features) in all.enumerate() {
             match (features, &self.list) {
                 (Ok(features), list) => {
-                    match self.raw {
-                        true => file.write(&features)?,
-                        false => {
-                            file.write(Embeddings::from_features(self.dim, features).as_slice())?
-                        }
+                    if self.raw {
+                        file.write(&features)?;
+                    } else {
+                        file.write(Embeddings::from_features(self.dim, features).as_slice())?;
                     }
                     rows += 1;
                     if list.is_some() {
@@ -155,10 +182,11 @@ impl Rows<'_> {
         if rows < n {
             file.end_here()?;
         }
-        if let Some(list) = &self.list {
-            files::write(list, &listed)?;
-        }
         file.finish()?;
+        if let (Some(path), Some(list)) = (&self.list, list) {
+            files::write_into(list, path, &listed)?;
+        }
+        self.warn_of_other_lists();
         let Some(list) = self.list.as_ref().filter(|_| rows < n) else {
             return Ok(Status::Done);
         };
@@ -170,4 +198,25 @@ impl Rows<'_> {
         ));
         Ok(Status::SomeFailed)
     }
+
+    /// Warns of lists beside the array that are not of this run: they are likely to be an older array's. They are left
+    /// there, because a list of inputs may bear such a name, too.
+    fn warn_of_other_lists(&self) {
+        for list in [PATHS, TEXTS].map(|ending| list_of(self.out, ending)) {
+            if self.list.as_ref() != Some(&list) && list.is_file() {
+                output::message(format_args!(
+                    "warning: {} is not of this run, and its lines may not be the rows of {}",
+                    list.display(),
+                    self.out.display()
+                ));
+            }
+        }
+    }
+}
+
+/// A temporary file for a list that will be at `path`.
+fn begin_list(path: &Path) -> Result<NamedTempFile> {
+    let at = || files::cannot_write(path);
+    ensure!(!path.is_dir(), "{}: it is a directory", at());
+    files::temporary_beside(path).with_context(at)
 }

@@ -1,6 +1,7 @@
 //! `diptych tokenize`: texts → ids, from start to end token, a line each.
 //!
-//! Invariant: order is kept, and whatever has arrived is answered before more is waited for.
+//! Invariant: order is kept, and whatever has arrived is answered before more is waited for. A text that fails ends
+//! the work: nothing is printed after it, and what has not arrived by then is not read.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -74,7 +75,7 @@ pub(crate) fn run(args: TokenizeArgs) -> Result<Status> {
         let status = options.print(&mut data, &lines, |index| {
             format!("stdin: line {}", before + index + 1)
         })?;
-        // Who writes line by line waits for an answer that will not come.
+        // A program that writes a line and waits for its ids would wait for ever if more were read here.
         if !matches!(status, Status::Done) {
             return Ok(status);
         }
@@ -99,7 +100,8 @@ fn arrived(input: &mut BufReader<impl Read>) -> std::io::Result<Vec<Vec<u8>>> {
 }
 
 impl Options {
-    /// Encodes texts in parallel and prints them in order, up to the first that fails; all that fail are reported.
+    /// Encodes texts in parallel and prints them in order, up to the first that fails. Of these texts all that fail are
+    /// reported.
     fn print(
         &self,
         data: &mut Data,
@@ -122,9 +124,10 @@ impl Options {
         if too_long {
             output::message("\nhint: `--truncate` cuts what does not fit");
         }
-        Ok(match whole == texts.len() {
-            true => Status::Done,
-            false => Status::SomeFailed,
+        Ok(if whole == texts.len() {
+            Status::Done
+        } else {
+            Status::SomeFailed
         })
     }
 

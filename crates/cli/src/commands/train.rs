@@ -26,14 +26,13 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
         }
     });
     reporter.clear();
-    let outcome = outcome?;
     if args.strict {
         reporter.passed_over.refuse_any()?;
     }
     for passed_over in reporter.since_ready.reasons() {
         message(format_args!("error: {passed_over}"));
     }
-    match outcome {
+    match outcome? {
         Outcome::Finished(model) => {
             let mut data = Data::new();
             data.line(model.display())?;

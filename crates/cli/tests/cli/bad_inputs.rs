@@ -125,6 +125,7 @@ fn bad_pictures_among_good_ones_cost_themselves_alone() {
     fs_err::write(album.path("run.toml"), run).unwrap();
     let ran = diptych(&["train", &album.path("run.toml")]);
     assert_named(&ran);
+    assert_eq!(ran.code, Some(2));
     assert_eq!(ran.stdout.trim_end(), album.path("run/model"), "{ran:?}");
 }
 

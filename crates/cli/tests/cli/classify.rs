@@ -181,8 +181,9 @@ fn wrong_labels_and_templates_are_refused() {
     classify(&[&path, "--labels", "a", "--template", "a photo"]).fails(&["'a photo'", "no `{}`"]);
     classify(&[&path, "--labels", "a", "--top", "0"]).fails(&["--top"]);
     let long = format!("b,{},c,y {}", "z ".repeat(30), "z ".repeat(30));
-    let refused = classify(&[&path, "--labels", &long]);
-    // In every template, and told once.
+    let templates = ["--template", "{}", "--template", "a photo of a {}."];
+    let refused = classify(&[&[&*path, "--labels", &long][..], &templates].concat());
+    // In every template, with another number of tokens, and told once.
     assert_eq!(refused.stderr.matches("error: ").count(), 2, "{refused:?}");
     refused.fails(&[
         "label `z z",

@@ -206,9 +206,58 @@ fn bad_inputs_are_passed_over_if_asked_and_rows_are_listed() {
     assert_eq!(list("x.texts.txt"), "a cat\n\na dog\n");
 
     // Where nothing is bad nothing is said, and the list is there all the same.
+    fs_err::remove_file(within(&files, "x.texts.txt")).unwrap();
     assert_eq!(run(&["--images", &a]).ok(), "");
     assert_eq!(list("x.paths.txt"), format!("{a}\n"));
     run(&["--images", "two\nlines.png"]).fails(&["several lines"]);
+}
+
+#[test]
+fn a_list_belongs_to_one_array() {
+    let files = folder(&[]);
+    let (a, model) = (picture("RGB.png"), golden("tiny-vit"));
+    let run = |out: &str, skip_bad: &[&str]| {
+        let out = within(&files, out);
+        let args = ["embed", "--out", &out, "--model", &model, "--images", &a];
+        diptych(&[&args[..], skip_bad].concat())
+    };
+    for out in ["v.1", "v.2", "v.npy"] {
+        run(out, &["--skip-bad"]).ok();
+    }
+    let names = ["v.1.paths.txt", "v.2.paths.txt", "v.paths.txt"];
+    assert!(names.iter().all(|name| files.path().join(name).is_file()));
+
+    // A list that this run did not write is told, and left as it is.
+    let ran = run("v.npy", &[]);
+    assert_eq!(ran.code, Some(0));
+    assert!(
+        ran.stderr.starts_with("warning: ")
+            && ran.stderr.contains("v.paths.txt is not of this run"),
+        "{ran:?}"
+    );
+
+    // What can't be listed is not begun.
+    fs_err::create_dir(files.path().join("w.paths.txt")).unwrap();
+    run("w.npy", &["--skip-bad"]).fails(&["cannot write", "w.paths.txt: it is a directory"]);
+    assert!(!files.path().join("w.npy").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_passed_over_in_what_goes_to_a_device() {
+    let (a, model) = (picture("RGB.png"), golden("tiny-vit"));
+    let args = [
+        "embed",
+        "--out",
+        "/dev/stdout",
+        "--model",
+        &model,
+        "--images",
+        &a,
+    ];
+    let printed = diptych(&[&args[..], &["--skip-bad"]].concat())
+        .fails(&["/dev/stdout is no plain file; `--skip-bad` writes a list"]);
+    assert_eq!(printed, "");
 }
 
 #[test]

@@ -157,6 +157,38 @@ fn wrong_run_files_are_named() {
     check("arch.json", "no-such", &["no-such", "ViT-B-32"]);
 }
 
+#[test]
+fn what_was_passed_over_is_told_where_too_little_is_left() {
+    let files = write_run(3);
+    let run = within(&files, "run.toml");
+    let text = fs_err::read_to_string(&run).unwrap();
+    let table = text
+        .replacen("shards = [\"pairs.tar\"]", "table = \"pairs.csv\"", 1)
+        .replace(
+            "[validation]\n        shards = [\"pairs.tar\"]\n        every = 1000000",
+            "",
+        );
+    fs_err::write(&run, table).unwrap();
+    let write = |csv: &str| fs_err::write(within(&files, "pairs.csv"), csv).unwrap();
+
+    write("image,caption\n0.png,one\n1.png,\n2.png\n3.png,\"open\n");
+    let ran = diptych(&["train", &run]);
+    ran.fails(&[
+        "1 passed over: an empty caption",
+        "1 passed over: a row with another number of fields",
+        "1 passed over: a quote that is not closed",
+        "1 samples are fewer than `batch_size`, 4",
+    ]);
+
+    // Enough of them, but no pictures.
+    let rows: String = (0..12).map(|i| format!("{i}.png,one\n")).collect();
+    write(&format!("image,caption\n{rows}12.png,\n"));
+    diptych(&["train", &run]).fails(&[
+        "1 passed over: an empty caption",
+        "8 pictures in a row can't be used: 8 passed over: a picture that can't be read",
+    ]);
+}
+
 /// What a run's record says of every step, but for how long it took.
 fn record(files: &tempfile::TempDir) -> Vec<serde_json::Value> {
     let text = fs_err::read_to_string(within(files, "out/metrics.jsonl")).unwrap();

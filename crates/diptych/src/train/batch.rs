@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::augment::augment;
 use super::config::{Augmentation, Data, Negatives, Run};
-use super::data::{self, Order, PassedOver, Reason, Sample, Tally, Turn, generator};
+use super::data::{self, Found, Order, PassedOver, Reason, Sample, Tally, Turn, generator};
 use super::held_out::{self, Set, Split};
 use super::meaning::{Meaning, draw_text};
 use super::positives::{Positives, Relation};
@@ -53,18 +53,41 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Finds the run's samples.
+    /// Reads the run's data and finds its samples.
     ///
     /// # Errors
     /// [`Error::Io`] and [`Error::Shard`] for data that can't be read; [`Error::Config`] if there are
     /// fewer samples than a batch has.
     pub fn open(run: &Run, model: &Description) -> Result<Self> {
+        let (passed_over, found) = Self::read(run);
+        Self::new(run, model, found?, passed_over)
+    }
+
+    /// Reads the run's data, set by set up to the first that can't be read. What is passed over is known
+    /// in any case.
+    pub(super) fn read(run: &Run) -> (Tally, Result<Vec<Found>>) {
+        let mut passed_over = Tally::default();
+        let found = run.data.iter().map(|data| {
+            let mut found = data::read(data)?;
+            passed_over.extend(std::mem::take(&mut found.passed_over));
+            Ok(found)
+        });
+        let found = found.collect();
+        (passed_over, found)
+    }
+
+    /// Orders the samples of what was read.
+    pub(super) fn new(
+        run: &Run,
+        model: &Description,
+        found: Vec<Found>,
+        passed_over: Tally,
+    ) -> Result<Self> {
         let mut samples = Vec::new();
-        let (mut passed_over, mut warnings) = (Tally::default(), Vec::new());
+        let mut warnings = Vec::new();
         let mut sets = Vec::new();
-        for (i, data) in run.data.iter().enumerate() {
-            let found = data::read(data)?;
-            passed_over.extend(found.passed_over);
+        for (i, (data, found)) in run.data.iter().zip(found).enumerate() {
+            warnings.extend(found.warnings);
             warnings.extend(held_out::unmeasured(data, &found.samples));
             held_out::check(data, &found.samples)?;
             let first = samples.len();
@@ -140,7 +163,7 @@ impl Batches {
     /// meets it.
     ///
     /// # Errors
-    /// [`Error::Shard`] if picture after picture can't be decoded.
+    /// [`Error::Config`] if picture after picture can't be used.
     pub fn get(&self, step: usize) -> Result<Batch> {
         let first = step as u64 * self.batch_size as u64;
         let turns = self.order.turns(first..first + self.batch_size as u64);
@@ -217,11 +240,15 @@ impl Batches {
             let sample = turn.sample(attempt);
             match self.prepare(sample, &mut rng) {
                 Ok(pair) => return Ok(Pair { skipped, ..pair }),
-                Err((_, error)) if attempt + 1 == TRIES => return Err(error),
                 Err((reason, error)) => skipped.push((sample, PassedOver::one(reason, error))),
             }
         }
-        unreachable!("the last attempt returns")
+        let mut tally = Tally::default();
+        tally.extend(skipped.into_iter().map(|(_, passed_over)| passed_over));
+        Err(Error::Config {
+            origin: "the run's data".into(),
+            reason: format!("{TRIES} pictures in a row can't be used: {tally}"),
+        })
     }
 
     /// Draws a sample's text and crop.

@@ -11,7 +11,7 @@ use burn::tensor::Device;
 use super::batch::Batches;
 use super::checkpoint::{self, Checkpoints};
 use super::config::{Compute, Run};
-use super::data::PassedOver;
+use super::data::{PassedOver, Tally};
 use super::init::start;
 use super::loss::Loss;
 use super::metrics::Metrics;
@@ -39,7 +39,7 @@ pub enum Event {
     /// the data was opened; after that a single picture. One in a batch is replaced by another, one to
     /// measure on is left out.
     PassedOver(PassedOver),
-    /// The run file asks for something that the data does not give.
+    /// The run file asks for something that the data does not give, or a shard may have lost its end.
     Warning(String),
     /// A step has been done.
     Step(Progress),
@@ -127,17 +127,18 @@ pub fn train(
             step: saved.step,
         });
     }
-    let batches = Batches::open(run, &description)?;
-    let validator = Validator::open(run, &batches)?;
     let done = saved.as_ref().map_or(0, |saved| saved.step);
-    for tally in [batches.passed_over(), validator.passed_over()] {
-        for passed_over in tally.reasons() {
-            if on_event(Event::PassedOver(passed_over.clone())).is_break() {
-                return Ok(Outcome::Interrupted(done));
-            }
-        }
+    // Before what may fail for it: too few samples are left, say.
+    let (passed_over, found) = Batches::read(run);
+    if tell(&passed_over, on_event).is_break() {
+        return Ok(Outcome::Interrupted(done));
     }
-    for warning in batches.warnings() {
+    let batches = Batches::new(run, &description, found?, passed_over)?;
+    let validator = Validator::open(run, &batches)?;
+    if tell(validator.passed_over(), on_event).is_break() {
+        return Ok(Outcome::Interrupted(done));
+    }
+    for warning in batches.warnings().iter().chain(validator.warnings()) {
         let _ = on_event(Event::Warning(warning.clone()));
     }
     let (model, first) = match saved {
@@ -170,6 +171,15 @@ pub fn train(
         return Ok(Outcome::Interrupted(first));
     }
     session.steps(&batches, first)
+}
+
+/// Tells what was passed over when data was opened.
+fn tell(
+    passed_over: &Tally,
+    on_event: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut reasons = passed_over.reasons().iter().cloned();
+    reasons.try_for_each(|passed_over| on_event(Event::PassedOver(passed_over)))
 }
 
 /// One call of [`train`].

@@ -88,6 +88,11 @@ impl Validator {
         &self.captioned.passed_over
     }
 
+    /// Sentences about the shards.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.captioned.warnings
+    }
+
     /// The pictures that were left out of a measurement and of none before.
     pub(super) fn news(&mut self, measured: &Measured) -> Vec<PassedOver> {
         let mut news = Vec::new();

@@ -130,7 +130,9 @@ impl Compact<'_> {
         }
         *last = match step {
             0 => self.zigzag()?,
-            step => *last + i64::from(step),
+            step => last
+                .checked_add(step.into())
+                .context("a field's number is too large")?,
         };
         Ok(Some((*last, kind)))
     }
@@ -246,8 +248,13 @@ mod tests {
             footer.push(0);
         }
         footer.extend([0x16, 0, 0x19, 0x0c, 0]); // no rows, no groups of rows
+        file(&footer)
+    }
+
+    /// A file of this footer alone.
+    fn file(footer: &[u8]) -> File {
         let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&footer).unwrap();
+        file.write_all(footer).unwrap();
         file.write_all(&(footer.len() as u32).to_le_bytes())
             .unwrap();
         file.write_all(b"PAR1").unwrap();
@@ -276,6 +283,16 @@ mod tests {
         assert_eq!(
             refusal(&[1_000_000_000, 0]),
             "a group of its schema announces 1000000000 children, and 1 elements follow"
+        );
+    }
+
+    #[test]
+    fn a_field_beyond_the_largest_number_is_refused() {
+        // The greatest number in full, an integer as its value, and a field one further.
+        let greatest = [&[0x05, 0xfe][..], &[0xff; 8], &[1, 0, 0x15, 0, 0]].concat();
+        assert_eq!(
+            check(&mut file(&greatest)).unwrap_err().to_string(),
+            "a field's number is too large"
         );
     }
 }

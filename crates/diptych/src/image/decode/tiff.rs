@@ -78,7 +78,11 @@ impl Colours {
 
 fn damaged(error: TiffError) -> ImageError {
     match error {
-        TiffError::UnsupportedError(feature) => unsupported(feature.to_string()),
+        TiffError::UnsupportedError(feature) => {
+            let feature = feature.to_string();
+            let found = feature.strip_suffix(" is unsupported").unwrap_or(&feature);
+            unsupported(found)
+        }
         error => ImageError::damaged(Format::Tiff, error),
     }
 }

@@ -292,6 +292,18 @@ fn samples_without_a_meaning_are_refused() {
         refusal(&one(8, 2)),
         "TIFF with 1 samples of 8 bits as Rgb is not supported"
     );
+    // The crate's own words are not said twice.
+    let tags = [
+        (256, 3, &[1][..]),
+        (257, 3, &[1]),
+        (258, 3, &[8]),
+        (259, 3, &[34712]),
+        (262, 3, &[1]),
+    ];
+    assert_eq!(
+        refusal(&CLASSIC.tiff(&tags, &[0; 8])),
+        "TIFF with compression method Unknown(34712) is not supported"
+    );
     let text = CLASSIC.tiff(
         &[
             (256, 3, &[1]),

@@ -51,10 +51,16 @@ impl Classes<'_> {
     /// Adds the pictures of a class, at any depth.
     fn add(&mut self, folder: &Path) {
         let name = folder.file_name().unwrap_or_default();
-        let class = name.to_str().map(|name| name.replace('_', " "));
-        let Some(class) = class.filter(|class| !class.trim().is_empty()) else {
-            return self.pass_over(Reason::Class, folder, "the name is no class's, in UTF-8");
+        let Some(class) = name.to_str().map(|name| name.replace('_', " ")) else {
+            return self.pass_over(Reason::Class, folder, "its name is not UTF-8");
         };
+        if class.trim().is_empty() {
+            return self.pass_over(
+                Reason::Class,
+                folder,
+                "its name has nothing but `_` and blanks",
+            );
+        }
         let entries = WalkBuilder::new(folder)
             .standard_filters(false)
             .hidden(true)

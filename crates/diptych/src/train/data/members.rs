@@ -14,7 +14,7 @@ use crate::image::is_picture_extension;
 /// Bytes of a plain shard read at once. Small, because headers lie far apart.
 pub(super) const HEADER_BYTES: usize = 1 << 12;
 
-/// What a member is for.
+/// Purpose of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Image,
@@ -58,7 +58,7 @@ impl<'a> Name<'a> {
         })
     }
 
-    /// What follows the first dot; `b.jpg` of `a.b.jpg`.
+    /// The part after the first dot; `b.jpg` of `a.b.jpg`.
     pub(super) fn extension(&self) -> &str {
         self.file
             .split_once('.')
@@ -73,13 +73,14 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// None yet. Those of a plain shard are found again when a link asks for them.
-    pub(super) fn new(is_plain: bool) -> Self {
-        let known = if is_plain {
-            None
-        } else {
-            Some(FxHashMap::default())
-        };
+    /// Those of a plain shard, which are found when a link asks for them.
+    pub(super) fn found_later() -> Self {
+        Self { known: None }
+    }
+
+    /// Those of a gzipped shard, of which each is kept as it is met.
+    pub(super) fn kept() -> Self {
+        let known = Some(FxHashMap::default());
         Self { known }
     }
 
@@ -185,7 +186,7 @@ pub(super) struct Partial {
     pub(super) text: Option<Arc<Vec<u8>>>,
     pub(super) others: Others,
     /// Whether a member of it was passed over, so that what lacks it is not told again.
-    pub(super) is_told: bool,
+    pub(super) has_loss: bool,
 }
 
 impl Partial {
@@ -216,9 +217,9 @@ impl Partial {
         let dotted = self.dotted();
         let key = self.key;
         let origin = shard.display();
-        let is_told = self.is_told;
+        let has_loss = self.has_loss;
         let mut pass_over = |reason, count, what: std::fmt::Arguments| {
-            if !is_told {
+            if !has_loss {
                 passed_over.add_many(reason, count, format_args!("{origin}: {what}"));
             }
         };

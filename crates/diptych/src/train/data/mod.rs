@@ -39,6 +39,8 @@ use table::Table;
 pub(super) struct Found {
     pub(super) samples: Vec<Sample>,
     pub(super) passed_over: Tally,
+    /// Sentences about what may be lost, but can't be counted.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Found {
@@ -49,13 +51,7 @@ impl Found {
         }
         let mut reason = "there is no image-text pair in it".to_owned();
         if self.passed_over.count() > 0 {
-            let told: Vec<String> = self
-                .passed_over
-                .reasons()
-                .iter()
-                .map(|p| p.to_string())
-                .collect();
-            reason += &format!(" that can be used; {}", told.join("; "));
+            reason += &format!(" that can be used; {}", self.passed_over);
         }
         Err(Error::Shard {
             path: path.to_owned(),
@@ -70,6 +66,7 @@ impl FromIterator<Self> for Found {
         for part in parts {
             all.samples.extend(part.samples);
             all.passed_over.extend(part.passed_over);
+            all.warnings.extend(part.warnings);
         }
         all
     }
@@ -188,9 +185,10 @@ impl Data {
         (!is_plain).then(|| {
             let (weight, skip) = (self.weight, self.skip_damaged);
             let extras = format!("{table:?} {folder:?} {columns:?} {weight:?} {skip}");
-            match self.withhold.is_empty() {
-                true => extras,
-                false => format!("{extras} {:?}", self.withhold),
+            if self.withhold.is_empty() {
+                extras
+            } else {
+                format!("{extras} {:?}", self.withhold)
             }
         })
     }

@@ -39,7 +39,7 @@ pub enum Reason {
     NoFile,
     /// A file larger than any picture or text.
     TooLarge,
-    /// A file that is no picture by its name.
+    /// A file that is by its name no picture, nor text where those are looked for.
     OtherFile,
     /// A picture outside of the folders that it is looked for in.
     Outside,
@@ -47,7 +47,7 @@ pub enum Reason {
     Class,
     /// A folder that can't be read.
     Folder,
-    /// What is left of a damaged shard.
+    /// The rest of a damaged shard.
     Damaged,
     /// A picture whose file is missing or can't be read.
     Unreadable,
@@ -58,7 +58,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// What is passed over, in words that are stable.
+    /// The thing that is passed over, in words that are stable.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -74,7 +74,7 @@ impl Reason {
             Self::Link => "a link to nothing that can be read",
             Self::NoFile => "a member that is no plain file",
             Self::TooLarge => "a file that is too large",
-            Self::OtherFile => "a file that is neither picture nor text",
+            Self::OtherFile => "a file of another kind",
             Self::Outside => "a picture outside of its folder",
             Self::Class => "a folder whose name is no class's",
             Self::Folder => "a folder that can't be read",
@@ -98,7 +98,7 @@ impl Serialize for Reason {
     }
 }
 
-/// What is passed over for one reason.
+/// All that is passed over for one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PassedOver {
     /// Why.
@@ -181,6 +181,13 @@ impl Tally {
                 example: first.example.clone(),
             }),
         }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let told: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&told.join("; "))
     }
 }
 

@@ -38,6 +38,17 @@ pub(super) struct Rows<R> {
     again: VecDeque<Vec<u8>>,
     /// Number of the last line.
     line: usize,
+    /// Whether the name of a picture had a blank so far.
+    names_have_blanks: bool,
+}
+
+/// A row whose quote is open.
+struct Open {
+    first: Vec<u8>,
+    /// The lines after the first, to be read again if the quote is never closed.
+    lines: Vec<Vec<u8>>,
+    /// All of its lines.
+    text: Vec<u8>,
 }
 
 impl<R: BufRead> Rows<R> {
@@ -46,6 +57,7 @@ impl<R: BufRead> Rows<R> {
             reader,
             again: VecDeque::new(),
             line: 0,
+            names_have_blanks: false,
         }
     }
 
@@ -59,58 +71,83 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    /// The next row. A line inside an open quote for which `is_row` holds shows that the quote was never
-    /// closed.
+    /// The next row of a table whose rows have this many `fields`; `picture` finds the name in its cells.
+    ///
+    /// A line inside an open quote that is a row by itself shows that the quote was never closed.
     pub(super) fn next_row(
         &mut self,
         format: Format,
-        is_row: impl Fn(&[Vec<u8>]) -> bool,
+        fields: usize,
+        picture: impl Fn(&[Vec<u8>]) -> Option<&str>,
     ) -> io::Result<Option<Result<Row, BadQuote>>> {
-        let Some(mut text) = self.next_line()? else {
+        let Some(first) = self.next_line()? else {
             return Ok(None);
         };
         let line = self.line;
-        let mut taken = Vec::new();
-        loop {
-            let at = match split(without_end(&text), format) {
-                Ok(cells) => return Ok(Some(Ok(Row { line, cells }))),
-                Err(Quote::Misplaced(at)) => at,
-                Err(Quote::Open(at)) => match self.close(&mut text, &mut taken, format, &is_row)? {
-                    true => continue,
-                    false => at,
-                },
-            };
-            let before = text[..at].iter().filter(|&&byte| byte == b'\n').count();
-            self.line = line;
-            taken.extend(self.again.drain(..));
-            self.again = taken.into();
-            return Ok(Some(Err(BadQuote {
-                line: line + before,
-            })));
+        let mut open = Open {
+            text: first.clone(),
+            first,
+            lines: Vec::new(),
+        };
+        let mut closed = 0;
+        let at = loop {
+            match split(without_end(&open.text), format) {
+                Ok(cells) => {
+                    self.names_have_blanks |= picture(&cells).is_some_and(has_blank);
+                    return Ok(Some(Ok(Row { line, cells })));
+                }
+                Err(Quote::Misplaced(at)) => break at,
+                // Each time round closes a cell and opens another. A row of more cells than fields is
+                // useless, and splitting it again for each of thousands of cells would take minutes.
+                Err(Quote::Open(at)) if closed == fields => break at,
+                Err(Quote::Open(at)) => {
+                    closed += 1;
+                    if !self.close(&mut open, format, fields, &picture)? {
+                        break at;
+                    }
+                }
+            }
+        };
+        let before = open.text[..at].iter().filter(|&&byte| byte == b'\n');
+        let bad = BadQuote {
+            line: line + before.count(),
+        };
+        self.line = line;
+        for line in open.lines.into_iter().rev() {
+            self.again.push_front(line);
         }
+        Ok(Some(Err(bad)))
     }
 
-    /// Adds lines to a row whose quote is open, up to one that may close it; false if none does.
+    /// Adds lines to a row whose quote is open, up to one that closes it; false if none does.
     fn close(
         &mut self,
-        text: &mut Vec<u8>,
-        taken: &mut Vec<Vec<u8>>,
+        open: &mut Open,
         format: Format,
-        is_row: &impl Fn(&[Vec<u8>]) -> bool,
+        fields: usize,
+        picture: &impl Fn(&[Vec<u8>]) -> Option<&str>,
     ) -> io::Result<bool> {
-        while text.len() < MAX_OPEN_BYTES {
+        let first = lone(without_end(&open.first), format);
+        let first = picture(&first);
+        let names_have_blanks = self.names_have_blanks || first.is_some_and(has_blank);
+        while open.text.len() < MAX_OPEN_BYTES {
             let Some(more) = self.raw_line()? else {
                 return Ok(false);
             };
-            text.extend_from_slice(&more);
-            let may_close = more.contains(&b'"');
-            let row = split(without_end(&more), format);
-            taken.push(more);
-            if may_close {
-                return Ok(true);
-            }
-            if row.is_ok_and(|cells| is_row(&cells)) {
+            let closes = closes(&more);
+            let cells = lone(without_end(&more), format);
+            // `see a.png, it is nice` is no row, unless pictures have such names.
+            let is_row = cells.len() >= fields
+                && picture(&cells).is_some_and(|name| names_have_blanks || !has_blank(name));
+            open.text.extend_from_slice(&more);
+            open.lines.push(more);
+            // Where pictures come last, the end of a caption and its picture look like a row, too. But then
+            // the caption's first line has no picture.
+            if is_row && (!closes || first.is_some()) {
                 return Ok(false);
+            }
+            if closes {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -152,13 +189,46 @@ pub(super) fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// What is wrong with a quote, and where it opens.
+/// Fault of a quote, with the place where it opens.
 #[derive(Debug)]
 pub(super) enum Quote {
     /// The text ends before it is closed.
     Open(usize),
     /// It is closed where no cell ends.
     Misplaced(usize),
+}
+
+fn has_blank(name: &str) -> bool {
+    name.contains(char::is_whitespace)
+}
+
+/// Whether a quote that is open before a line is closed in it. Two quotes in a row are a character.
+fn closes(line: &[u8]) -> bool {
+    let mut rest = line;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'"') {
+        match &rest[at + 1..] {
+            [b'"', more @ ..] => rest = more,
+            _ => return true,
+        }
+    }
+    false
+}
+
+/// Cells of a line by itself. From a quote on that does not match, quotes are characters.
+fn lone(line: &[u8], format: Format) -> Vec<Vec<u8>> {
+    let bare = Format {
+        quotes: false,
+        ..format
+    };
+    match split(line, format) {
+        Ok(cells) => cells,
+        Err(Quote::Open(at) | Quote::Misplaced(at)) => {
+            let mut cells = split(&line[..at], format).unwrap_or_default();
+            cells.pop(); // what would lie between the delimiter and the quote
+            cells.extend(split(&line[at..], bare).unwrap_or_default());
+            cells
+        }
+    }
 }
 
 /// Cells of a row.
@@ -218,13 +288,17 @@ mod tests {
         quotes: true,
     };
 
+    fn first_cell(cells: &[Vec<u8>]) -> Option<&str> {
+        let name = str::from_utf8(cells.first()?).ok()?;
+        name.ends_with(".png").then_some(name)
+    }
+
     /// Rows as `line: cell|cell`, and faults as `line!`; a row is told by a name that ends in `.png`.
     fn rows(text: &[u8]) -> Vec<String> {
         // A small buffer, so that lines and their ends are cut anywhere.
         let mut rows = Rows::new(io::BufReader::with_capacity(3, text));
-        let is_row = |cells: &[Vec<u8>]| cells.len() == 2 && cells[0].ends_with(b".png");
         let mut found = Vec::new();
-        while let Some(row) = rows.next_row(CSV, is_row).unwrap() {
+        while let Some(row) = rows.next_row(CSV, 2, first_cell).unwrap() {
             found.push(match row {
                 Ok(Row { line, cells }) => {
                     let cells: Vec<_> = cells.iter().map(|c| String::from_utf8_lossy(c)).collect();
@@ -259,6 +333,53 @@ mod tests {
     }
 
     #[test]
+    fn a_row_inside_a_quote_is_a_row_whatever_quotes_it_has() {
+        assert_eq!(
+            rows(b"0.png,\"open\n1.png,a board of 5\"\n2.png,two\n"),
+            ["1!", "2: 1.png|a board of 5\"", "3: 2.png|two"]
+        );
+        assert_eq!(
+            rows(b"0.png,\"open\n1.png,\"\n2.png,two\n"),
+            ["1!", "2!", "3: 2.png|two"]
+        );
+        assert_eq!(
+            rows(b"0.png,\"open\n1.png,closed\",y\n2.png,two\n"),
+            ["1!", "2: 1.png|closed\"|y", "3: 2.png|two"]
+        );
+        assert_eq!(
+            rows(b"0.png,\"open,x\n1.png,\",y\n2.png,two\n"),
+            ["1!", "2!", "3: 2.png|two"]
+        );
+        // A name in a sentence has blanks before it. Where other names have some, it may be a row.
+        assert_eq!(
+            rows(b"0.png,\"first\nsee a.png, it is nice\nend\"\n1.png,two\n"),
+            ["1: 0.png|first\nsee a.png, it is nice\nend", "4: 1.png|two"]
+        );
+        assert_eq!(
+            rows(b"0 0.png,zero\n1.png,\"open\n2 2.png,two\"\n"),
+            ["1: 0 0.png|zero", "2!", "3: 2 2.png|two\""]
+        );
+    }
+
+    #[test]
+    fn an_open_quote_is_given_up_after_as_many_cells_as_there_are_fields() {
+        /// Lines to be read again once the first row was refused.
+        fn again(line: &[u8]) -> usize {
+            let text = [b"0.png,\"open\n".as_slice(), &line.repeat(40_000)].concat();
+            let mut rows = Rows::new(text.as_slice());
+            let row = rows.next_row(CSV, 2, first_cell).unwrap();
+            assert!(matches!(row, Some(Err(_))), "{row:?}");
+            rows.again.len()
+        }
+        assert_eq!(again(b"1.png,\"\"\n"), 1);
+        // Each line closes a cell and opens another.
+        assert_eq!(again(b"\",\"\n"), 2);
+        // Two quotes in a row close nothing, and ask for no look at what came before.
+        assert!(!closes(b"a \"\"b\"\" c\n"));
+        assert!(closes(b"\"\"\"\n"));
+    }
+
+    #[test]
     fn cells_of_several_lines_and_any_end_of_lines_are_read() {
         assert_eq!(
             rows(b"a,\"one\r\ntwo\"\r\n\r\nb,c\rd,\"e\" \n\n f ,"),
@@ -281,7 +402,7 @@ mod tests {
             let text: String = pieces.collect();
             let mut table = Rows::new(text.as_bytes());
             let mut ours = Vec::new();
-            while let Some(row) = table.next_row(CSV, |_| false).unwrap() {
+            while let Some(row) = table.next_row(CSV, PIECES.len(), |_| None).unwrap() {
                 ours.push(row.map(|row| row.cells));
             }
             let Ok(ours) = ours.into_iter().collect::<Result<Vec<_>, _>>() else {

@@ -3,7 +3,7 @@
 //! Invariant: no pixels. Only pictures that can't be read by position are held, as stored.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -111,7 +111,10 @@ pub(super) fn lines(text: &str) -> Vec<String> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = fs_err::metadata(path).map_err(|e| e.to_string())?;
+    let metadata = fs_err::metadata(path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => format!("{} is not there", path.display()),
+        _ => e.to_string(),
+    })?;
     // A pipe would be waited for, a device read for ever.
     if !metadata.is_file() {
         return Err(format!("{} is not a file", path.display()));

@@ -17,13 +17,16 @@ use super::Found;
 use super::members::{HEADER_BYTES, Members, Name, Partial, Role, place_of};
 use super::passed_over::{Reason, Tally};
 use super::sample::{MAX_MEMBER_BYTES, Place, Sample};
-use crate::guard::guarded_file;
+use crate::guard::{GaveUp, guarded, parser_gave_up};
 use crate::{Error, Result};
 
 /// No gzipped shard has more bytes once unpacked; one that has is a bomb, and reads as cut off.
 const MAX_UNPACKED_BYTES: u64 = 1 << 36;
 
-/// What to do with a shard that is not whole.
+/// Bytes of a header; members are padded to them, and a block of zeros ends an archive.
+const BLOCK_BYTES: u64 = 512;
+
+/// Treatment of a shard that is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::train) enum Damage {
     /// It fails the set.
@@ -32,7 +35,7 @@ pub(in crate::train) enum Damage {
     Skip,
 }
 
-/// Reads the samples of a shard, in order.
+/// Reads the samples of a shard, in order. What is passed over in it is not told.
 ///
 /// # Errors
 /// [`Error::Io`] if it can't be read, [`Error::Shard`] if it is damaged or nothing in it can be used.
@@ -40,7 +43,7 @@ pub fn read_shard(path: &Path) -> Result<Vec<Sample>> {
     read_shards(&[path.to_owned()])
 }
 
-/// Reads the samples of several shards.
+/// Reads the samples of several shards. What is passed over in them is not told.
 ///
 /// # Errors
 /// As [`read_shard`], for the first shard that fails.
@@ -50,13 +53,26 @@ pub fn read_shards(paths: &[PathBuf]) -> Result<Vec<Sample>> {
 
 /// Reads several shards.
 pub(in crate::train) fn read_all(paths: &[PathBuf], damage: Damage) -> Result<Found> {
-    let open = |path: &PathBuf| guarded_file(path, || open(path, damage));
+    let open = |path: &PathBuf| guarded_shard(path, damage, || open(path, damage));
     let shards: Vec<Result<Found>> = paths.par_iter().map(open).collect();
     let found: Found = shards.into_iter().collect::<Result<_>>()?;
     match (damage, paths) {
         (Damage::Refuse, [first, ..]) => found.or_none(first),
         _ => Ok(found),
     }
+}
+
+/// Reads a shard, where a panic of its parser is damage.
+fn guarded_shard(
+    path: &Path,
+    damage: Damage,
+    open: impl FnOnce() -> Result<Found>,
+) -> Result<Found> {
+    guarded(open).unwrap_or_else(|GaveUp| {
+        let mut found = Found::default();
+        report(parser_gave_up(path), damage, &mut found.passed_over)?;
+        Ok(found)
+    })
 }
 
 fn open(path: &Path, damage: Damage) -> Result<Found> {
@@ -67,13 +83,13 @@ fn open(path: &Path, damage: Damage) -> Result<Found> {
         path: path.into(),
         damage,
         open: Partial::default(),
-        members: Members::new(true),
+        members: Members::found_later(),
         found: Found::default(),
     };
     // By its first bytes, because a gzipped shard may bear any name.
     let walked = match compression(file.fill_buf().map_err(|e| Error::io(path, e))?) {
         Some("gzip") => {
-            shard.members = Members::new(false);
+            shard.members = Members::kept();
             let unpacked = MultiGzDecoder::new(file).take(MAX_UNPACKED_BYTES);
             let mut archive = tar::Archive::new(unpacked);
             archive.set_ignore_zeros(true);
@@ -102,7 +118,7 @@ fn open(path: &Path, damage: Damage) -> Result<Found> {
     Ok(shard.found)
 }
 
-/// What a file is compressed by, if it is.
+/// Name of the compression that a file begins with, if it does.
 fn compression(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x1f, 0x8b, ..] => Some("gzip"),
@@ -130,16 +146,23 @@ impl Shard {
         entries: std::io::Result<tar::Entries<'_, R>>,
         len: Option<u64>,
     ) -> Result<(), String> {
+        let mut end = 0;
         for entry in entries.map_err(damaged)? {
-            let mut entry = entry.map_err(damaged)?;
+            let mut entry = entry.map_err(|error| no_header(&error, end))?;
             let kind = entry.header().entry_type();
+            let size = entry.size();
+            // A sparse file is larger than what is stored of it.
+            let stored = if kind.is_gnu_sparse() {
+                entry.header().entry_size().map_err(damaged)?
+            } else {
+                size
+            };
+            end = entry.raw_file_position().saturating_add(stored);
             if kind.is_dir() || kind.is_pax_global_extensions() {
                 continue;
             }
             let path = entry.path().map_err(damaged)?.into_owned();
-            let size = entry.size();
             // Going over a member does not show that it is there.
-            let end = entry.raw_file_position().saturating_add(size);
             if len.is_some_and(|len| end > len) {
                 return Err(cut(&path));
             }
@@ -184,6 +207,12 @@ impl Shard {
             }
         }
         self.close();
+        if len.is_some_and(|len| len < padded(end).saturating_add(BLOCK_BYTES)) {
+            self.found.warnings.push(format!(
+                "{}: the end of the archive is missing, so members after the last one may be, too",
+                self.path.display()
+            ));
+        }
         Ok(())
     }
 
@@ -211,7 +240,7 @@ impl Shard {
 
     /// Passes a member of the open sample over.
     fn lose(&mut self, reason: Reason, what: impl std::fmt::Display) {
-        self.open.is_told = true;
+        self.open.has_loss = true;
         let example = format_args!("{}: {what}", self.path.display());
         self.found.passed_over.add(reason, example);
     }
@@ -229,12 +258,17 @@ impl Shard {
             path: self.path.to_path_buf(),
             reason,
         };
-        match self.damage {
-            Damage::Refuse => Err(error),
-            Damage::Skip => {
-                self.found.passed_over.add(Reason::Damaged, error);
-                Ok(())
-            }
+        report(error, self.damage, &mut self.found.passed_over)
+    }
+}
+
+/// Notes damage, or fails by it.
+fn report(error: Error, damage: Damage, passed_over: &mut Tally) -> Result<()> {
+    match damage {
+        Damage::Refuse => Err(error),
+        Damage::Skip => {
+            passed_over.add(Reason::Damaged, error);
+            Ok(())
         }
     }
 }
@@ -270,6 +304,41 @@ fn damaged(error: std::io::Error) -> String {
     format!("not a whole tar file: {error}")
 }
 
+/// The place of the header after a member that ends at `end`.
+fn padded(end: u64) -> u64 {
+    end.div_ceil(BLOCK_BYTES).saturating_mul(BLOCK_BYTES)
+}
+
+/// An error in place of a member after the byte `end`.
+fn no_header(error: &std::io::Error, end: u64) -> String {
+    let told = error.to_string();
+    // The crate quotes the bytes, which may be anything.
+    if told.starts_with("numeric field") {
+        let at = padded(end);
+        format!("not a whole tar file: there is no header of a member at byte {at}")
+    } else {
+        format!("not a whole tar file: {told}")
+    }
+}
+
 fn cut(path: &Path) -> String {
     format!("not a whole tar file: it ends in {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parser_that_panics_costs_its_shard_alone_where_damage_is_skipped() {
+        let path = Path::new("s.tar");
+        let read = |damage| guarded_shard(path, damage, || panic!("of the parser"));
+        let found = read(Damage::Skip).unwrap();
+        let told = found.passed_over.to_string();
+        assert!(
+            told.starts_with("1 passed over: the rest of a damaged shard (for example s.tar: "),
+            "{told}"
+        );
+        assert!(read(Damage::Refuse).is_err());
+    }
 }

@@ -30,7 +30,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table<'a> {
     pub(super) path: &'a Path,
-    /// What the pictures' paths are relative to.
+    /// The folder that the pictures' paths are relative to.
     pub(super) base: &'a Path,
     /// The column of pictures, if it has none of the usual names.
     pub(super) image_column: Option<&'a str>,
@@ -38,13 +38,22 @@ pub(super) struct Table<'a> {
     pub(super) text_column: Option<&'a str>,
 }
 
-/// What a table's first line says.
+/// Format and columns, as a table's first line has them.
 #[derive(Clone, Copy)]
 struct Header {
     format: Format,
     fields: usize,
     image: usize,
     text: usize,
+}
+
+impl Header {
+    /// The name in a row's picture column, if it is a picture's.
+    fn picture<'a>(&self, cells: &'a [Vec<u8>]) -> Option<&'a str> {
+        let name = str::from_utf8(cells.get(self.image)?).ok()?;
+        let name = name.trim().trim_matches('"');
+        is_picture_name(name.as_ref()).then_some(name)
+    }
 }
 
 impl Table<'_> {
@@ -60,10 +69,6 @@ impl Table<'_> {
             path: self.path.to_owned(),
             reason,
         })?;
-        let is_row = |cells: &[Vec<u8>]| {
-            let name = cells.get(header.image).and_then(|c| str::from_utf8(c).ok());
-            cells.len() == header.fields && name.is_some_and(|n| is_picture_name(n.trim().as_ref()))
-        };
         let mut samples = Samples {
             table: self,
             origin: self.path.into(),
@@ -71,7 +76,7 @@ impl Table<'_> {
             found: Found::default(),
         };
         while let Some(row) = rows
-            .next_row(header.format, is_row)
+            .next_row(header.format, header.fields, |cells| header.picture(cells))
             .map_err(|e| Error::io(self.path, e))?
         {
             match row {
@@ -89,6 +94,9 @@ impl Table<'_> {
     /// Finds the columns, and what separates them: in a file named for tabs a tab, else what makes columns
     /// of the right names.
     fn header(&self, line: &[u8]) -> Result<Header, String> {
+        if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") {
+            return Err("it is UTF-16, wanted UTF-8".into());
+        }
         let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
         let extension = self.path.extension().and_then(|e| e.to_str());
         let tabs = extension.is_some_and(|e| matches!(&*e.to_ascii_lowercase(), "tsv" | "tab"));
@@ -126,7 +134,13 @@ impl Table<'_> {
                 Err(_) => {}
             }
         }
-        Err(refused.map_or_else(String::new, |(_, reason)| reason))
+        let reason = refused.map_or_else(String::new, |(_, reason)| reason);
+        let semicolons = if line.contains(&b';') {
+            "; semicolons don't separate columns, commas or tabs do"
+        } else {
+            ""
+        };
+        Err(reason + semicolons)
     }
 }
 

@@ -121,7 +121,8 @@ pub fn pack(
     // Two files that are one need no writing.
     work.done = work.total - samples.len();
     for chunk in samples.chunks(CHUNK) {
-        let stored: Vec<Result<Stored>> = chunk.par_iter().map(|s| store(s, packing)).collect();
+        let stored: Vec<Result<Stored, (Reason, Error)>> =
+            chunk.par_iter().map(|s| store(s, packing)).collect();
         for (sample, stored) in chunk.iter().zip(stored) {
             match stored {
                 Ok(stored) => {
@@ -129,7 +130,7 @@ pub fn pack(
                     report.samples += 1;
                     report.captions += sample.texts.len();
                 }
-                Err(error) => work.passed_over.add(Reason::Undecodable, error),
+                Err((reason, error)) => work.passed_over.add(reason, error),
             }
         }
         work.check()?;
@@ -138,14 +139,13 @@ pub fn pack(
         }
     }
     report.skipped = work.passed_over.count();
-    report.reasons = work.passed_over.into_iter().collect();
     if report.samples == 0 {
-        let told: Vec<String> = report.reasons.iter().map(|p| p.to_string()).collect();
         return Err(Error::Shard {
             path: packing.path.clone(),
-            reason: format!("no picture in it can be used: {}", told.join("; ")),
+            reason: format!("no picture in it can be used: {}", work.passed_over),
         });
     }
+    report.reasons = work.passed_over.into_iter().collect();
     (report.shards, report.bytes) = writer.finish()?;
     Ok(Some(report))
 }
@@ -226,17 +226,22 @@ struct Stored<'a> {
 }
 
 /// Decodes a picture, to see that it can be, and resizes it if that is asked for.
-fn store<'a>(sample: &'a Sample, packing: &Packing) -> Result<Stored<'a>> {
-    let bytes = sample.bytes()?;
-    let broken = |e| sample.broken(e);
-    let picture = sample.decode(&bytes)?;
+fn store<'a>(sample: &'a Sample, packing: &Packing) -> Result<Stored<'a>, (Reason, Error)> {
+    let undecodable = |error| (Reason::Undecodable, error);
+    // It could be read before; but files change.
+    let bytes = sample.bytes().map_err(|e| (Reason::Unreadable, e))?;
+    let picture = sample.decode(&bytes).map_err(undecodable)?;
     let small = packing
         .resize
         .and_then(|side| picture.shrunk(side, Interpolation::Bicubic));
     match small {
         Some(small) => Ok(Stored {
             extension: packing.encoding.extension(),
-            bytes: packing.encoding.encode(&small).map_err(broken)?.into(),
+            bytes: packing
+                .encoding
+                .encode(&small)
+                .map_err(|e| undecodable(sample.broken(e)))?
+                .into(),
         }),
         None => Ok(Stored {
             extension: Format::of(&bytes).map_or("bin", Format::extension),

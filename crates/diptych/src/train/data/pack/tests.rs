@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::sample::Place;
 use super::super::tests::{png, write};
 use super::*;
 use crate::image::{DecodeOptions, Picture};
@@ -421,4 +422,33 @@ fn work_that_is_broken_off_leaves_nothing() {
         assert_eq!(report.unwrap(), None);
         assert!(!dir.join("out").exists());
     }
+}
+
+#[test]
+fn a_file_that_is_gone_after_it_was_hashed_is_told_as_one_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    pictures(dir.path());
+    let packing = Packing {
+        path: dir.path().join("a.csv"),
+        source: None,
+        images: None,
+        image_column: None,
+        text_column: None,
+        out: dir.path().join("out"),
+        name: None,
+        shard_size: 2,
+        resize: None,
+        encoding: Encoding::Jpeg,
+        strict: false,
+    };
+    let reason = |name: &str| {
+        let sample = Sample {
+            place: Place::File(dir.path().join(name)),
+            ..Sample::in_memory(name, Vec::new(), vec!["one".into()])
+        };
+        store(&sample, &packing).err().map(|(reason, _)| reason)
+    };
+    assert_eq!(reason("a.png"), None);
+    assert_eq!(reason("gone.png"), Some(Reason::Unreadable));
+    assert_eq!(reason("bad.png"), Some(Reason::Undecodable));
 }

@@ -118,7 +118,7 @@ fn members_that_make_no_pair_are_counted_by_reason() {
         [
             (
                 1,
-                "a file that is neither picture nor text",
+                "a file of another kind",
                 "s.tar: notes.md is no picture and no text"
             ),
             (
@@ -243,7 +243,7 @@ fn a_shard_of_which_nothing_can_be_used_costs_no_other() {
 
 #[test]
 fn a_link_to_a_member_that_is_too_large_leads_nowhere() {
-    let mut members = members::Members::new(false);
+    let mut members = members::Members::kept();
     let place = |len| sample::Place::Range {
         offset: 512,
         len,
@@ -254,4 +254,72 @@ fn a_link_to_a_member_that_is_too_large_leads_nowhere() {
     let mut follow = |target: &str| members.follow(Path::new("c.png"), Path::new(target), false);
     assert!(follow("./a.png").is_some());
     assert!(follow("b.png").is_none());
+}
+
+#[test]
+fn a_sparse_file_is_no_plain_file_and_costs_its_pair_alone() {
+    let one = png(1);
+    let bytes = archive(|tar| {
+        add(tar, "1.png", &one);
+        // 1 MiB of which no byte is stored.
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_size(0);
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.realsize[..11].copy_from_slice(b"00004000000");
+        gnu.sparse[0].offset[..11].copy_from_slice(b"00004000000");
+        gnu.sparse[0].numbytes[..11].copy_from_slice(b"00000000000");
+        tar.append_data(&mut header, "1.txt", &[] as &[u8]).unwrap();
+        add(tar, "2.png", &one);
+        add(tar, "2.txt", b"two");
+    });
+    let found = read_both(&bytes);
+    assert_eq!(names(&found), ["2: two"]);
+    assert_eq!(
+        passed_over(&found),
+        [(
+            1,
+            "a member that is no plain file",
+            "s.tar: 1.txt is no plain file"
+        )]
+    );
+}
+
+#[test]
+fn a_shard_that_is_cut_between_two_members_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = shard(4);
+    // Two blocks of zeros end it; before them lies the last caption, of a header and a block.
+    let members = whole.len() - 1024;
+    for (len, n, warnings) in [
+        (whole.len(), 4, 0),
+        (members + 512, 4, 0),
+        (members, 4, 1),
+        (members - 1024, 3, 1),
+    ] {
+        write(dir.path(), &[("s.tar", &whole[..len])]);
+        let found = set(dir.path(), "shards = [\"s.tar\"]").unwrap();
+        assert_eq!((found.samples.len(), found.warnings.len()), (n, warnings));
+        for warning in &found.warnings {
+            says(warning, &["s.tar", "the end of the archive is missing"]);
+        }
+    }
+}
+
+#[test]
+fn bytes_of_no_archive_are_not_told_raw() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bytes = shard(1);
+    let members = bytes.len() - 1024;
+    bytes.truncate(members);
+    bytes.extend([0xff; 512]);
+    for (bytes, at) in [(&bytes[..], members), (&[0xff; 1024], 0)] {
+        write(dir.path(), &[("s.tar", bytes)]);
+        let refused = set(dir.path(), "shards = [\"s.tar\"]").unwrap_err();
+        assert!(refused.is_ascii(), "{refused}");
+        says(
+            &refused,
+            &[&format!("there is no header of a member at byte {at}")],
+        );
+    }
 }

@@ -305,3 +305,26 @@ fn negatives_of_a_set_are_its_own_and_truths_are_everywhere() {
         assert_eq!(relations("dog", "dog"), ["Positive"]);
     }
 }
+
+#[test]
+fn pictures_that_all_fail_are_told_by_number_and_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = (0..12).map(|i| format!("{i}.png,number {i}\n"));
+    let csv = "image,caption\n".to_owned() + &rows.collect::<String>();
+    write(dir.path(), &[("t.csv", csv.as_bytes())]);
+    let run = run(
+        dir.path(),
+        "[[data]]\ntable = \"t.csv\"\ntexts = \"captions\"",
+    )
+    .unwrap();
+    let error = batches(&run).unwrap().get(0).err().unwrap().to_string();
+    says(
+        &error,
+        &[
+            "8 pictures in a row can't be used",
+            "8 passed over: a picture that can't be read",
+            "t.csv: picture",
+            "is not there",
+        ],
+    );
+}

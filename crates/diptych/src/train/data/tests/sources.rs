@@ -185,6 +185,7 @@ fn folders_name_classes() {
             ("set/cat/notes.txt", b"none of ours"),
             ("set/cat/Thumbs.db", b"the system's"),
             ("set/.hidden/1.png", &png(3)),
+            ("set/_/1.png", &png(3)),
             ("set/stray.png", &png(4)),
             ("none/a.txt", b""),
         ],
@@ -205,7 +206,12 @@ fn folders_name_classes() {
         [
             (
                 1,
-                "a file that is neither picture nor text",
+                "a folder whose name is no class's",
+                &*format!("{root}: _: its name has nothing but `_` and blanks")
+            ),
+            (
+                1,
+                "a file of another kind",
                 &*format!("{root}: cat/notes.txt: its name is no picture's")
             ),
             (
@@ -331,6 +337,8 @@ fn tables_named_for_commas_are_read_by_what_separates_their_columns() {
         &[
             ("t.csv", tabs),
             ("u.csv", b"file\talt\n1.png\ta cat\n"),
+            ("semicolons.csv", b"image;caption\n1.png;a cat\n"),
+            ("utf16.csv", b"\xff\xfei\0m\0a\0g\0e\0"),
             ("blank.csv", b"image,caption\n1.png, \t \n2.png,a dog\n\n"),
         ],
     );
@@ -342,6 +350,13 @@ fn tables_named_for_commas_are_read_by_what_separates_their_columns() {
     assert_eq!(told(&found), "");
     let message = set(dir.path(), "table = \"u.csv\"").unwrap_err();
     says(&message, &["`file`, `alt`", "tabs"]);
+    for (name, word) in [
+        ("semicolons.csv", "semicolons don't separate columns"),
+        ("utf16.csv", "it is UTF-16"),
+    ] {
+        let message = set(dir.path(), &format!("table = \"{name}\"")).unwrap_err();
+        says(&message, &[name, word]);
+    }
     let keys = "table = \"u.csv\"\nimage_column = \"file\"\ntext_column = \"alt\"";
     assert_eq!(names(&set(dir.path(), keys).unwrap()), ["1.png: a cat"]);
     let found = set(dir.path(), "table = \"blank.csv\"").unwrap();
@@ -367,4 +382,29 @@ fn what_is_no_file_is_not_waited_for() {
             &["t.csv", "is not a file"],
         );
     }
+}
+
+#[test]
+fn captions_of_several_lines_are_read_where_pictures_come_last_and_open_quotes_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    // The last line of the first caption looks like a row, too.
+    let csv = "caption,image\n\
+        \"a hen,\nasleep\",1.png\n\
+        \"open one,2.png\n\
+        board of 5\",3.png\n\
+        \"a cow, standing\",4.png\n";
+    write(dir.path(), &[("t.csv", csv.as_bytes())]);
+    let found = set(dir.path(), "table = \"t.csv\"").unwrap();
+    assert_eq!(
+        names(&found),
+        [
+            "1.png: a hen, asleep",
+            "3.png: board of 5\"",
+            "4.png: a cow, standing"
+        ]
+    );
+    says(
+        &told(&found),
+        &["1 passed over: a quote that is not closed", "line 4"],
+    );
 }
