@@ -122,7 +122,7 @@ pub(crate) struct EmbedArgs {
     pub(crate) truncate: bool,
 
     /// Pass over inputs that can't be used, and write what the rows belong to beside the array: `X.paths.txt`, a path a
-    /// line, or `X.texts.txt`
+    /// line, or `X.texts.txt`; `--out` is then a plain file
     #[arg(long)]
     pub(crate) skip_bad: bool,
 

@@ -41,7 +41,7 @@ fn item(id: u8, taken: Option<i64>, rng: &mut ChaCha8Rng) -> Item {
     Item {
         id: Id([id; 16]),
         taken: taken.map(|at| Taken { at, from }),
-        phash: (id % 2 == 0).then(|| vec![id; 5]),
+        phash: id.is_multiple_of(2).then(|| vec![id; 5]),
         payload: Payload::new(),
         moments: vec![Moment {
             span: None,

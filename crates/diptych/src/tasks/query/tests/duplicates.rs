@@ -278,7 +278,14 @@ fn copies_of_photographs_are_found_by_the_models_own_threshold() {
     let mut store = Local::create(folder.path().join("index"), &model).unwrap();
     let options = indexing::Options::default();
     let go_on = &mut |_| ControlFlow::Continue(());
-    indexing::index(&clip, &mut store, &[pictures.clone()], &options, go_on).unwrap();
+    indexing::index(
+        &clip,
+        &mut store,
+        std::slice::from_ref(&pictures),
+        &options,
+        go_on,
+    )
+    .unwrap();
     let threshold = NearThreshold::measure(&clip, &store).unwrap();
     assert!(
         threshold.pictures > 20 && threshold.cosine < 0.98,
