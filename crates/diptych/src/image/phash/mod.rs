@@ -119,34 +119,52 @@ fn small(picture: &Picture) -> Vec<[f32; 3]> {
 
 /// Each value less the mean around it, divided by the deviation around it.
 fn by_contrast(values: &[f32]) -> Vec<f32> {
-    // Mirrored at the edges.
-    let mirrored = |i: isize| {
-        let last = GRID as isize - 1;
-        let i = i.abs();
-        (if i > last { 2 * last - i } else { i }) as usize
-    };
-    let around = |at: usize| {
-        let reach = AROUND as isize;
-        (-reach..=reach).map(move |step| mirrored(at as isize + step))
-    };
-    let n = ((2 * AROUND + 1) * (2 * AROUND + 1)) as f32;
-    let mut out = Vec::with_capacity(values.len());
-    for y in 0..GRID {
-        for x in 0..GRID {
-            let (mut sum, mut squares) = (0f32, 0f32);
-            for row in around(y) {
-                for column in around(x) {
-                    let value = values[row * GRID + column];
-                    sum += value;
-                    squares += value * value;
-                }
-            }
-            let mean = sum / n;
-            let deviation = (squares / n - mean * mean).max(0.0).sqrt();
-            out.push((values[y * GRID + x] - mean) / (deviation + NOISE));
+    let squares: Vec<f32> = values.iter().map(|value| value * value).collect();
+    let n = (2 * AROUND + 1).pow(2) as f32;
+    let around = sums_around(values).into_iter().zip(sums_around(&squares));
+    let by_contrast = values.iter().zip(around).map(|(value, (sum, squares))| {
+        let mean = sum / n;
+        let deviation = (squares / n - mean * mean).max(0.0).sqrt();
+        (value - mean) / (deviation + NOISE)
+    });
+    by_contrast.collect()
+}
+
+/// For each of `[GRID, GRID]` values the sum of the square around it, mirrored at the edges: along rows, then along columns.
+fn sums_around(values: &[f32]) -> Vec<f32> {
+    // Whole rows are added, shifted or one below the other, so that compilers do it side by side.
+    let mut along_rows: Vec<[f32; GRID]> = Vec::with_capacity(GRID);
+    for row in values.as_chunks::<GRID>().0 {
+        let padded: [f32; GRID + 2 * AROUND] = std::array::from_fn(|at| row[mirrored(at)]);
+        let mut sum = [0f32; GRID];
+        for shifted in padded.windows(GRID) {
+            sum.iter_mut()
+                .zip(shifted)
+                .for_each(|(sum, value)| *sum += value);
         }
+        along_rows.push(sum);
     }
-    out
+    let mut sums = Vec::with_capacity(values.len());
+    for y in 0..GRID {
+        let mut sum = [0f32; GRID];
+        for at in y..=y + 2 * AROUND {
+            sum.iter_mut()
+                .zip(&along_rows[mirrored(at)])
+                .for_each(|(sum, value)| *sum += value);
+        }
+        sums.extend(sum);
+    }
+    sums
+}
+
+/// The place that one of `GRID + 2 · AROUND` places has a value from.
+fn mirrored(at: usize) -> usize {
+    let inside = at.abs_diff(AROUND);
+    if inside < GRID {
+        inside
+    } else {
+        2 * (GRID - 1) - inside
+    }
 }
 
 #[cfg(test)]

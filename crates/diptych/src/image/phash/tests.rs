@@ -158,3 +158,26 @@ fn pictures_of_any_size_and_mode_have_one() {
     let grey = grey.unwrap();
     assert!(looks(&grey).is_near(&looks(&grey.to_rgb())));
 }
+
+#[test]
+fn sums_are_of_the_square_around_with_its_edges_mirrored() {
+    let values: Vec<f32> = (0..GRID * GRID).map(|i| (i * 7919 % 256) as f32).collect();
+    let reach = AROUND as isize;
+    let inside = |i: isize| {
+        let last = GRID as isize - 1;
+        (if i.abs() > last {
+            2 * last - i
+        } else {
+            i.abs()
+        }) as usize
+    };
+    for (at, sum) in sums_around(&values).into_iter().enumerate() {
+        let (y, x) = ((at / GRID) as isize, (at % GRID) as isize);
+        let rows = (y - reach..=y + reach).map(inside);
+        let wanted: f32 = rows
+            .flat_map(|row| (x - reach..=x + reach).map(move |column| row * GRID + inside(column)))
+            .map(|at| values[at])
+            .sum();
+        assert_eq!(sum, wanted, "{x}, {y}");
+    }
+}

@@ -25,9 +25,8 @@ const PLACES: usize = 256;
 
 pub(super) type Matrix = [f32; DETAILS * DETAILS];
 
-fn weight(frequency: usize) -> f32 {
-    (1.0 + frequency as f32).powf(POWER)
-}
+static WEIGHTS: LazyLock<[f32; DETAILS]> =
+    LazyLock::new(|| std::array::from_fn(|frequency| (1.0 + frequency as f32).powf(POWER)));
 
 /// The wave of a frequency at a place between 0 and 1.
 fn wave(frequency: usize, place: f32) -> f32 {
@@ -35,26 +34,29 @@ fn wave(frequency: usize, place: f32) -> f32 {
     scale * (PI * frequency as f32 * place).cos()
 }
 
-/// `[DETAILS, GRID]`: each wave in the middle of each part.
-static WAVES: LazyLock<Vec<f32>> = LazyLock::new(|| {
+/// `[GRID, DETAILS]`: in the middle of each part all waves.
+static WAVES: LazyLock<Vec<[f32; DETAILS]>> = LazyLock::new(|| {
     let middle = |i: usize| (i as f32 + 0.5) / GRID as f32;
-    let wave_at = |u: usize| (0..GRID).map(move |i| wave(u, middle(i)) / GRID as f32);
-    (0..DETAILS).flat_map(wave_at).collect()
+    let waves_at = |i: usize| std::array::from_fn(|u| wave(u, middle(i)) / GRID as f32);
+    (0..GRID).map(waves_at).collect()
 });
 
-/// The lowest `KEPT` frequencies each way of `[GRID, GRID]` values, `[KEPT, KEPT]`.
-fn lowest(values: &[f32], kept: usize) -> Vec<f32> {
-    let waves = |u: usize| &WAVES[u * GRID..][..GRID];
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-    // [GRID, KEPT], by rows; then along columns.
-    let rows: Vec<f32> = values
-        .chunks_exact(GRID)
-        .flat_map(|row| (0..kept).map(move |u| dot(row, waves(u))))
-        .collect();
-    let mut out = vec![0.0; kept * kept];
-    for (v, out) in out.chunks_exact_mut(kept).enumerate() {
-        for (row, wave) in rows.chunks_exact(kept).zip(waves(v)) {
-            out.iter_mut().zip(row).for_each(|(o, r)| *o += wave * r);
+/// The lowest `KEPT` frequencies each way of `[GRID, GRID]` values.
+fn lowest<const KEPT: usize>(values: &[f32]) -> [[f32; KEPT]; KEPT] {
+    let mut out = [[0f32; KEPT]; KEPT];
+    for (row, down) in values.as_chunks::<GRID>().0.iter().zip(WAVES.iter()) {
+        // All frequencies side by side, for each value in turn.
+        let mut across = [0f32; KEPT];
+        for (value, waves) in row.iter().zip(WAVES.iter()) {
+            across
+                .iter_mut()
+                .zip(waves)
+                .for_each(|(sum, wave)| *sum += value * wave);
+        }
+        for (out, wave) in out.iter_mut().zip(down) {
+            out.iter_mut()
+                .zip(&across)
+                .for_each(|(out, value)| *out += wave * value);
         }
     }
     out
@@ -62,15 +64,16 @@ fn lowest(values: &[f32], kept: usize) -> Vec<f32> {
 
 /// Weighted frequencies of brightness, without the mean.
 pub(super) fn details(values: &[f32]) -> Matrix {
-    let found = lowest(values, DETAILS);
-    let weighted = |i: usize| GRID as f32 * found[i] * weight(i / DETAILS) * weight(i % DETAILS);
+    let found = lowest::<DETAILS>(values);
+    let found = found.as_flattened();
+    let weighted = |i: usize| GRID as f32 * found[i] * WEIGHTS[i / DETAILS] * WEIGHTS[i % DETAILS];
     std::array::from_fn(|i| if i == 0 { 0.0 } else { weighted(i) })
 }
 
 /// Frequencies of a colour difference.
 pub(super) fn colours(values: &[f32]) -> [f32; COLOURS * COLOURS] {
-    let found = lowest(values, COLOURS);
-    std::array::from_fn(|i| found[i])
+    let found = lowest::<COLOURS>(values);
+    std::array::from_fn(|i| found[i / COLOURS][i % COLOURS])
 }
 
 /// What crops, and pictures that are one's crops, make of the frequencies of one axis: matrices to be multiplied from the
@@ -95,7 +98,7 @@ fn cropped(start: f32, size: f32) -> Matrix {
     for place in (0..PLACES).map(|i| (i as f32 + 0.5) / PLACES as f32) {
         for (i, value) in matrix.iter_mut().enumerate() {
             let (to, from) = (i / DETAILS, i % DETAILS);
-            let scale = weight(to) / weight(from) / PLACES as f32;
+            let scale = WEIGHTS[to] / WEIGHTS[from] / PLACES as f32;
             *value += scale * wave(to, place) * wave(from, start + size * place);
         }
     }
