@@ -1,5 +1,6 @@
 //! Ctrl-C for long jobs: the first asks the job to end in good order, the second ends it at once.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
@@ -24,4 +25,13 @@ pub(crate) fn watch(what_first: &'static str) -> Result<()> {
 /// Whether Ctrl-C has been pressed.
 pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
+}
+
+/// Whether a job is to go on, as its callbacks answer.
+pub(crate) fn go_on() -> ControlFlow<()> {
+    if asked() {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
 }

@@ -20,8 +20,8 @@ pub use local::{Cells, Local, Verified};
 #[cfg(feature = "qdrant")]
 pub use qdrant::Qdrant;
 pub use record::{
-    Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Span, Status,
-    Taken, TakenFrom, is_within,
+    Change, File, FileId, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Span,
+    Status, Taken, TakenFrom, file_id, is_within,
 };
 
 /// Where vectors are kept.

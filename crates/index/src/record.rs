@@ -3,6 +3,7 @@
 //! `D` width of a vector.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -123,6 +124,28 @@ pub struct File {
     pub size: u64,
     /// When it was changed, in nanoseconds since 1970 began.
     pub modified: i64,
+}
+
+/// Identity of a file or folder: device and inode, or where there are none its place.
+#[cfg(unix)]
+pub type FileId = (u64, u64);
+/// Identity of a file or folder: device and inode, or where there are none its place.
+#[cfg(not(unix))]
+pub type FileId = std::path::PathBuf;
+
+/// The identity of a file or folder.
+///
+/// # Errors
+/// If it is not there, or can't be looked at.
+pub fn file_id(path: &Path) -> std::io::Result<FileId> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let meta = fs_err::metadata(path)?;
+        Ok((meta.dev(), meta.ino()))
+    }
+    #[cfg(not(unix))]
+    fs_err::canonicalize(path)
 }
 
 /// Something that becomes of an index.
@@ -258,4 +281,23 @@ pub struct Status {
     pub method: Method,
     /// Why that is so.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_within_folders_by_whole_names() {
+        for (path, folder, is_in) in [
+            ("/a/b", "/a", true),
+            ("/a/b", "/a/", true),
+            ("/a/b", "/a/b", true),
+            ("/ab", "/a", false),
+            ("/a", "/a/b", false),
+            ("/a", "/", true),
+        ] {
+            assert_eq!(is_within(path, folder), is_in, "{path} in {folder}");
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! `diptych duplicates`: an index → groups of files that are equal, or nearly.
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
 
 use anyhow::Result;
 use diptych::tasks::index::places;
@@ -36,10 +35,7 @@ pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
     let found = duplicates(store.as_ref(), &sought, &mut |done, of| {
         bar.get_or_insert_with(|| progress::inputs(of))
             .set_position(done as u64);
-        match interrupt::asked() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        interrupt::go_on()
     });
     if let Some(bar) = bar {
         bar.finish_and_clear();

@@ -126,6 +126,11 @@ fn what_is_not_there_is_told() {
             .run(&[&["index", &album.path("nowhere")], watch].concat())
             .fails(&["nowhere"]);
     }
+    let empty = album.path("pictures/empty.txt");
+    fs_err::write(&empty, "").unwrap();
+    album
+        .run(&["index", &format!("@{empty}")])
+        .fails(&["no folder or picture is named"]);
     // Nothing was made of nothing.
     let made: Vec<_> = fs_err::read_dir(album.folder.path()).unwrap().collect();
     assert_eq!(made.len(), 1, "{made:?}");

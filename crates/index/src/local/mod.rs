@@ -200,6 +200,18 @@ fn sibling(path: &Path, extension: &str) -> PathBuf {
     name.into()
 }
 
+/// Where SQLite keeps the last changes until it writes them into the database.
+fn log_of(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
+}
+
+/// Whether a part of the index at `path` is in its log.
+fn has_log(path: &Path) -> bool {
+    fs_err::metadata(log_of(path)).is_ok_and(|log| log.len() > 0)
+}
+
 /// Writes a whole file, in the place of an older one if there is one.
 fn replace(
     path: &Path,

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::columns::Columns;
 use super::lock::Lock;
-use super::{Local, file, remove, schema, sibling, sums};
+use super::{Local, file, has_log, remove, schema, sibling, sums};
 use crate::{Error, Model, Result, Store};
 
 /// How long one waits while another has the database, for a moment of a transaction.
@@ -174,9 +174,7 @@ fn cant_be_written(error: &rusqlite::Error) -> bool {
 
 /// Opens an index where nothing can be written, as on a disc: SQLite then takes no locks and looks for no log.
 fn unchanging(path: &Path) -> Result<Connection> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if fs_err::metadata(&log).is_ok_and(|log| log.len() > 0) {
+    if has_log(path) {
         return Err(Error::Damaged {
             path: path.to_owned(),
             reason: "its last changes are in a log beside it, which can't be read where nothing can be written; \

@@ -12,8 +12,8 @@ use std::sync::Mutex;
 
 use rusqlite::Connection;
 
-use super::{replace, schema, sibling};
-use crate::{Error, Result};
+use super::{has_log, replace, schema, sibling};
+use crate::{Error, FileId, Result, file_id};
 
 /// What the file begins with; the last digit is its version.
 const MAGIC: [u8; 8] = *b"dptseal1";
@@ -111,13 +111,6 @@ fn damaged(path: &Path) -> Option<String> {
     Some(format!("{path} is damaged; the next change makes it anew"))
 }
 
-/// Whether a part of the database is in a log beside it.
-fn has_log(index: &Path) -> bool {
-    let mut log = index.as_os_str().to_owned();
-    log.push("-wal");
-    fs_err::metadata(log).is_ok_and(|log| log.len() > 0)
-}
-
 fn page_size(db: &Connection) -> rusqlite::Result<usize> {
     db.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))
         .map(|size| size.max(512) as usize)
@@ -149,23 +142,6 @@ fn sums(index: &Path, page: usize) -> std::io::Result<Vec<u32>> {
 /// lives: on Unix, closing a file drops the locks that SQLite holds on it by other handles
 /// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 static OPENED: Mutex<Vec<(FileId, fs_err::File)>> = Mutex::new(Vec::new());
-
-#[cfg(unix)]
-type FileId = (u64, u64);
-#[cfg(not(unix))]
-type FileId = PathBuf;
-
-#[cfg(unix)]
-fn file_id(path: &Path) -> std::io::Result<FileId> {
-    use std::os::unix::fs::MetadataExt;
-    let meta = fs_err::metadata(path)?;
-    Ok((meta.dev(), meta.ino()))
-}
-
-#[cfg(not(unix))]
-fn file_id(path: &Path) -> std::io::Result<FileId> {
-    fs_err::canonicalize(path)
-}
 
 fn opened_file<'a>(
     opened: &'a mut Vec<(FileId, fs_err::File)>,

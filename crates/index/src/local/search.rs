@@ -11,7 +11,7 @@ use super::columns::{Columns, floats};
 use super::probe;
 use super::scan::{Found, Look};
 use super::select::Selection;
-use super::{Local, SCAN_UP_TO, read, schema, sibling};
+use super::{Local, SCAN_UP_TO, log_of, read, schema, sibling};
 use crate::{Error, Filter, Hit, Method, Query, Result, Status};
 
 /// Rows that a filter lets through up to which all are compared although there are cells: a scan of so few takes no longer.
@@ -106,9 +106,13 @@ impl Local {
         let all = Selection::new(&db, &columns, &Filter::default()).map_err(at)?;
         let (method, reason) = choose(&columns, &all);
         let count = |table| read::count(&db, table).map_err(at);
-        let mut log = self.path.as_os_str().to_owned();
-        log.push("-wal");
-        let files = [self.path.clone(), log.into(), sibling(&self.path, "scan")];
+        let path = &self.path;
+        let files = [
+            path.clone(),
+            log_of(path),
+            sibling(path, "scan"),
+            sibling(path, "seal"),
+        ];
         let bytes = files.iter().filter_map(|file| fs_err::metadata(file).ok());
         Ok(Status {
             place: self.path.display().to_string(),

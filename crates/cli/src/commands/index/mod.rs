@@ -5,7 +5,6 @@ mod footer;
 mod upkeep;
 mod watch;
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -98,10 +97,7 @@ fn once(
     let report = index(clip, store, roots, options, &mut |progress| {
         let bar = bar.get_or_insert_with(|| progress::files(progress.files));
         bar.set_position(progress.done as u64);
-        match interrupt::asked() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        interrupt::go_on()
     });
     if let Some(bar) = bar {
         bar.finish_and_clear();

@@ -135,14 +135,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<Status> {
             false => {
                 let from = Place::named(name).open()?;
                 let mut into = place.create(from.model())?;
-                merge(
-                    from.as_ref(),
-                    into.as_mut(),
-                    &mut |_| match interrupt::asked() {
-                        true => ControlFlow::Break(()),
-                        false => ControlFlow::Continue(()),
-                    },
-                )?
+                merge(from.as_ref(), into.as_mut(), &mut |_| interrupt::go_on())?
             }
         };
         if interrupt::asked() {

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use diptych::tasks::index::{FileId, file_id};
+use index::{FileId, file_id};
 use notify::event::ModifyKind;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
@@ -106,7 +106,7 @@ impl<'a> Watched<'a> {
 
     fn watch(&mut self, at: usize) -> Result<()> {
         let root = &mut self.roots[at];
-        let now = file_id(root.path);
+        let now = file_id(root.path).ok();
         self.watcher
             .watch(root.path, RecursiveMode::Recursive)
             .with_context(|| format!("cannot watch {}", root.path.display()))?;
@@ -133,7 +133,7 @@ impl<'a> Watched<'a> {
         let mut has_changed = false;
         for at in 0..self.roots.len() {
             let root = &mut self.roots[at];
-            let now = file_id(root.path);
+            let now = file_id(root.path).ok();
             if now == root.watched && !root.is_lost {
                 continue;
             }

@@ -3,7 +3,7 @@
 use std::f32::consts::{PI, SQRT_2};
 use std::sync::LazyLock;
 
-/// Side of the means that are transformed.
+/// Side of the picture that is transformed.
 pub(super) const GRID: usize = 32;
 
 /// Frequencies of the brightness that are kept, each way.

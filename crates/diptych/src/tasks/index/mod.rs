@@ -16,7 +16,7 @@ mod walk;
 
 pub use self::adopt::{Embedding, adopt};
 pub use self::merge::merge;
-pub use self::place::{FileId, canonical, file_id, names, same_file};
+pub use self::place::{canonical, names, same_file};
 pub use self::reach::places;
 pub use self::run::index;
 pub(super) use self::run::{HEIGHT, WIDTH};

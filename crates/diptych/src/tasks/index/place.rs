@@ -4,6 +4,8 @@
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
 
+use index::file_id;
+
 /// Path as an index holds it: absolute, without links, `.` and `..`. What is not there is named from the nearest folder that is.
 ///
 /// # Errors
@@ -44,26 +46,7 @@ pub fn names(path: &Path) -> std::io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Identity of a file or folder: device and inode, or where there are none its place.
-#[cfg(unix)]
-pub type FileId = (u64, u64);
-/// Identity of a file or folder: device and inode, or where there are none its place.
-#[cfg(not(unix))]
-pub type FileId = PathBuf;
-
-/// The identity of a file or folder that is there.
-pub fn file_id(path: &Path) -> Option<FileId> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let meta = fs_err::metadata(path).ok()?;
-        Some((meta.dev(), meta.ino()))
-    }
-    #[cfg(not(unix))]
-    canonical(path).ok()
-}
-
 /// Whether two names are of one file.
 pub fn same_file(a: &Path, b: &Path) -> bool {
-    a == b || file_id(a).is_some_and(|a| file_id(b) == Some(a))
+    a == b || file_id(a).is_ok_and(|a| file_id(b).is_ok_and(|b| a == b))
 }

@@ -41,10 +41,10 @@ impl Plan {
     ) -> Result<Self> {
         let before = Reach::of(store)?;
         let own = Folders::new(roots.iter().filter_map(|root| root.to_str()));
-        // What links lead to is looked through, too, but for what was named itself: its own runs look after that.
         let hidden = Folders::new(found.unreadable.iter().map(|(place, _)| place));
         let readable = roots.iter().filter_map(|root| root.to_str());
         let (led_to, _) = before.follow(readable.filter(|root| hidden.of(root).is_none()));
+        // What links lead to is looked through, too. What was named itself is its own runs' to take out.
         let targets = found.links.values().map(String::as_str);
         let linked = Folders::new(targets.chain(led_to));
         let others = Folders::new(before.roots.iter().filter(|root| own.of(root).is_none()));

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Cells, Local};
 use crate::{
     Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Store, Taken,
-    TakenFrom, is_within,
+    TakenFrom,
 };
 
 const DIM: usize = 24;
@@ -378,20 +378,6 @@ fn another_process_reads_while_one_writes() {
         if n == 10 {
             pair.store().settle().unwrap();
         }
-    }
-}
-
-#[test]
-fn paths_are_within_folders_by_whole_names() {
-    for (path, folder, is_in) in [
-        ("/a/b", "/a", true),
-        ("/a/b", "/a/", true),
-        ("/a/b", "/a/b", true),
-        ("/ab", "/a", false),
-        ("/a", "/a/b", false),
-        ("/a", "/", true),
-    ] {
-        assert_eq!(is_within(path, folder), is_in, "{path} in {folder}");
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::io::ErrorKind::{NotADirectory, NotFound};
 
-use index::File;
+use index::{File, FileId, file_id};
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::Member;
 use super::groups::Content;
-use crate::tasks::index::{FileId, file_id, state};
+use crate::tasks::index::state;
 
 /// A file, compared with what the index says of it.
 enum Now {
