@@ -8,7 +8,7 @@ use std::io::Read;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use index::{
+use diptych_index::{
     Cells, Change, File, Filter, Id, Item, Local, Method, Model, Moment, Payload, Query, Store,
 };
 use serde_json::json;
@@ -161,7 +161,7 @@ fn query(
         } else {
             times.push(took);
         }
-        let row = |hit: &index::Hit| {
+        let row = |hit: &diptych_index::Hit| {
             let mut bytes = [0; 8];
             bytes.copy_from_slice(&hit.id.0[..8]);
             i64::from_be_bytes(bytes)

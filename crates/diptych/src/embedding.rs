@@ -2,7 +2,7 @@
 //!
 //! `N`, `M` inputs, `D` embedding.
 
-use kernels::Vectors;
+use diptych_kernels::Vectors;
 use rayon::prelude::*;
 
 /// Unit vectors `[N, D]`, one row an input.
@@ -92,7 +92,7 @@ impl Embeddings {
         let mut cosines = vec![0.0; self.len() * other.len()];
         let rows = cosines.par_chunks_mut(other.len().max(1));
         rows.zip(self.data.par_chunks_exact(self.dim))
-            .for_each(|(out, query)| kernels::dots(query, Vectors::F32(&other.data), out));
+            .for_each(|(out, query)| diptych_kernels::dots(query, Vectors::F32(&other.data), out));
         cosines
     }
 

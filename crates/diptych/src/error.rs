@@ -132,7 +132,7 @@ pub enum Error {
     },
     /// An index that can't be read or written.
     #[error(transparent)]
-    Index(#[from] index::Error),
+    Index(#[from] diptych_index::Error),
     /// A query that can't be followed.
     #[error("query `{query}`: {reason}")]
     Query {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use diptych::image::Decode;
 use diptych::tasks::index::Shard;
-use index::{Cells, Method};
+use diptych_index::{Cells, Method};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 

@@ -7,7 +7,7 @@ use diptych::tasks::index::places;
 use diptych::tasks::query::{
     Duplicates, FALLBACK, Group, Member, NearThreshold, Sought, duplicates,
 };
-use index::Store;
+use diptych_index::Store;
 use indicatif::HumanBytes;
 use serde_json::json;
 

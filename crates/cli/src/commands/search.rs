@@ -6,7 +6,7 @@ use anyhow::Result;
 use diptych::image::{DecodeOptions, Encoding, Interpolation, Picture};
 use diptych::tasks::index::{places, same_file};
 use diptych::tasks::query::{Calibration, Expression, TEMPLATES, Term, What};
-use index::{Filter, Hit, Query, Store, TakenFrom};
+use diptych_index::{Filter, Hit, Query, Store, TakenFrom};
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use serde::Serialize;

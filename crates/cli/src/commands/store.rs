@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use diptych::Clip;
 use diptych::weights::{DEFAULT_MODEL, Parts};
-use index::{Local, Model, Store};
+use diptych_index::{Local, Model, Store};
 
 use crate::args::{ModelArgs, PlaceArgs};
 use crate::output::hinted;
@@ -53,7 +53,7 @@ impl Place {
     pub(super) fn open(&self) -> Result<Box<dyn Store>> {
         match self {
             Self::File(path) => match Local::open(path) {
-                Err(error @ index::Error::Missing { .. }) => {
+                Err(error @ diptych_index::Error::Missing { .. }) => {
                     Err(hinted(error, "`diptych index DIR` makes one"))
                 }
                 opened => Ok(Box::new(opened?)),
@@ -95,7 +95,7 @@ enum Remote<'a> {
 
 #[cfg(feature = "qdrant")]
 fn remote(url: &str, how: Remote) -> Result<Box<dyn Store>> {
-    use index::Qdrant;
+    use diptych_index::Qdrant;
     Ok(Box::new(match how {
         Remote::Open => Qdrant::open(url)?,
         Remote::Create(model) => Qdrant::create(url, model)?,
@@ -144,7 +144,7 @@ pub(super) fn clip_of(store: &dyn Store, named: Option<&str>) -> Result<Clip> {
     if fingerprint == has.fingerprint {
         return Ok(clip);
     }
-    let error = index::Error::Model {
+    let error = diptych_index::Error::Model {
         place: store.status()?.place,
         has: Box::new(has.clone()),
         wanted: Box::new(Model {

@@ -1,6 +1,8 @@
 //! Named tensors to layers of `kernels`, one at a time, so that few are in memory twice.
 
-use kernels::{Format, Linear, Normed, PackedConvolution, Rows, Then, layer_norm, layer_norm_into};
+use diptych_kernels::{
+    Format, Linear, Normed, PackedConvolution, Rows, Then, layer_norm, layer_norm_into,
+};
 
 use super::precision::Formats;
 use crate::model::Source;
@@ -134,7 +136,7 @@ impl Norm {
     /// Maps the normalised rows of `x` to `features`, in f32.
     pub(super) fn project(&self, x: &[f32], projection: &Linear, features: &mut [f32]) {
         let x = layer_norm(self.epsilon, x, &self.weight, &self.bias);
-        let x = Rows::of(kernels::Precision::F32, &x);
+        let x = Rows::of(diptych_kernels::Precision::F32, &x);
         projection.apply(&x, features, Then::Store);
     }
 

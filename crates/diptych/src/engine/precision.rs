@@ -1,6 +1,6 @@
 //! What the towers compute in.
 
-use kernels::Format;
+use diptych_kernels::Format;
 
 use crate::model::ClipConfig;
 
@@ -39,7 +39,7 @@ impl Precision {
     /// What [`Precision::Auto`] stands for on this CPU; the others stand for themselves. bf16 are multiplied in pairs, and a
     /// pair must not belong to two heads: with heads of an odd width, which no published model has, there is f32 instead.
     pub(super) fn resolve(self, config: &ClipConfig) -> Self {
-        let is_native = kernels::Precision::Bf16.is_native();
+        let is_native = diptych_kernels::Precision::Bf16.is_native();
         match self {
             Self::Auto if !is_native => Self::F32,
             Self::Auto | Self::Bf16 if is_paired(config) => Self::Bf16,
@@ -50,14 +50,14 @@ impl Precision {
 
     /// The formats of a model's towers, whose widest stream is so wide.
     pub(super) fn formats(self, config: &ClipConfig, width: usize) -> Formats {
-        let is_bf16 = kernels::Precision::Bf16.is_native() && is_paired(config);
+        let is_bf16 = diptych_kernels::Precision::Bf16.is_native() && is_paired(config);
         let kept = match self {
-            Self::Bf16 => kernels::Precision::Bf16,
-            Self::Int8 if is_bf16 => kernels::Precision::Bf16,
-            _ => kernels::Precision::F32,
+            Self::Bf16 => diptych_kernels::Precision::Bf16,
+            Self::Int8 if is_bf16 => diptych_kernels::Precision::Bf16,
+            _ => diptych_kernels::Precision::F32,
         };
         let weights = match self {
-            Self::Int8 if width <= kernels::INT8_INPUTS => Format::Int8,
+            Self::Int8 if width <= diptych_kernels::INT8_INPUTS => Format::Int8,
             _ => unrounded(kept),
         };
         Formats {
@@ -76,10 +76,10 @@ fn is_paired(config: &ClipConfig) -> bool {
 }
 
 /// Weights as activations are kept.
-fn unrounded(kept: kernels::Precision) -> Format {
+fn unrounded(kept: diptych_kernels::Precision) -> Format {
     match kept {
-        kernels::Precision::F32 => Format::F32,
-        kernels::Precision::Bf16 => Format::Bf16,
+        diptych_kernels::Precision::F32 => Format::F32,
+        diptych_kernels::Precision::Bf16 => Format::Bf16,
     }
 }
 
@@ -87,7 +87,7 @@ fn unrounded(kept: kernels::Precision) -> Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Formats {
     /// Activations between layers.
-    pub(super) kept: kernels::Precision,
+    pub(super) kept: diptych_kernels::Precision,
     /// Weights.
     pub(super) weights: Format,
     /// Those of what follows attention.
@@ -107,7 +107,7 @@ impl Formats {
     /// Of the weight of a layer with so many inputs, where a format is asked for.
     pub(super) fn weight(self, format: Format, inputs: usize) -> Format {
         match format {
-            Format::Int8 if inputs > kernels::INT8_INPUTS => unrounded(self.kept),
+            Format::Int8 if inputs > diptych_kernels::INT8_INPUTS => unrounded(self.kept),
             format => format,
         }
     }

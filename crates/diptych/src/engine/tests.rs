@@ -268,7 +268,7 @@ fn eight_bits_survive_channels_that_stand_out() {
 
 #[test]
 fn auto_is_what_the_processor_is_made_for() {
-    let is_native = kernels::Precision::Bf16.is_native();
+    let is_native = diptych_kernels::Precision::Bf16.is_native();
     let want = if is_native {
         Precision::Bf16
     } else {

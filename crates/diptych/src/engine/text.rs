@@ -2,7 +2,7 @@
 //!
 //! `N` texts, `L` context length, `T` tokens that are computed, `W` width, `D` embedding.
 
-use kernels::Linear;
+use diptych_kernels::Linear;
 use rayon::prelude::*;
 
 use super::loader::{Loader, Norm};

@@ -2,7 +2,7 @@
 //!
 //! `T` tokens of all inputs, `Q` of them asked for, `W` width.
 
-use kernels::{Activation, Linear, Normed, Paths, Rows, Then, attend, keep_rows};
+use diptych_kernels::{Activation, Linear, Normed, Paths, Rows, Then, attend, keep_rows};
 
 use super::loader::{Loader, Norm};
 use super::precision::Formats;

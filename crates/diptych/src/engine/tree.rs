@@ -1,7 +1,7 @@
 //! Texts as paths of a prefix tree: where attention is causal, a token's keys and values depend on what is before it alone,
 //! so texts that begin alike share the computation of their beginning.
 
-use kernels::Paths;
+use diptych_kernels::Paths;
 
 /// Some texts, in the order of their tokens. Each node is a token at a place after certain others.
 #[derive(Default)]

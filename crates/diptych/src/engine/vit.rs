@@ -2,7 +2,7 @@
 //!
 //! `N` pictures, `S` image side, `P` patch side, `G` = ⌊S / P⌋ patches a side, `L` tokens, `W` width, `D` embedding.
 
-use kernels::{Linear, Rows, Then, attend};
+use diptych_kernels::{Linear, Rows, Then, attend};
 use rayon::prelude::*;
 
 use super::loader::{Loader, Norm};

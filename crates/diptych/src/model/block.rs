@@ -8,7 +8,7 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use kernels::{Activation, Precision};
+use diptych_kernels::{Activation, Precision};
 
 use super::config::BlockOptions;
 use super::ops::{activation, attention, layer_norm, linear};

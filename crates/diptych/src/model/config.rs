@@ -4,7 +4,7 @@
 //! Invariant: a field that changes the architecture is either understood or refused by name; no
 //! default is guessed from a model's name.
 
-use kernels::Activation;
+use diptych_kernels::Activation;
 use serde::{Deserialize, Serialize};
 
 use super::fixed;

@@ -7,7 +7,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Shape, Tensor, TensorData};
-use kernels::Precision;
+use diptych_kernels::Precision;
 
 use super::clip::ClipModel;
 use super::config::{ClipConfig, ImagePool, Layers};

@@ -12,7 +12,7 @@
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
-use kernels::Precision;
+use diptych_kernels::Precision;
 
 use super::block::{Linear, attend};
 use super::clip::Mode;

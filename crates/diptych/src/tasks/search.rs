@@ -4,7 +4,7 @@
 //!
 //! `Q` queries, `N` items, `D` embedding.
 
-use kernels::{Vectors, top_k};
+use diptych_kernels::{Vectors, top_k};
 
 use crate::Embeddings;
 
@@ -23,7 +23,7 @@ pub struct Hit {
 /// If the widths differ: two models' embeddings have no similarity.
 pub fn search(queries: &Embeddings, items: &Embeddings, top: usize) -> Vec<Vec<Hit>> {
     assert_eq!(queries.dim(), items.dim(), "two models' embeddings");
-    let hit = |hit: kernels::Hit| Hit {
+    let hit = |hit: diptych_kernels::Hit| Hit {
         index: hit.row,
         cosine: hit.score,
     };

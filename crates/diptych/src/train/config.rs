@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use kernels::Precision;
+use diptych_kernels::Precision;
 
 use super::data::expand_all;
 use super::loss::Loss;

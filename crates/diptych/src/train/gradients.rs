@@ -37,7 +37,7 @@ impl NamedGradients {
     /// The Euclidean norm of all of them together.
     pub fn norm(&self) -> f32 {
         let squares = |g: &Tensor<1>| match has_kernels(g) {
-            true => kernels::sum_of_squares(&plain_values(g.clone())),
+            true => diptych_kernels::sum_of_squares(&plain_values(g.clone())),
             false => f64::from(g.clone().square().sum().into_scalar::<f32>()),
         };
         self.0.values().map(squares).sum::<f64>().sqrt() as f32

@@ -5,7 +5,7 @@
 //! arXiv 2502.16982, section 2.2, the factor that makes its steps as large as AdamW's, so that both share
 //! a learning rate and a decay.
 
-use kernels::{Convolution, Precision};
+use diptych_kernels::{Convolution, Precision};
 
 use crate::matrix::transposed;
 
@@ -99,7 +99,7 @@ impl Matrices {
             true => (transposed(matrix, self.columns), self.rows),
             false => (matrix.to_vec(), self.columns),
         };
-        let norm = kernels::sum_of_squares(&x).sqrt() as f32;
+        let norm = diptych_kernels::sum_of_squares(&x).sqrt() as f32;
         x.iter_mut().for_each(|v| *v /= norm + 1e-7);
         let [a, b, c] = COEFFICIENTS;
         // A linear layer from `side` to `side`: `x Wᵀ` and, as its weight's gradient, `gᵀ x`.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use kernels::Precision;
+use diptych_kernels::Precision;
 
 use super::config::{Algorithm, Optimization};
 use super::gradients::NamedGradients;
@@ -318,7 +318,7 @@ impl Update<'_> {
         }
         let device = value.device();
         let [mut value, mut mean, mut square] = [value, mean, square].map(plain_values);
-        let by = kernels::AdamW {
+        let by = diptych_kernels::AdamW {
             beta1: o.beta1 as f32,
             beta2: o.beta2 as f32,
             rate: rate as f32,

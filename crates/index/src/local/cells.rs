@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use kernels::{Format, Linear, Precision, Rows, Then, dots};
+use diptych_kernels::{Format, Linear, Precision, Rows, Then, dots};
 
 use super::columns::{Codes, Columns};
 
@@ -169,7 +169,7 @@ struct Nearest(Linear);
 
 impl Nearest {
     fn new(centres: &[f32], dim: usize) -> Self {
-        let format = match dim <= kernels::INT8_INPUTS {
+        let format = match dim <= diptych_kernels::INT8_INPUTS {
             true => Format::Int8,
             false => Format::F32,
         };

@@ -5,7 +5,7 @@
 //!
 //! `N` rows, `D` width.
 
-use kernels::Vectors;
+use diptych_kernels::Vectors;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::cells::Partition;
@@ -75,7 +75,7 @@ pub(super) struct Codes {
 
 impl Codes {
     pub(super) fn push(&mut self, vector: &[f32]) {
-        let (codes, scales) = kernels::to_int8(vector, vector.len());
+        let (codes, scales) = diptych_kernels::to_int8(vector, vector.len());
         let scale = f64::from(scales[0]);
         let lost = |(x, &code): (&f32, &i8)| (f64::from(*x) - scale * f64::from(code)).powi(2);
         let error = vector.iter().zip(&codes).map(lost).sum::<f64>().sqrt();

@@ -7,7 +7,7 @@
 
 use std::slice::from_ref;
 
-use kernels::dots_at;
+use diptych_kernels::dots_at;
 
 use super::cells::Partition;
 use super::columns::Columns;

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use kernels::{dots, dots_at};
+use diptych_kernels::{dots, dots_at};
 use rayon::prelude::*;
 
 use super::columns::Codes;

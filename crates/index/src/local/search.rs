@@ -4,7 +4,7 @@ use std::collections::BinaryHeap;
 use std::slice::from_ref;
 use std::sync::Arc;
 
-use kernels::{Vectors, dots};
+use diptych_kernels::{Vectors, dots};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::columns::{Columns, floats};

@@ -1,6 +1,6 @@
 //! The suite on a file of this machine.
 
-use index::{Local, Model, Result, Store};
+use diptych_index::{Local, Model, Result, Store};
 
 use crate::suite::{Place, suite};
 

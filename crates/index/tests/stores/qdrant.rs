@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use index::{Change, Error, Model, Qdrant, Result, Store};
+use diptych_index::{Change, Error, Model, Qdrant, Result, Store};
 use qdrant_client::Qdrant as Client;
 use qdrant_client::qdrant::{CreateCollectionBuilder, Distance, VectorParamsBuilder};
 use rand::SeedableRng;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use diptych::guarded;
 use diptych::tasks::index::{Embedding, adopt};
-use index::Store;
+use diptych_index::Store;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Row;
 use parquet::record::reader::RowIter;
@@ -150,7 +150,7 @@ fn caught<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// A picture's name, and what else a row tells.
-fn split(row: &Row) -> Result<(String, index::Payload)> {
+fn split(row: &Row) -> Result<(String, diptych_index::Payload)> {
     let Value::Object(mut told) = row.to_json_value() else {
         bail!("it is no object");
     };

@@ -12,7 +12,7 @@ use diptych::Clip;
 use diptych::image::DecodeOptions;
 use diptych::tasks::index::{Options, Report, canonical, index};
 use diptych::tasks::query::calibrate;
-use index::Store;
+use diptych_index::Store;
 
 use super::open;
 use super::store::{self, Place};

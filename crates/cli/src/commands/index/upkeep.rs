@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use diptych::tasks::index::{merge, names};
 use diptych::tasks::query::calibrate;
-use index::{Change, File, Id, Item, Local};
+use diptych_index::{Change, File, Id, Item, Local};
 use indicatif::HumanBytes;
 use serde_json::json;
 
@@ -39,7 +39,7 @@ pub(super) fn status(args: &StatusArgs) -> Result<Status> {
     if args.json {
         data.json(&status)?;
     } else {
-        let index::Status { model, .. } = &status;
+        let diptych_index::Status { model, .. } = &status;
         data.line(format_args!("index     {}", status.place))?;
         data.line(format_args!(
             "model     {}, {} values",
@@ -174,7 +174,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Status> {
 }
 
 /// What belongs to a row.
-fn line(item: &Item, id: Id, span: Option<index::Span>, files: &[File]) -> String {
+fn line(item: &Item, id: Id, span: Option<diptych_index::Span>, files: &[File]) -> String {
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let line = json!({
         "id": id.to_string(),

@@ -6,7 +6,7 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients as Grads;
 use burn::backend::autodiff::ops::{Backward, Ops as Parents, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use kernels::{Activation, Attention, AveragePool, Convolution, Precision};
+use diptych_kernels::{Activation, Attention, AveragePool, Convolution, Precision};
 
 use super::{Gradients, Normed, Ops};
 

@@ -4,7 +4,7 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
-use kernels::{
+use diptych_kernels::{
     Activation, Attention, AveragePool, Convolution, Precision, add_relu, add_relu_backward,
     batch_norm, batch_norm_backward, column_sums, layer_norm, layer_norm_backward,
 };
@@ -160,8 +160,8 @@ fn projection(weight: &FlexTensor) -> Convolution {
     }
 }
 
-fn norm(epsilon: f64, relu: bool) -> kernels::Norm {
-    kernels::Norm {
+fn norm(epsilon: f64, relu: bool) -> diptych_kernels::Norm {
+    diptych_kernels::Norm {
         epsilon: epsilon as f32,
         relu,
     }

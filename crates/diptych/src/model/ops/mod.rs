@@ -16,7 +16,7 @@ mod tests;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Device, Tensor};
-use kernels::{Activation, Attention, AveragePool, Convolution, Precision};
+use diptych_kernels::{Activation, Attention, AveragePool, Convolution, Precision};
 
 /// What the CPU's backend computes with `kernels`.
 #[backend_extension(Flex, Autodiff)]

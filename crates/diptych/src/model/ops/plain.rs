@@ -4,7 +4,7 @@ use burn::tensor::activation::{gelu, relu, sigmoid};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::{AttentionModuleOptions, ConvOptions};
 use burn::tensor::{Tensor, module};
-use kernels::{Activation, Attention, AveragePool};
+use diptych_kernels::{Activation, Attention, AveragePool};
 
 pub(super) fn convolution(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
     let pad = weight.dims()[2] / 2;

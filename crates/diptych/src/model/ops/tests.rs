@@ -1,7 +1,7 @@
 //! The kernels against Burn's own operations, with Burn's own autodiff as the oracle of backward.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use kernels::{Activation, Attention, AveragePool, Precision};
+use diptych_kernels::{Activation, Attention, AveragePool, Precision};
 use proptest::prelude::*;
 
 use super::plain;

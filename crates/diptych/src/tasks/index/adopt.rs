@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use index::{Change, File, Item, Moment, Payload, Store};
+use diptych_index::{Change, File, Item, Moment, Payload, Store};
 use rayon::prelude::*;
 
 use super::merge::keep_known;

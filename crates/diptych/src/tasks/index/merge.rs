@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use index::{Change, Item, Store, TakenFrom};
+use diptych_index::{Change, Item, Store, TakenFrom};
 
 use crate::{Error, Result};
 
@@ -21,7 +21,7 @@ pub fn merge(
 ) -> Result<u64> {
     let (has, wanted) = (into.model(), from.model());
     if has.fingerprint != wanted.fingerprint || has.dim != wanted.dim {
-        return Err(Error::Index(index::Error::Model {
+        return Err(Error::Index(diptych_index::Error::Model {
             place: into.status()?.place,
             has: Box::new(has.clone()),
             wanted: Box::new(wanted.clone()),

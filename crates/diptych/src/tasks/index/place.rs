@@ -4,7 +4,7 @@
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
 
-use index::file_id;
+use diptych_index::file_id;
 
 /// Path as an index holds it: absolute, without links, `.` and `..`. What is not there is named from the nearest folder that is.
 ///

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use index::{File, Id, Store};
+use diptych_index::{File, Id, Store};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::reach::Reach;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
-use index::Store;
+use diptych_index::Store;
 use serde::{Deserialize, Serialize};
 
 use super::place::names;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use index::{Change, File, Id, Item, Moment, Payload, Store, Taken, TakenFrom};
+use diptych_index::{Change, File, Id, Item, Moment, Payload, Store, Taken, TakenFrom};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustc_hash::{FxHashMap, FxHashSet};

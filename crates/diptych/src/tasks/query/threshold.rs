@@ -4,7 +4,7 @@
 //! pictures: what the index has for those is what it has for anything. A picture that is near to all texts is near to
 //! every query, so from each cosine that of the picture with the texts' mean is taken (its hubness).
 
-use index::{Filter, Hit, Method, Query, Store};
+use diptych_index::{Filter, Hit, Method, Query, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::text::Overflow;

@@ -292,7 +292,7 @@ fn a_scan_in_eight_bits_is_exact() {
     for query in &queries {
         let dot = |vector: &[f32]| {
             let mut dot = [0f32];
-            kernels::dots(query, kernels::Vectors::F32(vector), &mut dot);
+            diptych_kernels::dots(query, diptych_kernels::Vectors::F32(vector), &mut dot);
             dot[0]
         };
         let mut truth: Vec<(Id, f32)> = all.iter().map(|(id, vector)| (*id, dot(vector))).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use index::{Change, Id, Moment};
+use diptych_index::{Change, Id, Moment};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

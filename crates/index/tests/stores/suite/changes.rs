@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use index::{Change, Error, Filter, Id, Item, Store, Taken, TakenFrom};
+use diptych_index::{Change, Error, Filter, Id, Item, Store, Taken, TakenFrom};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -234,7 +234,7 @@ pub(crate) fn what_cant_be_is_refused_and_nothing_of_it_is_made(place: &dyn Plac
 
     assert_eq!(contents(&*store).len(), 1);
     assert_eq!(files(&*store, &[]).len(), 1);
-    let query = index::Query {
+    let query = diptych_index::Query {
         vector: &[1.0; 3],
         k: 1,
         filter: &Filter::default(),

@@ -1,6 +1,6 @@
 //! Searches: beside a plain comparison with every vector, and beside a local index.
 
-use index::{Change, Filter, Hit, Id, Item, Local, Method, Query, Store, Taken, TakenFrom};
+use diptych_index::{Change, Filter, Hit, Id, Item, Local, Method, Query, Store, Taken, TakenFrom};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

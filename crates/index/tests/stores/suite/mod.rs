@@ -8,7 +8,7 @@ pub(crate) mod open;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use index::{
+use diptych_index::{
     Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Result, Span, Store,
 };
 use rand::Rng;

@@ -1,6 +1,6 @@
 //! Making, opening and opening again.
 
-use index::{Change, Error, Method, Model, Query};
+use diptych_index::{Change, Error, Method, Model, Query};
 
 use super::{Place, axis, contents, file, files, found, link, model, picture};
 

@@ -6,7 +6,7 @@ mod links;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use index::{Change, Filter, Local, Method, Model, Query, Store, Taken, TakenFrom};
+use diptych_index::{Change, Filter, Local, Method, Model, Query, Store, Taken, TakenFrom};
 
 use super::{
     Embedding, Failed, IGNORE_FILE, Options, Progress, Report, Shard, adopt, canonical, index,
@@ -387,7 +387,7 @@ fn parts_that_were_indexed_apart_make_the_whole() {
     let refused = merge(&whole, &mut other, &mut |_| ControlFlow::Continue(()));
     assert!(matches!(
         refused,
-        Err(Error::Index(index::Error::Model { .. }))
+        Err(Error::Index(diptych_index::Error::Model { .. }))
     ));
 }
 

@@ -3,8 +3,8 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::OnceLock;
 
-use index::File;
-use kernels::Vectors;
+use diptych_index::File;
+use diptych_kernels::Vectors;
 use rayon::prelude::*;
 
 use super::Member;
@@ -138,7 +138,7 @@ fn candidates(
             }
             let cosines = &mut cosines[..end - start];
             let others = Vectors::F32(&values[start * dim..end * dim]);
-            kernels::dots(&values[a * dim..(a + 1) * dim], others, cosines);
+            diptych_kernels::dots(&values[a * dim..(a + 1) * dim], others, cosines);
             let near = cosines.iter().zip(start..);
             let near = near.filter(|(cosine, b)| **cosine >= threshold && !is_grouped[*b]);
             found.extend(near.map(|(_, b)| (a, b)));
@@ -154,7 +154,7 @@ pub(super) fn lowest_cosine(rows: &Embeddings, members: &[usize]) -> f32 {
     let all: Vec<f32> = members.iter().flat_map(|&i| row(i)).copied().collect();
     let lowest_of = |i: usize| {
         let mut cosines = vec![0f32; members.len() - i];
-        kernels::dots(row(members[i]), Vectors::F32(&all[i * dim..]), &mut cosines);
+        diptych_kernels::dots(row(members[i]), Vectors::F32(&all[i * dim..]), &mut cosines);
         cosines.into_iter().fold(1.0, f32::min)
     };
     let lowest = (0..members.len()).into_par_iter().map(lowest_of);

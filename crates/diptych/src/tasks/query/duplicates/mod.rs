@@ -12,7 +12,7 @@ mod threshold;
 use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
-use index::{File, Payload, Store, is_within};
+use diptych_index::{File, Payload, Store, is_within};
 use serde::Serialize;
 
 use self::groups::Content;

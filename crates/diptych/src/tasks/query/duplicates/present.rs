@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind::{NotADirectory, NotFound};
 
-use index::{File, FileId, file_id};
+use diptych_index::{File, FileId, file_id};
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 

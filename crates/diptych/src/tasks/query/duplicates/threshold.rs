@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use index::Store;
+use diptych_index::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::image::{DecodeOptions, Encoding, Interpolation, Picture, Pixels};

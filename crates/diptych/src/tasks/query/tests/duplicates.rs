@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use index::{Change, File, Id, Item, Local, Model, Moment, Store};
+use diptych_index::{Change, File, Id, Item, Local, Model, Moment, Store};
 
 use super::super::{Duplicates, Group, NearThreshold, Sought, duplicates};
 use crate::Clip;

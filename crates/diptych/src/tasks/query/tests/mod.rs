@@ -4,7 +4,9 @@ mod duplicates;
 
 use std::ops::ControlFlow;
 
-use index::{Change, File, Filter, Id, Item, Local, Method, Model, Moment, Payload, Query, Store};
+use diptych_index::{
+    Change, File, Filter, Id, Item, Local, Method, Model, Moment, Payload, Query, Store,
+};
 
 use super::{Calibration, Expression, What, calibrate};
 use crate::image::{DecodeOptions, Encoding, Picture};
