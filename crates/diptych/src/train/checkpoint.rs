@@ -116,8 +116,7 @@ impl<'a> Checkpoints<'a> {
         let score = measured.score();
         let so_far = fs_err::read(&path).ok();
         let so_far = so_far.and_then(|bytes| serde_json::from_slice::<Best>(&bytes).ok());
-        let measured_on = self.run.validation.as_ref().map(|v| &v.shards);
-        let run = format!("{}, measured on {measured_on:?}", self.run.identity());
+        let run = self.run.measured_identity();
         let is_better = |best: Best| best.run == run && best.step < step && best.score >= score;
         if so_far.is_some_and(is_better) {
             return Ok(());

@@ -9,7 +9,6 @@ use diptych_kernels::Precision;
 
 use super::data::expand_all;
 use super::loss::Loss;
-use super::meaning::{KIND_EVERY, SAID_BY, SAID_EVERY};
 use crate::model::Freeze;
 use crate::weights::{self, DEFAULT_MODEL};
 use crate::{Error, Result};
@@ -319,47 +318,6 @@ impl Run {
             run.architecture = base.join(&run.architecture).display().to_string();
         }
         Ok(run)
-    }
-
-    /// What must stay the same for a resumed run to continue the one that was begun.
-    pub(super) fn identity(&self) -> String {
-        let data: Vec<_> = self
-            .data
-            .iter()
-            .map(|d| {
-                let names: Vec<_> = d.shards.iter().map(|s| s.file_name()).collect();
-                (names, d.texts, &d.templates, d.repeat, d.hold_out, &d.kinds)
-            })
-            .collect();
-        let extras: Vec<_> = self.data.iter().map(Data::extras).collect();
-        let (batch_size, augmentation) = (self.optimizer.batch_size, &self.augmentation);
-        let mut identity = format!(
-            "seed {}, batch {batch_size}, {:?}, {augmentation:?}, {data:?}",
-            self.seed, self.compute
-        );
-        if self.loss != Loss::default() || self.freeze != Freeze::default() {
-            identity += &format!(", {:?}, {:?}", self.loss, self.freeze);
-        }
-        if self.data.iter().any(|d| !d.kinds.is_empty()) {
-            identity += &format!(", kinds 1 in {KIND_EVERY}, ignored");
-            if self
-                .data
-                .iter()
-                .any(|d| d.texts == TextKind::Captions && !d.kinds.is_empty())
-            {
-                identity += &format!(", said 1 in {SAID_EVERY} by 1 of {SAID_BY}");
-            }
-        }
-        if self.negatives != Negatives::default() {
-            identity += &format!(", negatives {:?}", self.negatives);
-        }
-        if self.optimizer.algorithm != Algorithm::default() {
-            identity += &format!(", {:?}", self.optimizer.algorithm);
-        }
-        if extras.iter().any(Option::is_some) {
-            identity += &format!(", {extras:?}");
-        }
-        identity
     }
 
     fn check(&self) -> Result<(), String> {

@@ -13,6 +13,7 @@ mod data;
 mod gradients;
 mod hash;
 mod held_out;
+mod identity;
 mod init;
 mod loss;
 mod meaning;

@@ -2,10 +2,14 @@
 //!
 //! Embeddings of two models can't be compared, and nothing in the numbers says so; whoever keeps embeddings keeps this
 //! beside them. It is the same wherever a checkpoint lies, as long as values, configuration and preprocessing are.
+//! Invariant: what is hashed is written out here, in version 1 of its form, and golden values hold it. An index that
+//! people have refuses a model whose fingerprint has changed, so another form is another version, and both are compared.
 
 use sha2::{Digest, Sha256};
 
 use super::Description;
+use crate::image::{Interpolation, Order, Preprocess, ResizeMode};
+use crate::model::ClipConfig;
 use crate::text::Overflow;
 use crate::{Error, Result};
 
@@ -26,9 +30,8 @@ impl Fingerprint {
     /// Begins with everything of a model but its tensors.
     pub(super) fn new(description: &Description) -> Result<Self> {
         let mut hash = Sha256::new();
-        let config = serde_json::to_vec(&description.config).map_err(Error::json)?;
-        hash.update(config);
-        hash.update(format!("{:?}", description.preprocess));
+        hash.update(written_config(&description.config)?);
+        hash.update(written_preprocess(&description.preprocess));
         let context = description.config.text_cfg.context_length;
         let tokens = description
             .tokenizer
@@ -60,10 +63,107 @@ impl Fingerprint {
     }
 }
 
+/// An architecture as its JSON, in the order of [`ClipConfig`]'s fields, without those that are at their defaults.
+fn written_config(config: &ClipConfig) -> Result<Vec<u8>> {
+    let mut config = config.clone();
+    // Their order is a matter of how serde_json was built.
+    if let Some(options) = &mut config.text_cfg.tokenizer_kwargs {
+        options.sort_all_objects();
+    }
+    serde_json::to_vec(&config).map_err(Error::json)
+}
+
+/// A preprocessing, every field by name.
+fn written_preprocess(preprocess: &Preprocess) -> String {
+    let Preprocess {
+        size,
+        mean,
+        std,
+        interpolation,
+        resize_mode,
+        fill,
+        order,
+    } = preprocess;
+    let interpolation = match interpolation {
+        Interpolation::Bicubic => "Bicubic",
+        Interpolation::Bilinear => "Bilinear",
+    };
+    let resize_mode = match resize_mode {
+        ResizeMode::Shortest => "Shortest",
+        ResizeMode::Longest => "Longest",
+        ResizeMode::Squash => "Squash",
+    };
+    let order = match order {
+        Order::Native => "Native",
+        Order::RgbFirst => "RgbFirst",
+    };
+    format!(
+        "Preprocess {{ size: {size}, mean: {mean:?}, std: {std:?}, interpolation: {interpolation}, \
+         resize_mode: {resize_mode}, fill: {fill}, order: {order} }}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::Clip;
     use crate::weights::{Checkpoint, LayoutKind, Precision, convert};
+
+    /// If these change, every index that people have refuses its model.
+    #[test]
+    fn fingerprints_of_published_models_stay_what_they_are() {
+        let golden = crate::golden::folder("tiny-vit");
+        let of = |path: &std::path::Path| Checkpoint::open(path).unwrap().fingerprint().to_owned();
+        let default = Checkpoint::named("default").unwrap();
+        assert_eq!(
+            default.fingerprint(),
+            "37a9f2afe590a1ef4e08dc72122edb8fa52d884feb27beab1dd7fbd203faf93b"
+        );
+        assert_eq!(
+            of(&golden),
+            "2f5c4bc2118b4b0d0122e8dcc3077d345f855827fba1fcb480de764b267d467c"
+        );
+        assert_eq!(
+            of(&crate::golden::folder("tiny-resnet")),
+            "27cbaa661d733bd881caad1917ab445f87cf85cff3cefdbb3c610e14d92bbd3f"
+        );
+    }
+
+    #[test]
+    fn every_field_is_written_by_a_fixed_name() {
+        let preprocess = Preprocess {
+            size: 224,
+            mean: [0.5, 0.481_454_67, 0.0],
+            std: [1.0, 0.25, 0.275_777_1],
+            interpolation: Interpolation::Bilinear,
+            resize_mode: ResizeMode::Longest,
+            fill: 255,
+            order: Order::RgbFirst,
+        };
+        assert_eq!(
+            written_preprocess(&preprocess),
+            "Preprocess { size: 224, mean: [0.5, 0.48145467, 0.0], std: [1.0, 0.25, 0.2757771], \
+             interpolation: Bilinear, resize_mode: Longest, fill: 255, order: RgbFirst }"
+        );
+        let openai = written_preprocess(&Preprocess::openai(288));
+        assert!(openai.ends_with("Bicubic, resize_mode: Shortest, fill: 0, order: Native }"));
+        let config = serde_json::json!({
+            "embed_dim": 512,
+            "vision_cfg": {
+                "image_size": 256, "layers": 12, "width": 512, "patch_size": 16, "mlp_ratio": 3.5,
+                "pool_type": "map", "norm_kwargs": {"eps": 1e-6}, "act_kwargs": {"approximate": "tanh"},
+            },
+            "text_cfg": {
+                "context_length": 64, "vocab_size": 100, "width": 768, "heads": 12, "layers": 2,
+                "pool_type": "last", "no_causal_mask": true, "proj_bias": true,
+                "tokenizer_kwargs": {"b": 1, "a": 2},
+            },
+            "quick_gelu": true, "init_logit_scale": 2.5, "init_logit_bias": -10.0,
+        });
+        let config = ClipConfig::from_json("test", config).unwrap();
+        let written = String::from_utf8(written_config(&config).unwrap()).unwrap();
+        assert_eq!(written, r#"{"embed_dim":512,"vision_cfg":{"image_size":256,"layers":12,"width":512,"patch_size":16,"head_width":64,"mlp_ratio":3.5,"pool_type":"map","norm_kwargs":{"eps":1e-6},"act_kwargs":{"approximate":"tanh"}},"text_cfg":{"context_length":64,"vocab_size":100,"width":768,"heads":12,"layers":2,"pool_type":"last","no_causal_mask":true,"proj_bias":true,"tokenizer_kwargs":{"a":2,"b":1}},"quick_gelu":true,"init_logit_scale":2.5,"init_logit_bias":-10.0}"#);
+    }
 
     #[test]
     fn a_fingerprint_is_the_weights_and_the_preprocessing() {

@@ -59,11 +59,12 @@ impl Precision {
         }
     }
 
-    pub(super) fn dtype(self) -> Dtype {
+    /// Name in the header of a safetensors file.
+    pub(super) fn dtype_name(self) -> &'static str {
         match self {
-            Self::F32 => Dtype::F32,
-            Self::F16 => Dtype::F16,
-            Self::Bf16 => Dtype::BF16,
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
         }
     }
 }

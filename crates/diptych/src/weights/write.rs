@@ -250,7 +250,7 @@ pub(super) fn write_entries<'a>(
         let start = end;
         end += shape.iter().product::<usize>() * precision.bytes();
         let info = json!({
-            "dtype": format!("{:?}", precision.dtype()),
+            "dtype": precision.dtype_name(),
             "shape": shape,
             "data_offsets": [start, end],
         });

@@ -167,31 +167,6 @@ impl Data {
             },
         }
     }
-
-    /// What a resumed run must find unchanged, beyond what every set has; nothing for most.
-    pub(super) fn extras(&self) -> Option<String> {
-        let name = |path: &Option<std::path::PathBuf>| {
-            path.as_ref()
-                .and_then(|p| p.file_name())
-                .map(ToOwned::to_owned)
-        };
-        let (table, folder) = (name(&self.table), name(&self.folder));
-        let columns = (&self.image_column, &self.text_column);
-        let is_plain = table.is_none()
-            && folder.is_none()
-            && self.weight.is_none()
-            && !self.skip_damaged
-            && self.withhold.is_empty();
-        (!is_plain).then(|| {
-            let (weight, skip) = (self.weight, self.skip_damaged);
-            let extras = format!("{table:?} {folder:?} {columns:?} {weight:?} {skip}");
-            if self.withhold.is_empty() {
-                extras
-            } else {
-                format!("{extras} {:?}", self.withhold)
-            }
-        })
-    }
 }
 
 /// Whether captions can say it, as they are split into words.
