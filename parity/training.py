@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ten recorded losses: a plain CLIP training in PyTorch on open_clip's towers, to compare a trainer with.
 
-    python parity/training.py --write-golden    # makes crates/diptych/tests/golden/training
+    python parity/training.py --write-golden    # makes crates/train/tests/golden/training
     python parity/training.py                   # runs it again and compares with the record
 
 Starts from the golden checkpoints `tiny-vit` and `tiny-resnet` (made by towers.py) with `logit_scale`

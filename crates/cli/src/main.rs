@@ -7,11 +7,9 @@
 mod args;
 mod base64;
 mod commands;
-mod files;
 mod gallery;
 mod inputs;
 mod interrupt;
-mod npy;
 mod output;
 mod preview;
 mod progress;

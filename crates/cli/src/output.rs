@@ -71,19 +71,22 @@ pub(crate) fn error(error: &anyhow::Error) {
 
 /// What to do about an error of the library, in terms of this program's options.
 fn hint(error: &anyhow::Error) -> Option<String> {
-    match error.downcast_ref::<diptych::Error>()? {
-        diptych::Error::Device { device } => Some(format!("build with `--features {device}`")),
-        diptych::Error::PassedOver { .. } => {
-            Some("without `--strict` it is passed over, counted and told".into())
-        }
-        diptych::Error::UnfinishedRun { .. } => {
-            Some("`--resume` continues it; another `out` begins anew".into())
-        }
-        diptych::Error::Diverged { .. } => {
-            Some("try a smaller `learning_rate` or more `warmup_steps`".into())
-        }
-        _ => None,
+    if let Some(diptych::Error::Device { device }) = error.downcast_ref() {
+        return Some(format!("build with `--features {device}`"));
     }
+    let hint = match error.downcast_ref::<diptych_train::Error>()? {
+        diptych_train::Error::PassedOver { .. } => {
+            "without `--strict` it is passed over, counted and told"
+        }
+        diptych_train::Error::UnfinishedRun { .. } => {
+            "`--resume` continues it; another `out` begins anew"
+        }
+        diptych_train::Error::Diverged { .. } => {
+            "try a smaller `learning_rate` or more `warmup_steps`"
+        }
+        _ => return None,
+    };
+    Some(hint.into())
 }
 
 /// An error that carries advice.

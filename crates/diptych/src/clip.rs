@@ -1,24 +1,17 @@
 //! The door: one model's tokenizer, preprocessing and towers, which can't be mismatched.
 //!
-//! On the CPU the towers are [`Engine`]'s; on other devices, and where they are trained, they are [`ClipModel`]'s.
+//! On the CPU the towers are [`Engine`]'s; on other devices, and where they are trained, they are the differentiable ones
+//! of [`crate::model`].
 
-use std::ops::Range;
 use std::path::Path;
-
-use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::embedding::Embeddings;
 use crate::engine::{Engine, Precision};
 use crate::image::{Pixels, Preprocess};
-use crate::model::{ClipConfig, ClipModel, Mode, Reading, Source, plain_values};
+use crate::model::{ClipConfig, Source};
 use crate::text::{Overflow, Tokenizer, Tokens};
 use crate::weights::{Checkpoint, Description};
 use crate::{DeviceKind, Error, Result};
-
-/// Inputs that go through a differentiable tower at once: large enough for the matrix products, small enough for
-/// memory.
-const CHUNK: usize = 32;
 
 /// A CLIP model with everything that belongs to it.
 pub struct Clip {
@@ -34,7 +27,8 @@ pub struct Clip {
 #[allow(clippy::large_enum_variant, reason = "there is one in a model")]
 enum Towers {
     Engine(Engine),
-    Differentiable(ClipModel),
+    #[cfg(feature = "differentiable")]
+    Differentiable(crate::model::ClipModel),
 }
 
 impl Clip {
@@ -58,7 +52,7 @@ impl Clip {
         let fingerprint = checkpoint.fingerprint().to_owned();
         let mut scalar = |name: &str| -> Result<f32> {
             let value = checkpoint.read(name)?;
-            Ok(value.iter::<f32>().next().unwrap_or_default())
+            Ok(value.values().first().copied().unwrap_or_default())
         };
         let logits = (
             scalar("logit_scale")?.exp(),
@@ -86,35 +80,19 @@ impl Clip {
     ) -> Result<Self> {
         match (kind, precision) {
             (DeviceKind::Cpu, precision) => Self::open_in(model, precision),
+            #[cfg(feature = "differentiable")]
             (kind, Precision::Auto | Precision::F32) => {
                 Self::open_differentiable(model, &kind.open()?)
             }
+            #[cfg(not(feature = "differentiable"))]
+            (kind, Precision::Auto | Precision::F32) => Err(Error::Device {
+                device: kind.name(),
+            }),
             (_, precision) => Err(Error::Precision {
                 precision: precision.name(),
+                reason: "is for the CPU; other devices compute in f32",
             }),
         }
-    }
-
-    /// [`Clip::open`] with the towers that training uses, on any device: slower on the CPU, and what the others are
-    /// tested against.
-    ///
-    /// # Errors
-    /// As [`Clip::open`].
-    pub fn open_differentiable(model: impl AsRef<Path>, device: &Device) -> Result<Self> {
-        let mut checkpoint = Checkpoint::named(model)?;
-        let description = checkpoint.description().clone();
-        let model = ClipModel::build(&description.config, &mut checkpoint, device)?;
-        Ok(Self {
-            fingerprint: Some(checkpoint.fingerprint().to_owned()),
-            ..Self::assemble(description, model)
-        })
-    }
-
-    /// Puts towers together with what belongs to them.
-    pub(crate) fn assemble(description: Description, model: ClipModel) -> Self {
-        let bias = model.logit_bias().map(Tensor::into_scalar);
-        let logits = (model.logit_scale().into_scalar(), bias);
-        Self::new(description, Towers::Differentiable(model), logits)
     }
 
     fn new(
@@ -143,6 +121,7 @@ impl Clip {
     pub fn precision(&self) -> Precision {
         match &self.towers {
             Towers::Engine(engine) => engine.precision(),
+            #[cfg(feature = "differentiable")]
             Towers::Differentiable(_) => Precision::F32,
         }
     }
@@ -219,7 +198,8 @@ impl Clip {
         }
         match &self.towers {
             Towers::Engine(engine) => engine.image_features(pixels),
-            Towers::Differentiable(model) => Ok(image_chunks(model, pixels)),
+            #[cfg(feature = "differentiable")]
+            Towers::Differentiable(model) => Ok(model.image_features_of(pixels)),
         }
     }
 
@@ -262,68 +242,33 @@ impl Clip {
         }
         match &self.towers {
             Towers::Engine(engine) => engine.text_features(tokens),
-            Towers::Differentiable(model) => Ok(text_chunks(model, tokens)),
+            #[cfg(feature = "differentiable")]
+            Towers::Differentiable(model) => Ok(model.text_features_of(tokens)),
         }
     }
 }
 
-/// Image features of any number of pictures, a chunk at a time.
-fn image_chunks(model: &ClipModel, pixels: &Pixels) -> Vec<f32> {
-    let side = pixels.side();
-    let device = device(model);
-    let features = |chunk: &[f32]| {
-        let n = chunk.len() / (3 * side * side);
-        let data = TensorData::new(chunk.to_vec(), [n, 3, side, side]);
-        let pixels = Tensor::from_data(data, &device);
-        plain_values(model.image_features(pixels, Mode::Infer))
-    };
-    pixels
-        .as_slice()
-        .chunks((CHUNK * 3 * side * side).max(1))
-        .flat_map(features)
-        .collect()
-}
+#[cfg(feature = "differentiable")]
+impl Clip {
+    /// [`Clip::open`] with the towers that training uses, on any device: slower on the CPU, and what the others are
+    /// tested against.
+    ///
+    /// # Errors
+    /// As [`Clip::open`].
+    pub fn open_differentiable(model: impl AsRef<Path>, device: &crate::Device) -> Result<Self> {
+        let mut checkpoint = Checkpoint::named(model)?;
+        let description = checkpoint.description().clone();
+        let model = crate::model::ClipModel::build(&description.config, &mut checkpoint, device)?;
+        Ok(Self {
+            fingerprint: Some(checkpoint.fingerprint().to_owned()),
+            ..Self::from_model(description, model)
+        })
+    }
 
-/// Text features of any number of texts, a chunk at a time.
-fn text_chunks(model: &ClipModel, tokens: &Tokens) -> Vec<f32> {
-    let device = device(model);
-    let features = |first: usize| {
-        let rows = first..tokens.len().min(first + CHUNK);
-        let (ids, ends) = token_tensors(tokens, rows, model.reading(), &device);
-        plain_values(model.text_features(ids, ends))
-    };
-    (0..tokens.len())
-        .step_by(CHUNK)
-        .flat_map(features)
-        .collect()
-}
-
-fn device(model: &ClipModel) -> Device {
-    model.devices().into_iter().next().unwrap_or_default()
-}
-
-/// Some rows of tokens `[N, L]`, cut to their longest text if nothing is read beyond it, and the positions `[N]` where
-/// their features are read.
-pub(crate) fn token_tensors(
-    tokens: &Tokens,
-    rows: Range<usize>,
-    reading: Reading,
-    device: &Device,
-) -> (Tensor<2, Int>, Tensor<1, Int>) {
-    let n = rows.len();
-    let lengths = tokens.lengths()[rows.clone()].iter().copied();
-    let longest = match reading.reads_padding() {
-        false => lengths.max().unwrap_or(1),
-        true => tokens.context_length(),
-    };
-    let rows = || tokens.rows().skip(rows.start).take(n);
-    let ids: Vec<i32> = rows()
-        .flat_map(|row| &row[..longest])
-        .map(|&id| id as i32)
-        .collect();
-    let ends: Vec<i32> = rows().map(|row| reading.end(row) as i32).collect();
-    (
-        Tensor::from_data(TensorData::new(ids, [n, longest]), device),
-        Tensor::from_data(TensorData::new(ends, [n]), device),
-    )
+    /// A model that is being trained, with what belongs to it. It has no fingerprint.
+    pub fn from_model(description: Description, model: crate::model::ClipModel) -> Self {
+        let bias = model.logit_bias().map(burn::tensor::Tensor::into_scalar);
+        let logits = (model.logit_scale().into_scalar(), bias);
+        Self::new(description, Towers::Differentiable(model), logits)
+    }
 }

@@ -1,8 +1,7 @@
 //! Where the towers run.
 
-use burn::tensor::Device;
-
-use crate::{Error, Result};
+#[cfg(feature = "differentiable")]
+use crate::{Device, Error, Result};
 
 /// A kind of device, by the name that the command line uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +15,18 @@ pub enum DeviceKind {
     Wgpu,
 }
 
+impl DeviceKind {
+    /// The name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Wgpu => "wgpu",
+        }
+    }
+}
+
+#[cfg(feature = "differentiable")]
 impl DeviceKind {
     /// The first device of this kind.
     ///

@@ -63,6 +63,28 @@ pub enum Error {
     /// A text that can't be encoded.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// Labels and templates that make no classifier.
+    #[error("zero-shot classification: {reason}")]
+    Prompts {
+        /// What was found and what was wanted.
+        reason: String,
+    },
+    /// A query that can't be followed.
+    #[error("query `{query}`: {reason}")]
+    Query {
+        /// What was asked for.
+        query: String,
+        /// What was found and what was wanted.
+        reason: String,
+    },
+    /// An embedding of another width than the model's.
+    #[error("the embedding has {got} values, wanted {wanted}: it is another model's")]
+    Dim {
+        /// Its values.
+        got: usize,
+        /// The model's.
+        wanted: usize,
+    },
     /// A picture that can't be decoded.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -80,66 +102,19 @@ pub enum Error {
         /// The tower's.
         want: usize,
     },
-    /// A shard, or a sample in it, that can't be used.
-    #[error("{path}: {reason}")]
-    Shard {
-        /// The shard.
-        path: PathBuf,
-        /// What was found and what was wanted.
-        reason: String,
-    },
-    /// Something of a data set that would be passed over, where nothing must be.
-    #[error("{example} (it would be passed over: {reason})")]
-    PassedOver {
-        /// Why.
-        reason: crate::train::Reason,
-        /// A sentence that names it.
-        example: String,
-    },
-    /// A training run that would be overwritten.
-    #[error("{out}: there is a run of {step} steps already")]
-    UnfinishedRun {
-        /// The run's folder.
-        out: PathBuf,
-        /// Its steps so far.
-        step: usize,
-    },
-    /// A training run that stopped being a number.
-    #[error("step {step}: {what} is {value} at a learning rate of {learning_rate:.2e}; {context}")]
-    Diverged {
-        /// The step, from 1.
-        step: usize,
-        /// What was not finite.
-        what: &'static str,
-        /// What it was.
-        value: f32,
-        /// The learning rate of the step.
-        learning_rate: f64,
-        /// Where its batch is listed, and where to go on from.
-        context: String,
-    },
     /// A device that this build doesn't have.
     #[error("device `{device}` needs a build with the feature `{device}`")]
     Device {
         /// The device asked for.
         device: &'static str,
     },
-    /// A precision that only the CPU computes in.
-    #[error("precision `{precision}` is for the CPU; other devices compute in f32")]
+    /// A precision that is not computed in here.
+    #[error("precision `{precision}` {reason}")]
     Precision {
         /// The precision asked for.
         precision: &'static str,
-    },
-    /// An index that can't be read or written.
-    #[error(transparent)]
-    Index(#[from] diptych_index::Error),
-    /// A query that can't be followed.
-    #[error("query `{query}`: {reason}")]
-    Query {
-        /// What was asked for.
-        query: String,
-        /// What was found and what was wanted.
-        reason: String,
+        /// Why not, and what was wanted.
+        reason: &'static str,
     },
     /// A file that can't be read or written.
     #[error(transparent)]

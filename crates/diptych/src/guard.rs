@@ -6,10 +6,7 @@
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
 use std::sync::Once;
-
-use crate::{Error, Result};
 
 /// A decoder panicked: the input is damaged in a way that its author did not think of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,19 +34,6 @@ pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, GaveUp> {
     let decoded = panic::catch_unwind(AssertUnwindSafe(decode));
     GUARDED.set(outer);
     decoded.map_err(|_| GaveUp)
-}
-
-/// Reads a table or a shard, where a panic of its parser is an error that names the file.
-pub(crate) fn guarded_file<T>(path: &Path, read: impl FnOnce() -> Result<T>) -> Result<T> {
-    guarded(read).map_err(|GaveUp| parser_gave_up(path))?
-}
-
-/// An error that names the file whose parser panicked.
-pub(crate) fn parser_gave_up(path: &Path) -> Error {
-    Error::Shard {
-        path: path.to_owned(),
-        reason: "its parser gave up, so it is likely to be damaged".into(),
-    }
 }
 
 /// Puts a hook before the one there is, which hears of panics outside [`guarded`] alone.
@@ -80,20 +64,6 @@ mod tests {
             GUARDED.get()
         });
         assert_eq!((nested, GUARDED.get()), (Ok(true), false));
-    }
-
-    #[test]
-    fn a_file_whose_parser_panics_is_named() {
-        let path = Path::new("a.csv");
-        let read = guarded_file::<()>(path, || panic!("of the parser"));
-        assert!(
-            read.unwrap_err()
-                .to_string()
-                .starts_with("a.csv: its parser gave up")
-        );
-        assert_eq!(guarded_file(path, || Ok(7)).unwrap(), 7);
-        let refused = guarded_file::<()>(path, || Err(std::io::Error::other("no disk").into()));
-        assert!(refused.unwrap_err().to_string().contains("no disk"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! CLIP in Rust: two panels, an image and a text, hinged at one embedding.
 //!
 //! ```no_run
-//! use diptych::{Clip, image::{DecodeOptions, Picture}, tasks::ZeroShot};
+//! use diptych::{Clip, ZeroShot, image::{DecodeOptions, Picture}};
 //!
 //! # fn main() -> diptych::Result<()> {
 //! let clip = Clip::open("default")?;
@@ -17,28 +17,30 @@
 //! ```
 //!
 //! Data flows left to right, and so do the folders: [`text`] and [`image`] make tokens and pixels,
-//! [`model`] has the towers that can be trained and [`engine`] those of inference on the CPU, [`weights`] their checkpoints, [`Clip`] is the door to all four;
-//! [`tasks`] use embeddings, [`mod@train`] makes models, [`evaluate`] measures them.
+//! [`model`] has the towers that can be trained and [`engine`] those of inference on the CPU, [`weights`] their checkpoints, [`Clip`] is the door to all four.
+//! [`ZeroShot`] and [`nearest()`] use embeddings; whatever else people do with a model is a crate above this one.
 
 mod clip;
 mod device;
 mod embedding;
 pub mod engine;
 mod error;
-pub mod evaluate;
-#[cfg(test)]
-mod golden;
 mod guard;
+mod hash;
 pub mod image;
-mod matrix;
 pub mod model;
-mod positioned;
+mod nearest;
+mod query;
 mod stream;
-pub mod tasks;
+mod tensor_data;
 pub mod text;
-pub mod train;
 pub mod weights;
+mod zero_shot;
 
+/// The tensor library of the differentiable towers.
+#[cfg(feature = "differentiable")]
+pub use burn;
+#[cfg(feature = "differentiable")]
 pub use burn::tensor::Device;
 pub use clip::Clip;
 pub use device::DeviceKind;
@@ -46,4 +48,8 @@ pub use embedding::Embeddings;
 pub use engine::Precision;
 pub use error::{Error, Result};
 pub use guard::{GaveUp, guarded};
+pub use hash::fnv1a;
+pub use nearest::{Neighbour, nearest};
+pub use query::{Expression, TEMPLATES, Term, What};
 pub use stream::{ImageStream, TextStream};
+pub use zero_shot::{Prediction, ZeroShot};

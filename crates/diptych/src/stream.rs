@@ -226,8 +226,8 @@ impl<I: Iterator<Item: AsRef<str> + Sync>> Iterator for TextStream<'_, I> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::{folder, max_difference};
     use crate::{Embeddings, Precision};
+    use diptych_testing::{folder, max_difference};
 
     fn clip() -> Clip {
         Clip::open_in(folder("tiny-vit"), Precision::F32).unwrap()

@@ -14,7 +14,7 @@ use crate::vectorised::vectorised;
 
 /// What the factors of a product are rounded to, and activations are kept in; sums are f32 in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
+pub enum Rounding {
     /// Not at all.
     #[default]
     F32,
@@ -22,7 +22,7 @@ pub enum Precision {
     Bf16,
 }
 
-impl Precision {
+impl Rounding {
     /// Whether this CPU has instructions for it; without them it is computed, but slowly.
     pub fn is_native(self) -> bool {
         match self {

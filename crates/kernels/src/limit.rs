@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::isa::Isa;
-use crate::linear::Format;
+use crate::linear::Packing;
 use crate::tile::spin;
 
 /// How long the threads are measured at a time, and how often: the best time is when nothing else ran beside them.
@@ -12,13 +12,13 @@ const ROUNDS: usize = 8;
 
 /// Billions of operations a second in a format that `threads` threads reach together with the instruction set in use,
 /// without reading memory. A multiply-add is two.
-pub fn limit_gops(threads: usize, format: Format) -> f64 {
+pub fn limit_gops(threads: usize, packing: Packing) -> f64 {
     let isa = Isa::current();
     let one = || {
         let start = Instant::now();
         let mut operations = 0u64;
         while start.elapsed() < SPAN {
-            operations += spin(isa, format.step());
+            operations += spin(isa, packing.step());
         }
         operations as f64 / start.elapsed().as_secs_f64() / 1e9
     };

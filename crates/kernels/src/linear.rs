@@ -15,7 +15,7 @@ use crate::rows::{Data, In, Input, Out, Rows};
 
 /// What weights are kept in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum Packing {
     /// In f32, for activations in f32.
     F32,
     /// In bf16, for activations in bf16.
@@ -78,7 +78,7 @@ thread_local! {
     static SCRATCH: Cell<Scratch> = Cell::default();
 }
 
-impl Format {
+impl Packing {
     /// Values in a step of a product.
     pub(crate) fn step(self) -> usize {
         match self {
@@ -92,17 +92,17 @@ impl Format {
 impl Weight {
     /// Packs a weight of so many inputs and outputs, whose outputs' rows are `row(o)`.
     pub(crate) fn pack<'a>(
-        format: Format,
+        packing: Packing,
         [inputs, outputs]: [usize; 2],
         row: impl Fn(usize) -> &'a [f32],
     ) -> Self {
-        match format {
-            Format::F32 => {
+        match packing {
+            Packing::F32 => {
                 let mut right = Right::default();
                 right.repack_transposed([inputs, outputs], row);
                 Self::F32(right)
             }
-            Format::Bf16 => {
+            Packing::Bf16 => {
                 let isa = Isa::current();
                 let mut rounded = vec![bf16::default(); inputs * outputs];
                 for (o, out) in rounded.chunks_exact_mut(inputs).enumerate() {
@@ -112,7 +112,7 @@ impl Weight {
                 right.repack_transposed([inputs, outputs], |o| &rounded[o * inputs..][..inputs]);
                 Self::Bf16(right)
             }
-            Format::Int8 => Self::Int8(Weights::new([inputs, outputs], row)),
+            Packing::Int8 => Self::Int8(Weights::new([inputs, outputs], row)),
         }
     }
 
@@ -130,17 +130,17 @@ impl Linear {
     ///
     /// # Panics
     /// If `inputs` is 0 or, for eight bits, more than 2¹⁵, or the lengths do not fit it and each other.
-    pub fn new(weight: &[f32], bias: &[f32], inputs: usize, format: Format) -> Self {
+    pub fn new(weight: &[f32], bias: &[f32], inputs: usize, packing: Packing) -> Self {
         assert!(
             inputs > 0 && weight.len().is_multiple_of(inputs),
             "weight's length"
         );
-        assert!(format != Format::Int8 || inputs <= INPUTS, "inputs");
+        assert!(packing != Packing::Int8 || inputs <= INPUTS, "inputs");
         let outputs = weight.len() / inputs;
         assert!(bias.is_empty() || bias.len() == outputs, "bias's length");
         let row = |o: usize| &weight[o * inputs..(o + 1) * inputs];
         Self {
-            weight: Weight::pack(format, [inputs, outputs], row),
+            weight: Weight::pack(packing, [inputs, outputs], row),
             bias: bias.to_vec(),
             inputs,
         }
@@ -150,7 +150,7 @@ impl Linear {
     ///
     /// # Panics
     /// As [`Linear::new`].
-    pub fn from_matrix(matrix: &[f32], outputs: usize, format: Format) -> Self {
+    pub fn from_matrix(matrix: &[f32], outputs: usize, packing: Packing) -> Self {
         assert!(
             outputs > 0 && matrix.len().is_multiple_of(outputs),
             "the matrix's length"
@@ -162,7 +162,7 @@ impl Linear {
                 weight[o * inputs + i] = *value;
             }
         }
-        Self::new(&weight, &[], inputs, format)
+        Self::new(&weight, &[], inputs, packing)
     }
 
     /// Inputs `I`.
@@ -233,7 +233,7 @@ impl Linear {
                 self.multiply_codes(isa, (&scratch.coded, weights), out, then);
                 SCRATCH.set(scratch);
             }
-            _ => panic!("a weight for activations in another format"),
+            _ => panic!("a weight for activations in another packing"),
         }
     }
 

@@ -3,10 +3,10 @@
 use half::bf16;
 use rayon::prelude::*;
 
-use crate::element::{Float, Precision};
+use crate::element::{Float, Rounding};
 use crate::int8::Coded;
 use crate::isa::Isa;
-use crate::linear::Format;
+use crate::linear::Packing;
 
 /// A matrix of activations, row by row. Memory is kept when it shrinks.
 #[derive(Clone, Debug)]
@@ -50,10 +50,10 @@ impl<'a> From<&'a Normed> for In<'a> {
 
 impl Normed {
     /// Nothing yet, for layers whose weights and activations are in these formats.
-    pub fn new(precision: Precision, weights: Format) -> Self {
+    pub fn new(rounding: Rounding, weights: Packing) -> Self {
         Self(match weights {
-            Format::Int8 => Input::Coded(Coded::default()),
-            Format::F32 | Format::Bf16 => Input::Rows(Rows::new(precision)),
+            Packing::Int8 => Input::Coded(Coded::default()),
+            Packing::F32 | Packing::Bf16 => Input::Rows(Rows::new(rounding)),
         })
     }
 
@@ -131,16 +131,16 @@ const TASK: usize = 1 << 14;
 
 impl Rows {
     /// An empty matrix in a format.
-    pub fn new(precision: Precision) -> Self {
-        Self(match precision {
-            Precision::F32 => Data::F32(Vec::new()),
-            Precision::Bf16 => Data::Bf16(Vec::new()),
+    pub fn new(rounding: Rounding) -> Self {
+        Self(match rounding {
+            Rounding::F32 => Data::F32(Vec::new()),
+            Rounding::Bf16 => Data::Bf16(Vec::new()),
         })
     }
 
     /// A matrix of these values.
-    pub fn of(precision: Precision, values: &[f32]) -> Self {
-        let mut rows = Self::new(precision);
+    pub fn of(rounding: Rounding, values: &[f32]) -> Self {
+        let mut rows = Self::new(rounding);
         rows.set(values);
         rows
     }
@@ -156,10 +156,10 @@ impl Rows {
     }
 
     /// The values' format.
-    pub fn precision(&self) -> Precision {
+    pub fn rounding(&self) -> Rounding {
         match self.0 {
-            Data::F32(_) => Precision::F32,
-            Data::Bf16(_) => Precision::Bf16,
+            Data::F32(_) => Rounding::F32,
+            Data::Bf16(_) => Rounding::Bf16,
         }
     }
 

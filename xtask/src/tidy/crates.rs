@@ -1,76 +1,104 @@
 //! Rules on manifests: which crate may use which.
 //!
-//! `cli → server → diptych → index → kernels`, each using only those to its right.
+//! The house has floors: ground, core, shared rooms, uses, doors. A crate uses what stands below it. A use never uses
+//! another use: the doors join them. Among the shared rooms `train` may use `evaluate`, never the reverse.
 
 use super::Violation;
 use super::repo::{Crate, Repo};
 
-/// A workspace member's place: what it may use here, and what it must not use from elsewhere.
+/// A floor of the house, the lowest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Floor {
+    Ground,
+    Core,
+    Shared,
+    Use,
+    Door,
+}
+
+/// A workspace member's place: its floor, and what it must not use from elsewhere.
 struct Place {
     folder: &'static str,
-    /// Folders of this workspace that it may depend on, in tests too.
-    may_use: &'static [&'static str],
+    floor: Floor,
+    /// Folders on its own floor that it may use.
+    beside: &'static [&'static str],
     /// Libraries that would bring in what the crate must not know; its tests may use them.
     must_not_use: &'static [&'static str],
 }
 
+/// What a library of no interface knows nothing of.
+const NO_TERMINAL: &[&str] = &["anyhow", "clap", "indicatif", "axum", "tokio", "rusqlite"];
+/// What the ground knows nothing of.
+const NO_MODEL: &[&str] = &["anyhow", "clap", "indicatif", "axum", "burn", "image"];
+
+const fn place(folder: &'static str, floor: Floor, must_not_use: &'static [&'static str]) -> Place {
+    Place {
+        folder,
+        floor,
+        beside: &[],
+        must_not_use,
+    }
+}
+
 const PLACES: &[Place] = &[
+    place("crates/cli", Floor::Door, &["axum"]),
+    place(
+        "crates/server",
+        Floor::Door,
+        &["anyhow", "clap", "indicatif"],
+    ),
+    place("crates/film", Floor::Use, NO_TERMINAL),
+    place("crates/describe", Floor::Use, NO_TERMINAL),
+    place("crates/draw", Floor::Use, NO_TERMINAL),
+    place("crates/detect", Floor::Use, NO_TERMINAL),
+    place("crates/edit", Floor::Use, NO_TERMINAL),
+    // The web is asked for many pages at once.
+    place(
+        "crates/gather",
+        Floor::Use,
+        &["anyhow", "clap", "indicatif", "axum"],
+    ),
+    place("crates/search", Floor::Shared, NO_TERMINAL),
     Place {
-        folder: "crates/cli",
-        may_use: &[
-            "crates/server",
-            "crates/diptych",
-            "crates/index",
-            "crates/kernels",
-        ],
-        must_not_use: &["axum"],
+        beside: &["crates/evaluate"],
+        ..place("crates/train", Floor::Shared, NO_TERMINAL)
     },
+    place("crates/evaluate", Floor::Shared, NO_TERMINAL),
+    place("crates/diptych", Floor::Core, NO_TERMINAL),
     Place {
-        folder: "crates/server",
-        may_use: &["crates/diptych", "crates/index", "crates/kernels"],
-        must_not_use: &["anyhow", "clap", "indicatif"],
+        beside: &["crates/kernels", "crates/files"],
+        ..place("crates/index", Floor::Ground, NO_MODEL)
     },
-    Place {
-        folder: "crates/diptych",
-        may_use: &["crates/index", "crates/kernels"],
-        must_not_use: &["anyhow", "clap", "indicatif", "axum"],
-    },
-    Place {
-        folder: "crates/index",
-        may_use: &["crates/kernels"],
-        must_not_use: &["anyhow", "clap", "indicatif", "axum", "burn", "image"],
-    },
-    Place {
-        folder: "crates/kernels",
-        may_use: &[],
-        must_not_use: &["anyhow", "clap", "indicatif", "axum", "burn", "image"],
-    },
-    Place {
-        folder: "xtask",
-        may_use: &[],
-        must_not_use: &["burn", "clap"],
-    },
+    place("crates/files", Floor::Ground, NO_MODEL),
+    place("crates/kernels", Floor::Ground, NO_MODEL),
 ];
 
-/// A crate depends only on crates to its right in the chain.
+/// What every crate's tests may use, and nothing else may.
+const TESTING: &str = "crates/testing";
+
+/// A crate depends only on what stands below it, and on nothing of the core's ground but through its manifest's floor.
 pub(super) fn chain(repo: &Repo) -> Vec<Violation> {
     let mut violations = Vec::new();
     for member in &repo.crates {
         let manifest = manifest(member);
-        let Some(place) = place(member) else {
-            let message =
-                "has no place in the crate chain; give it one in xtask/src/tidy/crates.rs";
+        let Some(floor) = floor(&member.folder) else {
+            let message = "has no place in the house; give it one in xtask/src/tidy/crates.rs";
             violations.push(Violation::new(&manifest, 0, message));
             continue;
         };
-        for folder in member
-            .dependencies
-            .iter()
-            .filter_map(|dependency| dependency.folder.as_deref())
-        {
-            if !place.may_use.contains(&folder) {
+        for dependency in &member.dependencies {
+            let Some(folder) = dependency.folder.as_deref() else {
+                continue;
+            };
+            let is_allowed = if folder == TESTING {
+                dependency.is_dev
+            } else {
+                let beside = found(&member.folder).map_or(&[][..], |place| place.beside);
+                beside.contains(&folder) || self::floor(folder).is_some_and(|below| below < floor)
+            };
+            if !is_allowed {
                 let message =
-                    format!("depends on {folder}, which is not to its right in the crate chain");
+                    format!("depends on {folder}, which does not stand below it in the house");
                 violations.push(Violation::new(&manifest, 0, message));
             }
         }
@@ -78,11 +106,20 @@ pub(super) fn chain(repo: &Repo) -> Vec<Violation> {
     violations
 }
 
+/// The floor of a crate, chores and test helpers included.
+fn floor(folder: &str) -> Option<Floor> {
+    match folder {
+        // They use nothing of the house.
+        TESTING | "xtask" => Some(Floor::Ground),
+        folder => found(folder).map(|place| place.floor),
+    }
+}
+
 /// A crate's own code does not use what [`PLACES`] forbids it.
 pub(super) fn forbidden(repo: &Repo) -> Vec<Violation> {
     let mut violations = Vec::new();
     for member in &repo.crates {
-        let must_not_use = place(member).map_or(&[][..], |place| place.must_not_use);
+        let must_not_use = found(&member.folder).map_or(&[][..], |place| place.must_not_use);
         for dependency in member
             .dependencies
             .iter()
@@ -100,8 +137,8 @@ pub(super) fn forbidden(repo: &Repo) -> Vec<Violation> {
     violations
 }
 
-fn place(member: &Crate) -> Option<&'static Place> {
-    PLACES.iter().find(|place| place.folder == member.folder)
+fn found(folder: &str) -> Option<&'static Place> {
+    PLACES.iter().find(|place| place.folder == folder)
 }
 
 fn manifest(member: &Crate) -> String {
@@ -141,16 +178,28 @@ mod tests {
     }
 
     #[test]
-    fn a_crate_may_use_those_to_its_right_only() {
-        assert!(chain(&repo("crates/cli", inner("crates/diptych"))).is_empty());
-        let found = chain(&repo("crates/diptych", inner("crates/cli")));
+    fn a_crate_may_use_what_stands_below_it_only() {
+        let uses = |folder: &str, other: &str| chain(&repo(folder, inner(other))).is_empty();
+        assert!(uses("crates/cli", "crates/film") && uses("crates/film", "crates/search"));
+        assert!(uses("crates/search", "crates/index") && uses("crates/diptych", "crates/kernels"));
+        let found = chain(&repo("crates/diptych", inner("crates/search")));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].path, "crates/diptych/Cargo.toml");
-        assert_eq!(
-            chain(&repo("crates/kernels", inner("crates/index"))).len(),
-            1
+        assert!(!uses("crates/film", "crates/draw"), "a use of another use");
+        assert!(!uses("crates/kernels", "crates/index") && uses("crates/index", "crates/kernels"));
+        assert!(
+            uses("crates/train", "crates/evaluate") && !uses("crates/evaluate", "crates/train")
         );
-        assert_eq!(chain(&repo("crates/cli", inner("xtask"))).len(), 1);
+    }
+
+    #[test]
+    fn test_helpers_are_for_tests() {
+        assert_eq!(chain(&repo("crates/train", inner(TESTING))).len(), 1);
+        let dev = Dependency {
+            is_dev: true,
+            ..inner(TESTING)
+        };
+        assert!(chain(&repo("crates/train", dev)).is_empty());
     }
 
     #[test]

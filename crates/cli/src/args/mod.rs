@@ -11,7 +11,7 @@ use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
 use diptych::DeviceKind;
 use diptych::image::{Decode, Interpolation, Order, ResizeMode};
-use diptych::weights::{DEFAULT_MODEL, LayoutKind, Precision};
+use diptych::weights::{DEFAULT_MODEL, Dtype, LayoutKind};
 
 pub(crate) use search::{
     CompactArgs, DuplicatesArgs, ExportArgs, ForgetArgs, HitsArgs, ImportArgs, IndexArgs,
@@ -270,7 +270,7 @@ pub(crate) struct ConvertArgs {
 
     /// Number format of the weights
     #[arg(long, value_parser = one_of(DTYPES), default_value = "f32")]
-    pub(crate) dtype: Precision,
+    pub(crate) dtype: Dtype,
 
     /// Whose layout
     #[arg(long, value_parser = one_of(LAYOUTS), default_value = "open_clip")]
@@ -401,10 +401,10 @@ const RESIZE_MODES: &[(&str, ResizeMode)] = &[
     ("longest", ResizeMode::Longest),
 ];
 
-const DTYPES: &[(&str, Precision)] = &[
-    ("f32", Precision::F32),
-    ("f16", Precision::F16),
-    ("bf16", Precision::Bf16),
+const DTYPES: &[(&str, Dtype)] = &[
+    ("f32", Dtype::F32),
+    ("f16", Dtype::F16),
+    ("bf16", Dtype::Bf16),
 ];
 const LAYOUTS: &[(&str, LayoutKind)] =
     &[("open_clip", LayoutKind::OpenClip), ("hf", LayoutKind::Hf)];

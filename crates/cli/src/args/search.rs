@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
 use diptych::image::Decode;
-use diptych::tasks::index::Shard;
 use diptych_index::{Cells, Method};
+use diptych_search::index::Shard;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use diptych::DeviceKind;
 use diptych::image::Encoding;
-use diptych::train::pack::Source;
+use diptych_train::pack::Source;
 
 use super::{DEVICES, count, one_of};
 

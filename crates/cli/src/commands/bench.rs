@@ -5,19 +5,18 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use diptych::engine::{Format, limit_gops};
 use diptych::image::{Decode, DecodeOptions, Encoding, Picture, Pixels};
 use diptych::model::Profile;
 use diptych::text::Tokens;
-use diptych::{Clip, DeviceKind, Embeddings, Precision};
+use diptych::{Clip, DeviceKind, Embeddings};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::open;
 use crate::args::{BenchArgs, Measure};
-use crate::npy::{self, NpyWriter};
 use crate::output::Data;
 use crate::{Status, interrupt};
+use diptych_files::npy::{self, NpyWriter};
 
 /// Inputs that are encoded together.
 const BATCHES: [usize; 2] = [1, 32];
@@ -82,7 +81,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Status> {
         threads,
         precision: clip.precision().name(),
         limit_gops: (args.model.device == DeviceKind::Cpu)
-            .then(|| limit_gops(threads, format(clip.precision()))),
+            .then(|| clip.precision().limit_gops(threads)),
         ..Report::default()
     };
     let timer = Timer(Duration::from_secs(args.seconds as u64));
@@ -110,15 +109,6 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Status> {
     }
     data.flush()?;
     Ok(Status::Done)
-}
-
-/// What the weights of a precision are in.
-fn format(precision: Precision) -> Format {
-    match precision {
-        Precision::Int8 => Format::Int8,
-        Precision::Bf16 => Format::Bf16,
-        Precision::F32 | Precision::Auto => Format::F32,
-    }
 }
 
 /// Measures a batch of given pixels and writes its embeddings; whether it was not interrupted.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use diptych::tasks::{Prediction, ZeroShot};
+use diptych::{Prediction, ZeroShot};
 use serde::Serialize;
 
 use super::open;

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use diptych::tasks::index::places;
-use diptych::tasks::query::{
+use diptych_index::Store;
+use diptych_search::index::places;
+use diptych_search::query::{
     Duplicates, FALLBACK, Group, Member, NearThreshold, Sought, duplicates,
 };
-use diptych_index::Store;
 use indicatif::HumanBytes;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use super::search::thumbnail;
 use super::store::{Place, clip_of};
 use crate::args::DuplicatesArgs;
 use crate::output::{Data, message};
-use crate::{Status, files, interrupt, progress, sheet};
+use crate::{Status, interrupt, progress, sheet};
 
 pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
     let place = Place::new(&args.place)?;
@@ -100,7 +100,7 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
     data.flush()?;
     if let Some(path) = &args.html {
         let entries: Vec<sheet::Entry> = groups().zip(1..).flat_map(entries).collect();
-        files::write(path, sheet::page("duplicates", &entries).as_bytes())?;
+        diptych_files::replace(path, sheet::page("duplicates", &entries).as_bytes())?;
     }
     if found.stale > 0 {
         message(format_args!(

@@ -3,18 +3,19 @@
 //! Invariant: row `i` belongs to input `i`, so one input that fails fails the whole file; or, with `--skip-bad`, to line
 //! `i` of a list beside it. Every input that fails is named.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use diptych::Embeddings;
 use diptych::text::Overflow;
 use rayon::prelude::*;
-use tempfile::NamedTempFile;
 
 use super::open;
 use crate::args::EmbedArgs;
-use crate::npy::NpyWriter;
-use crate::{Status, files, inputs, interrupt, output, progress};
+use crate::{Status, inputs, interrupt, output, progress};
+use diptych_files::Replacement;
+use diptych_files::npy::NpyWriter;
 
 enum Inputs<'a> {
     Images(&'a [PathBuf]),
@@ -143,7 +144,11 @@ impl Rows<'_> {
         let n = names.len();
         let mut file = NpyWriter::create(self.out, &[n, self.dim])?;
         // Made now, so that a list that can't be written is told before the work.
-        let list = self.list.as_deref().map(begin_list).transpose()?;
+        let list = self
+            .list
+            .as_deref()
+            .map(Replacement::create_named)
+            .transpose()?;
         let (mut rows, mut listed) = (0, Vec::new());
         let bar = progress::inputs(n);
         for (i, features) in all.enumerate() {
@@ -183,8 +188,9 @@ impl Rows<'_> {
             file.end_here()?;
         }
         file.finish()?;
-        if let (Some(path), Some(list)) = (&self.list, list) {
-            files::write_into(list, path, &listed)?;
+        if let Some(mut list) = list {
+            list.write_all(&listed)?;
+            list.commit()?;
         }
         self.warn_of_other_lists();
         let Some(list) = self.list.as_ref().filter(|_| rows < n) else {
@@ -212,11 +218,4 @@ impl Rows<'_> {
             }
         }
     }
-}
-
-/// A temporary file for a list that will be at `path`.
-fn begin_list(path: &Path) -> Result<NamedTempFile> {
-    let at = || files::cannot_write(path);
-    ensure!(!path.is_dir(), "{}: it is a directory", at());
-    files::temporary_beside(path).with_context(at)
 }

@@ -19,11 +19,10 @@ pub(crate) mod tokenize;
 pub(crate) mod train;
 
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use anyhow::Result;
 use diptych::Clip;
-use diptych::weights::{self, DEFAULT_MODEL, Parts};
+use diptych::weights::{self, Parts};
 
 use crate::args::ModelArgs;
 use crate::progress::Downloads;
@@ -36,9 +35,6 @@ fn open(args: &ModelArgs) -> Result<Clip> {
 
 /// What `name` is called on this machine: a published model is downloaded first, if it is not here.
 fn local(name: &str, parts: Parts) -> Result<String> {
-    if name == DEFAULT_MODEL || Path::new(name).exists() {
-        return Ok(name.to_owned());
-    }
     let mut downloads = Downloads::default();
     // Ctrl-C may end the program: the next call goes on from what has come.
     let place = weights::fetch(name, parts, &mut |download| {

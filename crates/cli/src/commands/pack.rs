@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use anyhow::{Result, anyhow};
-use diptych::train::pack::{Packing, Report, pack};
+use diptych_train::pack::{Packing, Report, pack};
 use indicatif::ProgressBar;
 
 use crate::args::PackArgs;

@@ -8,7 +8,7 @@ use super::local;
 use crate::Status;
 use crate::args::PreprocessArgs;
 use crate::inputs;
-use crate::npy::NpyWriter;
+use diptych_files::npy::NpyWriter;
 
 /// The model's preprocessing, but for what was asked otherwise.
 fn options(args: &PreprocessArgs) -> Result<Preprocess> {

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::Result;
 use diptych::image::{DecodeOptions, Encoding, Interpolation, Picture};
-use diptych::tasks::index::{places, same_file};
-use diptych::tasks::query::{Calibration, Expression, TEMPLATES, Term, What};
+use diptych::{Clip, Embeddings, Expression, TEMPLATES};
 use diptych_index::{Filter, Hit, Query, Store, TakenFrom};
+use diptych_search::index::{places, same_file};
+use diptych_search::query::{Calibration, picture_file};
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 use serde::Serialize;
@@ -15,7 +16,7 @@ use super::store::{Place, clip_of};
 use crate::args::{HitsArgs, MinScore, SearchArgs, SimilarArgs};
 use crate::output::{Data, hinted};
 use crate::preview::{self, Protocol};
-use crate::{Status, files, inputs, sheet};
+use crate::{Status, inputs, sheet};
 
 /// Sides of small pictures on a page, in pixels.
 const THUMBNAIL: usize = 320;
@@ -37,14 +38,14 @@ struct Found {
 
 pub(crate) fn search(args: SearchArgs) -> Result<Status> {
     let text = args.query.join(" ");
-    let expression = Expression::parse(&text)?;
+    let expression = Expression::parse(&text, picture_file)?;
     let store = Place::new(&args.hits.place)?.open()?;
     let clip = clip_of(store.as_ref(), args.hits.model.as_deref())?;
     let templates: Vec<&str> = match args.templates.is_empty() {
         true => TEMPLATES.to_vec(),
         false => args.templates.iter().map(String::as_str).collect(),
     };
-    let vector = expression.vector(&clip, &templates, &DecodeOptions::default());
+    let vector = expression.vector(&clip, &templates, |path| embedding(&clip, path));
     let vector = vector.map_err(|e| inputs::in_text(e, |_| format!("query `{text}`")))?;
     let k = match args.min_score {
         // Whether there is anything is told by more than the first.
@@ -73,17 +74,11 @@ pub(crate) fn similar(args: SimilarArgs) -> Result<Status> {
     let store = Place::new(&args.hits.place)?.open()?;
     let clip = clip_of(store.as_ref(), args.hits.model.as_deref())?;
     let name = args.file.display().to_string();
-    let expression = Expression {
-        terms: vec![Term {
-            weight: 1.0,
-            what: What::Picture(args.file.clone()),
-        }],
-    };
-    let vector = expression.vector(&clip, &[""; 0], &DecodeOptions::default())?;
+    let vector = embedding(&clip, &args.file)?;
     // The picture itself is not like itself, but the same.
     let hits = nearest(
         store.as_ref(),
-        &vector,
+        vector.as_slice(),
         args.hits.top.saturating_add(1),
         &args.hits,
     )?;
@@ -91,6 +86,12 @@ pub(crate) fn similar(args: SimilarArgs) -> Result<Status> {
     found.retain(|found| !same_file(Path::new(&found.path), &args.file));
     found.truncate(args.hits.top);
     tell(&name, found, &args.hits)
+}
+
+/// A picture's embedding, `[1, D]`.
+fn embedding(clip: &Clip, path: &Path) -> diptych::Result<Embeddings> {
+    let options = DecodeOptions::default();
+    clip.encode_images(&clip.preprocess().load(path, &options)?)
 }
 
 fn nearest(store: &dyn Store, vector: &[f32], k: usize, args: &HitsArgs) -> Result<Vec<Hit>> {
@@ -169,7 +170,7 @@ fn tell(query: &str, found: Vec<Found>, args: &HitsArgs) -> Result<Status> {
             start: found.start,
         };
         let entries: Vec<sheet::Entry> = found.iter().map(entry).collect();
-        files::write(path, sheet::page(query, &entries).as_bytes())?;
+        diptych_files::replace(path, sheet::page(query, &entries).as_bytes())?;
     }
     Ok(match found.is_empty() {
         true => Status::NothingFound,

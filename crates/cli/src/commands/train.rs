@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::Result;
-use diptych::train::{Event, Measured, Outcome, PassedOver, Progress, Run, Tally, train};
+use diptych_train::{Event, Measured, Outcome, PassedOver, Progress, Run, Tally, train};
 use indicatif::{FormattedDuration, ProgressBar};
 
 use crate::args::TrainArgs;

@@ -1,12 +1,12 @@
 //! Named tensors to layers of `kernels`, one at a time, so that few are in memory twice.
 
 use diptych_kernels::{
-    Format, Linear, Normed, PackedConvolution, Rows, Then, layer_norm, layer_norm_into,
+    Linear, Normed, PackedConvolution, Packing, Rows, Then, layer_norm, layer_norm_into,
 };
 
 use super::precision::Formats;
+use crate::Result;
 use crate::model::Source;
-use crate::{Error, Result};
 
 /// Reads a tower's tensors.
 pub(super) struct Loader<'a> {
@@ -21,11 +21,7 @@ impl<'a> Loader<'a> {
 
     /// The values of the tensor `name`.
     pub(super) fn tensor(&mut self, name: &str) -> Result<Vec<f32>> {
-        let data = self.source.read(name)?;
-        data.try_into_vec::<f32>().map_err(|error| Error::Tensors {
-            path: name.into(),
-            reason: format!("{error:?}, wanted f32"),
-        })
+        Ok(self.source.read(name)?.into_values())
     }
 
     /// The linear layer at `path`.
@@ -38,7 +34,7 @@ impl<'a> Loader<'a> {
         self.linear_in(path, self.formats.out_proj)
     }
 
-    fn linear_in(&mut self, path: &str, format: Format) -> Result<Linear> {
+    fn linear_in(&mut self, path: &str, packing: Packing) -> Result<Linear> {
         let weight = self.tensor(&format!("{path}.weight"))?;
         let bias = self.tensor(&format!("{path}.bias"))?;
         let inputs = weight.len() / bias.len().max(1);
@@ -46,7 +42,7 @@ impl<'a> Loader<'a> {
             &weight,
             &bias,
             inputs,
-            self.formats.weight(format, inputs),
+            self.formats.weight(packing, inputs),
         ))
     }
 
@@ -67,13 +63,13 @@ impl<'a> Loader<'a> {
         Ok(Linear::from_matrix(
             &self.tensor(name)?,
             outputs,
-            Format::F32,
+            Packing::F32,
         ))
     }
 
     /// [`Loader::projection`] by the linear layer at `path`.
     pub(super) fn projection_with_bias(&mut self, path: &str) -> Result<Linear> {
-        self.linear_in(path, Format::F32)
+        self.linear_in(path, Packing::F32)
     }
 
     /// The layer norm at `path`.
@@ -136,7 +132,7 @@ impl Norm {
     /// Maps the normalised rows of `x` to `features`, in f32.
     pub(super) fn project(&self, x: &[f32], projection: &Linear, features: &mut [f32]) {
         let x = layer_norm(self.epsilon, x, &self.weight, &self.bias);
-        let x = Rows::of(diptych_kernels::Precision::F32, &x);
+        let x = Rows::of(diptych_kernels::Rounding::F32, &x);
         projection.apply(&x, features, Then::Store);
     }
 

@@ -20,7 +20,6 @@ mod transformer;
 mod tree;
 mod vit;
 
-pub use diptych_kernels::{Format, limit_gops};
 pub use precision::Precision;
 
 use std::sync::{Mutex, OnceLock, PoisonError};

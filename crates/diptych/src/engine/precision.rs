@@ -1,12 +1,16 @@
 //! What the towers compute in.
 
-use diptych_kernels::Format;
+use diptych_kernels::{Packing, Rounding};
+use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "differentiable")]
+use crate::Error;
 use crate::model::ClipConfig;
 
 /// What a model's towers compute in, on the CPU. Sums, normalisations, the residual stream of a Transformer and the
 /// projection to embeddings are in f32 in all of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// [`Precision::Bf16`] where the CPU has instructions for it (AVX512-BF16), else [`Precision::F32`].
     #[default]
@@ -36,10 +40,41 @@ impl Precision {
         named.map_or("auto", |(name, _)| name)
     }
 
+    /// What the factors of a differentiable tower's products are rounded to.
+    ///
+    /// # Errors
+    /// [`Error::Precision`] for eight bits, and for bf16 on a CPU without instructions for it.
+    #[cfg(feature = "differentiable")]
+    pub(crate) fn rounding(self) -> Result<Rounding, Error> {
+        let reason = match self {
+            Self::F32 => return Ok(Rounding::F32),
+            Self::Auto | Self::Bf16 if Rounding::Bf16.is_native() => return Ok(Rounding::Bf16),
+            Self::Auto => return Ok(Rounding::F32),
+            Self::Bf16 => "needs a CPU with AVX512-BF16, which this one is not; wanted `f32`",
+            Self::Int8 => "has no gradients; wanted `f32` or `bf16`",
+        };
+        Err(Error::Precision {
+            precision: self.name(),
+            reason,
+        })
+    }
+
+    /// Billions of operations a second that `threads` of this CPU reach in it, in a loop over registers.
+    pub fn limit_gops(self, threads: usize) -> f64 {
+        let packing = match self {
+            Self::F32 => Packing::F32,
+            Self::Bf16 => Packing::Bf16,
+            Self::Int8 => Packing::Int8,
+            Self::Auto if Rounding::Bf16.is_native() => Packing::Bf16,
+            Self::Auto => Packing::F32,
+        };
+        diptych_kernels::limit_gops(threads, packing)
+    }
+
     /// What [`Precision::Auto`] stands for on this CPU; the others stand for themselves. bf16 are multiplied in pairs, and a
     /// pair must not belong to two heads: with heads of an odd width, which no published model has, there is f32 instead.
     pub(super) fn resolve(self, config: &ClipConfig) -> Self {
-        let is_native = diptych_kernels::Precision::Bf16.is_native();
+        let is_native = Rounding::Bf16.is_native();
         match self {
             Self::Auto if !is_native => Self::F32,
             Self::Auto | Self::Bf16 if is_paired(config) => Self::Bf16,
@@ -50,14 +85,14 @@ impl Precision {
 
     /// The formats of a model's towers, whose widest stream is so wide.
     pub(super) fn formats(self, config: &ClipConfig, width: usize) -> Formats {
-        let is_bf16 = diptych_kernels::Precision::Bf16.is_native() && is_paired(config);
+        let is_bf16 = Rounding::Bf16.is_native() && is_paired(config);
         let kept = match self {
-            Self::Bf16 => diptych_kernels::Precision::Bf16,
-            Self::Int8 if is_bf16 => diptych_kernels::Precision::Bf16,
-            _ => diptych_kernels::Precision::F32,
+            Self::Bf16 => Rounding::Bf16,
+            Self::Int8 if is_bf16 => Rounding::Bf16,
+            _ => Rounding::F32,
         };
         let weights = match self {
-            Self::Int8 if width <= diptych_kernels::INT8_INPUTS => Format::Int8,
+            Self::Int8 if width <= diptych_kernels::INT8_INPUTS => Packing::Int8,
             _ => unrounded(kept),
         };
         Formats {
@@ -76,10 +111,10 @@ fn is_paired(config: &ClipConfig) -> bool {
 }
 
 /// Weights as activations are kept.
-fn unrounded(kept: diptych_kernels::Precision) -> Format {
+fn unrounded(kept: Rounding) -> Packing {
     match kept {
-        diptych_kernels::Precision::F32 => Format::F32,
-        diptych_kernels::Precision::Bf16 => Format::Bf16,
+        Rounding::F32 => Packing::F32,
+        Rounding::Bf16 => Packing::Bf16,
     }
 }
 
@@ -87,11 +122,11 @@ fn unrounded(kept: diptych_kernels::Precision) -> Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Formats {
     /// Activations between layers.
-    pub(super) kept: diptych_kernels::Precision,
+    pub(super) kept: Rounding,
     /// Weights.
-    pub(super) weights: Format,
+    pub(super) weights: Packing,
     /// Those of what follows attention.
-    pub(super) out_proj: Format,
+    pub(super) out_proj: Packing,
 }
 
 impl Formats {
@@ -104,11 +139,11 @@ impl Formats {
         }
     }
 
-    /// Of the weight of a layer with so many inputs, where a format is asked for.
-    pub(super) fn weight(self, format: Format, inputs: usize) -> Format {
-        match format {
-            Format::Int8 if inputs > diptych_kernels::INT8_INPUTS => unrounded(self.kept),
-            format => format,
+    /// Of the weight of a layer with so many inputs, where a packing is asked for.
+    pub(super) fn weight(self, packing: Packing, inputs: usize) -> Packing {
+        match packing {
+            Packing::Int8 if inputs > diptych_kernels::INT8_INPUTS => unrounded(self.kept),
+            packing => packing,
         }
     }
 }

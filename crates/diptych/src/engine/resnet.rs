@@ -240,7 +240,7 @@ impl AttentionPool {
         self.queries.apply(&*y, &mut *queries, Then::Store);
         attend([n, c, self.heads], queries, keys_values, y);
         y.read_into(x);
-        let found = Rows::of(diptych_kernels::Precision::F32, x);
+        let found = Rows::of(diptych_kernels::Rounding::F32, x);
         let done = features.len();
         features.resize(done + n * self.c_proj.outputs(), 0.0);
         self.c_proj

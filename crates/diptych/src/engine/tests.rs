@@ -1,16 +1,15 @@
 //! The engine against the towers that training uses, and against itself with less to share.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{self, Device, Tensor};
 
 use super::tree::Tree;
 use super::{Engine, Precision};
-use crate::clip::token_tensors;
-use crate::golden::max_difference;
 use crate::image::Pixels;
-use crate::model::{ClipConfig, ClipModel, Mode, Source, plain_values};
+use crate::model::{ClipConfig, ClipModel, Fresh, Phase, Source, plain_values};
 use crate::text::Tokens;
-use crate::train::Fresh;
+use crate::weights::TensorData;
 use crate::{Embeddings, Result};
+use diptych_testing::max_difference;
 
 /// Architectures that take every way through the engine.
 const CONFIGS: [&str; 4] = [
@@ -89,8 +88,9 @@ fn both_towers_are_those_that_training_uses() {
             .map(|_| next() as f32 / 500.0 - 1.0)
             .collect();
         let pixels = Pixels::from_vec(side, values.clone()).unwrap();
-        let tensor = Tensor::from_data(TensorData::new(values, [n, 3, side, side]), &device);
-        let want = plain_values(model.image_features(tensor, Mode::Infer));
+        let tensor =
+            Tensor::from_data(tensor::TensorData::new(values, [n, 3, side, side]), &device);
+        let want = plain_values(model.image_features(tensor, Phase::Infer));
         same(
             config.embed_dim,
             engine.image_features(&pixels).unwrap(),
@@ -98,7 +98,7 @@ fn both_towers_are_those_that_training_uses() {
         );
 
         let tokens = texts(&config, 40);
-        let (ids, ends) = token_tensors(&tokens, 0..tokens.len(), model.reading(), &device);
+        let (ids, ends) = model.token_tensors(&tokens, 0..tokens.len(), &device);
         let want = plain_values(model.text_features(ids, ends));
         same(
             config.embed_dim,
@@ -116,7 +116,8 @@ const PLANTED: [(usize, f32); 3] = [(7, 60.0), (100, -80.0), (150, 100.0)];
 impl Source for Planted {
     fn read(&mut self, name: &str) -> Result<TensorData> {
         let data = self.0.read(name)?;
-        let (shape, mut values) = (data.shape().clone(), data.try_into_vec::<f32>().unwrap());
+        let shape = data.shape().to_vec();
+        let mut values = data.into_values();
         // The stream's other channels are of about this size.
         let size = match name {
             "visual.ln_pre.bias" => 1.0,
@@ -268,7 +269,7 @@ fn eight_bits_survive_channels_that_stand_out() {
 
 #[test]
 fn auto_is_what_the_processor_is_made_for() {
-    let is_native = diptych_kernels::Precision::Bf16.is_native();
+    let is_native = diptych_kernels::Rounding::Bf16.is_native();
     let want = if is_native {
         Precision::Bf16
     } else {

@@ -190,7 +190,7 @@ impl Head {
             .keys_values
             .apply(&*normed, &mut *keys_values, Then::Store);
         let mut query = vec![0.0; width];
-        let probe = Rows::of(y.precision(), &self.probe);
+        let probe = Rows::of(y.rounding(), &self.probe);
         self.attn.queries.apply(&probe, &mut query, Then::Store);
         queries.set(&query.repeat(n));
         y.resize(n * width);

@@ -75,7 +75,7 @@ fn wall_clock(text: &str) -> Option<i64> {
 }
 
 /// Seconds since 1970 began, by the clock that shows this time.
-pub(crate) fn seconds(civil: DateTime) -> i64 {
+fn seconds(civil: DateTime) -> i64 {
     civil
         .duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0))
         .as_secs()

@@ -39,7 +39,6 @@ pub use decode::{Decode, DecodeOptions, Decoded, Format, is_picture_extension, i
 pub use encode::Encoding;
 pub use error::ImageError;
 pub use facts::Facts;
-pub(crate) use facts::seconds;
 pub use phash::{Looks, NEAR, PerceptualHash};
 pub use picture::{Mode, Picture, crop, flip_horizontal};
 pub use pixels::Pixels;

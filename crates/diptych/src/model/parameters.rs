@@ -5,15 +5,10 @@
 //! defaults where CLIP leaves them (linear and convolution: uniform within ±1/√fan_in; attention's
 //! input projection: Xavier uniform).
 
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Device, Shape, Tensor, TensorData};
-use diptych_kernels::Precision;
-
-use super::clip::ClipModel;
 use super::config::{ClipConfig, ImagePool, Layers};
-use super::freeze::Freeze;
-use super::resnet::{BottleneckShape, EXPANSION};
+use super::stages::{BottleneckShape, EXPANSION};
 use crate::Error;
+use crate::tensor_data::TensorData;
 
 /// A named parameter or running statistic of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,80 +42,6 @@ pub trait Source {
     /// # Errors
     /// What keeps the tensor from being read.
     fn read(&mut self, name: &str) -> Result<TensorData, Error>;
-}
-
-/// Hands a source's tensors to the modules, on one device.
-pub(super) struct Builder<'a> {
-    source: &'a mut dyn Source,
-    device: &'a Device,
-    options: BuildOptions,
-}
-
-/// How a model is to be built.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BuildOptions {
-    /// What products are computed in on the CPU; sums, norms and parameters stay f32.
-    pub precision: Precision,
-    /// What is not to be trained.
-    pub freeze: Freeze,
-}
-
-impl<'a> Builder<'a> {
-    pub(super) fn new(
-        source: &'a mut dyn Source,
-        device: &'a Device,
-        options: BuildOptions,
-    ) -> Self {
-        Self {
-            source,
-            device,
-            options,
-        }
-    }
-
-    /// What the modules' products are computed in.
-    pub(super) fn precision(&self) -> Precision {
-        self.options.precision
-    }
-
-    /// Whether the parameter `name` is not to be trained.
-    pub(super) fn is_frozen(&self, name: &str) -> bool {
-        self.options.freeze.holds(name)
-    }
-
-    /// The tensor `name`; a scalar becomes `[1]`.
-    pub(super) fn tensor<const D: usize>(
-        &mut self,
-        name: impl Into<String>,
-    ) -> Result<Tensor<D>, Error> {
-        let data = self.source.read(&name.into())?;
-        let (bytes, shape, dtype) = data.into_parts();
-        let shape = if shape.num_dims() == 0 {
-            Shape::new([1])
-        } else {
-            shape
-        };
-        Ok(Tensor::from_data(
-            TensorData::from_bytes(bytes, shape, dtype),
-            self.device,
-        ))
-    }
-
-    /// The tensor `name` as a parameter, trainable where the device has autodiff and nothing freezes it.
-    pub(super) fn param<const D: usize>(
-        &mut self,
-        name: impl Into<String>,
-    ) -> Result<Param<Tensor<D>>, Error> {
-        let name = name.into();
-        let trainable = self.device.is_autodiff() && !self.is_frozen(&name);
-        let tensor = self.tensor(name)?;
-        let tensor = if trainable {
-            tensor.require_grad()
-        } else {
-            tensor
-        };
-        Ok(Param::initialized(ParamId::new(), tensor))
-    }
 }
 
 /// All parameters of `config`'s model, in a state dict's order.
@@ -363,66 +284,4 @@ struct BlockSize {
     layers: usize,
     width: usize,
     mlp_width: usize,
-}
-
-/// Where a visitor is in the module tree; the path is the parameter's name.
-#[derive(Debug, Default)]
-pub(crate) struct ParameterPath(Vec<String>);
-
-impl ParameterPath {
-    /// Enters a field; an enum's variant is no part of a name.
-    pub(crate) fn enter(&mut self, name: &str, container: &str) {
-        if !container.starts_with("Enum") {
-            self.0.push(name.to_owned());
-        }
-    }
-
-    /// Leaves a field.
-    pub(crate) fn exit(&mut self, container: &str) {
-        if !container.starts_with("Enum") {
-            self.0.pop();
-        }
-    }
-
-    /// The name of the parameter at this place.
-    pub(crate) fn name(&self) -> String {
-        self.0.join(".")
-    }
-}
-
-/// The named tensors of `model`, as a checkpoint stores them.
-pub fn named_tensors(model: &ClipModel) -> Vec<(String, TensorData)> {
-    let mut collector = Collector::default();
-    model.visit(&mut collector);
-    collector.tensors
-}
-
-#[derive(Default)]
-struct Collector {
-    path: ParameterPath,
-    tensors: Vec<(String, TensorData)>,
-}
-
-impl ModuleVisitor for Collector {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.path.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.path.name();
-        let data = param.val().to_data().convert::<f32>();
-        // The temperature and bias are scalars in a state dict and `[1]` here.
-        let (bytes, shape, dtype) = data.into_parts();
-        let shape = if name.starts_with("logit_") {
-            Shape::new([])
-        } else {
-            shape
-        };
-        self.tensors
-            .push((name, TensorData::from_bytes(bytes, shape, dtype)));
-    }
 }

@@ -12,7 +12,7 @@
 
 use super::config::{ClipConfig, ImagePool, Layers};
 use super::parameters::parameters;
-use super::resnet::{BottleneckShape, EXPANSION};
+use super::stages::{BottleneckShape, EXPANSION};
 
 /// The cost of a model, tower by tower.
 #[derive(Clone, Copy, Debug, PartialEq)]

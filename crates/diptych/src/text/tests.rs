@@ -300,7 +300,7 @@ proptest! {
 
 /// A file of the golden SigLIP checkpoints.
 fn siglip_file(name: &str) -> Vec<u8> {
-    fs_err::read(crate::golden::folder("layouts").join(name)).unwrap()
+    fs_err::read(diptych_testing::folder("layouts").join(name)).unwrap()
 }
 
 #[test]

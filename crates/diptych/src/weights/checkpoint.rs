@@ -1,18 +1,17 @@
 //! Opening a checkpoint: read the configuration, check every tensor, then hand them out.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::TensorData;
+use super::TensorData;
 use serde::Serialize;
 
-use super::describe::{architecture, architectures, describe};
+use super::describe::describe;
 use super::fingerprint::Fingerprint;
-use super::hub::{self, Parts};
 use super::layout::{Layout, open_clip_shapes};
-use super::names::published_as;
+use super::published::{Parts, obtained};
+use super::resolve::{Named, no_weights, resolve};
 use super::storage::Storage;
-use super::{CONFIG_FILE, DEFAULT_MODEL, Description, HF_CONFIG_FILE, default, shapes};
+use super::{CONFIG_FILE, Description, HF_CONFIG_FILE, default, shapes};
 use crate::model::{Parameter, Source, parameters};
 use crate::{Error, Result};
 
@@ -73,23 +72,20 @@ impl Weights {
 
 impl Checkpoint {
     /// What the model called `name` is: its configuration, its tokenizer, and what the headers of its
-    /// weights say. `name` is a checkpoint's directory or file, [`DEFAULT_MODEL`], an architecture, or a published
-    /// model's, which is downloaded as by [`fetch`](super::fetch).
+    /// weights say. `name` is a checkpoint's directory or file, [`DEFAULT_MODEL`](super::DEFAULT_MODEL), an architecture, or a published
+    /// model's, which is downloaded as by `weights::fetch`.
     ///
     /// # Errors
     /// As [`Checkpoint::named`], but that no tensor is checked.
     pub fn summary(name: &str) -> Result<Summary> {
-        let path = Path::new(name);
-        let (description, storage) = if name == DEFAULT_MODEL {
-            (default::description()?, Some(default::storage()?))
-        } else if path.is_dir() || is_weights(path) {
-            let (description, storage) = read(path)?;
-            (description, Some(storage))
-        } else if let Some(place) = summarised(name)? {
-            let (description, storage) = read(&place)?;
-            (description, Some(storage))
-        } else {
-            (describe(name)?, None)
+        let (description, storage) = match resolve(Path::new(name))? {
+            Named::Embedded => (default::description()?, Some(default::storage()?)),
+            Named::Checkpoint(path) => with_weights(read(&path)?),
+            Named::Known {
+                architecture: None,
+                published,
+            } => with_weights(read(&obtained(name, published.as_ref(), Parts::All)?)?),
+            Named::ArchitectureFile(_) | Named::Known { .. } => (describe(name)?, None),
         };
         Ok(Summary {
             description,
@@ -111,40 +107,28 @@ impl Checkpoint {
         Self::new(description, storage)
     }
 
-    /// Opens the model called `name`: [`DEFAULT_MODEL`], a checkpoint's directory or file, or the name of a
+    /// Opens the model called `name`: [`DEFAULT_MODEL`](super::DEFAULT_MODEL), a checkpoint's directory or file, or the name of a
     /// published model, which is downloaded if it is not on this machine: minutes, without a word. Call
-    /// [`fetch`](super::fetch) first to be told how far it is.
+    /// `weights::fetch` first to be told how far it is.
     ///
     /// # Errors
     /// [`Error::Model`] if there is none; [`Error::Hub`] for a published one that can't be had; else as
     /// [`Checkpoint::open`].
     pub fn named(name: impl AsRef<Path>) -> Result<Self> {
-        let path = name.as_ref();
-        if path == Path::new(DEFAULT_MODEL) {
-            return default::open();
+        let name = name.as_ref();
+        let shown = || name.display().to_string();
+        match resolve(name)? {
+            Named::Embedded => default::open(),
+            Named::Checkpoint(path) => Self::open(path),
+            Named::ArchitectureFile(_) => Err(no_weights(shown(), None)),
+            Named::Known {
+                published: None,
+                architecture,
+            } => Err(no_weights(shown(), architecture)),
+            Named::Known { published, .. } => {
+                Self::open(obtained(&shown(), published.as_ref(), Parts::All)?)
+            }
         }
-        if path.is_dir() || is_weights(path) {
-            return Self::open(path);
-        }
-        let name = path.display().to_string();
-        if let Some(place) = hub::fetch(&name, Parts::All, &mut |_| ControlFlow::Continue(()))? {
-            return Self::open(place);
-        }
-        let reason = match architecture(&name) {
-            Some((name, _)) => match published_as(name) {
-                names if names.is_empty() => {
-                    "is an architecture, and this needs weights".to_owned()
-                }
-                names => format!("is an architecture; its weights are {}", names.join(", ")),
-            },
-            None => format!(
-                "is neither `{DEFAULT_MODEL}`, nor a checkpoint's directory or file, nor the name of a model like \
-                 ViT-B/32, ViT-B-32:laion2b_s34b_b79k or google/siglip2-base-patch16-224, nor one of the \
-                 architectures {}",
-                architectures().collect::<Vec<_>>().join(", ")
-            ),
-        };
-        Err(Error::Model { name, reason })
     }
 
     /// A checkpoint of these tensors, once they are checked.
@@ -156,7 +140,7 @@ impl Checkpoint {
             for Parameter { name, .. } in &table {
                 match layout.read(&storage, name) {
                     Ok(data) => {
-                        let values = data.as_slice::<f32>().unwrap_or_default();
+                        let values = data.values();
                         problems.extend(check_values(name, values));
                         fingerprint.add(name, values);
                     }
@@ -196,12 +180,8 @@ impl Source for Checkpoint {
     }
 }
 
-/// The files of the published model called `name`, which is no architecture's.
-fn summarised(name: &str) -> Result<Option<PathBuf>> {
-    match architecture(name) {
-        Some(_) => Ok(None),
-        None => hub::fetch(name, Parts::All, &mut |_| ControlFlow::Continue(())),
-    }
+fn with_weights<D, S>((description, storage): (D, S)) -> (D, Option<S>) {
+    (description, Some(storage))
 }
 
 /// What the checkpoint at `path` is, and its file of weights.
@@ -212,12 +192,6 @@ fn read(path: &Path) -> Result<(Description, Storage)> {
     }
     let storage = Storage::open(path)?;
     Ok((describe_file(path, &storage)?, storage))
-}
-
-/// Whether there is a file here that could have weights: any but an architecture's JSON.
-pub(super) fn is_weights(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.is_file() && (!name.ends_with(".json") || name.ends_with(".index.json"))
 }
 
 /// The file of weights in a checkpoint directory.

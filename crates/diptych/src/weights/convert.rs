@@ -7,7 +7,7 @@ use std::path::Path;
 use super::layout::{Part, to_hf};
 use super::write::{Entry, fill_description, fill_tokenizer, writable, write_entries, write_json};
 use super::{
-    Checkpoint, HF_CONFIG_FILE, HF_WEIGHTS_FILE, Precision, WEIGHTS_FILE, hf, replace_directory,
+    Checkpoint, Dtype, HF_CONFIG_FILE, HF_WEIGHTS_FILE, WEIGHTS_FILE, hf, replace_checkpoint,
 };
 use crate::image::Order;
 use crate::model::{Source, parameters};
@@ -36,7 +36,7 @@ pub fn convert(
     checkpoint: &mut Checkpoint,
     place: &Path,
     layout: LayoutKind,
-    precision: Precision,
+    dtype: Dtype,
 ) -> Result<()> {
     let mut description = checkpoint.description().clone();
     let tokenizer = *writable(place, &description)?;
@@ -68,7 +68,7 @@ pub fn convert(
         shape: shape.clone(),
     });
     let entries = entries.collect();
-    replace_directory(place, |dir| {
+    replace_checkpoint(place, |dir| {
         let weights = match &hf_config {
             None => {
                 description.preprocess.order = Order::Native;
@@ -85,7 +85,7 @@ pub fn convert(
         };
         // transformers asks for the framework that wrote a file.
         let texts = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        write_entries(&dir.join(weights), entries, precision, texts, &mut |name| {
+        write_entries(&dir.join(weights), entries, dtype, texts, &mut |name| {
             let (ours, part, _) = &parts[name];
             Ok(Cow::Owned(part.of(checkpoint.read(ours)?)))
         })

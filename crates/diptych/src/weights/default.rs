@@ -1,14 +1,20 @@
 //! The default model, which is part of the program.
 
+#[cfg(feature = "default-model")]
 use std::path::Path;
 
+#[cfg(feature = "default-model")]
+use super::TensorFile;
 use super::storage::Storage;
-use super::{Checkpoint, Description, TensorFile};
+use super::{Checkpoint, Description};
+#[cfg(not(feature = "default-model"))]
+use crate::Error;
 use crate::Result;
 
 /// The name that opens it.
 pub const DEFAULT_MODEL: &str = "default";
 
+#[cfg(feature = "default-model")]
 macro_rules! file {
     ($name:literal) => {
         include_bytes!(concat!("../../../../models/default/", $name))
@@ -21,6 +27,7 @@ pub(super) fn open() -> Result<Checkpoint> {
 }
 
 /// Its tensors, not yet checked.
+#[cfg(feature = "default-model")]
 pub(super) fn storage() -> Result<Storage> {
     let name = "default/open_clip_model.safetensors";
     let tensors = TensorFile::from_static(name, file!("open_clip_model.safetensors"))?;
@@ -28,6 +35,7 @@ pub(super) fn storage() -> Result<Storage> {
 }
 
 /// All of it but the tensors.
+#[cfg(feature = "default-model")]
 pub(super) fn description() -> Result<Description> {
     let tokenizer = file!("tokenizer.json").to_vec();
     Description::parse(
@@ -35,4 +43,23 @@ pub(super) fn description() -> Result<Description> {
         file!("open_clip_config.json"),
         Some(("default/tokenizer.json".into(), tokenizer)),
     )
+}
+
+#[cfg(not(feature = "default-model"))]
+pub(super) fn storage() -> Result<Storage> {
+    Err(missing())
+}
+
+#[cfg(not(feature = "default-model"))]
+pub(super) fn description() -> Result<Description> {
+    Err(missing())
+}
+
+#[cfg(not(feature = "default-model"))]
+fn missing() -> Error {
+    Error::Model {
+        name: DEFAULT_MODEL.into(),
+        reason: "is not part of this program, which was built without the feature `default-model`"
+            .into(),
+    }
 }

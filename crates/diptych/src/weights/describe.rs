@@ -1,12 +1,12 @@
 //! Names: what a model is called → how it is built.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::checkpoint::{describe_file, is_weights};
-use super::hub::{self, Parts};
+use super::checkpoint::describe_file;
+use super::published::{Parts, obtained};
+use super::resolve::{Named, resolve};
 use super::storage::{Storage, read_small};
-use super::{Checkpoint, DEFAULT_MODEL, Description, MAX_CONFIG_BYTES, Origins, default};
+use super::{Description, MAX_CONFIG_BYTES, Origins, default};
 use crate::image::Preprocess;
 use crate::model::ClipConfig;
 use crate::text::{ClipTokenizer, SpecialTokens};
@@ -47,36 +47,21 @@ pub fn architectures() -> impl Iterator<Item = &'static str> {
 /// [`Error::Model`] for another name, [`Error::Hub`] for a published model that can't be had; else those of
 /// [`Description::open`] and [`ClipConfig::from_json`].
 pub fn describe(model: &str) -> Result<Description> {
-    let path = Path::new(model);
-    if model == DEFAULT_MODEL {
-        return default::description();
+    match resolve(Path::new(model))? {
+        Named::Embedded => default::description(),
+        Named::Checkpoint(path) if path.is_dir() => Description::open(path),
+        Named::Checkpoint(path) => describe_file(&path, &Storage::open(&path)?),
+        Named::ArchitectureFile(path) => {
+            from_architecture(model, &read_small(&path, MAX_CONFIG_BYTES)?)
+        }
+        Named::Known {
+            architecture: Some((name, json)),
+            ..
+        } => from_architecture(name, json.as_bytes()),
+        Named::Known { published, .. } => {
+            Description::open(obtained(model, published.as_ref(), Parts::Description)?)
+        }
     }
-    if path.is_dir() {
-        return Description::open(path);
-    }
-    if is_weights(path) {
-        return describe_file(path, &Storage::open(path)?);
-    }
-    if path.is_file() {
-        return from_architecture(model, &read_small(path, MAX_CONFIG_BYTES)?);
-    }
-    if let Some((name, json)) = architecture(model) {
-        return from_architecture(name, json.as_bytes());
-    }
-    if let Some(place) = hub::fetch(
-        model,
-        Parts::Description,
-        &mut |_| ControlFlow::Continue(()),
-    )? {
-        return Description::open(place);
-    }
-    // Nothing is there: this says what there could be.
-    Checkpoint::named(model).map(|checkpoint| checkpoint.description().clone())
-}
-
-/// Whether `name` is a known architecture's, in open_clip's spelling or OpenAI's.
-pub fn is_architecture(name: &str) -> bool {
-    architecture(name).is_some()
 }
 
 /// Name and file of the known architecture called `name`, in open_clip's spelling or OpenAI's.

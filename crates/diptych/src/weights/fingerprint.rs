@@ -107,12 +107,12 @@ fn written_preprocess(preprocess: &Preprocess) -> String {
 mod tests {
     use super::*;
     use crate::Clip;
-    use crate::weights::{Checkpoint, LayoutKind, Precision, convert};
+    use crate::weights::{Checkpoint, Dtype, LayoutKind, convert};
 
     /// If these change, every index that people have refuses its model.
     #[test]
     fn fingerprints_of_published_models_stay_what_they_are() {
-        let golden = crate::golden::folder("tiny-vit");
+        let golden = diptych_testing::folder("tiny-vit");
         let of = |path: &std::path::Path| Checkpoint::open(path).unwrap().fingerprint().to_owned();
         let default = Checkpoint::named("default").unwrap();
         assert_eq!(
@@ -124,7 +124,7 @@ mod tests {
             "2f5c4bc2118b4b0d0122e8dcc3077d345f855827fba1fcb480de764b267d467c"
         );
         assert_eq!(
-            of(&crate::golden::folder("tiny-resnet")),
+            of(&diptych_testing::folder("tiny-resnet")),
             "27cbaa661d733bd881caad1917ab445f87cf85cff3cefdbb3c610e14d92bbd3f"
         );
     }
@@ -162,7 +162,10 @@ mod tests {
         });
         let config = ClipConfig::from_json("test", config).unwrap();
         let written = String::from_utf8(written_config(&config).unwrap()).unwrap();
-        assert_eq!(written, r#"{"embed_dim":512,"vision_cfg":{"image_size":256,"layers":12,"width":512,"patch_size":16,"head_width":64,"mlp_ratio":3.5,"pool_type":"map","norm_kwargs":{"eps":1e-6},"act_kwargs":{"approximate":"tanh"}},"text_cfg":{"context_length":64,"vocab_size":100,"width":768,"heads":12,"layers":2,"pool_type":"last","no_causal_mask":true,"proj_bias":true,"tokenizer_kwargs":{"a":2,"b":1}},"quick_gelu":true,"init_logit_scale":2.5,"init_logit_bias":-10.0}"#);
+        assert_eq!(
+            written,
+            r#"{"embed_dim":512,"vision_cfg":{"image_size":256,"layers":12,"width":512,"patch_size":16,"head_width":64,"mlp_ratio":3.5,"pool_type":"map","norm_kwargs":{"eps":1e-6},"act_kwargs":{"approximate":"tanh"}},"text_cfg":{"context_length":64,"vocab_size":100,"width":768,"heads":12,"layers":2,"pool_type":"last","no_causal_mask":true,"proj_bias":true,"tokenizer_kwargs":{"a":2,"b":1}},"quick_gelu":true,"init_logit_scale":2.5,"init_logit_bias":-10.0}"#
+        );
     }
 
     #[test]
@@ -182,26 +185,17 @@ mod tests {
         let of = |path: &std::path::Path| Checkpoint::open(path).unwrap().fingerprint().to_owned();
         let tiny = of(&vit);
         assert_ne!(tiny, default);
-        let converted = |name: &str, layout, precision| {
+        let converted = |name: &str, layout, dtype| {
             let out = path(name);
-            convert(
-                &mut Checkpoint::open(&vit).unwrap(),
-                &out,
-                layout,
-                precision,
-            )
-            .unwrap();
+            convert(&mut Checkpoint::open(&vit).unwrap(), &out, layout, dtype).unwrap();
             of(&out)
         };
-        assert_eq!(
-            converted("same", LayoutKind::OpenClip, Precision::F32),
-            tiny
-        );
+        assert_eq!(converted("same", LayoutKind::OpenClip, Dtype::F32), tiny);
         // transformers makes pictures RGB before it resizes them, so theirs are other inputs.
-        assert_ne!(converted("theirs", LayoutKind::Hf, Precision::F32), tiny);
+        assert_ne!(converted("theirs", LayoutKind::Hf, Dtype::F32), tiny);
         // Other numbers are another model.
         assert_ne!(
-            converted("rounded", LayoutKind::OpenClip, Precision::Bf16),
+            converted("rounded", LayoutKind::OpenClip, Dtype::Bf16),
             tiny
         );
     }

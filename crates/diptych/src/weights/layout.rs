@@ -9,13 +9,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use burn::tensor::TensorData;
+use super::TensorData;
 
 use super::positions::Positions;
 use super::storage::Storage;
 use crate::Result;
-use crate::matrix::transposed;
 use crate::model::Parameter;
+use diptych_kernels::transposed;
 
 /// How each of our tensors comes out of a checkpoint's: in one part, or in several, one after the other.
 pub(super) struct Layout(BTreeMap<String, Vec<(String, Part)>>);
@@ -152,7 +152,7 @@ impl Layout {
             [(theirs, Part::Positions(kind, to))] => {
                 let data = storage.read(theirs)?;
                 let width = data.shape()[1];
-                let values = data.as_slice::<f32>().unwrap_or_default();
+                let values = data.values();
                 Ok(TensorData::new(
                     kind.resize(values, width, *to),
                     [*to, width],
@@ -165,7 +165,7 @@ impl Layout {
                 for (theirs, _) in several {
                     let part = storage.read(theirs)?;
                     shape = part.shape().to_vec();
-                    values.extend_from_slice(part.as_slice::<f32>().unwrap_or_default());
+                    values.extend_from_slice(part.values());
                 }
                 // Parts have one shape, as was checked.
                 if let Some(rows) = shape.first_mut() {
@@ -187,7 +187,7 @@ fn turned(data: TensorData) -> TensorData {
     let &[rows, columns] = &data.shape()[..] else {
         return data;
     };
-    let values = data.as_slice::<f32>().unwrap_or_default();
+    let values = data.values();
     TensorData::new(transposed(values, columns), [columns, rows])
 }
 
@@ -304,7 +304,7 @@ impl Part {
             Self::Transposed => turned(whole),
             Self::Third(i) => {
                 let shape = self.shape(whole.shape());
-                let values = whole.as_slice::<f32>().unwrap_or_default();
+                let values = whole.values();
                 let len = values.len() / 3;
                 TensorData::new(values[i * len..(i + 1) * len].to_vec(), shape)
             }

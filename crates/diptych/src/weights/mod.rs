@@ -13,12 +13,16 @@ mod convert;
 mod default;
 mod describe;
 mod description;
+mod dtype;
 mod fingerprint;
 mod hf;
+#[cfg(feature = "hub")]
 mod hub;
 mod layout;
 mod names;
 mod positions;
+mod published;
+mod resolve;
 mod shapes;
 mod storage;
 mod tensors;
@@ -27,17 +31,21 @@ mod tests;
 mod torch;
 mod write;
 
+pub use crate::tensor_data::TensorData;
 pub use checkpoint::{Checkpoint, Summary, Weights};
 pub use convert::{LayoutKind, convert};
 pub use default::DEFAULT_MODEL;
-pub use describe::{architectures, describe, is_architecture};
+pub use describe::{architectures, describe};
 pub use description::{Description, Origins};
-pub use hub::{Download, Parts, fetch};
-pub use tensors::{Precision, TensorFile};
-pub(crate) use write::{
-    TEMPORARY, fill_checkpoint, fits_open_clip, replace_directory, write_atomically,
+pub use dtype::Dtype;
+#[cfg(feature = "hub")]
+pub use hub::{Download, fetch};
+pub use published::Parts;
+pub use resolve::{is_architecture, named_in};
+pub use tensors::TensorFile;
+pub use write::{
+    fill_checkpoint, fits_open_clip, replace_checkpoint, write_checkpoint, write_tensors,
 };
-pub use write::{write_checkpoint, write_tensors};
 
 /// The file of weights in a checkpoint directory.
 pub const WEIGHTS_FILE: &str = "open_clip_model.safetensors";

@@ -2,8 +2,9 @@
 //!
 //! Sources: `_MODELS` in OpenAI's `clip/clip.py`, commit d05afc4; `pretrained.py` of open_clip 3.3.0.
 
+use std::path::Path;
+
 use super::describe::architecture;
-use super::hub;
 use crate::{Error, Result};
 
 /// A model of OpenAI's: its name, its file, and the SHA-256 of that, which is in its address.
@@ -274,8 +275,35 @@ pub(super) fn published(name: &str) -> Result<Option<Published>> {
             }),
         };
     }
-    let is_repository = hub::is_repository(name);
+    let is_repository = is_repository(name) && !is_path(name);
     Ok(is_repository.then(|| Published::Repository(name.into())))
+}
+
+/// Whether a name could be a repository's: an organisation and a name.
+///
+/// Source: `validate_repo_id` in huggingface_hub's `utils/_validators.py`.
+pub(super) fn is_repository(name: &str) -> bool {
+    let part = |part: &str| {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let is_edge = |c: char| "-.".contains(c);
+        !part.is_empty()
+            && part.chars().all(is_word)
+            && !part.starts_with(is_edge)
+            && !part.ends_with(is_edge)
+    };
+    let forbidden = name.contains("--") || name.contains("..") || name.ends_with(".git");
+    let split = name.split_once('/');
+    name.len() <= 96
+        && !forbidden
+        && split.is_some_and(|(organisation, name)| part(organisation) && part(name))
+}
+
+/// Whether a name that could be a repository's is meant for a path: of a file of weights, or in a folder that is
+/// there.
+pub(super) fn is_path(name: &str) -> bool {
+    const FILES: [&str; 5] = [".pt", ".pth", ".bin", ".safetensors", ".json"];
+    let folder = name.split_once('/').map(|(folder, _)| Path::new(folder));
+    FILES.iter().any(|end| name.ends_with(end)) || folder.is_some_and(Path::is_dir)
 }
 
 /// The names by which weights of a known architecture are published.
@@ -312,7 +340,7 @@ mod tests {
         let siglip = "google/siglip2-base-patch16-224";
         assert_eq!(published(siglip).unwrap(), repository(siglip));
         for (_, _, name) in OPEN_CLIP {
-            assert!(hub::is_repository(name), "{name}");
+            assert!(is_repository(name), "{name}");
         }
         for name in ["ViT-B-32", "C:/models", "a/b/c", "runs/", "nothing"] {
             assert_eq!(published(name).unwrap(), None, "{name}");

@@ -111,7 +111,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::golden::{folder, max_difference};
+    use diptych_testing::{folder, max_difference};
 
     /// `parity/checkpoints.py` made it, with open_clip's functions.
     #[test]

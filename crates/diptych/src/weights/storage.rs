@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use burn::tensor::TensorData;
+use super::TensorData;
 use serde::Deserialize;
 
 use super::TensorFile;

@@ -2,24 +2,21 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
-use burn::tensor::TensorData;
+use super::TensorData;
+use diptych_files::{replace, replace_with};
 use serde_json::{Map, json};
 
 use super::config::{ConfigFile, PreprocessFile};
 use super::{
-    CONFIG_FILE, Description, HF_CONFIG_FILE, HF_WEIGHTS_FILE, Precision, TOKENIZER_FILE,
-    WEIGHTS_FILE,
+    CONFIG_FILE, Description, Dtype, HF_CONFIG_FILE, HF_WEIGHTS_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
 };
 use crate::image::Order;
 use crate::model::ImagePool;
 use crate::text::{ClipTokenizer, SpecialTokens, VOCAB_SIZE};
 use crate::{Error, Result};
-
-/// How the names of unfinished files and directories begin.
-pub(crate) const TEMPORARY: &str = ".diptych-";
 
 /// Writes a checkpoint as the directory `place`, which Python's open_clip opens as
 /// `local-dir:PLACE`; an older checkpoint there is replaced once the new one is whole.
@@ -27,24 +24,23 @@ pub(crate) const TEMPORARY: &str = ".diptych-";
 /// # Errors
 /// [`Error::Io`] naming what can't be written; [`Error::Config`] if `place` holds something else, or
 /// the description can't be put into open_clip's words; [`Error::Tensors`] for a number that
-/// `precision` can't hold.
+/// `dtype` can't hold.
 pub fn write_checkpoint(
     place: &Path,
     description: &Description,
     tensors: &[(String, TensorData)],
-    precision: Precision,
+    dtype: Dtype,
 ) -> Result<()> {
-    replace_directory(place, |dir| {
-        fill_checkpoint(dir, description, tensors, precision)
+    replace_checkpoint(place, |dir| {
+        fill_checkpoint(dir, description, tensors, dtype)
     })
 }
 
-/// Makes the directory `place` out of what `fill` writes; whoever opens it finds all of that or what
-/// was there before.
-pub(crate) fn replace_directory(
-    place: &Path,
-    fill: impl FnOnce(&Path) -> Result<()>,
-) -> Result<()> {
+/// Makes the checkpoint `place` out of what `fill` writes; whoever opens it finds all of that or what was there before.
+///
+/// # Errors
+/// [`Error::Config`] if something else lies there; those of the disk and of `fill`.
+pub fn replace_checkpoint(place: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let refuse = |what: &str| {
         Err(Error::Config {
             origin: place.display().to_string(),
@@ -61,54 +57,21 @@ pub(crate) fn replace_directory(
     if occupied && fs_err::read_dir(place).map_err(Error::Io)?.next().is_some() {
         return refuse("a directory");
     }
-    let parent = place
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs_err::create_dir_all(parent).map_err(Error::Io)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY);
-    // Temporary directories are private; what we write is as readable as any other.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    let new_directory = || builder.tempdir_in(parent).map_err(|e| Error::io(parent, e));
-    let new = new_directory()?;
-    fill(new.path())?;
-    if exchange(new.path(), place) {
-        return Ok(()); // what was there goes with `new`
-    }
-    // Where the system can't exchange two directories, there is a moment without either.
-    let old; // kept until the end
-    if place.exists() {
-        old = new_directory()?;
-        fs_err::rename(place, old.path().join("old")).map_err(Error::Io)?;
-    }
-    fs_err::rename(new.keep(), place).map_err(Error::Io)
+    diptych_files::replace_directory(place, fill)
 }
 
-/// Exchanges two directories at one stroke; false, if the second is not there or the system can't.
-fn exchange(new: &Path, place: &Path) -> bool {
-    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        renameat_with(CWD, new, CWD, place, RenameFlags::EXCHANGE).is_ok()
-    }
-    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
-    {
-        let _ = (new, place);
-        false
-    }
-}
-
-/// Writes a checkpoint's files into `dir`.
-pub(crate) fn fill_checkpoint(
+/// Writes a checkpoint's files into the directory `dir`, beside others.
+///
+/// # Errors
+/// As [`write_checkpoint`].
+pub fn fill_checkpoint(
     dir: &Path,
     description: &Description,
     tensors: &[(String, TensorData)],
-    precision: Precision,
+    dtype: Dtype,
 ) -> Result<()> {
     fill_description(dir, description)?;
-    write_tensors(&dir.join(WEIGHTS_FILE), tensors, precision, HashMap::new())
+    write_tensors(&dir.join(WEIGHTS_FILE), tensors, dtype, HashMap::new())
 }
 
 /// Writes all of a checkpoint's files but its tensors into `dir`.
@@ -153,14 +116,11 @@ pub(super) fn writable<'a>(
     })
 }
 
-/// [`writable`], as open_clip's files.
+/// The tokenizer of a model that can be written as open_clip's files; of all others, why not, before any work is done.
 ///
 /// # Errors
-/// As there; and for what open_clip's words can't say.
-pub(crate) fn fits_open_clip<'a>(
-    place: &Path,
-    description: &'a Description,
-) -> Result<&'a ClipTokenizer> {
+/// [`Error::Config`] naming `place`, for what open_clip's words can't say.
+pub fn fits_open_clip<'a>(place: &Path, description: &'a Description) -> Result<&'a ClipTokenizer> {
     let tokenizer = writable(place, description)?;
     match description.preprocess.order {
         Order::Native => Ok(tokenizer),
@@ -189,18 +149,18 @@ pub(super) fn fill_tokenizer(dir: &Path, description: &Description) -> Result<()
 pub(super) fn write_json(path: &Path, json: &impl serde::Serialize) -> Result<()> {
     let mut text = serde_json::to_vec_pretty(json).map_err(Error::json)?;
     text.push(b'\n');
-    write_atomically(path, &text)
+    Ok(replace(path, &text)?)
 }
 
 /// Writes named tensors, and text entries beside them, as a safetensors file.
 ///
 /// # Errors
 /// [`Error::Io`] naming the file that can't be written; [`Error::Tensors`] for a number that
-/// `precision` can't hold.
+/// `dtype` can't hold.
 pub fn write_tensors(
     path: &Path,
     tensors: &[(String, TensorData)],
-    precision: Precision,
+    dtype: Dtype,
     texts: HashMap<String, String>,
 ) -> Result<()> {
     let entries = tensors.iter().map(|(name, data)| Entry {
@@ -211,7 +171,7 @@ pub fn write_tensors(
         .iter()
         .map(|(name, data)| (name.as_str(), data))
         .collect();
-    write_entries(path, entries.collect(), precision, texts, &mut |name| {
+    write_entries(path, entries.collect(), dtype, texts, &mut |name| {
         Ok(Cow::Borrowed(by_name[name]))
     })
 }
@@ -232,7 +192,7 @@ pub(super) struct Entry {
 pub(super) fn write_entries<'a>(
     path: &Path,
     mut entries: Vec<Entry>,
-    precision: Precision,
+    dtype: Dtype,
     texts: HashMap<String, String>,
     read: &mut dyn FnMut(&str) -> Result<Cow<'a, TensorData>>,
 ) -> Result<()> {
@@ -248,9 +208,9 @@ pub(super) fn write_entries<'a>(
     let mut end = 0;
     for Entry { name, shape } in &entries {
         let start = end;
-        end += shape.iter().product::<usize>() * precision.bytes();
+        end += shape.iter().product::<usize>() * dtype.bytes();
         let info = json!({
-            "dtype": precision.dtype_name(),
+            "dtype": dtype.name_in_header(),
             "shape": shape,
             "data_offsets": [start, end],
         });
@@ -259,51 +219,22 @@ pub(super) fn write_entries<'a>(
     let mut header = serde_json::to_vec(&header).map_err(Error::json)?;
     // The numbers begin at a multiple of eight.
     header.resize(header.len().next_multiple_of(8), b' ');
-    write_atomically_by(path, |file| {
-        let io = |e| Error::io(path, e);
-        file.write_all(&(header.len() as u64).to_le_bytes())
-            .map_err(io)?;
-        file.write_all(&header).map_err(io)?;
+    replace_with(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
         for Entry { name, shape } in &entries {
             let data = read(name)?;
-            let values = data.as_slice::<f32>().unwrap_or_default();
+            let values = data.values();
             if values.len() != shape.iter().product::<usize>() {
                 return Err(refuse(format!("`{name}` is not {shape:?} in f32")));
             }
-            if let Some(value) = values.iter().find(|&&v| !precision.holds(v)) {
+            if let Some(value) = values.iter().find(|&&v| !dtype.holds(v)) {
                 return Err(refuse(format!(
-                    "`{name}` has a {value}, which {precision:?} can't hold"
+                    "`{name}` has a {value}, which {dtype:?} can't hold"
                 )));
             }
-            file.write_all(&precision.encode(values)).map_err(io)?;
+            file.write_all(&dtype.encode(values))?;
         }
         Ok(())
     })
-}
-
-/// Writes a file so that whoever opens `path` finds the old contents or the new, never a part.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_atomically_by(path, |file| {
-        file.write_all(bytes).map_err(|e| Error::io(path, e))
-    })
-}
-
-/// [`write_atomically`] of what `fill` writes.
-fn write_atomically_by(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    let io = |e| Error::io(path, e);
-    let dir = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY);
-    // Temporary files are private; what we write is as readable as any other file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = BufWriter::new(builder.tempfile_in(dir).map_err(io)?);
-    fill(&mut file)?;
-    let file = file.into_inner().map_err(|e| io(e.into_error()))?;
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|e| io(e.error))?;
-    Ok(())
 }

@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use diptych_kernels::{Format, Linear, Precision, Rows, Then, dots};
+use diptych_kernels::{Linear, Packing, Rounding, Rows, Then, dots};
 
 use super::columns::{Codes, Columns};
 
@@ -170,8 +170,8 @@ struct Nearest(Linear);
 impl Nearest {
     fn new(centres: &[f32], dim: usize) -> Self {
         let format = match dim <= diptych_kernels::INT8_INPUTS {
-            true => Format::Int8,
-            false => Format::F32,
+            true => Packing::Int8,
+            false => Packing::F32,
         };
         Self(Linear::new(centres, &[], dim, format))
     }
@@ -180,7 +180,7 @@ impl Nearest {
     fn extend(&self, rows: &[f32], out: &mut Vec<usize>) {
         let n = rows.len() / self.0.inputs();
         let mut products = vec![0f32; n * self.0.outputs()];
-        let rows = Rows::of(Precision::F32, rows);
+        let rows = Rows::of(Rounding::F32, rows);
         self.0.apply(&rows, &mut products, Then::Store);
         let largest = |row: &[f32]| {
             let by = |a: &(usize, &f32), b: &(usize, &f32)| -> Ordering { a.1.total_cmp(b.1) };

@@ -15,7 +15,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use crate::buffer::{Rectangle, fill};
-use crate::element::{Float, Precision};
+use crate::element::{Float, Rounding};
 use crate::isa::Isa;
 use crate::product::{Finish, Left, Right, Rows, multiply};
 
@@ -58,16 +58,10 @@ impl Convolution {
     ///
     /// # Panics
     /// If a slice has another length than its shape says, or the shape is none.
-    pub fn forward(
-        &self,
-        precision: Precision,
-        x: &[f32],
-        weight: &[f32],
-        bias: &[f32],
-    ) -> Vec<f32> {
-        match precision {
-            Precision::F32 => self.forward_as::<f32>(Isa::current(), x, weight, bias),
-            Precision::Bf16 => self.forward_as::<bf16>(Isa::current(), x, weight, bias),
+    pub fn forward(&self, rounding: Rounding, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
+        match rounding {
+            Rounding::F32 => self.forward_as::<f32>(Isa::current(), x, weight, bias),
+            Rounding::Bf16 => self.forward_as::<bf16>(Isa::current(), x, weight, bias),
         }
     }
 
@@ -75,10 +69,10 @@ impl Convolution {
     ///
     /// # Panics
     /// If a slice has another length than its shape says, or the shape is none.
-    pub fn input_gradient(&self, precision: Precision, grad: &[f32], weight: &[f32]) -> Vec<f32> {
-        match precision {
-            Precision::F32 => self.input_gradient_as::<f32>(Isa::current(), grad, weight),
-            Precision::Bf16 => self.input_gradient_as::<bf16>(Isa::current(), grad, weight),
+    pub fn input_gradient(&self, rounding: Rounding, grad: &[f32], weight: &[f32]) -> Vec<f32> {
+        match rounding {
+            Rounding::F32 => self.input_gradient_as::<f32>(Isa::current(), grad, weight),
+            Rounding::Bf16 => self.input_gradient_as::<bf16>(Isa::current(), grad, weight),
         }
     }
 
@@ -86,10 +80,10 @@ impl Convolution {
     ///
     /// # Panics
     /// If a slice has another length than its shape says, or the shape is none.
-    pub fn weight_gradient(&self, precision: Precision, x: &[f32], grad: &[f32]) -> Vec<f32> {
-        match precision {
-            Precision::F32 => self.weight_gradient_as::<f32>(Isa::current(), x, grad),
-            Precision::Bf16 => self.weight_gradient_as::<bf16>(Isa::current(), x, grad),
+    pub fn weight_gradient(&self, rounding: Rounding, x: &[f32], grad: &[f32]) -> Vec<f32> {
+        match rounding {
+            Rounding::F32 => self.weight_gradient_as::<f32>(Isa::current(), x, grad),
+            Rounding::Bf16 => self.weight_gradient_as::<bf16>(Isa::current(), x, grad),
         }
     }
 

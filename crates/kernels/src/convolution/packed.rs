@@ -13,7 +13,7 @@ use crate::buffer::Rectangle;
 use crate::element::{Buffers, Element, Float};
 use crate::int8::Codes;
 use crate::isa::Isa;
-use crate::linear::{Format, Linear, Then, Weight};
+use crate::linear::{Linear, Packing, Then, Weight};
 use crate::product::{Finish, Left, Right, Rows as Places, multiply, multiply_parallel};
 use crate::row::{Scale, encode, range};
 use crate::rows::{Data, Rows};
@@ -61,7 +61,7 @@ impl PackedConvolution {
         weight: &[f32],
         bias: &[f32],
         [inputs, kernel, stride]: [usize; 3],
-        format: Format,
+        packing: Packing,
     ) -> Self {
         let outputs = bias.len();
         let shape = Convolution {
@@ -77,7 +77,7 @@ impl PackedConvolution {
         assert_eq!(weight.len(), outputs * inputs * taps, "weight's length");
         let row_len = match kernel {
             1 => inputs, // a linear layer's
-            _ => (kernel * inputs).next_multiple_of(format.step()),
+            _ => (kernel * inputs).next_multiple_of(packing.step()),
         };
         let mut rows = vec![0f32; outputs * kernel * row_len];
         for (o, row) in rows.chunks_exact_mut(kernel * row_len).enumerate() {
@@ -90,7 +90,7 @@ impl PackedConvolution {
             }
         }
         Self {
-            linear: Linear::new(&rows, bias, kernel * row_len, format),
+            linear: Linear::new(&rows, bias, kernel * row_len, packing),
             kernel,
             stride,
             inputs,
@@ -225,7 +225,7 @@ impl PackedConvolution {
                 };
                 self.multiply(part, (copy, starts), weights.right(), out, finish);
             }
-            _ => panic!("a weight for activations in another format"),
+            _ => panic!("a weight for activations in another packing"),
         }
     }
 

@@ -15,7 +15,7 @@ mod top;
 
 #[cfg(test)]
 pub(crate) use top::top_k_with;
-pub use top::{Hit, top_k};
+pub use top::{Scored, top_k, top_scores};
 
 use half::f16;
 

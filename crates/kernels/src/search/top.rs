@@ -10,7 +10,7 @@ use crate::isa::Isa;
 
 /// A vector that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Hit {
+pub struct Scored {
     /// Which vector.
     pub row: usize,
     /// Its dot product with the query.
@@ -28,11 +28,22 @@ const TASK: usize = 1 << 15;
 ///
 /// # Panics
 /// As [`super::dots`].
-pub fn top_k(query: &[f32], vectors: Vectors, k: usize) -> Vec<Hit> {
+pub fn top_k(query: &[f32], vectors: Vectors, k: usize) -> Vec<Scored> {
     top_k_with(Isa::current(), query, vectors, k)
 }
 
-pub(crate) fn top_k_with(isa: Isa, query: &[f32], vectors: Vectors, k: usize) -> Vec<Hit> {
+/// The `k` highest of `scores`, the highest first; of equal ones the first row. NaN is not found.
+pub fn top_scores(scores: &[f32], k: usize) -> Vec<Scored> {
+    if k == 0 {
+        return Vec::new();
+    }
+    let mut best = Best::new(k);
+    best.add(0, scores);
+    let found = best.heap.into_sorted_vec();
+    found.into_iter().map(|worst| worst.0).collect()
+}
+
+pub(crate) fn top_k_with(isa: Isa, query: &[f32], vectors: Vectors, k: usize) -> Vec<Scored> {
     let (dim, rows) = (query.len(), vectors.rows(query.len()));
     if k == 0 {
         return Vec::new();
@@ -68,7 +79,7 @@ struct Best {
 
 /// Ordered so that the worst is the greatest.
 #[derive(Clone, Copy, Debug)]
-struct Worst(Hit);
+struct Worst(Scored);
 
 impl Ord for Worst {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -113,7 +124,7 @@ impl Best {
             }
             // Zeros of both signs are equal.
             let score = score + 0.0;
-            self.heap.push(Worst(Hit {
+            self.heap.push(Worst(Scored {
                 row: first + i,
                 score,
             }));

@@ -10,11 +10,11 @@ use crate::attention::{Paths, attend_with};
 use crate::convolution::{Convolution, PackedConvolution};
 use crate::element::Element;
 use crate::isa::Isa;
-use crate::linear::{Format, Linear, Then};
+use crate::linear::{Linear, Packing, Then};
 use crate::row;
 use crate::rows::Rows;
 use crate::tile::{ROWS, Sums, Tile, UNIT};
-use crate::{Out, Precision};
+use crate::{Out, Rounding};
 
 /// Whole numbers −128 … 127, of which each row of `inputs` has both ends: their codes are exact.
 fn integers(rows: usize, inputs: usize, seed: u32) -> Vec<f32> {
@@ -110,7 +110,7 @@ proptest! {
         weight.iter_mut().for_each(|w| *w = w.max(-127.0)); // each row has 127
         let bias = values(outputs, 3);
         let want = product(&x, &weight, &bias, inputs);
-        let layer = Linear::new(&weight, &bias, inputs, Format::Int8);
+        let layer = Linear::new(&weight, &bias, inputs, Packing::Int8);
         let largest = (inputs * 128 * 128 + 6 * 9200 * 127) as f64;
         for isa in Isa::all() {
             let mut got = vec![0f32; want.len()];
@@ -126,7 +126,7 @@ proptest! {
         let (x, weight) = (values(rows * inputs, 1), values(outputs * inputs, 2));
         let bias = values(outputs, 3);
         let want = product(&x, &weight, &bias, inputs);
-        let layer = Linear::new(&weight, &bias, inputs, Format::Int8);
+        let layer = Linear::new(&weight, &bias, inputs, Packing::Int8);
         for isa in Isa::all() {
             let mut got = vec![0f32; want.len()];
             layer.apply_as(isa, &x, &mut got[..], Then::Store);
@@ -156,18 +156,18 @@ proptest! {
         let len = n * c.out_height() * c.out_width() * outputs;
         let mut want: Vec<f64> = (0..len).map(|i| f64::from(bias[i % outputs])).collect();
         for_each_product(&c, n, |o, i, w| want[o] += rx[i] * rw[w]);
-        let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Format::Bf16);
+        let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Packing::Bf16);
         for isa in Isa::all() {
-            let mut got = Rows::of(Precision::Bf16, &vec![0.0; len]);
-            packed.apply_with(isa, [height, width], &Rows::of(Precision::Bf16, &x), &mut got, Then::Store);
+            let mut got = Rows::of(Rounding::Bf16, &vec![0.0; len]);
+            packed.apply_with(isa, [height, width], &Rows::of(Rounding::Bf16, &x), &mut got, Then::Store);
             for (got, want) in read(&got).iter().zip(&want) {
                 // Rounded once more, to eight bits of mantissa.
                 let bound = want.abs() / 256.0 + (kernel * kernel * inputs) as f64 * 3e-7;
                 prop_assert!((f64::from(*got) - want).abs() <= bound, "{got} {want}");
             }
         }
-        let layer = Linear::new(&weight[..outputs * inputs], &bias, inputs, Format::Bf16);
-        let (rx, rw) = (Rows::of(Precision::Bf16, &x), &rw[..outputs * inputs]);
+        let layer = Linear::new(&weight[..outputs * inputs], &bias, inputs, Packing::Bf16);
+        let (rx, rw) = (Rows::of(Rounding::Bf16, &x), &rw[..outputs * inputs]);
         let x = read(&rx);
         let rw: Vec<f32> = rw.iter().map(|w| *w as f32).collect();
         let want = product(&x, &rw, &bias, inputs);
@@ -195,10 +195,10 @@ proptest! {
         let len = n * c.out_height() * c.out_width() * outputs;
         let mut want: Vec<f64> = (0..len).map(|i| f64::from(bias[i % outputs])).collect();
         for_each_product(&c, n, |o, i, w| want[o] += f64::from(x[i]) * f64::from(weight[w]));
-        let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Format::Int8);
+        let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Packing::Int8);
         for isa in Isa::all() {
-            let mut got = Rows::of(Precision::F32, &vec![0.0; len]);
-            packed.apply_with(isa, [side; 2], &Rows::of(Precision::F32, &x), &mut got, Then::Store);
+            let mut got = Rows::of(Rounding::F32, &vec![0.0; len]);
+            packed.apply_with(isa, [side; 2], &Rows::of(Rounding::F32, &x), &mut got, Then::Store);
             exact(&read(&got), &want, (inputs * kernel * kernel * 128 * 255) as f64);
         }
     }
@@ -214,13 +214,13 @@ proptest! {
         let activations = [
             Activation::Gelu, Activation::QuickGelu, Activation::GeluTanh, Activation::Relu,
         ];
-        for (format, precision) in FORMATS {
-            let layer = Linear::new(&weight, &bias, inputs, format);
-            let x = Rows::of(precision, &x);
+        for (packing, rounding) in FORMATS {
+            let layer = Linear::new(&weight, &bias, inputs, packing);
+            let x = Rows::of(rounding, &x);
             for activation in activations {
                 for then in [Then::Activate(activation), Then::AddActivate(activation)] {
                     let run = |isa| {
-                        let mut out = Rows::of(precision, &before);
+                        let mut out = Rows::of(rounding, &before);
                         layer.apply_with(isa, (&x).into(), (&mut out).into(), then);
                         read(&out)
                     };
@@ -229,9 +229,9 @@ proptest! {
                         for (got, want) in run(isa).iter().zip(&want) {
                             // Sums and exponentials differ by roundings; a bf16 by one in its last place, and what an
                             // activation may be off by.
-                            let bound = match precision {
-                                Precision::F32 => 3e-5 + want.abs() * 1e-5,
-                                Precision::Bf16 => 4e-5 + want.abs() / 128.0,
+                            let bound = match rounding {
+                                Rounding::F32 => 3e-5 + want.abs() * 1e-5,
+                                Rounding::Bf16 => 4e-5 + want.abs() / 128.0,
                             };
                             prop_assert!((got - want).abs() <= bound, "{isa:?} {then:?} {got} {want}");
                         }
@@ -281,25 +281,25 @@ fn long_sums_are_exact_in_every_format() {
         let mut weight = integers(outputs, inputs, 2);
         weight.iter_mut().for_each(|w| *w = w.max(-127.0));
         let bias = values(outputs, 3);
-        for (format, precision) in FORMATS {
-            if format == Format::Int8 {
+        for (packing, rounding) in FORMATS {
+            if packing == Packing::Int8 {
                 // They stand out once, however many parts there are.
                 x[7] = 8192.0;
                 x[inputs + 2600] = -8192.0;
             }
             let want = product(&x, &weight, &bias, inputs);
-            let layer = Linear::new(&weight, &bias, inputs, format);
+            let layer = Linear::new(&weight, &bias, inputs, packing);
             for isa in Isa::all() {
                 let mut got = vec![0f32; want.len()];
-                let given = Rows::of(precision, &x);
+                let given = Rows::of(rounding, &x);
                 layer.apply_with(isa, (&given).into(), Out::F32(&mut got), Then::Store);
                 exact(&got, &want, (inputs * 128 * 128) as f64);
                 // Rounded once and no more.
-                let mut rounded = Rows::of(precision, &vec![0.0; want.len()]);
+                let mut rounded = Rows::of(rounding, &vec![0.0; want.len()]);
                 let out = (&mut rounded).into();
                 layer.apply_with(isa, (&given).into(), out, Then::Store);
-                let once = Rows::of(precision, &got);
-                assert_eq!(read(&rounded), read(&once), "{isa:?} {format:?}");
+                let once = Rows::of(rounding, &got);
+                assert_eq!(read(&rounded), read(&once), "{isa:?} {packing:?}");
             }
         }
     }
@@ -325,19 +325,19 @@ fn deep_convolutions_are_summed_whole() {
     for_each_product(&c, 1, |o, i, w| {
         want[o] += f64::from(x[i]) * f64::from(weight[w])
     });
-    for (format, precision) in FORMATS {
-        let packed = PackedConvolution::new(&weight, &bias, [inputs, 3, 1], format);
+    for (packing, rounding) in FORMATS {
+        let packed = PackedConvolution::new(&weight, &bias, [inputs, 3, 1], packing);
         for isa in Isa::all() {
-            let mut got = Rows::of(precision, &vec![0.0; want.len()]);
+            let mut got = Rows::of(rounding, &vec![0.0; want.len()]);
             packed.apply_with(
                 isa,
                 [side; 2],
-                &Rows::of(precision, &x),
+                &Rows::of(rounding, &x),
                 &mut got,
                 Then::Store,
             );
             for (got, want) in read(&got).iter().zip(&want) {
-                let rounding = if precision == Precision::Bf16 {
+                let rounding = if rounding == Rounding::Bf16 {
                     want.abs() / 256.0
                 } else {
                     0.0
@@ -345,7 +345,7 @@ fn deep_convolutions_are_summed_whole() {
                 let bound = rounding + 8.0 * (inputs * 9 * 128) as f64 * f64::from(f32::EPSILON);
                 assert!(
                     (f64::from(*got) - want).abs() <= bound,
-                    "{isa:?} {format:?} {got} {want}"
+                    "{isa:?} {packing:?} {got} {want}"
                 );
             }
         }
@@ -353,11 +353,11 @@ fn deep_convolutions_are_summed_whole() {
 }
 
 #[test]
-#[should_panic(expected = "another format")]
+#[should_panic(expected = "another packing")]
 fn activations_in_another_format_are_refused() {
-    let layer = Linear::new(&[1.0; 4], &[], 2, Format::Bf16);
+    let layer = Linear::new(&[1.0; 4], &[], 2, Packing::Bf16);
     layer.apply(
-        &Rows::of(Precision::F32, &[1.0; 2]),
+        &Rows::of(Rounding::F32, &[1.0; 2]),
         &mut [0f32; 2][..],
         Then::Store,
     );

@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::{close, for_each_product, values};
-use crate::Precision;
+use crate::Rounding;
 use crate::activation::Activation;
 use crate::attention::{Paths, attend_with};
 use crate::convolution::{Convolution, PackedConvolution};
 use crate::isa::Isa;
-use crate::linear::{Format, Linear, Then};
+use crate::linear::{Linear, Packing, Then};
 use crate::pool::AveragePool;
 use crate::rows::{Normed, Rows};
 
@@ -30,11 +30,11 @@ fn then(then: Then, before: f64, sum: f64) -> f64 {
 }
 
 /// What weights and activations may be kept in together.
-pub(super) const FORMATS: [(Format, Precision); 4] = [
-    (Format::F32, Precision::F32),
-    (Format::Bf16, Precision::Bf16),
-    (Format::Int8, Precision::F32),
-    (Format::Int8, Precision::Bf16),
+pub(super) const FORMATS: [(Packing, Rounding); 4] = [
+    (Packing::F32, Rounding::F32),
+    (Packing::Bf16, Rounding::Bf16),
+    (Packing::Int8, Rounding::F32),
+    (Packing::Int8, Rounding::Bf16),
 ];
 
 pub(super) fn read(rows: &Rows) -> Vec<f32> {
@@ -44,7 +44,7 @@ pub(super) fn read(rows: &Rows) -> Vec<f32> {
 }
 
 fn f32_rows(values: &[f32]) -> Rows {
-    Rows::of(Precision::F32, values)
+    Rows::of(Rounding::F32, values)
 }
 
 fn check_linear([rows, inputs, outputs]: [usize; 3]) {
@@ -60,7 +60,7 @@ fn check_linear([rows, inputs, outputs]: [usize; 3]) {
             sums.push(f64::from(*bias) + products.sum::<f64>());
         }
     }
-    let layer = Linear::new(&weight, &bias, inputs, Format::F32);
+    let layer = Linear::new(&weight, &bias, inputs, Packing::F32);
     assert_eq!([layer.inputs(), layer.outputs()], [inputs, outputs]);
     for isa in Isa::all() {
         for what in THEN {
@@ -79,7 +79,7 @@ fn check_linear([rows, inputs, outputs]: [usize; 3]) {
         matrix[i % inputs * outputs + i / inputs] = *value;
     }
     let mut got = vec![0f32; rows * outputs];
-    let layer = Linear::from_matrix(&matrix, outputs, Format::F32);
+    let layer = Linear::from_matrix(&matrix, outputs, Packing::F32);
     layer.apply(&f32_rows(&x), &mut got, Then::Store);
     let without_bias = sums
         .iter()
@@ -139,7 +139,7 @@ proptest! {
         let before = values(n * c.out_height() * c.out_width() * outputs, 4);
         let mut sums: Vec<f64> = (0..before.len()).map(|i| f64::from(bias[i % outputs])).collect();
         for_each_product(&c, n, |o, i, w| sums[o] += f64::from(x[i]) * f64::from(weight[w]));
-        let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Format::F32);
+        let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Packing::F32);
         for isa in Isa::all() {
             for what in THEN {
                 let mut got = f32_rows(&before);
@@ -221,9 +221,9 @@ fn large_maps_are_convolved_in_bands() {
     };
     let x = values(3 * 61 * 40 * 3, 1);
     let (weight, bias) = (values(5 * 3 * 9, 2), values(5, 3));
-    let want = c.forward(crate::Precision::F32, &x, &weight, &bias);
+    let want = c.forward(crate::Rounding::F32, &x, &weight, &bias);
     let mut got = f32_rows(&vec![0f32; want.len()]);
-    let packed = PackedConvolution::new(&weight, &bias, [3, 3, 2], Format::F32);
+    let packed = PackedConvolution::new(&weight, &bias, [3, 3, 2], Packing::F32);
     packed.apply([61, 40], &f32_rows(&x), &mut got, Then::Store);
     let want: Vec<f64> = want.into_iter().map(f64::from).collect();
     close(&read(&got), &want, 28);
@@ -238,7 +238,7 @@ fn what_is_made_in_the_callers_memory_is_what_is_made_anew() {
         channels: 5,
         side: 2,
     };
-    let mut out = Rows::new(Precision::F32);
+    let mut out = Rows::new(Rounding::F32);
     pool.forward_into(&f32_rows(&x), &mut out);
     let close_to = |got: &[f32], want: &[f32]| {
         close(
@@ -249,28 +249,28 @@ fn what_is_made_in_the_callers_memory_is_what_is_made_anew() {
     };
     close_to(&read(&out), &pool.forward(&x));
     let (weight, bias) = (values(40, 2), values(40, 3));
-    let mut out = Normed::new(Precision::F32, Format::F32);
+    let mut out = Normed::new(Rounding::F32, Packing::F32);
     crate::layer_norm_into(1e-5, &x, &weight, &bias, &mut out);
     // Read by a layer that changes nothing.
     let identity: Vec<f32> = (0..1600).map(|i| f32::from(i % 41 == 0)).collect();
     let mut same = vec![f32::NAN; x.len()];
-    let layer = Linear::new(&identity, &[], 40, Format::F32);
+    let layer = Linear::new(&identity, &[], 40, Packing::F32);
     layer.apply(&out, &mut same, Then::Store);
     close_to(&same, &crate::layer_norm(1e-5, &x, &weight, &bias));
 }
 
 #[test]
 fn values_do_not_depend_on_the_number_of_threads() {
-    for (format, precision) in FORMATS {
-        check_threads(format, precision);
+    for (packing, rounding) in FORMATS {
+        check_threads(packing, rounding);
     }
 }
 
-fn check_threads(format: Format, precision: Precision) {
-    let linear = Linear::new(&values(300 * 70, 1), &values(300, 2), 70, format);
+fn check_threads(packing: Packing, rounding: Rounding) {
+    let linear = Linear::new(&values(300 * 70, 1), &values(300, 2), 70, packing);
     let (weight, bias) = (values(20 * 6 * 9, 3), values(20, 4));
-    let folded = PackedConvolution::new(&weight, &bias, [6, 3, 1], format);
-    let rows = |count, seed| Rows::of(precision, &values(count, seed));
+    let folded = PackedConvolution::new(&weight, &bias, [6, 3, 1], packing);
+    let rows = |count, seed| Rows::of(rounding, &values(count, seed));
     let (x, map) = (rows(130 * 70, 5), rows(33 * 41 * 6, 6));
     let (q, kv) = (rows(2 * 40 * 48, 7), rows(2 * 40 * 96, 8));
     let half = rows(40 * 48, 7);

@@ -217,7 +217,7 @@ fn sizes_that_wrap_are_refused() {
         kernel: (1 << 32) + 1,
         stride: 2,
     };
-    c.input_gradient(crate::Precision::F32, &[1.0, 1.0], &[]);
+    c.input_gradient(crate::Rounding::F32, &[1.0, 1.0], &[]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::inference::read;
 use super::values;
-use crate::Precision;
+use crate::Rounding;
 use crate::element::Float;
 use crate::isa::Isa;
 use crate::row::{self, Range};
@@ -78,14 +78,14 @@ fn rows_of_zeros_and_of_one_sign_have_codes() {
 
 #[test]
 fn rows_keep_what_they_are_given() {
-    for precision in [Precision::F32, Precision::Bf16] {
+    for rounding in [Rounding::F32, Rounding::Bf16] {
         let given: Vec<f32> = (0..40_000).map(|i| (i % 200) as f32).collect();
-        let mut rows = Rows::of(precision, &given);
-        assert_eq!((rows.len(), rows.precision()), (given.len(), precision));
+        let mut rows = Rows::of(rounding, &given);
+        assert_eq!((rows.len(), rows.rounding()), (given.len(), rounding));
         assert_eq!(read(&rows), given);
         rows.keep(200, &[1, 3, 199]);
         assert_eq!(read(&rows), given[..600]);
-        assert!(matches!(rows.0, Data::F32(_)) == (precision == Precision::F32));
+        assert!(matches!(rows.0, Data::F32(_)) == (rounding == Rounding::F32));
         assert_eq!(bf16::value(bf16::of(3.0)), 3.0);
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::values;
 use crate::isa::Isa;
-use crate::search::{Hit, Vectors, dots_with, to_int8, top_k, top_k_with};
+use crate::search::{Scored, Vectors, dots_with, to_int8, top_k, top_k_with};
 
 /// Vectors in every format, and their values.
 struct Formats {
@@ -76,7 +76,7 @@ proptest! {
     fn the_highest_are_those_that_sorting_finds(rows in 0..3000usize, k in 0..40usize, levels in 1..60u32) {
         // Few different scores, so that many are equal.
         let vectors: Vec<f32> = values(rows, 1).iter().map(|v| (v * levels as f32).round()).collect();
-        let mut want: Vec<Hit> = vectors.iter().enumerate().map(|(row, &v)| Hit { row, score: 2.0 * v + 0.0 }).collect();
+        let mut want: Vec<Scored> = vectors.iter().enumerate().map(|(row, &v)| Scored { row, score: 2.0 * v + 0.0 }).collect();
         want.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
         want.truncate(k);
         for isa in Isa::all() {

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use diptych::image::DecodeOptions;
-use diptych::tasks::{Prediction, ZeroShot, search};
 use diptych::{Clip, Embeddings};
+use diptych::{Prediction, ZeroShot, nearest};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -19,8 +19,8 @@ use super::open;
 use crate::Status;
 use crate::args::DemoArgs;
 use crate::gallery::{self, Drawing};
+use crate::inputs;
 use crate::output::{Data, hinted, message};
-use crate::{files, inputs};
 
 /// Plain sentences for any label; their embeddings are averaged.
 const TEMPLATES: [&str; 8] = [
@@ -174,16 +174,16 @@ impl<'a> Report<'a> {
             }
         });
         let pictures: Vec<Classified> = pictures.collect();
-        let hits = search(&queries, images, SHOWN).into_iter();
+        let hits = nearest(&queries, images, SHOWN).into_iter();
         let searches = SEARCHES.iter().zip(hits).map(|(query, hits)| Search {
             query,
             hits: hits
                 .iter()
                 .map(|hit| Found {
-                    path: path(drawings[hit.index]),
-                    label: labels[hit.index],
+                    path: path(drawings[hit.row]),
+                    label: labels[hit.row],
                     cosine: hit.cosine,
-                    picture: hit.index,
+                    picture: hit.row,
                 })
                 .collect(),
         });
@@ -211,9 +211,9 @@ impl<'a> Report<'a> {
     /// Writes the page, which holds all it shows and marks the folder as ours, then the pictures.
     fn write(&self, out: &Path) -> Result<()> {
         fs_err::create_dir_all(out.join(PICTURES))?;
-        files::write(&out.join(PAGE), page::html(self).as_bytes())?;
+        diptych_files::replace(&out.join(PAGE), page::html(self).as_bytes())?;
         for picture in &self.pictures {
-            files::write(Path::new(&picture.path), &picture.png)?;
+            diptych_files::replace(Path::new(&picture.path), &picture.png)?;
         }
         Ok(())
     }

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use diptych::guarded;
-use diptych::tasks::index::{Embedding, adopt};
 use diptych_index::Store;
+use diptych_search::index::{Embedding, adopt};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Row;
 use parquet::record::reader::RowIter;
 use serde_json::Value;
 
 use super::footer;
-use crate::npy::NpyReader;
 use crate::{interrupt, progress};
+use diptych_files::npy::NpyReader;
 
 /// The column that names a picture.
 const PATH: &str = "image_path";
@@ -97,9 +97,12 @@ impl Part {
         let metadata = metadata_of(embeddings)
             .ok_or_else(|| anyhow!("{at}: wanted a name like img_emb_0.npy"))?;
         let vectors = NpyReader::open(embeddings)?;
-        let rows = match vectors.shape[..] {
+        let rows = match vectors.shape()[..] {
             [rows, width] if width == dim => rows,
-            _ => bail!("{at}: its shape is {:?}, wanted [N, {dim}]", vectors.shape),
+            _ => bail!(
+                "{at}: its shape is {:?}, wanted [N, {dim}]",
+                vectors.shape()
+            ),
         };
         let of_metadata = || metadata.display().to_string();
         let mut file = fs_err::File::open(&metadata)?.into_file();

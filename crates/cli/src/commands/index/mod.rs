@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use diptych::Clip;
 use diptych::image::DecodeOptions;
-use diptych::tasks::index::{Options, Report, canonical, index};
-use diptych::tasks::query::calibrate;
 use diptych_index::Store;
+use diptych_search::index::{Options, Report, canonical, index};
+use diptych_search::query::calibrate;
 
 use super::open;
 use super::store::{self, Place};

@@ -4,9 +4,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use diptych::tasks::index::{merge, names};
-use diptych::tasks::query::calibrate;
 use diptych_index::{Change, File, Id, Item, Local};
+use diptych_search::index::{merge, names};
+use diptych_search::query::calibrate;
 use indicatif::HumanBytes;
 use serde_json::json;
 
@@ -15,9 +15,9 @@ use super::super::search::wall_clock;
 use super::super::store::{self, Place};
 use super::embeddings;
 use crate::args::{CompactArgs, ExportArgs, ForgetArgs, ImportArgs, PlaceOnly, StatusArgs};
-use crate::npy::NpyWriter;
 use crate::output::{Data, error};
-use crate::{Status, files, interrupt};
+use crate::{Status, interrupt};
+use diptych_files::npy::NpyWriter;
 
 /// Changes that are made at a time.
 const BATCH: usize = 1024;
@@ -166,7 +166,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Status> {
     file.write(&rows)?;
     file.finish()?;
     let metadata = args.out.join("metadata.jsonl");
-    files::write(&metadata, lines.as_bytes()).context("the metadata")?;
+    diptych_files::replace(&metadata, lines.as_bytes()).context("the metadata")?;
     let mut data = Data::new();
     data.line(format_args!("{} embeddings", rows.len() / dim))?;
     data.flush()?;

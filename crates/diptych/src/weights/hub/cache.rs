@@ -60,9 +60,7 @@ impl Cache {
         let path = self.root.join("refs").join(revision);
         let folder = path.parent().unwrap_or(&self.root);
         fs_err::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(commit.as_bytes())?;
-        file.persist(path).map(drop).map_err(|e| e.error)
+        diptych_files::replace(&path, commit.as_bytes())
     }
 
     /// Where the bytes of a file are kept.

@@ -19,7 +19,9 @@ use self::cache::{Blob, Cache, hash_of};
 use self::client::{Client, Failure, Remote};
 use self::environment::Environment;
 use super::checkpoint::WEIGHTS_FILES;
-use super::names::{OpenAi, Published, published};
+use super::names::{OpenAi, Published};
+use super::published::Parts;
+use super::resolve::{Named, resolve};
 use super::storage::shard_names;
 use super::{CONFIG_FILE, HF_CONFIG_FILE, MAX_TOKENIZER_BYTES, SENTENCEPIECE_FILE, TOKENIZER_FILE};
 use crate::{Error, Result};
@@ -35,46 +37,10 @@ pub struct Download<'a> {
     pub total: u64,
 }
 
-/// Whether a name could be a repository's: an organisation and a name.
-///
-/// Source: `validate_repo_id` in huggingface_hub's `utils/_validators.py`.
-pub(super) fn is_repository(name: &str) -> bool {
-    let part = |part: &str| {
-        let is_word = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let is_edge = |c: char| "-.".contains(c);
-        !part.is_empty()
-            && part.chars().all(is_word)
-            && !part.starts_with(is_edge)
-            && !part.ends_with(is_edge)
-    };
-    let forbidden = name.contains("--") || name.contains("..") || name.ends_with(".git");
-    let split = name.split_once('/');
-    name.len() <= 96
-        && !forbidden
-        && split.is_some_and(|(organisation, name)| part(organisation) && part(name))
-}
-
-/// Whether a name that could be a repository's is meant for a path: of a file of weights, or in a folder that is
-/// there.
-fn is_path(name: &str) -> bool {
-    const FILES: [&str; 5] = [".pt", ".pth", ".bin", ".safetensors", ".json"];
-    let folder = name.split_once('/').map(|(folder, _)| Path::new(folder));
-    FILES.iter().any(|end| name.ends_with(end)) || folder.is_some_and(Path::is_dir)
-}
-
-/// What of a model is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parts {
-    /// Architecture, preprocessing, tokenizer: small files.
-    Description,
-    /// Its weights, too.
-    All,
-}
-
 /// A directory or a file with what is needed of the published model called `name`, which is downloaded, or
 /// found in the cache: OpenAI's `ViT-B/32`, open_clip's `ViT-B-32:laion2b_s34b_b79k`, or a repository of the
-/// hub. None, if `name` is none of these; if it is a path, as it is where a folder here is called like a
-/// repository's organisation; or if what is wanted is known without a file, as OpenAI's architectures are.
+/// hub. None, if `name` stands for something else, as what lies on the disk, or if what is wanted is known without a
+/// file, as OpenAI's architectures are.
 ///
 /// `tell` is called while a file is downloaded, and may break it off; what is there by then is kept, and the next
 /// call goes on from there.
@@ -87,9 +53,22 @@ pub fn fetch(
     parts: Parts,
     tell: &mut dyn FnMut(Download) -> ControlFlow<()>,
 ) -> Result<Option<PathBuf>> {
-    let Some(model) = published(name)? else {
-        return Ok(None);
+    let Ok(Named::Known {
+        published: Some(model),
+        ..
+    }) = resolve(Path::new(name))
+    else {
+        return Ok(None); // whoever opens it says what is wrong
     };
+    download(&model, parts, tell)
+}
+
+/// [`fetch`] of what is published.
+pub(super) fn download(
+    model: &Published,
+    parts: Parts,
+    tell: &mut dyn FnMut(Download) -> ControlFlow<()>,
+) -> Result<Option<PathBuf>> {
     let hub = Hub {
         environment: &Environment::new(|name| std::env::var_os(name)),
         pause: Duration::from_millis(500),
@@ -97,9 +76,7 @@ pub fn fetch(
     match model {
         Published::OpenAi(_) if parts == Parts::Description => return Ok(None),
         Published::OpenAi(model) => hub.fetch_openai(model, tell),
-        // Only what was typed can be a path: open_clip's pairs lead to repositories.
-        Published::Repository(typed) if typed == name && is_path(name) => return Ok(None),
-        Published::Repository(repository) => hub.fetch(&repository, "main", parts, tell),
+        Published::Repository(repository) => hub.fetch(repository, "main", parts, tell),
     }
     .map(Some)
 }

@@ -3,10 +3,10 @@
 
 use super::*;
 use crate::Embeddings;
-use crate::golden::{Golden, max_difference};
+use crate::ZeroShot;
 use crate::image::Pixels;
-use crate::tasks::ZeroShot;
 use crate::text::{Overflow, Tokens};
+use diptych_testing::{Golden, max_difference};
 
 /// Opens `golden/layouts/{folder}/{checkpoint}` and compares with the folder's record.
 fn agrees(group: &str, checkpoint: &str) {
@@ -114,7 +114,7 @@ fn what_siglip_is_not_written_as_is_said() {
         let mut checkpoint = Checkpoint::open(folder("layouts/siglip/safetensors")).unwrap();
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("out");
-        let converted = convert(&mut checkpoint, &out, layout, Precision::F32);
+        let converted = convert(&mut checkpoint, &out, layout, Dtype::F32);
         let message = converted.unwrap_err().to_string();
         assert!(message.contains("opened, but not written"), "{message}");
         assert!(!out.exists());
@@ -200,7 +200,7 @@ fn attention_that_does_not_fit_is_named_by_its_third() {
         .collect();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.safetensors");
-    write_tensors(&path, &tensors, Precision::F32, Default::default()).unwrap();
+    write_tensors(&path, &tensors, Dtype::F32, Default::default()).unwrap();
     for name in ["config.json", "tokenizer.json"] {
         fs_err::copy(golden.with_file_name(name), dir.path().join(name)).unwrap();
     }

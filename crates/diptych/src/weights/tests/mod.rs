@@ -6,15 +6,15 @@ mod torch;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use burn::tensor::TensorData;
+use crate::weights::TensorData;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::golden::folder;
 use crate::model::{ClipModel, Source, named_tensors, parameters};
 use crate::text::{ClipTokenizer, SpecialTokens};
 use crate::{Clip, Device};
+use diptych_testing::folder;
 
 /// The tensors of a golden checkpoint.
 fn tensors(name: &str) -> (Description, Vec<(String, TensorData)>) {
@@ -37,7 +37,7 @@ fn open_changed(
     let mut tensors: BTreeMap<_, _> = tensors.into_iter().collect();
     change(&mut tensors);
     let tensors: Vec<_> = tensors.into_iter().collect();
-    write_checkpoint(dir.path(), &description, &tensors, Precision::F32).unwrap();
+    write_checkpoint(dir.path(), &description, &tensors, Dtype::F32).unwrap();
     Checkpoint::open(dir.path())
 }
 
@@ -56,19 +56,15 @@ fn what_is_written_opens_with_the_same_numbers() {
         let texts = ["a cat", "two dogs"];
         let open = |place: &Path| Clip::open_in(place, crate::Precision::F32).unwrap();
         let want = open(&folder(name)).encode_texts(&texts).unwrap();
-        for (precision, bound) in [
-            (Precision::F32, 0.0),
-            (Precision::F16, 5e-3),
-            (Precision::Bf16, 5e-2),
-        ] {
+        for (dtype, bound) in [(Dtype::F32, 0.0), (Dtype::F16, 5e-3), (Dtype::Bf16, 5e-2)] {
             let dir = tempfile::tempdir().unwrap();
-            write_checkpoint(dir.path(), &description, &tensors, precision).unwrap();
+            write_checkpoint(dir.path(), &description, &tensors, dtype).unwrap();
             let clip = open(dir.path());
             assert_eq!(clip.preprocess(), &description.preprocess);
             assert_eq!(clip.tokenizer().vocab_size(), 540);
             let got = clip.encode_texts(&texts).unwrap();
-            let off = crate::golden::max_difference(got.as_slice(), want.as_slice());
-            assert!(off <= bound, "{name} {precision:?}: {off}");
+            let off = diptych_testing::max_difference(got.as_slice(), want.as_slice());
+            assert!(off <= bound, "{name} {dtype:?}: {off}");
         }
     }
 }
@@ -218,13 +214,13 @@ fn writing_replaces_a_file_whole_and_leaves_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("t.safetensors");
     let one = |v: f32| vec![("a".to_owned(), TensorData::new(vec![v], [1]))];
-    write_tensors(&path, &one(1.0), Precision::F32, Default::default()).unwrap();
-    write_tensors(&path, &one(2.0), Precision::F32, Default::default()).unwrap();
+    write_tensors(&path, &one(1.0), Dtype::F32, Default::default()).unwrap();
+    write_tensors(&path, &one(2.0), Dtype::F32, Default::default()).unwrap();
     let read = TensorFile::open(&path).unwrap().read("a").unwrap();
-    assert_eq!(read.as_slice::<f32>().unwrap(), [2.0]);
+    assert_eq!(read.values(), [2.0]);
     assert_eq!(fs_err::read_dir(dir.path()).unwrap().count(), 1);
     let nowhere = Path::new("/nonexistent/t.safetensors");
-    let error = write_tensors(nowhere, &one(1.0), Precision::F32, Default::default());
+    let error = write_tensors(nowhere, &one(1.0), Dtype::F32, Default::default());
     assert!(
         error
             .unwrap_err()
@@ -248,16 +244,10 @@ fn a_standard_vocabulary_needs_no_tokenizer_file() {
     description.tokenizer = ClipTokenizer::new(SpecialTokens::OpenClip).into();
     description.preprocess.size = 16;
     let config = description.config.clone();
-    let mut fresh = crate::train::Fresh::new(&config, 1);
+    let mut fresh = crate::model::Fresh::new(&config, 1);
     let model = ClipModel::build(&config, &mut fresh, &Device::flex()).unwrap();
     let dir = tempfile::tempdir().unwrap();
-    write_checkpoint(
-        dir.path(),
-        &description,
-        &named_tensors(&model),
-        Precision::F16,
-    )
-    .unwrap();
+    write_checkpoint(dir.path(), &description, &named_tensors(&model), Dtype::F16).unwrap();
     assert!(!dir.path().join(TOKENIZER_FILE).exists());
     assert_eq!(Clip::open(dir.path()).unwrap().config(), &config);
 }
@@ -270,14 +260,12 @@ fn variances_and_temperatures_that_give_no_number_are_refused() {
     assert!(message(hot).contains("`logit_scale`"));
     let overflow = {
         let (description, mut tensors) = tensors("tiny-vit");
-        tensors[0].1.as_mut_slice::<f32>().unwrap()[0] = 1e6;
+        let shape = tensors[0].1.shape().to_vec();
+        let mut values = tensors[0].1.values().to_vec();
+        values[0] = 1e6;
+        tensors[0].1 = TensorData::new(values, shape);
         let dir = tempfile::tempdir().unwrap();
-        write_checkpoint(
-            &dir.path().join("m"),
-            &description,
-            &tensors,
-            Precision::F16,
-        )
+        write_checkpoint(&dir.path().join("m"), &description, &tensors, Dtype::F16)
     };
     assert!(overflow.unwrap_err().to_string().contains("can't hold"));
 }
@@ -287,7 +275,7 @@ fn a_directory_that_is_no_checkpoint_is_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
     fs_err::write(dir.path().join("diary.txt"), "mine").unwrap();
     let (description, tensors) = tensors("tiny-vit");
-    let refused = write_checkpoint(dir.path(), &description, &tensors, Precision::F32);
+    let refused = write_checkpoint(dir.path(), &description, &tensors, Dtype::F32);
     assert!(
         refused
             .unwrap_err()
@@ -297,7 +285,7 @@ fn a_directory_that_is_no_checkpoint_is_not_replaced() {
     assert!(dir.path().join("diary.txt").exists());
     // Nor is a file.
     let file = dir.path().join("diary.txt");
-    let refused = write_checkpoint(&file, &description, &tensors, Precision::F32);
+    let refused = write_checkpoint(&file, &description, &tensors, Dtype::F32);
     assert!(refused.unwrap_err().to_string().contains("a file here"));
     assert_eq!(fs_err::read_to_string(file).unwrap(), "mine");
 }

@@ -13,13 +13,13 @@ mod zip;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use burn::tensor::TensorData;
+use crate::weights::TensorData;
 
 use self::pickle::Pickle;
 use self::tensors::{Found, Tensor, collect};
 use self::zip::{places, read};
-use crate::positioned::PositionedFile;
 use crate::{Error, Result};
+use diptych_files::PositionedFile;
 
 /// Bytes that a pickle may have. Those of the largest published checkpoints have less than one
 /// million.

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::positioned::PositionedFile;
+use diptych_files::PositionedFile;
 
 /// Where one of an archive's files lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,8 +8,9 @@ use sha2::{Digest, Sha256};
 
 use self::server::{COMMIT, Manners, Server};
 use super::*;
-use crate::golden::folder;
 use crate::weights::hub::cache::hex;
+use crate::weights::names::{is_path, is_repository};
+use diptych_testing::folder;
 
 /// The files of a golden directory of transformers'.
 fn golden() -> Vec<(String, Vec<u8>)> {

@@ -1,0 +1,51 @@
+//! Parameters drawn afresh, by the table's distributions.
+
+use std::collections::HashMap;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::config::ClipConfig;
+use super::parameters::{Init, Parameter, Source, parameters};
+use crate::weights::TensorData;
+use crate::{Error, fnv1a};
+
+/// Draws parameters from a seed; the same seed and architecture give the same model.
+pub struct Fresh {
+    table: HashMap<String, Parameter>,
+    seed: u64,
+}
+
+impl Fresh {
+    /// A source for `config`'s parameters.
+    pub fn new(config: &ClipConfig, seed: u64) -> Self {
+        let table = parameters(config)
+            .into_iter()
+            .map(|p| (p.name.clone(), p))
+            .collect();
+        Self { table, seed }
+    }
+}
+
+impl Source for Fresh {
+    fn read(&mut self, name: &str) -> Result<TensorData, Error> {
+        let parameter = self.table.get(name).ok_or_else(|| Error::Tensors {
+            path: "a fresh model".into(),
+            reason: format!("no parameter `{name}` in the architecture's table"),
+        })?;
+        // Each parameter has a stream of its own, so the order of reading has no effect.
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ fnv1a(name));
+        let count = parameter.shape.iter().product();
+        let mut draw = || match parameter.init {
+            Init::Constant(value) => value,
+            Init::Normal(std) => {
+                let z: f32 = StandardNormal.sample(&mut rng);
+                std * z
+            }
+            Init::Uniform(bound) => rng.random_range(-bound..=bound),
+        };
+        let values: Vec<f32> = (0..count).map(|_| draw()).collect();
+        Ok(TensorData::new(values, parameter.shape.clone()))
+    }
+}

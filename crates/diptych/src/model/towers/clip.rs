@@ -1,0 +1,239 @@
+//! Both towers and the temperature between them.
+//!
+//! Flow: `Pixels`, `Tokens` → **CLIP** → features, before normalisation.
+//! Source: `CLIP` in OpenAI's `clip/model.py`, commit d05afc4.
+
+use std::ops::Range;
+
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::block::{LayerNorm, Linear, Transformer, TransformerShape};
+use super::build::{BuildOptions, Builder};
+use super::ops::plain_values;
+use super::resnet::ModifiedResNet;
+use super::vit::Vit;
+use crate::Error;
+use crate::image::Pixels;
+use crate::model::config::{ClipConfig, Layers, Reading};
+use crate::model::parameters::Source;
+use crate::text::Tokens;
+
+/// Inputs that go through a tower at once: large enough for the matrix products, small enough for memory.
+const CHUNK: usize = 32;
+
+/// The differentiable model: an image tower, a text tower, a learned temperature.
+///
+/// The module tree is open_clip's, so a parameter's path is its key in a checkpoint.
+#[derive(Module, Debug)]
+pub struct ClipModel {
+    visual: ImageTower,
+    pub(super) transformer: Transformer,
+    pub(super) token_embedding: Embedding,
+    pub(super) positional_embedding: Param<Tensor<2>>,
+    pub(super) ln_final: LayerNorm,
+    pub(super) text_projection: Projection,
+    #[module(skip)]
+    pub(super) reading: Reading,
+    logit_scale: Param<Tensor<1>>,
+    logit_bias: Option<Param<Tensor<1>>>,
+}
+
+/// The image tower's kind.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one in a model")]
+enum ImageTower {
+    /// Vision Transformer.
+    Vit(Vit),
+    /// ModifiedResNet.
+    ResNet(ModifiedResNet),
+}
+
+/// Text features into the shared embedding.
+#[derive(Module, Debug)]
+pub(super) enum Projection {
+    /// `x W`, with `W` `[W, D]`: CLIP's.
+    Matrix(Param<Tensor<2>>),
+    /// `x Wᵀ + b`: SigLIP's.
+    Linear(Linear),
+}
+
+impl Projection {
+    /// Maps `[N, W]` to `[N, D]`.
+    pub(super) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Matrix(weight) => x.matmul(weight.val()),
+            Self::Linear(linear) => linear.forward(x),
+        }
+    }
+}
+
+/// How batch norm takes its statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// From the batch, which also moves the running statistics.
+    Train,
+    /// From the batch, and the running statistics stay: the first of two passes over it.
+    Rehearse,
+    /// From the running statistics.
+    Infer,
+}
+
+impl ClipModel {
+    /// Builds the towers on `device` from named tensors.
+    ///
+    /// # Errors
+    /// What `source` reports when it can't give a tensor.
+    pub fn build(
+        config: &ClipConfig,
+        source: &mut dyn Source,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        Self::build_with(config, source, device, BuildOptions::default())
+    }
+
+    /// [`ClipModel::build`], with options.
+    ///
+    /// # Errors
+    /// As [`ClipModel::build`]; [`Error::Precision`] for one that no gradient is computed in.
+    pub fn build_with(
+        config: &ClipConfig,
+        source: &mut dyn Source,
+        device: &Device,
+        options: BuildOptions,
+    ) -> Result<Self, Error> {
+        let mut b = Builder::new(source, device, options)?;
+        let b = &mut b;
+        let text = &config.text_cfg;
+        let shape = TransformerShape {
+            layers: text.layers,
+            heads: text.heads,
+            options: config.text_blocks(),
+        };
+        Ok(Self {
+            visual: match config.vision_cfg.layers {
+                Layers::Vit(layers) => ImageTower::Vit(Vit::build(b, config, layers)?),
+                Layers::ResNet(stages) => {
+                    ImageTower::ResNet(ModifiedResNet::build(b, config, stages)?)
+                }
+            },
+            transformer: Transformer::build(b, "transformer", shape)?,
+            token_embedding: Embedding {
+                weight: b.param("token_embedding.weight")?,
+            },
+            positional_embedding: b.param("positional_embedding")?,
+            ln_final: LayerNorm::build(b, "ln_final", shape.options.epsilon)?,
+            text_projection: match text.proj_bias {
+                true => Projection::Linear(Linear::build(b, "text_projection")?),
+                false => Projection::Matrix(b.param("text_projection")?),
+            },
+            reading: config.reading(),
+            logit_scale: b.param("logit_scale")?,
+            logit_bias: match config.init_logit_bias {
+                Some(_) => Some(b.param("logit_bias")?),
+                None => None,
+            },
+        })
+    }
+
+    /// Encodes pixels `[N, 3, S, S]` into image features `[N, D]`, not yet normalised.
+    pub fn image_features(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<2> {
+        match &self.visual {
+            ImageTower::Vit(tower) => tower.forward(pixels),
+            ImageTower::ResNet(tower) => tower.forward(pixels, phase),
+        }
+    }
+
+    /// Image features `[N, D]` of pixels `[N, 3, S, S]`, a chunk at a time, without a graph.
+    pub(crate) fn image_features_of(&self, pixels: &Pixels) -> Vec<f32> {
+        let side = pixels.side();
+        let device = self.device();
+        let features = |chunk: &[f32]| {
+            let n = chunk.len() / (3 * side * side);
+            let data = TensorData::new(chunk.to_vec(), [n, 3, side, side]);
+            let pixels = Tensor::from_data(data, &device);
+            plain_values(self.image_features(pixels, Phase::Infer))
+        };
+        pixels
+            .as_slice()
+            .chunks((CHUNK * 3 * side * side).max(1))
+            .flat_map(features)
+            .collect()
+    }
+
+    /// Text features `[N, D]`, a chunk at a time, without a graph.
+    pub(crate) fn text_features_of(&self, tokens: &Tokens) -> Vec<f32> {
+        let device = self.device();
+        let features = |first: usize| {
+            let rows = first..tokens.len().min(first + CHUNK);
+            let (ids, ends) = self.token_tensors(tokens, rows, &device);
+            plain_values(self.text_features(ids, ends))
+        };
+        (0..tokens.len())
+            .step_by(CHUNK)
+            .flat_map(features)
+            .collect()
+    }
+
+    fn device(&self) -> Device {
+        self.devices().into_iter().next().unwrap_or_default()
+    }
+
+    /// Some rows of tokens `[N, L]`, cut to their longest text if nothing is read beyond it, and the positions `[N]` where
+    /// their features are read: what [`ClipModel::text_features`] takes.
+    pub fn token_tensors(
+        &self,
+        tokens: &Tokens,
+        rows: Range<usize>,
+        device: &Device,
+    ) -> (Tensor<2, Int>, Tensor<1, Int>) {
+        let n = rows.len();
+        let lengths = tokens.lengths()[rows.clone()].iter().copied();
+        let longest = if self.reading.reads_padding() {
+            tokens.context_length()
+        } else {
+            lengths.max().unwrap_or(1)
+        };
+        let rows = || tokens.rows().skip(rows.start).take(n);
+        let ids: Vec<i32> = rows()
+            .flat_map(|row| &row[..longest])
+            .map(|&id| id as i32)
+            .collect();
+        let ends: Vec<i32> = rows().map(|row| self.reading.end(row) as i32).collect();
+        (
+            Tensor::from_data(TensorData::new(ids, [n, longest]), device),
+            Tensor::from_data(TensorData::new(ends, [n]), device),
+        )
+    }
+
+    /// The factor `exp(t)` that turns cosines into logits, as a tensor `[1]`.
+    pub fn logit_scale(&self) -> Tensor<1> {
+        self.logit_scale.val().exp()
+    }
+
+    /// What is added to logits, as a tensor `[1]`; models that are trained with the sigmoid loss have it.
+    pub fn logit_bias(&self) -> Option<Tensor<1>> {
+        self.logit_bias.as_ref().map(|bias| bias.val())
+    }
+
+    /// The model with its temperature kept to `exp(t)` in 1 … 100 (paper, section 2.5).
+    pub fn clamp_logit_scale(mut self) -> Self {
+        self.logit_scale = self
+            .logit_scale
+            .map(|t| t.clamp(0.0, 100f64.ln()).detach().require_grad());
+        self
+    }
+}
+
+/// A table of vectors, one per token id.
+#[derive(Module, Debug)]
+pub(super) struct Embedding {
+    weight: Param<Tensor<2>>,
+}
+
+impl Embedding {
+    /// Looks up `[N, L]` ids: `[N, L, W]`.
+    pub(super) fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        burn::tensor::module::embedding(self.weight.val(), ids)
+    }
+}

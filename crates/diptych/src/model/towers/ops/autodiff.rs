@@ -1,0 +1,196 @@
+//! Forward and backward of the operations, tied together for autodiff.
+
+use burn::backend::Autodiff;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients as Grads;
+use burn::backend::autodiff::ops::{Backward, Ops as Parents, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use diptych_kernels::{Activation, Attention, AveragePool, Convolution, Rounding};
+
+use super::{Gradients, Normed, Ops};
+
+/// Defines a backward: what it remembers of the forward (`$state`), and the gradients of its
+/// parents, given that and the output's gradient.
+///
+/// What is remembered are mostly the forward's own tensors, which the neighbouring operations keep as
+/// well, so it costs no memory.
+macro_rules! backward {
+    ($name:ident, $parents:literal, $state:ty, |$remembered:pat_param, $grad:ident| $gradients:expr) => {
+        #[derive(Debug)]
+        struct $name;
+
+        impl<B: Gradients> Backward<B, $parents> for $name {
+            type State = $state;
+
+            fn backward(
+                self,
+                ops: Parents<Self::State, $parents>,
+                grads: &mut Grads,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let $grad = grads.consume::<B>(&ops.node);
+                let $remembered = ops.state;
+                let gradients: [FloatTensor<B>; $parents] = $gradients;
+                for (node, gradient) in ops.parents.into_iter().zip(gradients) {
+                    if let Some(node) = node {
+                        grads.register::<B>(node.id, gradient);
+                    }
+                }
+            }
+        }
+    };
+}
+
+/// Ties an output to its parents: `$state` is taken only where one of them is trained.
+macro_rules! track {
+    ($backward:ident, [$($parent:expr),*], $state:expr, $output:expr) => {{
+        let prepared = $backward.prepare::<C>([$($parent.node()),*]);
+        match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish($state, $output),
+            OpsKind::UnTracked(prepared) => prepared.finish($output),
+        }
+    }};
+}
+
+type Projected<B> = (FloatTensor<B>, FloatTensor<B>, Rounding);
+type RowNormed<B> = (FloatTensor<B>, FloatTensor<B>, f64);
+
+backward!(Project, 3, Projected<B>, |(x, weight, rounding), grad| {
+    <B as Gradients>::project(x, weight, grad, rounding)
+});
+
+backward!(
+    NormColumns,
+    3,
+    (Normed<B>, f64, bool),
+    |(normed, epsilon, relu), grad| { <B as Gradients>::norm_columns(normed, grad, epsilon, relu) }
+);
+
+backward!(NormRows, 3, RowNormed<B>, |(x, weight, epsilon), grad| {
+    <B as Gradients>::norm_rows(x, weight, grad, epsilon)
+});
+
+backward!(
+    Attend,
+    1,
+    (FloatTensor<B>, Attention),
+    |(qkv, attention), grad| { [<B as Gradients>::attend(qkv, grad, attention)] }
+);
+
+backward!(
+    Activate,
+    1,
+    (FloatTensor<B>, Activation),
+    |(x, activation), grad| { [<B as Gradients>::activate(x, grad, activation)] }
+);
+
+backward!(AddRelu, 2, FloatTensor<B>, |output, grad| {
+    let gradient = <B as Gradients>::add_relu(output, grad);
+    [gradient.clone(), gradient]
+});
+
+backward!(Pool, 1, AveragePool, |pool, grad| [<B as Gradients>::pool(
+    grad, pool
+)]);
+
+/// Backward of [`Ops::convolve`]; the first convolution's pixels need no gradient, so each is computed
+/// only where it is asked for.
+#[derive(Debug)]
+struct Convolve;
+
+impl<B: Gradients> Backward<B, 2> for Convolve {
+    type State = (FloatTensor<B>, FloatTensor<B>, Convolution, Rounding);
+
+    fn backward(
+        self,
+        ops: Parents<Self::State, 2>,
+        grads: &mut Grads,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [of_x, of_weight] = ops.parents;
+        let (x, weight, convolution, rounding) = ops.state;
+        if let Some(node) = of_weight {
+            let grad = B::convolve_weight(x, grad.clone(), convolution, rounding);
+            grads.register::<B>(node.id, grad);
+        }
+        if let Some(node) = of_x {
+            let grad = B::convolve_input(grad, weight, convolution, rounding);
+            grads.register::<B>(node.id, grad);
+        }
+    }
+}
+
+/// The name of a float tensor that autodiff follows.
+type T<B, C> = FloatTensor<Autodiff<B, C>>;
+
+impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
+    fn convolve(x: T<B, C>, weight: T<B, C>, c: Convolution, rounding: Rounding) -> T<B, C> {
+        let (values, kernel) = (x.primitive().clone(), weight.primitive().clone());
+        let y = <B as Ops>::convolve(values.clone(), kernel.clone(), c, rounding);
+        track!(Convolve, [x, weight], (values, kernel, c, rounding), y)
+    }
+
+    fn project(x: T<B, C>, weight: T<B, C>, bias: T<B, C>, rounding: Rounding) -> T<B, C> {
+        let (values, matrix) = (x.primitive().clone(), weight.primitive().clone());
+        let bias_values = bias.primitive().clone();
+        let y = <B as Ops>::project(values.clone(), matrix.clone(), bias_values, rounding);
+        track!(Project, [x, weight, bias], (values, matrix, rounding), y)
+    }
+
+    fn norm_columns(
+        x: T<B, C>,
+        weight: T<B, C>,
+        bias: T<B, C>,
+        epsilon: f64,
+        relu: bool,
+    ) -> (T<B, C>, T<B, C>, T<B, C>) {
+        let (values, gain) = (x.primitive().clone(), weight.primitive().clone());
+        let shift = bias.primitive().clone();
+        let (y, mean, variance) =
+            <B as Ops>::norm_columns(values.clone(), gain.clone(), shift, epsilon, relu);
+        let normed = Normed {
+            x: values,
+            weight: gain,
+            mean: mean.clone(),
+            variance: variance.clone(),
+            output: y.clone(),
+        };
+        let y = track!(NormColumns, [x, weight, bias], (normed, epsilon, relu), y);
+        (y, T::<B, C>::new(mean), T::<B, C>::new(variance))
+    }
+
+    fn norm_rows(x: T<B, C>, weight: T<B, C>, bias: T<B, C>, epsilon: f64) -> T<B, C> {
+        let (values, gain) = (x.primitive().clone(), weight.primitive().clone());
+        let y = <B as Ops>::norm_rows(
+            values.clone(),
+            gain.clone(),
+            bias.primitive().clone(),
+            epsilon,
+        );
+        track!(NormRows, [x, weight, bias], (values, gain, epsilon), y)
+    }
+
+    fn attend(qkv: T<B, C>, attention: Attention) -> T<B, C> {
+        let values = qkv.primitive().clone();
+        let y = <B as Ops>::attend(values.clone(), attention);
+        track!(Attend, [qkv], (values, attention), y)
+    }
+
+    fn activate(x: T<B, C>, activation: Activation) -> T<B, C> {
+        let values = x.primitive().clone();
+        let y = <B as Ops>::activate(values.clone(), activation);
+        track!(Activate, [x], (values, activation), y)
+    }
+
+    fn add_relu(x: T<B, C>, y: T<B, C>) -> T<B, C> {
+        let output = <B as Ops>::add_relu(x.primitive().clone(), y.primitive().clone());
+        track!(AddRelu, [x, y], output.clone(), output)
+    }
+
+    fn pool(x: T<B, C>, pool: AveragePool) -> T<B, C> {
+        let y = <B as Ops>::pool(x.primitive().clone(), pool);
+        track!(Pool, [x], pool, y)
+    }
+}

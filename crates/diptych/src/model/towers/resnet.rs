@@ -1,0 +1,273 @@
+//! Image tower: CLIP's ModifiedResNet, which turns pixels into one vector per image.
+//!
+//! Flow: `image` → **image tower** → `embedding`.
+//! Source: `ModifiedResNet` in OpenAI's `clip/model.py`, commit d05afc4: a stem of three
+//! convolutions, an average pool before every strided convolution (anti-aliasing), attention
+//! pooling at the end.
+//! Invariant: no file, no text, no task. Activations are channels-last, so that a convolution is a
+//! matrix product over rows and batch norm works on columns.
+//!
+//! `N` images, `S` image side, `C` channels, `H` heads, `D` embedding.
+
+use burn::module::{Module, Param, RunningState};
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use diptych_kernels::Rounding;
+
+use super::block::{Linear, attend};
+use super::build::Builder;
+use super::clip::Phase;
+use super::ops::{add_relu, average_pool, batch_norm, convolution};
+use crate::Error;
+use crate::model::config::ClipConfig;
+use crate::model::stages::{BATCH_NORM_EPSILON, BottleneckShape};
+
+/// The share of a batch in batch norm's running statistics, PyTorch's default.
+const BATCH_NORM_MOMENTUM: f64 = 0.1;
+
+/// A ModifiedResNet.
+#[derive(Module, Debug)]
+pub(super) struct ModifiedResNet {
+    conv1: Convolution,
+    bn1: BatchNorm,
+    conv2: Convolution,
+    bn2: BatchNorm,
+    conv3: Convolution,
+    bn3: BatchNorm,
+    layer1: Vec<Bottleneck>,
+    layer2: Vec<Bottleneck>,
+    layer3: Vec<Bottleneck>,
+    layer4: Vec<Bottleneck>,
+    attnpool: AttentionPool,
+}
+
+impl ModifiedResNet {
+    pub(super) fn build(
+        b: &mut Builder,
+        config: &ClipConfig,
+        stages: [usize; 4],
+    ) -> Result<Self, Error> {
+        let vision = &config.vision_cfg;
+        let stage = |stage: usize, b: &mut Builder| -> Result<Vec<Bottleneck>, Error> {
+            (0..stages[stage])
+                .map(|block| Bottleneck::build(b, stage, block, vision.width))
+                .collect()
+        };
+        Ok(Self {
+            conv1: Convolution::build(b, "visual.conv1", 2)?,
+            bn1: BatchNorm::build(b, "visual.bn1")?,
+            conv2: Convolution::build(b, "visual.conv2", 1)?,
+            bn2: BatchNorm::build(b, "visual.bn2")?,
+            conv3: Convolution::build(b, "visual.conv3", 1)?,
+            bn3: BatchNorm::build(b, "visual.bn3")?,
+            layer1: stage(0, b)?,
+            layer2: stage(1, b)?,
+            layer3: stage(2, b)?,
+            layer4: stage(3, b)?,
+            attnpool: AttentionPool::build(b, vision.width * 32 / vision.head_width)?,
+        })
+    }
+
+    /// Encodes pixels `[N, 3, S, S]` into image features `[N, D]`, not yet normalised.
+    pub(super) fn forward(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<2> {
+        let x = pixels.permute([0, 2, 3, 1]); // [N, S, S, 3]
+        let x = self.bn1.forward_relu(self.conv1.forward(x), phase); // [N, S/2, S/2, W/2]
+        let x = self.bn2.forward_relu(self.conv2.forward(x), phase);
+        let x = self.bn3.forward_relu(self.conv3.forward(x), phase); // [N, S/2, S/2, W]
+        let x = average_pool(x, 2); // [N, S/4, S/4, W]
+        let stages = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
+        let x = stages
+            .into_iter()
+            .flatten()
+            .fold(x, |x, block| block.forward(x, phase));
+        self.attnpool.forward(x) // [N, D]
+    }
+}
+
+/// A bottleneck: 1×1, 3×3 and 1×1 convolutions around a shortcut.
+#[derive(Module, Debug)]
+struct Bottleneck {
+    conv1: Convolution,
+    bn1: BatchNorm,
+    conv2: Convolution,
+    bn2: BatchNorm,
+    conv3: Convolution,
+    bn3: BatchNorm,
+    downsample: Option<(Convolution, BatchNorm)>,
+    #[module(skip)]
+    stride: usize,
+}
+
+impl Bottleneck {
+    fn build(b: &mut Builder, stage: usize, block: usize, width: usize) -> Result<Self, Error> {
+        let path = format!("visual.layer{}.{block}", stage + 1);
+        let shape = BottleneckShape::new(stage, block, width);
+        let mut pair = |conv: &str, bn: &str| -> Result<(Convolution, BatchNorm), Error> {
+            Ok((
+                Convolution::build(b, &format!("{path}.{conv}"), 1)?,
+                BatchNorm::build(b, &format!("{path}.{bn}"))?,
+            ))
+        };
+        let (conv1, bn1) = pair("conv1", "bn1")?;
+        let (conv2, bn2) = pair("conv2", "bn2")?;
+        let (conv3, bn3) = pair("conv3", "bn3")?;
+        let downsample = match shape.downsample() {
+            true => Some(pair("downsample.0", "downsample.1")?),
+            false => None,
+        };
+        Ok(Self {
+            conv1,
+            bn1,
+            conv2,
+            bn2,
+            conv3,
+            bn3,
+            downsample,
+            stride: shape.stride,
+        })
+    }
+
+    fn forward(&self, x: Tensor<4>, phase: Phase) -> Tensor<4> {
+        let y = self.bn1.forward_relu(self.conv1.forward(x.clone()), phase);
+        let y = self.bn2.forward_relu(self.conv2.forward(y), phase);
+        let y = average_pool(y, self.stride);
+        let y = self.bn3.forward(self.conv3.forward(y), phase);
+        let x = match &self.downsample {
+            Some((conv, bn)) => bn.forward(conv.forward(average_pool(x, self.stride)), phase),
+            None => x,
+        };
+        add_relu(x, y)
+    }
+}
+
+/// A convolution without bias, padded so that stride 1 keeps the side.
+#[derive(Module, Debug)]
+struct Convolution {
+    weight: Param<Tensor<4>>,
+    #[module(skip)]
+    stride: usize,
+    #[module(skip)]
+    rounding: Rounding,
+}
+
+impl Convolution {
+    fn build(b: &mut Builder, path: &str, stride: usize) -> Result<Self, Error> {
+        Ok(Self {
+            weight: b.param(format!("{path}.weight"))?,
+            stride,
+            rounding: b.rounding(),
+        })
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        convolution(x, self.weight.val(), self.stride, self.rounding)
+    }
+}
+
+/// Batch norm over every dimension but the last.
+#[derive(Module, Debug)]
+struct BatchNorm {
+    weight: Param<Tensor<1>>,
+    bias: Param<Tensor<1>>,
+    running_mean: RunningState<Tensor<1>>,
+    running_var: RunningState<Tensor<1>>,
+    /// Whether it keeps its statistics, as the layers around it keep their weights.
+    #[module(skip)]
+    frozen: bool,
+}
+
+impl BatchNorm {
+    fn build(b: &mut Builder, path: &str) -> Result<Self, Error> {
+        Ok(Self {
+            weight: b.param(format!("{path}.weight"))?,
+            bias: b.param(format!("{path}.bias"))?,
+            running_mean: RunningState::new(b.tensor(format!("{path}.running_mean"))?),
+            running_var: RunningState::new(b.tensor(format!("{path}.running_var"))?),
+            frozen: b.is_frozen(&format!("{path}.weight")),
+        })
+    }
+
+    /// Normalises, scales and shifts `[N, H, W, C]`; the shape stays.
+    fn forward(&self, x: Tensor<4>, phase: Phase) -> Tensor<4> {
+        match phase {
+            Phase::Infer => self.infer(x),
+            _ if self.frozen => self.infer(x),
+            Phase::Train | Phase::Rehearse => self.by_batch(x, phase, false),
+        }
+    }
+
+    /// [`BatchNorm::forward`], then ReLU.
+    fn forward_relu(&self, x: Tensor<4>, phase: Phase) -> Tensor<4> {
+        match phase {
+            Phase::Infer => relu(self.infer(x)),
+            _ if self.frozen => relu(self.infer(x)),
+            Phase::Train | Phase::Rehearse => self.by_batch(x, phase, true),
+        }
+    }
+
+    fn infer(&self, x: Tensor<4>) -> Tensor<4> {
+        let deviation = (self.running_var.value() + BATCH_NORM_EPSILON).sqrt();
+        let scale = self.weight.val() / deviation; // [C]
+        let shift = self.bias.val() - self.running_mean.value() * scale.clone();
+        x * scale.unsqueeze() + shift.unsqueeze()
+    }
+
+    fn by_batch(&self, x: Tensor<4>, phase: Phase, relu: bool) -> Tensor<4> {
+        let [n, h, w, _] = x.dims();
+        let rows = n * h * w;
+        let parameters = [self.weight.val(), self.bias.val()];
+        let norm = batch_norm(x, parameters, BATCH_NORM_EPSILON, relu);
+        if phase == Phase::Train {
+            // The running variance is the unbiased one, as in PyTorch.
+            let unbiased = rows as f64 / (rows.max(2) - 1) as f64;
+            blend(&self.running_mean, norm.mean);
+            blend(&self.running_var, norm.variance.mul_scalar(unbiased));
+        }
+        norm.output
+    }
+}
+
+/// Moves a running statistic towards a batch's.
+fn blend(running: &RunningState<Tensor<1>>, batch: Tensor<1>) {
+    let kept = running.value_sync().mul_scalar(1.0 - BATCH_NORM_MOMENTUM);
+    running.update(kept + batch.detach().mul_scalar(BATCH_NORM_MOMENTUM));
+    // Without this the update waits for the next one, and a checkpoint would lack it.
+    running.value_sync();
+}
+
+/// Pooling by attention: the mean of all positions is the query, they are keys and values.
+#[derive(Module, Debug)]
+struct AttentionPool {
+    positional_embedding: Param<Tensor<2>>,
+    k_proj: Linear,
+    q_proj: Linear,
+    v_proj: Linear,
+    c_proj: Linear,
+    #[module(skip)]
+    heads: usize,
+}
+
+impl AttentionPool {
+    fn build(b: &mut Builder, heads: usize) -> Result<Self, Error> {
+        let path = "visual.attnpool";
+        Ok(Self {
+            positional_embedding: b.param(format!("{path}.positional_embedding"))?,
+            k_proj: Linear::build(b, &format!("{path}.k_proj"))?,
+            q_proj: Linear::build(b, &format!("{path}.q_proj"))?,
+            v_proj: Linear::build(b, &format!("{path}.v_proj"))?,
+            c_proj: Linear::build(b, &format!("{path}.c_proj"))?,
+            heads,
+        })
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<2> {
+        let [n, h, w, c] = x.dims();
+        let x = x.reshape([n, h * w, c]);
+        let x = Tensor::cat(vec![x.clone().mean_dim(1), x], 1); // [N, HW + 1, C]
+        let x = x + self.positional_embedding.val().unsqueeze();
+        let q = self.q_proj.forward(x.clone().narrow(1, 0, 1));
+        let k = self.k_proj.forward(x.clone());
+        let v = self.v_proj.forward(x);
+        self.c_proj.forward(attend(q, k, v, self.heads)) // [N, D]
+    }
+}

@@ -1,0 +1,156 @@
+//! Image tower: a Vision Transformer that turns pixels into one vector per image.
+//!
+//! Flow: `image` → **image tower** → `embedding`.
+//! Source: `VisionTransformer` in OpenAI's `clip/model.py`, commit d05afc4.
+//! Invariant: no file, no text, no task; every shape follows from `ClipConfig`.
+//!
+//! `N` images, `S` image side, `P` patch side, `G` = S / P patches a side, `L` = G² + 1 tokens,
+//! `W` width, `D` embedding.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+use super::block::{Attention, LayerNorm, Mask, Mlp, Transformer, TransformerShape};
+use super::build::Builder;
+use crate::Error;
+use crate::model::config::{ClipConfig, ImagePool};
+
+/// A Vision Transformer.
+#[derive(Module, Debug)]
+pub(super) struct Vit {
+    conv1: PatchEmbedding,
+    class_embedding: Option<Param<Tensor<1>>>,
+    positional_embedding: Param<Tensor<2>>,
+    ln_pre: Option<LayerNorm>,
+    transformer: Transformer,
+    ln_post: LayerNorm,
+    proj: Option<Param<Tensor<2>>>,
+    head: Option<AttentionHead>,
+}
+
+impl Vit {
+    pub(super) fn build(
+        b: &mut Builder,
+        config: &ClipConfig,
+        layers: usize,
+    ) -> Result<Self, Error> {
+        let vision = &config.vision_cfg;
+        let options = config.vision_blocks();
+        let shape = TransformerShape {
+            layers,
+            heads: vision.width / vision.head_width,
+            options,
+        };
+        let is_clip = vision.pool_type == ImagePool::Tok;
+        Ok(Self {
+            conv1: PatchEmbedding {
+                weight: b.param("visual.conv1.weight")?,
+                bias: match is_clip {
+                    true => None,
+                    false => Some(b.param("visual.conv1.bias")?),
+                },
+            },
+            class_embedding: match is_clip {
+                true => Some(b.param("visual.class_embedding")?),
+                false => None,
+            },
+            positional_embedding: b.param("visual.positional_embedding")?,
+            ln_pre: match is_clip {
+                true => Some(LayerNorm::build(b, "visual.ln_pre", options.epsilon)?),
+                false => None,
+            },
+            transformer: Transformer::build(b, "visual.transformer", shape)?,
+            ln_post: LayerNorm::build(b, "visual.ln_post", options.epsilon)?,
+            proj: match is_clip {
+                true => Some(b.param("visual.proj")?),
+                false => None,
+            },
+            head: match is_clip {
+                true => None,
+                false => Some(AttentionHead::build(b, shape)?),
+            },
+        })
+    }
+
+    /// Encodes pixels `[N, 3, S, S]` into image features `[N, D]`, not yet normalised.
+    pub(super) fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
+        let mut tokens = self.conv1.forward(pixels); // [N, G², W]
+        let [n, _, w] = tokens.dims();
+        if let Some(class) = &self.class_embedding {
+            let class = class.val().reshape([1, 1, w]).repeat_dim(0, n); // [N, 1, W]
+            tokens = Tensor::cat(vec![class, tokens], 1); // [N, L, W]
+        }
+        let tokens = tokens + self.positional_embedding.val().unsqueeze();
+        let tokens = match &self.ln_pre {
+            Some(norm) => norm.forward(tokens),
+            None => tokens,
+        };
+        let tokens = self.transformer.forward(tokens, Mask::None);
+        if let Some(head) = &self.head {
+            return head.forward(self.ln_post.forward(tokens)); // [N, W], and D is W
+        }
+        let class = self.ln_post.forward(tokens.narrow(1, 0, 1).reshape([n, w])); // [N, W]
+        match &self.proj {
+            Some(proj) => class.matmul(proj.val()), // [N, D]
+            None => class,
+        }
+    }
+}
+
+/// SigLIP's pooling: a learned query attends to all patches, then an MLP.
+///
+/// Source: `MAPHead` in google-research/big_vision `models/vit.py`.
+#[derive(Module, Debug)]
+struct AttentionHead {
+    probe: Param<Tensor<3>>,
+    attn: Attention,
+    ln: LayerNorm,
+    mlp: Mlp,
+}
+
+impl AttentionHead {
+    fn build(b: &mut Builder, shape: TransformerShape) -> Result<Self, Error> {
+        let path = "visual.head";
+        Ok(Self {
+            probe: b.param(format!("{path}.probe"))?,
+            attn: Attention::build(b, &format!("{path}.attn"), shape.heads)?,
+            ln: LayerNorm::build(b, &format!("{path}.ln"), shape.options.epsilon)?,
+            mlp: Mlp::build(b, &format!("{path}.mlp"), shape.options.activation)?,
+        })
+    }
+
+    /// Maps `[N, L, W]` to `[N, W]`.
+    fn forward(&self, x: Tensor<3>) -> Tensor<2> {
+        let found = self.attn.query(self.probe.val(), x); // [N, W]
+        found.clone() + self.mlp.forward(self.ln.forward(found))
+    }
+}
+
+/// The first convolution, whose stride is its kernel: a matrix product over patches.
+#[derive(Module, Debug)]
+struct PatchEmbedding {
+    weight: Param<Tensor<4>>,
+    bias: Option<Param<Tensor<1>>>,
+}
+
+impl PatchEmbedding {
+    /// Maps pixels `[N, 3, S, S]` to patches `[N, G², W]`.
+    fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let weight = self.weight.val(); // [W, 3, P, P]
+        let [w, c, p, _] = weight.dims();
+        let [n, _, s, _] = pixels.dims();
+        let g = s / p;
+        // Right and below there may be pixels that fill no patch: 384 pixels have 27 of 14.
+        let pixels = match g * p == s {
+            true => pixels,
+            false => pixels.narrow(2, 0, g * p).narrow(3, 0, g * p),
+        };
+        let patches: Tensor<3> = pixels
+            .reshape([n, c, g, p, g, p])
+            .permute([0, 2, 4, 1, 3, 5]) // [N, G, G, 3, P, P]
+            .reshape([n, g * g, c * p * p]);
+        let weight = weight.reshape([w, c * p * p]).transpose();
+        let bias = self.bias.as_ref().map(|bias| bias.val());
+        burn::tensor::module::linear(patches, weight, bias)
+    }
+}

@@ -1,0 +1,92 @@
+//! Zero-shot classification of labelled pictures: top-1 and top-5 accuracy.
+//!
+//! Source: section 3.1 of the paper; the metrics as in `zeroshot_classification.py` of CLIP_benchmark,
+//! commit 48de38c.
+
+use std::fmt::Display;
+
+use diptych::image::Pixels;
+use diptych::{Clip, Result, ZeroShot};
+use serde::Serialize;
+
+use crate::encode::{Labelled, encode};
+
+/// How often a classifier is right.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Accuracy {
+    /// Share of the pictures whose class comes first.
+    pub top_1: f64,
+    /// Share of the pictures whose class is among the first five.
+    pub top_5: f64,
+    /// Number of pictures.
+    pub pictures: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// What is wrong with pictures that were left out.
+    #[serde(skip)]
+    pub skipped: Vec<String>,
+}
+
+/// Measures a classifier on pictures with the index of their class. Pictures that `load` can't make pixels of,
+/// `[1, 3, S, S]`, are left out, and told in [`Accuracy::skipped`].
+///
+/// # Errors
+/// What keeps the model from being used.
+///
+/// # Panics
+/// If a class is not one of the classifier's, or that is another model's.
+pub fn classification<P, E>(
+    clip: &Clip,
+    classifier: &ZeroShot,
+    pictures: impl IntoIterator<Item = Labelled<P, usize>>,
+    load: impl Fn(P) -> Result<Pixels, E> + Sync,
+) -> Result<Accuracy>
+where
+    P: Send,
+    E: Display,
+{
+    let encoded = encode(clip, pictures, load)?;
+    let cosines = classifier.cosines(&encoded.images);
+    let classes = classifier.labels().len();
+    let rows = cosines.chunks_exact(classes.max(1));
+    let ranks: Vec<usize> = rows
+        .zip(&encoded.labels)
+        .map(|(row, &class)| rank(row, class))
+        .collect();
+    let share = |k: usize| {
+        let right = ranks.iter().filter(|&&rank| rank < k).count();
+        right as f64 / ranks.len().max(1) as f64
+    };
+    Ok(Accuracy {
+        top_1: share(1),
+        top_5: share(5),
+        pictures: ranks.len(),
+        classes,
+        skipped: encoded.skipped,
+    })
+}
+
+/// How many other classes are as similar or more. Ties and NaN count against the model.
+fn rank(cosines: &[f32], class: usize) -> usize {
+    let own = cosines[class];
+    let others = cosines.iter().enumerate().filter(|&(i, _)| i != class);
+    others
+        .filter(|&(_, &c)| c >= own || c.is_nan() || own.is_nan())
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rank;
+
+    #[test]
+    fn the_rank_counts_what_is_as_similar_or_more() {
+        let cosines = [0.1, 0.5, 0.3, 0.5];
+        assert_eq!(
+            [0, 1, 2, 3].map(|class| rank(&cosines, class)),
+            [3, 1, 2, 1]
+        );
+        assert_eq!(rank(&[f32::NAN; 3], 1), 2);
+        assert_eq!(rank(&[0.5, f32::NAN], 0), 1);
+    }
+}

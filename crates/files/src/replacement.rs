@@ -1,0 +1,263 @@
+//! Writing files and directories so that one appears under its name when it is whole, or not at all.
+
+use std::fs::File;
+use std::io::{BufWriter, Error, Result, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile, TempPath};
+
+/// Beginning of the name of what is not whole yet: whoever finds it, and nobody at work, may remove it.
+pub const TEMPORARY: &str = ".diptych-";
+
+/// A file that takes the place of the one at its path, if there is one, when it is whole. Dropped before that, it leaves
+/// no trace.
+#[derive(Debug)]
+pub struct Replacement {
+    path: PathBuf,
+    file: BufWriter<File>,
+    /// Where it is written until it is whole; none if `path` is a device or a pipe.
+    temporary: Option<TempPath>,
+}
+
+impl Replacement {
+    /// Begins a file beside `path`, with the permissions of any new file.
+    ///
+    /// # Errors
+    /// If there can be none.
+    pub fn create(path: &Path) -> Result<Self> {
+        let (file, temporary) = beside(path)
+            .map_err(|e| cannot_write(path, e))?
+            .into_parts();
+        Ok(Self::new(path.to_owned(), file, Some(temporary)))
+    }
+
+    /// [`Replacement::create`] for a path that a person named: what a link leads to is replaced, and not the link; a device
+    /// or a pipe is written to as it is.
+    ///
+    /// # Errors
+    /// As [`Replacement::create`], and if there is a directory.
+    pub fn create_named(path: &Path) -> Result<Self> {
+        let at = |e| cannot_write(path, e);
+        let target = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        match fs_err::metadata(&target) {
+            Ok(found) if found.is_dir() => Err(at(Error::other("it is a directory"))),
+            Ok(found) if !found.is_file() => {
+                let device = File::options().write(true).open(&target).map_err(at)?;
+                Ok(Self::new(target, device, None))
+            }
+            _ => Self::create(&target),
+        }
+    }
+
+    fn new(path: PathBuf, file: File, temporary: Option<TempPath>) -> Self {
+        Self {
+            path,
+            file: BufWriter::with_capacity(1 << 16, file),
+            temporary,
+        }
+    }
+
+    /// The path that it will have.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the whole file its name, once it is on the disk.
+    ///
+    /// # Errors
+    /// If it can't be written, or can't take its place.
+    pub fn commit(self) -> Result<()> {
+        let at = |e| cannot_write(&self.path, e);
+        let file = self.file.into_inner().map_err(|e| at(e.into_error()))?;
+        let Some(temporary) = self.temporary else {
+            return Ok(());
+        };
+        file.sync_all().map_err(at)?;
+        temporary.persist(&self.path).map_err(|e| at(e.error))
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        self.file
+            .write(bytes)
+            .map_err(|e| cannot_write(&self.path, e))
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.flush().map_err(|e| cannot_write(&self.path, e))
+    }
+}
+
+impl Seek for Replacement {
+    fn seek(&mut self, place: SeekFrom) -> Result<u64> {
+        self.file
+            .seek(place)
+            .map_err(|e| cannot_write(&self.path, e))
+    }
+}
+
+/// Writes a whole file, in the place of an older one if there is one.
+///
+/// # Errors
+/// If it can't be written.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    replace_with(path, |file| file.write_all(bytes))
+}
+
+/// [`replace`] by what `fill` writes.
+///
+/// # Errors
+/// If it can't be written, and those of `fill`.
+pub fn replace_with<E: From<Error>>(
+    path: &Path,
+    fill: impl FnOnce(&mut Replacement) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let mut file = Replacement::create(path)?;
+    fill(&mut file)?;
+    Ok(file.commit()?)
+}
+
+/// Makes the directory `place` out of what `fill` writes into a new one; whoever opens it finds all of that, or what was
+/// there before.
+///
+/// # Errors
+/// If it can't be written, and those of `fill`.
+pub fn replace_directory<E: From<Error>>(
+    place: &Path,
+    fill: impl FnOnce(&Path) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let parent = parent(place);
+    fs_err::create_dir_all(parent)?;
+    let new_directory = || {
+        let mut builder = Builder::new();
+        builder.prefix(TEMPORARY);
+        // Temporary directories are private; what we write is as readable as any other.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        builder
+            .tempdir_in(parent)
+            .map_err(|e| cannot_write(place, e))
+    };
+    let new = new_directory()?;
+    fill(new.path())?;
+    if exchange(new.path(), place) {
+        return Ok(()); // what was there goes with `new`
+    }
+    // Where the system can't exchange two directories, there is a moment without either.
+    let old; // kept until the end
+    if place.exists() {
+        old = new_directory()?;
+        fs_err::rename(place, old.path().join("old"))?;
+    }
+    Ok(fs_err::rename(new.keep(), place)?)
+}
+
+/// Exchanges two directories at one stroke; false, if the second is not there or the system can't.
+fn exchange(new: &Path, place: &Path) -> bool {
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        renameat_with(CWD, new, CWD, place, RenameFlags::EXCHANGE).is_ok()
+    }
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    {
+        let _ = (new, place);
+        false
+    }
+}
+
+/// A temporary file in the directory of `path`.
+fn beside(path: &Path) -> Result<NamedTempFile> {
+    let mut builder = Builder::new();
+    builder.prefix(TEMPORARY);
+    // Temporary files are private; what we write is as readable as any other file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(parent(path))
+}
+
+fn parent(path: &Path) -> &Path {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+fn cannot_write(path: &Path, error: Error) -> Error {
+    Error::new(
+        error.kind(),
+        format!("cannot write {}: {error}", path.display()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs_err::read_dir(folder).unwrap();
+        let name = |entry: std::io::Result<fs_err::DirEntry>| entry.unwrap().file_name();
+        let mut names: Vec<String> = entries.map(|e| name(e).into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        replace(&path, b"old").unwrap();
+        let failed = replace_with(&path, |file| {
+            file.write_all(b"ne")?;
+            Err(Error::other("no more"))
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "no more");
+        assert_eq!(fs_err::read(&path).unwrap(), b"old");
+        replace(&path, b"new").unwrap();
+        assert_eq!(fs_err::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["a"], "nothing is left beside it");
+        let message = replace(&path.join("b"), b"").unwrap_err().to_string();
+        assert!(
+            message.starts_with("cannot write ") && message.contains("a/b"),
+            "{message}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_named_file_may_be_a_link_or_a_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        replace(&file, b"old").unwrap();
+        fs_err::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut named = Replacement::create_named(&link).unwrap();
+        named.write_all(b"new").unwrap();
+        named.commit().unwrap();
+        assert_eq!(fs_err::read(&file).unwrap(), b"new");
+        assert!(fs_err::symlink_metadata(&link).unwrap().is_symlink());
+        let mut null = Replacement::create_named(Path::new("/dev/null")).unwrap();
+        null.write_all(b"gone").unwrap();
+        null.commit().unwrap();
+        let message = Replacement::create_named(folder.path())
+            .unwrap_err()
+            .to_string();
+        assert!(message.ends_with("it is a directory"), "{message}");
+    }
+
+    #[test]
+    fn a_directory_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("a/b");
+        let with = |name: &'static str| move |dir: &Path| replace(&dir.join(name), b"");
+        replace_directory(&place, with("one")).unwrap();
+        assert_eq!(names(&place), ["one"]);
+        let failed = replace_directory(&place, |dir| {
+            with("half")(dir)?;
+            Err(Error::other("no more"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(names(&place), ["one"]);
+        replace_directory(&place, with("two")).unwrap();
+        assert_eq!(names(&place), ["two"]);
+        assert_eq!(names(&folder.path().join("a")), ["b"]);
+    }
+}

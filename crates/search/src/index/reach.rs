@@ -1,0 +1,106 @@
+//! What an index reaches: the folders and files that were named to it, and where the links below them lead.
+//!
+//! Noted beside the index. What is asked of a folder is asked of what its links lead to, too; and a picture that was found
+//! through a link goes when the link goes, unless it lies in a folder that was named itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+
+use diptych_index::Store;
+use serde::{Deserialize, Serialize};
+
+use super::place::names;
+use super::walk::Found;
+use crate::{Error, Result};
+
+/// Name of the note.
+const NOTE: &str = "reach";
+
+/// Links by their own places, and where they lead.
+pub(super) type Links = BTreeMap<String, String>;
+
+/// What an index reaches.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Reach {
+    /// What was named.
+    pub(super) roots: BTreeSet<String>,
+    /// The links that were found.
+    pub(super) links: Links,
+}
+
+impl Reach {
+    /// What is noted in an index.
+    pub(super) fn of(store: &dyn Store) -> Result<Self> {
+        let note = store.note(NOTE)?.unwrap_or_default();
+        // One that can't be read is like one that is missing: the next run notes it anew.
+        Ok(serde_json::from_slice(&note).unwrap_or_default())
+    }
+
+    pub(super) fn note(&self, store: &mut dyn Store) -> Result<()> {
+        let note = serde_json::to_vec(self).map_err(std::io::Error::from)?;
+        Ok(store.set_note(NOTE, &note)?)
+    }
+
+    /// What is reached after a run over `roots`. `is_looked_at` says of which places all links were found.
+    pub(super) fn after(
+        &self,
+        roots: &[PathBuf],
+        found: &Found,
+        is_looked_at: impl Fn(&str) -> bool,
+    ) -> Self {
+        let mut after = self.clone();
+        let roots = roots.iter().filter_map(|root| root.to_str());
+        after.roots.extend(roots.map(str::to_owned));
+        after.links.retain(|link, _| !is_looked_at(link));
+        after.links.extend(found.links.clone());
+        // Without those in what nothing leads to any more.
+        let (_, followed) = after.follow(after.roots.iter().map(String::as_str));
+        let followed = followed.into_iter();
+        after.links = followed
+            .map(|(link, target)| (link.into(), target.into()))
+            .collect();
+        after
+    }
+
+    /// Where the links below places lead, and the links there, and so on; and these links.
+    pub(super) fn follow<'a>(
+        &'a self,
+        places: impl Iterator<Item = &'a str>,
+    ) -> (BTreeSet<&'a str>, BTreeMap<&'a str, &'a str>) {
+        let mut places: Vec<&str> = places.collect();
+        let (mut targets, mut links) = (BTreeSet::new(), BTreeMap::new());
+        while let Some(place) = places.pop() {
+            for (link, target) in self.links_below(place) {
+                links.insert(link, target);
+                if targets.insert(target) {
+                    places.push(target);
+                }
+            }
+        }
+        (targets, links)
+    }
+
+    /// Links at a place and below it.
+    fn links_below<'a>(&'a self, place: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        // What begins with `place` and a separator lies between that and what comes after all such.
+        let next = char::from_u32(u32::from(MAIN_SEPARATOR) + 1).unwrap_or(char::MAX);
+        let trimmed = place.trim_end_matches(std::path::is_separator);
+        let below = format!("{trimmed}{MAIN_SEPARATOR}")..format!("{trimmed}{next}");
+        let own = self.links.get_key_value(place);
+        let all = own.into_iter().chain(self.links.range(below));
+        all.map(|(link, target)| (link.as_str(), target.as_str()))
+    }
+}
+
+/// All places that a path stands for when an index is searched: its [`names`], and where the links below it lead.
+///
+/// # Errors
+/// As [`canonical`](super::canonical), and if the index can't be read.
+pub fn places(store: &dyn Store, path: &Path) -> Result<Vec<String>> {
+    let mut places = names(path).map_err(|e| Error::io(path, e))?;
+    let reach = Reach::of(store)?;
+    let (targets, _) = reach.follow([&*places[0]].into_iter());
+    let targets: Vec<String> = targets.into_iter().map(str::to_owned).collect();
+    places.extend(targets);
+    Ok(places)
+}

@@ -1,0 +1,233 @@
+//! Folders and files as asked for → the pictures in them, with sizes and times.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::UNIX_EPOCH;
+
+use diptych_index::File;
+use ignore::overrides::OverrideBuilder;
+use ignore::{DirEntry, WalkBuilder};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::Options;
+use super::place::canonical;
+use super::reach::Links;
+use crate::{Error, Result};
+use diptych::image::is_picture_name;
+
+/// A file in a folder that says what is not to be indexed, as `.gitignore` does for git.
+pub const IGNORE_FILE: &str = ".diptychignore";
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// In the order of their paths, each once, whatever links lead to it.
+    pub(super) files: Vec<File>,
+    /// Links, and such that lead nowhere.
+    pub(super) links: Links,
+    /// Folders and files that can't be read: nothing is known of what is in them.
+    pub(super) unreadable: Vec<(String, String)>,
+}
+
+/// Looks for pictures in folders, given by canonical paths, and takes files as they are named.
+pub(super) fn walk(roots: &[PathBuf], options: &Options) -> Result<Found> {
+    let mut found = Found::default();
+    let folders = Arc::new(Mutex::new(Folders::default()));
+    for root in roots {
+        match fs_err::metadata(root) {
+            Ok(meta) if meta.is_dir() => folder(root, options, &folders, &mut found)?,
+            Ok(_) => file(root.clone(), &mut found),
+            Err(error) => {
+                let path = root.to_string_lossy().into_owned();
+                found.unreadable.push((path, error.to_string()));
+            }
+        }
+    }
+    found.files.sort_by(|a, b| a.path.cmp(&b.path));
+    found.files.dedup_by(|a, b| a.path == b.path);
+    Ok(found)
+}
+
+/// The folders that were looked into, each once, whatever links lead there: folders that link to each other have no end.
+#[derive(Default)]
+struct Folders {
+    /// Their places, by the names that they were found under: a file that is no link lies where its folder does.
+    places: FxHashMap<PathBuf, PathBuf>,
+    seen: FxHashSet<PathBuf>,
+    links: Links,
+}
+
+impl Folders {
+    /// Where an entry of a walk is; a link is noted.
+    fn place(&mut self, entry: &DirEntry) -> std::io::Result<PathBuf> {
+        let above = entry
+            .path()
+            .parent()
+            .and_then(|above| self.places.get(above));
+        let own = above.map(|above| above.join(entry.file_name()));
+        match own {
+            Some(own) if !entry.path_is_symlink() => Ok(own),
+            own => {
+                let place = canonical(entry.path())?;
+                self.links.extend(own.and_then(|own| link(&own, &place)));
+                Ok(place)
+            }
+        }
+    }
+
+    /// Whether a folder is to be looked into. One that is nowhere is, so that the walk says why.
+    fn enter(&mut self, entry: &DirEntry) -> bool {
+        let Ok(place) = self.place(entry) else {
+            return true;
+        };
+        let is_new = self.seen.insert(place.clone());
+        self.places.insert(entry.path().to_owned(), place);
+        is_new
+    }
+}
+
+fn folder(
+    root: &Path,
+    options: &Options,
+    folders: &Arc<Mutex<Folders>>,
+    found: &mut Found,
+) -> Result<()> {
+    let mut excluded = OverrideBuilder::new(root);
+    for pattern in &options.exclude {
+        // What `ignore` calls an override is wanted, unless it is negated.
+        excluded
+            .add(&format!("!{pattern}"))
+            .map_err(|e| Error::Pattern {
+                pattern: pattern.clone(),
+                reason: e.to_string(),
+            })?;
+    }
+    let excluded = excluded.build().map_err(|e| Error::Pattern {
+        pattern: options.exclude.join(" "),
+        reason: e.to_string(),
+    })?;
+    lock(folders)
+        .places
+        .insert(root.to_owned(), root.to_owned());
+    if !lock(folders).seen.insert(root.to_owned()) {
+        return Ok(());
+    }
+    let enters = folders.clone();
+    let walk = WalkBuilder::new(root)
+        .standard_filters(false)
+        .hidden(!options.hidden)
+        .add_custom_ignore_filename(IGNORE_FILE)
+        .follow_links(true)
+        .overrides(excluded)
+        .filter_entry(move |entry| !is_folder(entry) || lock(&enters).enter(entry))
+        .build();
+    for entry in walk {
+        let entry = match entry {
+            Ok(entry) if is_folder(&entry) || !is_picture_name(entry.path()) => continue,
+            Ok(entry) => entry,
+            Err(error) => {
+                unreadable(&error, root, found);
+                continue;
+            }
+        };
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+            continue;
+        }
+        match lock(folders).place(&entry) {
+            Ok(place) => file(place, found),
+            Err(error) => {
+                let path = entry.path().to_string_lossy().into_owned();
+                found.unreadable.push((path, error.to_string()));
+            }
+        }
+    }
+    found.links.append(&mut lock(folders).links);
+    Ok(())
+}
+
+fn is_folder(entry: &DirEntry) -> bool {
+    entry.file_type().is_some_and(|kind| kind.is_dir())
+}
+
+fn lock(folders: &Mutex<Folders>) -> MutexGuard<'_, Folders> {
+    folders.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+/// A link as it is noted; one whose names are not UTF-8 leads to nothing that an index holds.
+fn link(own: &Path, target: &Path) -> Option<(String, String)> {
+    Some((own.to_str()?.to_owned(), target.to_str()?.to_owned()))
+}
+
+/// Notes what can't be read; a link to a folder above it is no fault, and was followed once.
+fn unreadable(error: &ignore::Error, root: &Path, found: &mut Found) {
+    let mut inner = error;
+    let mut path = root.to_owned();
+    loop {
+        match inner {
+            ignore::Error::Loop { .. } => return,
+            ignore::Error::WithPath { path: of, err } => {
+                path.clone_from(of);
+                inner = err;
+            }
+            ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+                inner = err;
+            }
+            _ => break,
+        }
+    }
+    // A link that leads nowhere hides nothing, but what it led to may be in the index.
+    let is_dangling = path.is_symlink() && !path.exists();
+    if is_dangling {
+        let own = path.parent().and_then(|above| canonical(above).ok());
+        let own = own
+            .zip(path.file_name())
+            .map(|(above, name)| above.join(name));
+        let target = fs_err::read_link(&path).ok().zip(path.parent());
+        let target = target.and_then(|(target, above)| canonical(&above.join(target)).ok());
+        // Where its folder is not there, either, a disc may not be mounted.
+        let target = target.filter(|target| target.parent().is_some_and(Path::is_dir));
+        let noted = own
+            .zip(target)
+            .and_then(|(own, target)| link(&own, &target));
+        found.links.extend(noted);
+    } else {
+        // By its place, as the index knows what is in it.
+        let place = canonical(&path).unwrap_or(path);
+        let place = place.to_string_lossy().into_owned();
+        found.unreadable.push((place, inner.to_string()));
+    }
+}
+
+fn file(path: PathBuf, found: &mut Found) {
+    let lossy = path.to_string_lossy().into_owned();
+    let Some(name) = path.to_str() else {
+        let reason = "its name is not UTF-8, and an index holds no others".to_owned();
+        found.unreadable.push((lossy, reason));
+        return;
+    };
+    match state(name) {
+        Ok(file) => found.files.push(file),
+        Err(error) => found.unreadable.push((lossy, error.to_string())),
+    }
+}
+
+/// A file as it is now.
+pub(crate) fn state(path: &str) -> std::io::Result<File> {
+    let meta = fs_err::metadata(path)?;
+    Ok(File {
+        path: path.to_owned(),
+        size: meta.len(),
+        modified: nanoseconds(&meta),
+    })
+}
+
+/// When a file was changed, since 1970 began.
+fn nanoseconds(meta: &std::fs::Metadata) -> i64 {
+    let since = meta
+        .modified()
+        .map(|time| match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |n| -n),
+        });
+    since.unwrap_or(0)
+}

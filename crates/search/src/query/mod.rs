@@ -1,0 +1,16 @@
+//! A query → the pictures of an index that are nearest to it, or none of them.
+//!
+//! Flow: words and pictures → [`Expression`](diptych::Expression) → one vector → a store's hits → [`Calibration`] drops what is no better than
+//! for texts that have nothing to do with the index.
+
+mod duplicates;
+mod picture_file;
+#[cfg(test)]
+mod tests;
+mod threshold;
+
+pub use self::duplicates::{
+    Duplicates, FALLBACK, Group, Member, NearThreshold, Sought, duplicates,
+};
+pub use self::picture_file::picture_file;
+pub use self::threshold::{Calibration, calibrate};
