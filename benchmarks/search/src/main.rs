@@ -2,14 +2,17 @@
 //!
 //! `search-bench build BASE.npy N INDEX`, in cells however few they are, and
 //! `search-bench query INDEX QUERIES.npy TRUTH.npy METHOD PERCENT`, where `TRUTH` has the ten nearest rows of each query
-//! among the first `PERCENT` of a hundred folders; row `i` lies in folder `i mod 100`.
+//! among the first `PERCENT` of a hundred folders; row `i` lies in folder `i mod 100`. Callers at a time are in `callers`.
+
+mod callers;
 
 use std::io::Read;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use diptych_index::{
-    Cells, Change, File, Filter, Id, Item, Local, Method, Model, Moment, Payload, Query, Store,
+    Cells, Change, File, Filter, Id, Item, Local, Method, Model, Moment, Part, Payload, Query,
+    Store, Taken, TakenFrom,
 };
 use serde_json::json;
 
@@ -24,6 +27,25 @@ fn main() -> Result<()> {
         ["query", index, queries, truth, method, percent] => {
             query(index, queries, truth, method, percent.parse()?)?
         }
+        [
+            "callers",
+            index,
+            queries,
+            n,
+            seconds,
+            method,
+            rounds,
+            writer,
+        ] => callers::time(&callers::Args {
+            index,
+            queries,
+            callers: n.parse()?,
+            seconds: seconds.parse()?,
+            method: method_named(method)?,
+            rounds: rounds.parse()?,
+            writer: writer.parse()?,
+        })?,
+        ["write", index, seconds] => callers::write_to(index, seconds.parse()?)?,
         _ => bail!("see the head of main.rs"),
     };
     println!("{line}");
@@ -66,31 +88,12 @@ fn build(base: &str, n: usize, path: &str) -> Result<serde_json::Value> {
         fingerprint: "random".into(),
         dim,
     };
-    let mut store = Local::create(path, &model)?;
+    let store = Local::create(path, &model)?;
     let start = Instant::now();
     for first in (0..n).step_by(2000) {
         let mut changes = Vec::new();
         for i in first..n.min(first + 2000) {
-            let mut id = [0; 16];
-            id[..8].copy_from_slice(&(i as u64).to_be_bytes());
-            let mut payload = Payload::new();
-            payload.insert("camera".into(), json!(format!("camera {}", i % 7)));
-            let moments = vec![Moment {
-                span: None,
-                vector: floats(&mut file, dim)?,
-            }];
-            changes.push(Change::Put(Item {
-                id: Id(id),
-                taken: Some(1_600_000_000 + i as i64),
-                payload,
-                moments,
-            }));
-            let at = File {
-                path: format!("/photos/{:02}/{i:07}.jpg", i as u64 % FOLDERS),
-                size: 1_000_000,
-                modified: i as i64,
-            };
-            changes.push(Change::Link(at, Id(id)));
+            changes.extend(picture(i, floats(&mut file, dim)?));
         }
         store.apply(&changes)?;
     }
@@ -104,6 +107,51 @@ fn build(base: &str, n: usize, path: &str) -> Result<serde_json::Value> {
         "n": n, "stored_s": stored, "settled_s": settled, "rate": n as f64 / (stored + settled),
         "database_mb": size("") as f64 / 1e6, "scan_mb": size(".scan") as f64 / 1e6, "peak_mb": peak(),
     }))
+}
+
+/// Row `i` and its file.
+fn picture(i: usize, vector: Vec<f32>) -> [Change; 2] {
+    let id = id(i);
+    let mut payload = Payload::new();
+    payload.insert("camera".into(), json!(format!("camera {}", i % 7)));
+    let item = Item {
+        id,
+        taken: Some(Taken {
+            at: 1_600_000_000 + i as i64,
+            from: TakenFrom::Exif,
+        }),
+        phash: None,
+        payload,
+        moments: vec![Moment {
+            part: Part::default(),
+            vector,
+        }],
+    };
+    let at = File {
+        path: path(i),
+        size: 1_000_000,
+        modified: i as i64,
+    };
+    [Change::Put(item), Change::Link(at, id)]
+}
+
+fn id(i: usize) -> Id {
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&(i as u64).to_be_bytes());
+    Id(id)
+}
+
+fn path(i: usize) -> String {
+    format!("/photos/{:02}/{i:07}.jpg", i as u64 % FOLDERS)
+}
+
+fn method_named(name: &str) -> Result<Method> {
+    Ok(match name {
+        "auto" => Method::Auto,
+        "scan" => Method::Scan,
+        "cells" => Method::Cells,
+        _ => bail!("no such method"),
+    })
 }
 
 fn query(
@@ -132,12 +180,7 @@ fn query(
         ..Filter::default()
     };
     let asked = method;
-    let method = match asked {
-        "auto" => Method::Auto,
-        "scan" => Method::Scan,
-        "cells" => Method::Cells,
-        _ => bail!("no such method"),
-    };
+    let method = method_named(asked)?;
     let opening = Instant::now();
     let store = Local::open(index)?;
     let mut times = Vec::new();

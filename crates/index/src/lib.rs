@@ -67,13 +67,13 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`Error::Vector`] for one of another width, [`Error::Change`] for a file of an unknown content, and what keeps the
     /// store from being written.
-    fn apply(&mut self, changes: &[Change]) -> Result<()>;
+    fn apply(&self, changes: &[Change]) -> Result<()>;
 
     /// Brings up to date what is kept to search faster, and lets go of what is no longer needed for it.
     ///
     /// # Errors
     /// As [`Store::apply`].
-    fn settle(&mut self) -> Result<()>;
+    fn settle(&self) -> Result<()>;
 
     /// The moments nearest to a vector, nearest first; of equally near ones the older first.
     ///
@@ -97,7 +97,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// As [`Store::apply`].
-    fn set_note(&mut self, name: &str, value: &[u8]) -> Result<()>;
+    fn set_note(&self, name: &str, value: &[u8]) -> Result<()>;
 }
 
 /// Whether a vector may be a model's.

@@ -12,6 +12,7 @@ use std::ops::Range;
 use diptych_kernels::{Linear, Packing, Rounding, Rows, Then, dots};
 
 use super::columns::{Codes, Columns};
+use super::snapshot::Snapshot;
 
 /// Rows for each cell that k-means looks at.
 const SAMPLE: usize = 48;
@@ -50,13 +51,6 @@ impl Partition {
         self.starts.last().copied().unwrap_or(0)
     }
 
-    /// Follows rows that were taken out; `kept` are the others, ascending.
-    pub(super) fn keep(&mut self, kept: &[usize]) {
-        for start in &mut self.starts {
-            *start = kept.partition_point(|row| row < start);
-        }
-    }
-
     /// The product of a query with each centre, `[C]`.
     pub(super) fn products(&self, query: &[f32]) -> Vec<f32> {
         let mut products = vec![0f32; self.len()];
@@ -70,32 +64,34 @@ fn wanted(n: usize) -> usize {
     (4.0 * (n as f64).sqrt()) as usize
 }
 
-impl Columns {
-    /// Whether [`Columns::regroup`] would be of use.
+impl Snapshot {
+    /// Whether [`Columns::regrouped`] would be of use.
     pub(super) fn needs_regrouping(&self) -> bool {
-        let outside = self.len() - self.cells.end();
-        self.cells.len() == 0 || outside > self.len() / OUTSIDE || self.has_outgrown()
+        let (cells, rows) = (self.n_cells(), self.len());
+        cells == 0 || self.outside() > rows / OUTSIDE || has_outgrown(cells, rows)
     }
+}
 
-    /// Whether the cells were made for far fewer rows, or far more.
-    fn has_outgrown(&self) -> bool {
-        let (cells, wanted) = (self.cells.len(), wanted(self.len()));
-        cells > 2 * wanted || 2 * cells < wanted
-    }
+/// Whether cells were made for far fewer rows, or far more.
+fn has_outgrown(cells: usize, rows: usize) -> bool {
+    let wanted = wanted(rows);
+    cells > 2 * wanted || 2 * cells < wanted
+}
 
-    /// Gives every row a cell, in new cells if there are none yet or the old ones no longer fit.
-    pub(super) fn regroup(&mut self, dim: usize) {
+impl Columns {
+    /// The same rows, each in a cell: in new ones if there are none yet or the old ones no longer fit.
+    pub(super) fn regrouped(&self, dim: usize) -> Self {
         let mut of_row: Vec<usize> = Vec::with_capacity(self.len());
-        match self.cells.len() == 0 || self.has_outgrown() {
-            true => self.cells.centres = centres(&self.codes, dim),
-            false => {
-                let cells = (0..self.cells.len()).map(|cell| (cell, self.cells.rows(cell).len()));
-                of_row.extend(cells.flat_map(|(cell, n)| std::iter::repeat_n(cell, n)));
-            }
-        }
-        let n = self.cells.centres.scales.len();
+        let centres = if self.cells.len() == 0 || has_outgrown(self.cells.len(), self.len()) {
+            centres(&self.codes, dim)
+        } else {
+            let cells = (0..self.cells.len()).map(|cell| (cell, self.cells.rows(cell).len()));
+            of_row.extend(cells.flat_map(|(cell, n)| std::iter::repeat_n(cell, n)));
+            self.cells.centres.clone()
+        };
+        let n = centres.scales.len();
         let mut values = Vec::new();
-        self.cells.centres.values(0..n, dim, &mut values);
+        centres.values(0..n, dim, &mut values);
         let nearest = Nearest::new(&values, dim);
         for first in (of_row.len()..self.len()).step_by(CHUNK) {
             let rows = first..self.len().min(first + CHUNK);
@@ -112,8 +108,11 @@ impl Columns {
             order[places[cell]] = row;
             places[cell] += 1;
         }
-        self.permute(&order, dim);
-        self.cells.starts = starts;
+        let cells = Partition { centres, starts };
+        Self {
+            cells,
+            ..self.permuted(&order, dim)
+        }
     }
 }
 
@@ -169,11 +168,12 @@ struct Nearest(Linear);
 
 impl Nearest {
     fn new(centres: &[f32], dim: usize) -> Self {
-        let format = match dim <= diptych_kernels::INT8_INPUTS {
-            true => Packing::Int8,
-            false => Packing::F32,
+        let packing = if dim <= diptych_kernels::INT8_INPUTS {
+            Packing::Int8
+        } else {
+            Packing::F32
         };
-        Self(Linear::new(centres, &[], dim, format))
+        Self(Linear::new(centres, &[], dim, packing))
     }
 
     /// Appends the nearest centre of each row `[n, D]`.

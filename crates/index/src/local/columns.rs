@@ -1,15 +1,14 @@
 //! What a search reads of every vector, in memory: a column for each thing that filters ask for, and the vectors in eight bits.
 //!
-//! A cache: it follows the tables by their list of changes, and is kept in a file so that the next process need not read
-//! them. Invariant: each row has at least one file, and rows are in any order, but that those of a cell lie together.
+//! Once made, columns do not change: what comes and goes later is a [`Snapshot`](super::snapshot::Snapshot)'s business.
+//! Invariant: each row has at least one file, and rows are in any order, but that those of a cell lie together.
 //!
 //! `N` rows, `D` width.
 
 use diptych_kernels::Vectors;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::cells::Partition;
-use super::{read, schema};
+use super::follow::Fresh;
 use crate::{Taken, TakenFrom};
 
 /// When a content was made, and in the last bit whether somebody else than itself says so: one number for two questions.
@@ -44,10 +43,6 @@ const MORE: u32 = 1 << 31;
 /// A row for each vector that can be found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Columns {
-    /// The generation of the tables that this is like.
-    pub(super) generation: i64,
-    /// The highest number of a vector that there has been.
-    pub(super) newest: i64,
     /// `[N]`, their numbers.
     pub(super) vectors: Vec<i64>,
     /// `[N]`.
@@ -122,28 +117,6 @@ impl Codes {
     }
 }
 
-/// A vector as the tables have it.
-struct Fresh {
-    vector: i64,
-    taken: When,
-    /// At least one.
-    folders: Vec<u32>,
-    values: Vec<f32>,
-}
-
-/// Why columns could not follow the tables.
-pub(super) enum Failed {
-    Database(rusqlite::Error),
-    /// A vector's number, and the wrong number of values that it has.
-    Vector(i64, usize),
-}
-
-impl From<rusqlite::Error> for Failed {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
 impl Columns {
     /// Number of rows, `N`.
     pub(super) fn len(&self) -> usize {
@@ -182,148 +155,60 @@ impl Columns {
         folders
     }
 
-    /// Follows the tables, as they are in a transaction.
-    pub(super) fn follow(&mut self, db: &Transaction, dim: usize) -> Result<(), Failed> {
-        let generation = schema::number(db, "generation")?;
-        if generation == self.generation {
-            return Ok(());
-        }
-        if self.generation < schema::number(db, "kept_from")? {
-            *self = Self::default();
-        }
-        let touched = touched(db, (self.len() > 0).then_some(self.generation))?;
-        self.drop_rows(&touched, dim);
-        let mut reader = Reader::new(db)?;
-        for vector in touched {
-            if let Some(fresh) = reader.read(vector)? {
-                self.push(fresh, dim)?;
-            }
-        }
-        self.more.sort_unstable();
-        self.generation = generation;
-        Ok(())
+    /// The rows of vectors, which are given in ascending order.
+    pub(super) fn find<'a>(&'a self, vectors: &'a [i64]) -> impl Iterator<Item = usize> + 'a {
+        let is_one = |vector: &i64| vectors.binary_search(vector).is_ok();
+        let rows = self.vectors.iter().enumerate();
+        rows.filter(move |(_, vector)| is_one(vector))
+            .map(|(row, _)| row)
     }
 
-    /// Takes out the rows of vectors, which are given in ascending order.
-    fn drop_rows(&mut self, vectors: &[i64], dim: usize) {
-        if vectors.first().is_none_or(|first| *first > self.newest) {
-            return;
-        }
-        let is_kept = |vector: i64| vectors.binary_search(&vector).is_err();
-        let kept: Vec<usize> = (0..self.len())
-            .filter(|&row| is_kept(self.vectors[row]))
-            .collect();
-        if kept.len() == self.len() {
-            return;
-        }
-        self.cells.keep(&kept);
-        for (to, &from) in kept.iter().enumerate() {
-            self.vectors[to] = self.vectors[from];
-            self.taken[to] = self.taken[from];
-            self.folders[to] = self.folders[from];
-            self.codes.scales[to] = self.codes.scales[from];
-            self.codes.errors[to] = self.codes.errors[from];
-            self.codes
-                .codes
-                .copy_within(from * dim..(from + 1) * dim, to * dim);
-        }
-        self.vectors.truncate(kept.len());
-        self.taken.truncate(kept.len());
-        self.folders.truncate(kept.len());
-        self.codes.scales.truncate(kept.len());
-        self.codes.errors.truncate(kept.len());
-        self.codes.codes.truncate(kept.len() * dim);
-        self.more.retain(|(vector, _)| is_kept(*vector));
+    /// Appends rows of others, which are of other vectors.
+    pub(super) fn append(&mut self, other: &Self, rows: std::ops::Range<usize>, dim: usize) {
+        self.vectors.extend_from_slice(&other.vectors[rows.clone()]);
+        self.taken.extend_from_slice(&other.taken[rows.clone()]);
+        self.folders.extend_from_slice(&other.folders[rows.clone()]);
+        let (codes, from) = (&mut self.codes, &other.codes);
+        codes.scales.extend_from_slice(&from.scales[rows.clone()]);
+        codes.errors.extend_from_slice(&from.errors[rows.clone()]);
+        let values = rows.start * dim..rows.end * dim;
+        codes.codes.extend_from_slice(&from.codes[values]);
     }
 
-    fn push(&mut self, fresh: Fresh, dim: usize) -> Result<(), Failed> {
-        if fresh.values.len() != dim {
-            return Err(Failed::Vector(fresh.vector, fresh.values.len()));
-        }
-        let (first, others) = (fresh.folders[0], &fresh.folders[1..]);
-        self.newest = self.newest.max(fresh.vector);
+    /// Makes room for so many rows.
+    pub(super) fn reserve(&mut self, rows: usize, dim: usize) {
+        self.vectors.reserve_exact(rows);
+        self.taken.reserve_exact(rows);
+        self.folders.reserve_exact(rows);
+        self.codes.scales.reserve_exact(rows);
+        self.codes.errors.reserve_exact(rows);
+        self.codes.codes.reserve_exact(rows * dim);
+    }
+
+    /// Appends a vector.
+    pub(super) fn push(&mut self, fresh: Fresh) {
+        let Some((first, others)) = fresh.folders.split_first() else {
+            return; // it can't be found
+        };
+        let mark = if others.is_empty() { 0 } else { MORE };
         self.vectors.push(fresh.vector);
         self.taken.push(fresh.taken);
-        self.folders.push(if others.is_empty() {
-            first
-        } else {
-            first | MORE
-        });
-        self.more
-            .extend(others.iter().map(|folder| (fresh.vector, *folder)));
+        self.folders.push(first | mark);
+        let others = others.iter().map(|folder| (fresh.vector, *folder));
+        self.more.extend(others);
         self.codes.push(&fresh.values);
-        Ok(())
     }
 
-    /// Puts the rows in another order.
-    pub(super) fn permute(&mut self, order: &[usize], dim: usize) {
-        self.vectors = order.iter().map(|&row| self.vectors[row]).collect();
-        self.taken = order.iter().map(|&row| self.taken[row]).collect();
-        self.folders = order.iter().map(|&row| self.folders[row]).collect();
-        self.codes = self.codes.permuted(order, dim);
-    }
-}
-
-/// The vectors that were touched after a generation, or all there are, in ascending order.
-fn touched(db: &Connection, since: Option<i64>) -> rusqlite::Result<Vec<i64>> {
-    let number = |row: &rusqlite::Row| row.get(0);
-    match since {
-        Some(since) => {
-            let sql = "SELECT vector FROM changes WHERE generation > ? ORDER BY vector";
-            db.prepare_cached(sql)?
-                .query_map([since], number)?
-                .collect()
+    /// The same rows in another order.
+    pub(super) fn permuted(&self, order: &[usize], dim: usize) -> Self {
+        Self {
+            vectors: order.iter().map(|&row| self.vectors[row]).collect(),
+            taken: order.iter().map(|&row| self.taken[row]).collect(),
+            folders: order.iter().map(|&row| self.folders[row]).collect(),
+            more: self.more.clone(),
+            codes: self.codes.permuted(order, dim),
+            cells: Partition::default(),
         }
-        // By the index, which is small; the table has all embeddings.
-        None => {
-            let sql = "SELECT vector FROM vectors INDEXED BY vectors_of ORDER BY item, vector";
-            let all = db
-                .prepare(sql)?
-                .query_map([], number)?
-                .collect::<Result<Vec<i64>, _>>();
-            all.map(|mut all| {
-                all.sort_unstable();
-                all
-            })
-        }
-    }
-}
-
-/// Reads vectors with what filters ask for.
-struct Reader<'a> {
-    vectors: rusqlite::CachedStatement<'a>,
-    folders: rusqlite::CachedStatement<'a>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(db: &'a Connection) -> rusqlite::Result<Self> {
-        Ok(Self {
-            vectors: db.prepare_cached(
-                "SELECT item, taken, taken_from, embedding
-                 FROM vectors JOIN items USING (item) WHERE vector = ?",
-            )?,
-            folders: db.prepare_cached("SELECT DISTINCT folder FROM files WHERE item = ?")?,
-        })
-    }
-
-    /// A vector, if it is there and has a file.
-    fn read(&mut self, vector: i64) -> rusqlite::Result<Option<Fresh>> {
-        let row = |row: &rusqlite::Row| {
-            let values = floats(row.get_ref(3)?.as_blob()?);
-            Ok((row.get::<_, i64>(0)?, read::taken(row, 1)?, values))
-        };
-        let found = self.vectors.query_row(params![vector], row).optional()?;
-        let Some((item, taken, values)) = found else {
-            return Ok(None);
-        };
-        let folders = self.folders.query_map([item], |row| row.get(0))?;
-        let folders = folders.collect::<Result<Vec<u32>, _>>()?;
-        Ok((!folders.is_empty()).then_some(Fresh {
-            vector,
-            taken: When::new(taken),
-            folders,
-            values,
-        }))
     }
 }
 

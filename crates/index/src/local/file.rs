@@ -19,18 +19,20 @@ const HEADER: usize = 8;
 /// Bytes of the checksum at the end.
 const SUM: u64 = 4;
 
-/// Reads columns. None if there is no such file, or none that can be used.
-pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<Columns> {
+/// Reads columns and their generation. None if there is no such file, or none that can be used.
+pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<(i64, Columns)> {
     let mut file = fs_err::File::open(path).ok()?;
     let len = file.metadata().ok()?.len();
     let header = longs(&mut file, HEADER).ok()?;
-    let [magic, of, generation, newest, width, rows, others, cells] = header[..] else {
+    let [magic, of, generation, _, width, rows, others, cells] = header[..] else {
         return None;
     };
     let count = |n: i64| usize::try_from(n).ok().filter(|&n| n as u64 <= len);
     let (rows, others, cells) = (count(rows)?, count(others)?, count(cells)?);
     let starts = if cells > 0 { cells + 1 } else { 0 };
-    let in_codes = (8 + dim as u64).checked_mul((rows + cells) as u64)?;
+    let in_codes = (dim as u64)
+        .checked_add(8)?
+        .checked_mul((rows + cells) as u64)?;
     let elsewhere = 20 * rows as u64 + 12 * others as u64 + 8 * (starts + HEADER) as u64;
     let is_ours = magic == i64::from_le_bytes(MAGIC) && of == identity && width == dim as i64;
     if !is_ours || in_codes.checked_add(elsewhere)?.checked_add(SUM)? != len {
@@ -50,27 +52,35 @@ pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<Columns> {
     let codes = codes(&mut file, rows, dim).ok()?;
     let cells = Partition { centres, starts };
     let is_sound = more_vectors.is_sorted() && cells.starts.is_sorted() && cells.end() <= rows;
-    is_sound.then(|| Columns {
-        generation,
-        newest,
-        vectors,
-        taken,
-        folders,
-        more: more_vectors.into_iter().zip(more_folders).collect(),
-        codes,
-        cells,
+    is_sound.then(|| {
+        let columns = Columns {
+            vectors,
+            taken,
+            folders,
+            more: more_vectors.into_iter().zip(more_folders).collect(),
+            codes,
+            cells,
+        };
+        (generation, columns)
     })
 }
 
 /// Writes columns in the place of an older file.
-pub(super) fn write(path: &Path, identity: i64, dim: usize, columns: &Columns) -> Result<()> {
+pub(super) fn write(
+    path: &Path,
+    identity: i64,
+    dim: usize,
+    generation: i64,
+    columns: &Columns,
+) -> Result<()> {
+    let newest = columns.vectors.iter().max().copied().unwrap_or(0);
     super::replace(path, |file| {
         let mut out = BufWriter::with_capacity(1 << 20, Summed::new(file));
         let numbers = [
             i64::from_le_bytes(MAGIC),
             identity,
-            columns.generation,
-            columns.newest,
+            generation,
+            newest,
             dim as i64,
             columns.len() as i64,
             columns.more.len() as i64,

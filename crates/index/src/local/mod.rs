@@ -2,39 +2,45 @@
 //!
 //! `NAME` is a SQLite database, and all there is to keep. Beside it lies what it is searched by, `NAME.scan`: the [`columns`]
 //! of every vector, in [`cells`] where they are many. It follows the database by its list of changes, and is made anew
-//! where it is missing. `NAME.lock` is held by the one process that writes. Damage is noticed by checksums: each row's
+//! where it is missing. Searches share a [`snapshot`] of it and read beside each other and beside the writer.
+//! `NAME.lock` is held by the one process that writes. Damage is noticed by checksums: each row's
 //! ([`sums`]), and each page's in `NAME.seal` ([`seal`]).
 
 mod cells;
 mod columns;
 mod file;
+mod follow;
 mod lock;
 mod open;
 mod probe;
 mod read;
+mod readers;
 mod scan;
 mod schema;
 mod seal;
 mod search;
+mod searched;
 mod select;
+mod snapshot;
 mod sums;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod upkeep;
 mod verify;
 mod write;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
-use self::columns::{Columns, Failed};
-use self::lock::Lock;
+use self::readers::Readers;
+use self::searched::Searched;
 pub use self::verify::Verified;
+use self::write::Writer;
 use crate::{Change, Error, File, Hit, Id, Item, Model, Query, Result, Status, Store};
 
 /// Vectors up to which there are no cells, so that every one is compared: a scan of so many takes less time than people notice
@@ -42,20 +48,19 @@ use crate::{Change, Error, File, Hit, Id, Item, Model, Query, Result, Status, St
 pub(crate) const SCAN_UP_TO: usize = 100_000;
 
 /// An index in a file on this machine.
+///
+/// Any number of threads may read and search it at a time, beside each other and beside one that writes, here or in another
+/// process: none waits for another, but that no more searches run at a time than there are cores. Threads that write
+/// take turns.
 pub struct Local {
     path: PathBuf,
     model: Model,
     /// Tells this index from another one that had the same path.
     identity: i64,
-    db: Mutex<Connection>,
-    /// What is searched, as far as it has followed the tables.
-    columns: Mutex<Arc<Columns>>,
-    /// The generation of the columns in the file beside the database, as this process knows it.
-    kept: Option<i64>,
-    /// Whether the seal was taken off, since something was or will be written.
-    unsealed: AtomicBool,
-    /// Held while this process may write.
-    lock: Option<Lock>,
+    readers: Readers,
+    searched: Searched,
+    /// None if it was opened to be read.
+    writer: Option<Mutex<Writer>>,
 }
 
 /// Whether an index has cells.
@@ -72,50 +77,26 @@ pub enum Cells {
 }
 
 impl Local {
-    fn db(&self) -> MutexGuard<'_, Connection> {
-        // A panic elsewhere leaves a transaction undone, and nothing half made.
-        self.db.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    fn held(&self) -> MutexGuard<'_, Arc<Columns>> {
-        self.columns.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
     fn at(&self, error: rusqlite::Error) -> Error {
         Error::database(&self.path, error)
     }
 
-    fn failed(&self, failed: Failed) -> Error {
-        match failed {
-            Failed::Database(error) => self.at(error),
-            Failed::Vector(vector, got) => Error::Damaged {
-                path: self.path.clone(),
-                reason: format!(
-                    "vector {vector} has {got} values, wanted {}",
-                    self.model.dim
-                ),
-            },
-        }
+    /// Reads within one transaction.
+    fn read<T>(&self, read: impl FnOnce(&Transaction) -> rusqlite::Result<T>) -> Result<T> {
+        let at = |e| self.at(e);
+        self.readers.read(|db| {
+            let moment = db.unchecked_transaction().map_err(at)?;
+            read(&moment).map_err(at)
+        })
     }
 
-    /// Whether this process may write.
-    fn check_may_write(&self) -> Result<()> {
-        if self.lock.is_some() {
-            return Ok(());
-        }
-        let what = format!("{}: the index was opened to be read", self.path.display());
-        Err(Error::Change { what })
-    }
-
-    /// The database, for one that is about to write.
-    fn writing(&self) -> Result<MutexGuard<'_, Connection>> {
-        self.check_may_write()?;
-        let db = self.db();
-        if !self.unsealed.load(Ordering::Relaxed) {
-            seal::remove(&self.path)?;
-            self.unsealed.store(true, Ordering::Relaxed);
-        }
-        Ok(db)
+    /// The one that writes, once no other thread does.
+    fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = self.writer.as_ref().ok_or_else(|| Error::Change {
+            what: format!("{}: the index was opened to be read", self.path.display()),
+        })?;
+        // A panic elsewhere leaves a transaction undone, and nothing half made.
+        Ok(writer.lock().unwrap_or_else(|e| e.into_inner()))
     }
 
     /// Where it is.
@@ -126,9 +107,11 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        if self.lock.is_some() && self.unsealed.load(Ordering::Relaxed) {
-            // Without one, damage to a row is still noticed.
-            let _ = seal::set(&self.path, &self.db());
+        // The last connection that is closed takes the log along, which those that only read can't do.
+        self.readers.close();
+        if let Some(writer) = &mut self.writer {
+            let writer = writer.get_mut().unwrap_or_else(|e| e.into_inner());
+            writer.seal(&self.path);
         }
     }
 }
@@ -139,53 +122,56 @@ impl Store for Local {
     }
 
     fn status(&self) -> Result<Status> {
-        self.read_status()
+        self.readers.read(|db| self.read_status(db))
     }
 
     fn files(&self, within: &[String], each: &mut dyn FnMut(File, Option<Id>)) -> Result<()> {
-        read::files(&self.db(), within, each).map_err(|e| self.at(e))
+        self.read(|db| read::files(db, within, each))
     }
 
     fn refused(&self) -> Result<Vec<(File, String)>> {
-        read::refused(&self.db()).map_err(|e| self.at(e))
+        self.read(|db| read::refused(db))
     }
 
     fn item(&self, id: Id) -> Result<Option<Item>> {
-        read::item(&self.db(), id).map_err(|e| self.at(e))
+        self.read(|db| read::item(db, id))
     }
 
     fn has(&self, ids: &[Id]) -> Result<Vec<bool>> {
-        read::has(&self.db(), ids).map_err(|e| self.at(e))
+        self.read(|db| read::has(db, ids))
     }
 
-    fn apply(&mut self, changes: &[Change]) -> Result<()> {
-        self.check_may_write()?;
+    fn apply(&self, changes: &[Change]) -> Result<()> {
+        let mut writer = self.writer()?;
         if changes.is_empty() {
             return Ok(());
         }
-        let mut db = self.writing()?;
-        write::apply(&mut db, &self.path, self.model.dim, changes)
+        self.write(&mut writer, changes)
     }
 
-    fn settle(&mut self) -> Result<()> {
-        self.bring_up_to_date()
+    fn settle(&self) -> Result<()> {
+        self.bring_up_to_date(&mut *self.writer()?)
     }
 
     fn search(&self, query: &Query) -> Result<Vec<Hit>> {
         crate::check_vector(query.vector, self.model.dim)?;
-        self.nearest(query)
+        turns::run(|threads| {
+            let nearest = |db: &Connection| self.nearest(db, query, threads);
+            self.readers.read(nearest)
+        })
     }
 
     fn each(&self, each: &mut dyn FnMut(Item, Vec<File>) -> ControlFlow<()>) -> Result<()> {
-        read::each(&self.db(), each).map_err(|e| self.at(e))
+        self.read(|db| read::each(db, each))
     }
 
     fn note(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        read::note(&self.db(), name).map_err(|e| self.at(e))
+        self.read(|db| read::note(db, name))
     }
 
-    fn set_note(&mut self, name: &str, value: &[u8]) -> Result<()> {
-        let db = self.writing()?;
+    fn set_note(&self, name: &str, value: &[u8]) -> Result<()> {
+        let mut writer = self.writer()?;
+        let db = writer.unseal(&self.path)?;
         let sql = "INSERT OR REPLACE INTO notes VALUES (?1, ?2, row_sum(?1, ?2))";
         let set = db.execute(sql, rusqlite::params![name, value]);
         set.map(|_| ()).map_err(|e| self.at(e))

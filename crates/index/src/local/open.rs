@@ -1,19 +1,21 @@
 //! Opening an index: to write, or to read, on media that can't be written, too.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::columns::Columns;
 use super::lock::Lock;
+use super::readers::Readers;
+use super::searched::Searched;
+use super::snapshot::Snapshot;
+use super::write::Writer;
 use super::{Local, file, has_log, remove, schema, sibling, sums};
 use crate::{Error, Model, Result, Store};
 
 /// How long one waits while another has the database, for a moment of a transaction.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Local {
     /// Opens an index to read it.
@@ -31,14 +33,23 @@ impl Local {
             drop(db);
             match Self::change(path) {
                 // What is searched, too, or each reader would make it anew.
-                Ok(mut opened) => opened.settle()?,
+                Ok(opened) => opened.settle()?,
                 Err(locked @ Error::Locked { .. }) => return Err(locked),
                 Err(_) => return Err(schema::old(path)),
             }
             db = to_read(path)?;
         }
         let model = schema::check(&db, path)?;
-        Self::new(path, db, model, None)
+        let (identity, columns) = searched(path, &db, &model)?;
+        let snapshot = columns.unwrap_or_default();
+        Ok(Self {
+            path: path.to_owned(),
+            model,
+            identity,
+            readers: Readers::new(path, vec![db]),
+            searched: Searched::new(snapshot),
+            writer: None,
+        })
     }
 
     /// Opens an index to write it, as the only process that does; makes one if there is none.
@@ -63,9 +74,7 @@ impl Local {
         if is_new {
             schema::create(&mut db, model).map_err(at)?;
         }
-        let mut opened = Self::of_model(Self::to_write(path, db, lock)?, model)?;
-        *opened.unsealed.get_mut() |= is_new;
-        Ok(opened)
+        Self::to_write(path, db, lock, is_new)?.of_model(model)
     }
 
     /// Opens an index that is there, to write it, whatever its model is.
@@ -81,10 +90,11 @@ impl Local {
         let lock = Lock::take(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(path, flags).and_then(prepared);
-        Self::to_write(path, opened.map_err(|e| Error::database(path, e))?, lock)
+        let db = opened.map_err(|e| Error::database(path, e))?;
+        Self::to_write(path, db, lock, false)
     }
 
-    fn to_write(path: &Path, mut db: Connection, lock: Lock) -> Result<Self> {
+    fn to_write(path: &Path, mut db: Connection, lock: Lock, is_new: bool) -> Result<Self> {
         let at = |e| Error::database(path, e);
         let is_old = schema::is_old(&db).map_err(at)?;
         if is_old {
@@ -97,9 +107,21 @@ impl Local {
         db.pragma_update(None, "synchronous", "normal")
             .and_then(|()| db.pragma_update(None, "foreign_keys", true))
             .map_err(at)?;
-        let mut opened = Self::new(path, db, model, Some(lock))?;
-        *opened.unsealed.get_mut() = is_old;
-        Ok(opened)
+        let (identity, columns) = searched(path, &db, &model)?;
+        let kept = columns.as_ref().map(|columns| columns.generation);
+        if kept.is_none() {
+            // Or it would be taken for this database's when that has as many changes.
+            remove(&sibling(path, "scan"))?;
+        }
+        let writer = Writer::new(db, lock, kept, is_old || is_new).map_err(at)?;
+        Ok(Self {
+            path: path.to_owned(),
+            model,
+            identity,
+            readers: Readers::new(path, Vec::new()),
+            searched: Searched::new(columns.unwrap_or_default()),
+            writer: Some(Mutex::new(writer)),
+        })
     }
 
     fn of_model(self, wanted: &Model) -> Result<Self> {
@@ -112,38 +134,25 @@ impl Local {
             }),
         }
     }
+}
 
-    fn new(path: &Path, db: Connection, model: Model, lock: Option<Lock>) -> Result<Self> {
-        let at = |e| Error::database(path, e);
-        db.set_prepared_statement_cache_capacity(64);
-        let identity = schema::number(&db, "identity").map_err(at)?;
-        let columns = file::read(&sibling(path, "scan"), identity, model.dim);
-        // Read after them, since another process may write. Columns of later changes than there are come of a database that
-        // was put back or that a power failure cut.
-        let generation = schema::number(&db, "generation").map_err(at)?;
-        let is_later = |columns: &Columns| columns.generation > generation;
-        if lock.is_some() && columns.as_ref().is_some_and(is_later) {
-            // Or they would be taken for this database's when it has as many changes.
-            remove(&sibling(path, "scan"))?;
-        }
-        let columns = columns.filter(|columns| !is_later(columns));
-        let kept = columns.as_ref().map(|columns| columns.generation);
-        Ok(Self {
-            path: path.to_owned(),
-            model,
-            identity,
-            db: Mutex::new(db),
-            columns: Mutex::new(Arc::new(columns.unwrap_or_default())),
-            kept,
-            unsealed: AtomicBool::new(false),
-            lock,
-        })
-    }
+/// What tells an index from others, and what is searched, as the file beside it has it.
+fn searched(path: &Path, db: &Connection, model: &Model) -> Result<(i64, Option<Snapshot>)> {
+    let at = |e| Error::database(path, e);
+    let identity = schema::number(db, "identity").map_err(at)?;
+    let kept = file::read(&sibling(path, "scan"), identity, model.dim);
+    // Read after it, since another process may write. Columns of later changes than there are come of a database that
+    // was put back or that a power failure cut.
+    let generation = schema::number(db, "generation").map_err(at)?;
+    let kept = kept.filter(|(of, _)| *of <= generation);
+    let snapshot = kept.map(|(of, columns)| Snapshot::of(of, Arc::new(columns)));
+    Ok((identity, snapshot))
 }
 
 /// A connection that waits for others, and knows the functions that we use.
 fn prepared(db: Connection) -> rusqlite::Result<Connection> {
     db.busy_timeout(PATIENCE)?;
+    db.set_prepared_statement_cache_capacity(64);
     sums::register(&db)?;
     Ok(db)
 }
@@ -156,7 +165,7 @@ fn probed(db: Connection) -> rusqlite::Result<Connection> {
 }
 
 /// A connection that only reads, where nothing can be written, too.
-fn to_read(path: &Path) -> Result<Connection> {
+pub(super) fn to_read(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     match Connection::open_with_flags(path, flags).and_then(probed) {
         Err(error) if cant_be_written(&error) => unchanging(path),

@@ -5,15 +5,12 @@
 //! not seen are to be expected among the nearest. A query that lies in a dense group is done after few cells, one that is
 //! equally far from everything, as texts are from pictures, looks at many.
 
-use std::slice::from_ref;
-
 use diptych_kernels::dots_at;
 
 use super::cells::Partition;
 use super::columns::Columns;
-use super::scan::{Found, Look};
-use super::select::Selection;
-use crate::Query;
+use super::scan::{Found, Look, Piece};
+use super::snapshot::{Segment, Snapshot};
 
 /// Rows that are looked at before the first estimate, and are doubled with each.
 const FIRST: usize = 1024;
@@ -40,10 +37,11 @@ struct Near {
     cell: usize,
 }
 
-/// Looks at the cells nearest to the query until few of the nearest rows can be missing.
-pub(super) fn probe(query: &Query, columns: &Columns, selection: &Selection) -> Found {
+/// Looks at the cells nearest to the query, which are those of a segment, until few of the nearest rows can be missing.
+pub(super) fn probe(look: Look, snapshot: &Snapshot, grouped: &Segment) -> Found {
+    let columns = &*grouped.columns;
     let cells = &columns.cells;
-    let products = cells.products(query.vector).into_iter().enumerate();
+    let products = cells.products(look.query).into_iter().enumerate();
     // Deletions may have emptied some.
     let mut near: Vec<Near> = products
         .filter(|(cell, _)| !cells.rows(*cell).is_empty())
@@ -56,19 +54,24 @@ pub(super) fn probe(query: &Query, columns: &Columns, selection: &Selection) -> 
         near.select_nth_unstable_by(first, nearer);
     }
     near[..first].sort_unstable_by(nearer);
-    let expected = Expected::measure(query.vector, columns, &near[..first]);
+    let expected = Expected::measure(look.query, columns, &near[..first]);
     let look = Look {
-        query: query.vector,
-        codes: &columns.codes,
-        k: query.k,
-        selection,
         // What rounding took off has nothing to do with the query, so that its product with it has a spread of `1/√D` of
         // the bound.
-        margin: (FAR / (query.vector.len() as f32).sqrt()).min(1.0),
+        margin: (FAR / (look.query.len() as f32).sqrt()).min(1.0),
+        ..look
     };
-    let allowed = selection.estimate().max(1) as f32 / columns.len().max(1) as f32;
-    let most = MISSED * query.k as f32 / allowed;
-    let mut found = look.scan(from_ref(&(cells.end()..columns.len())));
+    let allowed = look.selection.estimate(snapshot).max(1) as f32 / snapshot.len().max(1) as f32;
+    let most = MISSED * look.k as f32 / allowed;
+    let of = |rows| Piece {
+        segment: grouped,
+        rows,
+    };
+    let later = snapshot.segments()[1..].iter().map(Piece::all);
+    let outside: Vec<Piece> = std::iter::once(of(cells.end()..columns.len()))
+        .chain(later)
+        .collect();
+    let mut found = look.scan(&outside);
     let (mut next, mut sorted, mut rows) = (0, first, FIRST);
     loop {
         let bound = found.bound();
@@ -88,7 +91,7 @@ pub(super) fn probe(query: &Query, columns: &Columns, selection: &Selection) -> 
             taken += cell.len();
             !is_enough
         });
-        let more: Vec<_> = more.collect();
+        let more: Vec<Piece> = more.map(of).collect();
         if more.is_empty() {
             return found;
         }

@@ -160,14 +160,12 @@ pub(super) fn each(
     db: &Connection,
     each: &mut dyn FnMut(Item, Vec<File>) -> ControlFlow<()>,
 ) -> rusqlite::Result<()> {
-    // All of one moment, though another process may write meanwhile.
-    let db = db.unchecked_transaction()?;
-    let mut files = FilesOf::new(&db)?;
+    let mut files = FilesOf::new(db)?;
     let mut items = db.prepare(&format!("{ITEMS} ORDER BY item"))?;
     let mut rows = items.query([])?;
     while let Some(row) = rows.next()? {
         let (number, mut item) = bare(row)?;
-        item.moments = moments(&db, number)?;
+        item.moments = moments(db, number)?;
         if each(item, files.read(number)?).is_break() {
             break;
         }

@@ -10,72 +10,95 @@ use std::ops::Range;
 use diptych_kernels::{dots, dots_at};
 use rayon::prelude::*;
 
-use super::columns::Codes;
 use super::select::Selection;
+use super::snapshot::{SEGMENT, Segment};
+use super::turns::Threads;
 
 /// Rows whose products are taken at a time: they stay in the cache.
 const BLOCK: usize = 512;
 
 /// Rows that one task looks at.
-const TASK: usize = 1 << 14;
+const TASK: usize = SEGMENT;
 
 /// Rounding of sums in f32, for vectors of length 1.
 const SUMS: f32 = 1e-5;
 
-/// A row that could be among the nearest, and the highest product that it can have.
+/// A vector that could be among the nearest, and the highest product that it can have.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
-    pub(super) row: usize,
+    pub(super) vector: i64,
     pub(super) at_most: f32,
 }
 
-/// What is looked for, and where.
+/// Rows of a segment.
+#[derive(Clone, Debug)]
+pub(super) struct Piece<'a> {
+    pub(super) segment: &'a Segment,
+    pub(super) rows: Range<usize>,
+}
+
+impl<'a> Piece<'a> {
+    /// All rows of a segment.
+    pub(super) fn all(segment: &'a Segment) -> Self {
+        let rows = 0..segment.columns.len();
+        Self { segment, rows }
+    }
+}
+
+/// What is looked for.
 pub(super) struct Look<'a> {
     pub(super) query: &'a [f32],
-    pub(super) codes: &'a Codes,
     pub(super) k: usize,
-    pub(super) selection: &'a Selection<'a>,
+    pub(super) selection: &'a Selection,
     /// The share of a row's error bound that is reckoned with; 1 leaves out nothing.
     pub(super) margin: f32,
+    pub(super) threads: Threads,
 }
 
 impl Look<'_> {
-    /// Looks at ranges of rows for the `k` nearest to the query.
-    pub(super) fn scan(&self, ranges: &[Range<usize>]) -> Found {
-        let look = |mut found: Found, piece: Range<usize>| {
-            for first in piece.clone().step_by(BLOCK) {
-                self.block(first..piece.end.min(first + BLOCK), &mut found);
+    /// Looks at pieces for the `k` nearest to the query.
+    pub(super) fn scan(&self, pieces: &[Piece]) -> Found {
+        let look = |mut found: Found, piece: Piece| {
+            let Piece { segment, rows } = piece;
+            for first in rows.clone().step_by(BLOCK) {
+                self.block(segment, first..rows.end.min(first + BLOCK), &mut found);
             }
             found
         };
         let new = || Found::new(self.k);
-        if ranges.iter().map(Range::len).sum::<usize>() <= TASK {
-            return ranges.iter().cloned().fold(new(), look);
+        let rows: usize = pieces.iter().map(|piece| piece.rows.len()).sum();
+        if rows <= TASK || self.threads == Threads::One {
+            return pieces.iter().cloned().fold(new(), look);
         }
-        let pieces = ranges.iter().flat_map(|range| {
-            let starts = range.clone().step_by(TASK);
-            starts.map(|start| start..range.end.min(start + TASK))
+        let tasks = pieces.iter().flat_map(|Piece { segment, rows }| {
+            let starts = rows.clone().step_by(TASK);
+            starts.map(|start| Piece {
+                segment,
+                rows: start..rows.end.min(start + TASK),
+            })
         });
-        let pieces: Vec<Range<usize>> = pieces.collect();
-        let found = pieces.into_par_iter().fold(new, look);
+        let tasks: Vec<Piece> = tasks.collect();
+        let found = tasks.into_par_iter().fold(new, look);
         found.reduce(new, Found::merge)
     }
 
-    fn block(&self, rows: Range<usize>, found: &mut Found) {
+    fn block(&self, segment: &Segment, rows: Range<usize>, found: &mut Found) {
+        let columns = &*segment.columns;
         let mut allowed = [0; BLOCK];
         let mut n = 0;
         for row in rows.clone() {
             allowed[n] = row;
-            n += usize::from(self.selection.allows(row));
+            n += usize::from(segment.has(row) && self.selection.allows(columns, row));
         }
         let mut add = |row: usize, product: f32| {
-            found.add(row, product, self.margin * self.codes.errors[row]);
+            let error = self.margin * columns.codes.errors[row];
+            found.add(columns.vectors[row], product, error);
         };
         let mut products = [0f32; BLOCK];
         // Reading on is faster than leaving a few out.
         if n > rows.len() / 2 {
             let products = &mut products[..rows.len()];
-            let vectors = self.codes.part(rows.clone(), self.query.len());
+            let vectors = columns.codes.part(rows.clone(), self.query.len());
             dots(self.query, vectors, products);
             let of_row = allowed[..n]
                 .iter()
@@ -83,14 +106,14 @@ impl Look<'_> {
             of_row.for_each(|(row, product)| add(row, product));
         } else {
             let products = &mut products[..n];
-            dots_at(self.query, self.codes.all(), &allowed[..n], products);
+            dots_at(self.query, columns.codes.all(), &allowed[..n], products);
             let of_row = allowed.iter().zip(products);
             of_row.for_each(|(&row, &mut product)| add(row, product));
         }
     }
 }
 
-/// What has been found so far: rows among which the nearest of those that were seen are for certain.
+/// What has been found so far: vectors among which the nearest of those that were seen are for certain.
 pub(super) struct Found {
     k: usize,
     /// The `k` highest of what products are at the least, lowest first.
@@ -127,17 +150,17 @@ impl Found {
             least: BinaryHeap::new(),
             bound: f32::NEG_INFINITY,
             candidates: Vec::new(),
-            limit: 4096.max(16 * k),
+            limit: k.saturating_mul(16).max(4096),
         }
     }
 
-    fn add(&mut self, row: usize, product: f32, error: f32) {
+    fn add(&mut self, vector: i64, product: f32, error: f32) {
         let error = error + SUMS;
         let at_most = product + error;
         if at_most < self.bound || at_most.is_nan() {
             return;
         }
-        self.candidates.push(Candidate { row, at_most });
+        self.candidates.push(Candidate { vector, at_most });
         self.raise(product - error);
         if self.candidates.len() >= self.limit {
             self.prune();
@@ -174,7 +197,7 @@ impl Found {
         self
     }
 
-    /// The rows, those that may be nearest first.
+    /// The vectors, those that may be nearest first.
     pub(super) fn into_candidates(mut self) -> Vec<Candidate> {
         self.prune();
         let by = |a: &Candidate, b: &Candidate| b.at_most.total_cmp(&a.at_most);

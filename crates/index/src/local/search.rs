@@ -1,16 +1,16 @@
 //! A query → hits: which way to look, the rows that could be nearest, and these compared in full.
 
 use std::collections::BinaryHeap;
-use std::slice::from_ref;
-use std::sync::Arc;
 
 use diptych_kernels::{Vectors, dots};
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension};
 
-use super::columns::{Columns, floats};
+use super::columns::floats;
 use super::probe;
-use super::scan::{Found, Look};
+use super::scan::{Found, Look, Piece};
 use super::select::Selection;
+use super::snapshot::Snapshot;
+use super::turns::Threads;
 use super::{Local, SCAN_UP_TO, log_of, read, schema, sibling};
 use crate::{Error, Filter, Hit, Method, Query, Result, Status};
 
@@ -43,30 +43,36 @@ impl Ord for Near {
 }
 
 impl Local {
-    /// What is searched, like the tables are in a transaction.
-    pub(super) fn columns(&self, db: &Transaction) -> Result<Arc<Columns>> {
-        let mut held = self.held();
-        let generation = schema::number(db, "generation").map_err(|e| self.at(e))?;
-        if held.generation != generation {
-            let followed = Arc::make_mut(&mut held).follow(db, self.model.dim);
-            followed.map_err(|failed| self.failed(failed))?;
-        }
-        Ok(held.clone())
-    }
-
-    pub(super) fn nearest(&self, query: &Query) -> Result<Vec<Hit>> {
-        let at = |e| self.at(e);
-        let db = self.db();
-        // One moment for all that is read.
-        let db = db.unchecked_transaction().map_err(at)?;
-        let columns = self.columns(&db)?;
-        let selection = Selection::new(&db, &columns, query.filter).map_err(at)?;
+    pub(super) fn nearest(
+        &self,
+        db: &Connection,
+        query: &Query,
+        threads: Threads,
+    ) -> Result<Vec<Hit>> {
         if query.k == 0 {
             return Ok(Vec::new());
         }
+        let at = |e| self.at(e);
+        // One moment for all that is read.
+        let (db, snapshot) = self.moment(db)?;
+        let selection = Selection::new(&db, query.filter).map_err(at)?;
+        let query = &Query {
+            k: query.k.min(snapshot.len()),
+            ..query.clone()
+        };
         let method = match query.method {
-            Method::Auto => choose(&columns, &selection).0,
-            Method::Cells if columns.cells.len() == 0 => {
+            Method::Auto => choose(&snapshot, &selection).0,
+            forced => forced,
+        };
+        let look = Look {
+            query: query.vector,
+            k: query.k,
+            selection: &selection,
+            margin: 1.0,
+            threads,
+        };
+        let found = match (method, snapshot.grouped()) {
+            (Method::Cells, None) => {
                 return Err(Error::Change {
                     what: format!(
                         "{}: the index has no cells; it gets them where it is large, or when they are asked for",
@@ -74,22 +80,14 @@ impl Local {
                     ),
                 });
             }
-            forced => forced,
-        };
-        let found = match method {
-            Method::Cells => probe::probe(query, &columns, &selection),
-            Method::Auto | Method::Scan => {
-                let look = Look {
-                    query: query.vector,
-                    codes: &columns.codes,
-                    k: query.k,
-                    selection: &selection,
-                    margin: 1.0,
-                };
-                look.scan(from_ref(&(0..columns.len())))
+            _ if query.k == 0 => return Ok(Vec::new()),
+            (Method::Cells, Some(grouped)) => probe::probe(look, &snapshot, grouped),
+            (Method::Auto | Method::Scan, _) => {
+                let all: Vec<Piece> = snapshot.segments().iter().map(Piece::all).collect();
+                look.scan(&all)
             }
         };
-        let near = compare(&db, &columns, query, found).map_err(at)?;
+        let near = compare(&db, query, found).map_err(at)?;
         let mut hits = Hits::new(&db).map_err(at)?;
         let hits: rusqlite::Result<Vec<Option<Hit>>> = near
             .iter()
@@ -98,13 +96,11 @@ impl Local {
         Ok(hits.map_err(at)?.into_iter().flatten().collect())
     }
 
-    pub(super) fn read_status(&self) -> Result<Status> {
+    pub(super) fn read_status(&self, db: &Connection) -> Result<Status> {
         let at = |e| self.at(e);
-        let db = self.db();
-        let db = db.unchecked_transaction().map_err(at)?;
-        let columns = self.columns(&db)?;
-        let all = Selection::new(&db, &columns, &Filter::default()).map_err(at)?;
-        let (method, reason) = choose(&columns, &all);
+        let (db, snapshot) = self.moment(db)?;
+        let all = Selection::new(&db, &Filter::default()).map_err(at)?;
+        let (method, reason) = choose(&snapshot, &all);
         let count = |table| read::count(&db, table).map_err(at);
         let path = &self.path;
         let files = [
@@ -120,7 +116,7 @@ impl Local {
             format: schema::FORMAT,
             files: count("files")?,
             contents: count("items")?,
-            vectors: columns.len() as u64,
+            vectors: snapshot.len() as u64,
             refused: count("refused")?,
             bytes: bytes.map(|file| file.len()).sum(),
             method,
@@ -130,13 +126,14 @@ impl Local {
 }
 
 /// How what a filter lets through is searched fastest, and why.
-fn choose(columns: &Columns, selection: &Selection) -> (Method, String) {
-    let (rows, allowed) = (columns.len(), selection.estimate());
-    let outside = rows - columns.cells.end();
-    let (method, why) = if columns.cells.len() == 0 {
-        let why = match rows <= SCAN_UP_TO {
-            true => format!("up to {SCAN_UP_TO} every one is compared"),
-            false => "there are no cells yet".into(),
+fn choose(snapshot: &Snapshot, selection: &Selection) -> (Method, String) {
+    let (rows, allowed) = (snapshot.len(), selection.estimate(snapshot));
+    let (cells, outside) = (snapshot.n_cells(), snapshot.outside());
+    let (method, why) = if cells == 0 {
+        let why = if rows <= SCAN_UP_TO {
+            format!("up to {SCAN_UP_TO} every one is compared")
+        } else {
+            "there are no cells yet".into()
         };
         (Method::Scan, why)
     } else if allowed <= FEW {
@@ -145,19 +142,14 @@ fn choose(columns: &Columns, selection: &Selection) -> (Method, String) {
         let why = format!("{outside} of them came since there were cells");
         (Method::Scan, why)
     } else {
-        let why = format!("more than {FEW}, in {} cells", columns.cells.len());
+        let why = format!("more than {FEW}, in {cells} cells");
         (Method::Cells, why)
     };
     (method, format!("{allowed} vectors: {why}"))
 }
 
 /// Compares in full what was found, until nothing is left that could be nearer; the nearest first.
-fn compare(
-    db: &Connection,
-    columns: &Columns,
-    query: &Query,
-    found: Found,
-) -> rusqlite::Result<Vec<Near>> {
+fn compare(db: &Connection, query: &Query, found: Found) -> rusqlite::Result<Vec<Near>> {
     let mut select = db.prepare_cached("SELECT embedding FROM vectors WHERE vector = ?")?;
     // The worst of the best is on top.
     let mut best: BinaryHeap<Near> = BinaryHeap::new();
@@ -170,7 +162,7 @@ fn compare(
         {
             break;
         }
-        let vector = columns.vectors[candidate.row];
+        let vector = candidate.vector;
         let values = |row: &rusqlite::Row| Ok(floats(row.get_ref(0)?.as_blob()?));
         // It may have gone since.
         let values = select.query_row([vector], values).optional()?;

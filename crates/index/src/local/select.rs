@@ -3,15 +3,15 @@
 use rusqlite::Connection;
 use rustc_hash::FxHashSet;
 
-use super::columns::Columns;
+use super::columns::{Columns, When};
+use super::snapshot::Snapshot;
 use crate::Filter;
 
 /// Rows that are looked at to tell how many a filter lets through.
 const SAMPLE: usize = 1024;
 
-/// Which rows of columns may be found.
-pub(super) struct Selection<'a> {
-    columns: &'a Columns,
+/// Which rows may be found.
+pub(super) struct Selection {
     /// Whether each folder is wanted, by its number; none if all are.
     folders: Option<Vec<bool>>,
     /// Vectors of files that are wanted by their own names, ascending.
@@ -22,17 +22,13 @@ pub(super) struct Selection<'a> {
     any_time: bool,
 }
 
-impl<'a> Selection<'a> {
-    pub(super) fn new(
-        db: &Connection,
-        columns: &'a Columns,
-        filter: &Filter,
-    ) -> rusqlite::Result<Self> {
+impl Selection {
+    pub(super) fn new(db: &Connection, filter: &Filter) -> rusqlite::Result<Self> {
         Ok(Self {
-            columns,
-            folders: match filter.within.is_empty() {
-                true => None,
-                false => Some(wanted(db, &filter.within)?),
+            folders: if filter.within.is_empty() {
+                None
+            } else {
+                Some(wanted(db, &filter.within)?)
             },
             named: named(db, &filter.within)?,
             after: filter.after.unwrap_or(i64::MIN),
@@ -49,40 +45,47 @@ impl<'a> Selection<'a> {
 
     /// Whether a row may be found. It is asked for every row, most of which are in one folder: a look at a table.
     #[inline]
-    pub(super) fn allows(&self, row: usize) -> bool {
-        let in_folder = match (&self.folders, self.columns.only_folder(row)) {
+    pub(super) fn allows(&self, columns: &Columns, row: usize) -> bool {
+        let in_folder = match (&self.folders, columns.only_folder(row)) {
             (None, _) => true,
             (Some(wanted), Some(folder)) if self.named.is_empty() => has(wanted, folder),
-            (Some(wanted), _) => self.is_in_any(row, wanted),
+            (Some(wanted), _) => self.is_in_any(columns, row, wanted),
         };
-        in_folder && (self.any_time || self.is_in_time(row))
+        in_folder && (self.any_time || self.is_in_time(columns.taken[row]))
     }
 
     /// What has no date is in no span of time.
-    fn is_in_time(&self, row: usize) -> bool {
-        let taken = self.columns.taken[row];
+    fn is_in_time(&self, taken: When) -> bool {
         let is_in_span = |at| (self.after..self.before).contains(&at);
         taken.at().is_some_and(is_in_span) && (!self.dated || taken.is_dated())
     }
 
     #[cold]
-    fn is_in_any(&self, row: usize, wanted: &[bool]) -> bool {
-        self.columns.any_folder(row, |folder| has(wanted, folder))
-            || self.named.binary_search(&self.columns.vectors[row]).is_ok()
+    fn is_in_any(&self, columns: &Columns, row: usize, wanted: &[bool]) -> bool {
+        columns.any_folder(row, |folder| has(wanted, folder))
+            || self.named.binary_search(&columns.vectors[row]).is_ok()
     }
 
-    /// About how many rows it lets through.
-    pub(super) fn estimate(&self) -> usize {
-        let rows = self.columns.len();
+    /// About how many rows of a snapshot it lets through.
+    pub(super) fn estimate(&self, snapshot: &Snapshot) -> usize {
+        let rows = snapshot.len();
         if self.is_all() || rows == 0 {
             return rows;
         }
-        let sample = rows.min(SAMPLE);
+        let all: usize = snapshot.segments().iter().map(|s| s.columns.len()).sum();
+        let sample = all.min(SAMPLE);
         // Evenly spread, so that neither a folder nor a month is looked at alone.
-        let allowed = (0..sample)
-            .filter(|i| self.allows(i * rows / sample))
-            .count();
-        (allowed * rows).div_ceil(sample)
+        let mut places = (0..sample).map(|i| i * all / sample).peekable();
+        let (mut first, mut allowed) = (0, 0);
+        for segment in snapshot.segments() {
+            let columns = &segment.columns;
+            while let Some(place) = places.next_if(|place| *place < first + columns.len()) {
+                let row = place - first;
+                allowed += usize::from(segment.has(row) && self.allows(columns, row));
+            }
+            first += columns.len();
+        }
+        (allowed * all).div_ceil(sample)
     }
 }
 

@@ -1,11 +1,18 @@
 //! Keeping what is searched like the tables, and throwing away what nobody needs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::{Cells, Local, SCAN_UP_TO, file, schema, sibling};
+use super::columns::Columns;
+use super::snapshot::Snapshot;
+use super::write::Writer;
+use super::{Cells, Local, SCAN_UP_TO, file, open, schema, sibling};
 use crate::{Result, Store};
+
+/// How long one waits for those that read the log, so that it can be made short.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// The note that says whether there are to be cells.
 const CELLS: &str = "cells";
@@ -15,7 +22,7 @@ impl Local {
     ///
     /// # Errors
     /// What keeps the index from being written.
-    pub fn set_cells(&mut self, cells: Cells) -> Result<()> {
+    pub fn set_cells(&self, cells: Cells) -> Result<()> {
         let value: &[u8] = match cells {
             Cells::Auto => b"auto",
             Cells::Always => b"always",
@@ -32,62 +39,65 @@ impl Local {
         })
     }
 
-    /// Makes the columns like the tables and keeps them; then the list of changes is no longer needed.
-    pub(super) fn bring_up_to_date(&mut self) -> Result<()> {
-        self.check_may_write()?;
-        let mut columns = {
-            let db = self.db();
-            let moment = db.unchecked_transaction().map_err(|e| self.at(e))?;
-            self.columns(&moment)?
-        };
-        let generation = columns.generation;
+    /// Makes what is searched one piece, like the tables, and keeps it; then the list of changes is no longer needed.
+    ///
+    /// Searches go on with what they had meanwhile.
+    pub(super) fn bring_up_to_date(&self, writer: &mut Writer) -> Result<()> {
+        let at = |e| self.at(e);
+        let dim = self.model.dim;
+        let (moment, snapshot) = self.moment(writer.db())?;
+        drop(moment);
+        let generation = snapshot.generation;
         let path = sibling(&self.path, "scan");
-        let is_kept = self.kept == Some(generation) && path.exists();
-        let wants_cells = self.wants_cells(columns.len())?;
-        let regroup = wants_cells && columns.needs_regrouping();
-        let ungroup = !wants_cells && columns.cells.len() > 0;
-        if regroup || ungroup {
-            let mut held = self.held();
-            drop(columns);
-            let own = Arc::make_mut(&mut held);
-            match regroup {
-                true => own.regroup(self.model.dim),
-                false => own.cells = Default::default(),
-            }
-            columns = held.clone();
-        }
+        let is_kept = writer.kept == Some(generation) && path.exists();
+        let wants_cells = self.wants_cells(snapshot.len())?;
+        let regroup = wants_cells && snapshot.needs_regrouping();
+        let ungroup = !wants_cells && snapshot.n_cells() > 0;
         if !is_kept || regroup || ungroup {
-            file::write(&path, self.identity, self.model.dim, &columns)?;
-            self.kept = Some(generation);
+            let mut columns = snapshot.joined(dim);
+            // The memory of what it was joined from is free, unless it is searched just now.
+            drop(snapshot);
+            self.publish(generation, &columns);
+            if regroup {
+                columns = Arc::new(columns.regrouped(dim));
+            } else if ungroup {
+                Arc::make_mut(&mut columns).cells = Default::default();
+            }
+            self.publish(generation, &columns);
+            file::write(&path, self.identity, dim, generation, &columns)?;
+            writer.kept = Some(generation);
         }
         // Nothing is written where nothing has changed.
-        let kept_from = schema::number(&self.db(), "kept_from").map_err(|e| self.at(e))?;
+        let kept_from = schema::number(writer.db(), "kept_from").map_err(at)?;
         if kept_from == generation {
             return Ok(());
         }
-        let db = self.writing()?;
-        forget_changes(&db, generation).map_err(|e| self.at(e))
+        forget_changes(writer.unseal(&self.path)?, generation).map_err(at)
+    }
+
+    fn publish(&self, generation: i64, columns: &Arc<Columns>) {
+        let snapshot = Snapshot::of(generation, columns.clone());
+        self.searched.following().publish(Arc::new(snapshot));
     }
 
     /// Gives back the room of what was removed, and makes everything anew that the index is searched by.
     ///
     /// # Errors
     /// What keeps the index from being written.
-    pub fn compact(&mut self) -> Result<()> {
-        {
-            let db = self.writing()?;
-            let at = |e| self.at(e);
-            db.execute(
-                "DELETE FROM folders WHERE folder NOT IN (SELECT folder FROM files)",
-                [],
-            )
-            .map_err(at)?;
-            db.execute_batch("VACUUM").map_err(at)?;
-            shorten_log(&db).map_err(at)?;
-        }
-        *self.held() = Arc::default();
+    pub fn compact(&self) -> Result<()> {
+        let mut writer = self.writer()?;
+        let at = |e| self.at(e);
+        let db = writer.unseal(&self.path)?;
+        let unused = "DELETE FROM folders WHERE folder NOT IN (SELECT folder FROM files)";
+        db.execute(unused, []).map_err(at)?;
+        db.execute_batch("VACUUM").map_err(at)?;
+        shorten_log(db).map_err(at)?;
+        let moment = db.unchecked_transaction().map_err(at)?;
+        let anew = self.followed(&Snapshot::default(), &moment)?;
+        drop(moment);
+        self.searched.following().publish(Arc::new(anew));
         super::remove(&sibling(&self.path, "scan"))?;
-        self.settle()
+        self.bring_up_to_date(&mut writer)
     }
 }
 
@@ -100,7 +110,16 @@ fn forget_changes(db: &Connection, generation: i64) -> rusqlite::Result<()> {
     shorten_log(db)
 }
 
-/// Moves what is in the log into the database. A reader may hold it up; then it is done after the next change.
+/// Moves what is in the log into the database, and makes it short. Readers may hold up a part of it; then it is done after a
+/// later change.
 pub(super) fn shorten_log(db: &Connection) -> rusqlite::Result<()> {
-    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    db.busy_timeout(PATIENCE)?;
+    let done = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    db.busy_timeout(open::PATIENCE)?;
+    done
+}
+
+/// Moves what is in the log into the database, as far as nobody reads it, so that it can be written from its beginning.
+pub(super) fn empty_log(db: &Connection) -> rusqlite::Result<()> {
+    db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }

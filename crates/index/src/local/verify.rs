@@ -1,10 +1,13 @@
 //! Whether an index is whole: the database in itself, and the caches like the database.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
-use super::columns::Columns;
+use super::columns::{Columns, When};
 use super::read::FilesOf;
+use super::snapshot::Snapshot;
 use super::{Local, file, schema, seal, sibling, sums};
 use crate::Result;
 
@@ -30,9 +33,12 @@ impl Local {
     /// # Errors
     /// If it can't be read at all.
     pub fn verify(&self) -> Result<Verified> {
+        self.readers.read(|db| self.verify_by(db))
+    }
+
+    fn verify_by(&self, db: &Connection) -> Result<Verified> {
         let at = |e| self.at(e);
-        let db = self.db();
-        // Of one moment, though another process writes.
+        // Of one moment, though another thread or process writes.
         let db = db.unchecked_transaction().map_err(at)?;
         let mut verified = Verified::default();
         verified.problems.extend(seal::check(&self.path, &db)?);
@@ -47,13 +53,10 @@ impl Local {
             verified.vectors = count("vectors");
             return Ok(verified);
         }
-        let mut columns = Columns::default();
-        columns
-            .follow(&db, self.model.dim)
-            .map_err(|failed| self.failed(failed))?;
-        verified.vectors = columns.len() as u64;
+        let snapshot = self.followed(&Snapshot::default(), &db)?;
+        verified.vectors = snapshot.len() as u64;
         self.lengths(&db, &mut verified.problems)?;
-        self.cache(&db, &columns, &mut verified.problems)?;
+        self.cache(&db, &snapshot, &mut verified.problems)?;
         Ok(verified)
     }
 
@@ -80,7 +83,7 @@ impl Local {
     }
 
     /// Compares what is searched, which may lag behind, with the tables.
-    fn cache(&self, db: &Transaction, truth: &Columns, problems: &mut Vec<String>) -> Result<()> {
+    fn cache(&self, db: &Transaction, truth: &Snapshot, problems: &mut Vec<String>) -> Result<()> {
         let path = sibling(&self.path, "scan");
         if !path.exists() {
             return Ok(());
@@ -94,27 +97,15 @@ impl Local {
             return Ok(());
         }
         // Later ones are not used, as when a database was put back.
-        let Some(mut kept) = kept.filter(|kept| kept.generation <= truth.generation) else {
+        let Some((generation, columns)) = kept.filter(|(of, _)| *of <= truth.generation) else {
             return Ok(());
         };
-        let followed = kept.follow(db, self.model.dim);
-        followed.map_err(|failed| self.failed(failed))?;
-        let mut rows: Vec<usize> = (0..kept.len()).collect();
-        rows.sort_unstable_by_key(|&row| kept.vectors[row]);
-        let is_like = rows.len() == truth.len()
-            && rows.iter().enumerate().all(|(row, &of_kept)| {
-                let values = |columns: &Columns, row| {
-                    let mut values = Vec::new();
-                    columns
-                        .codes
-                        .values(row..row + 1, self.model.dim, &mut values);
-                    values
-                };
-                kept.vectors[of_kept] == truth.vectors[row]
-                    && kept.taken[of_kept] == truth.taken[row]
-                    && kept.folders_of(of_kept) == truth.folders_of(row)
-                    && values(&kept, of_kept) == values(truth, row)
-            });
+        let kept = Snapshot::of(generation, Arc::new(columns));
+        let kept = self.followed(&kept, db)?;
+        let dim = self.model.dim;
+        let (kept, truth) = (rows_of(&kept, dim), rows_of(truth, dim));
+        let is_like =
+            kept.len() == truth.len() && kept.zip(truth).all(|(kept, truth)| kept == truth);
         if !is_like {
             let path = path.display();
             problems.push(format!(
@@ -123,6 +114,27 @@ impl Local {
         }
         Ok(())
     }
+}
+
+/// The rows of a snapshot in the order of their vectors: number, date, folders and values.
+fn rows_of(
+    snapshot: &Snapshot,
+    dim: usize,
+) -> impl ExactSizeIterator<Item = (i64, When, Vec<u32>, Vec<f32>)> + '_ {
+    let segments = snapshot.segments().iter();
+    let rows = segments.flat_map(|segment| {
+        let rows = 0..segment.columns.len();
+        let rows = rows.filter(|&row| segment.has(row));
+        rows.map(|row| (&segment.columns, row))
+    });
+    let mut rows: Vec<(&Arc<Columns>, usize)> = rows.collect();
+    rows.sort_unstable_by_key(|(columns, row)| columns.vectors[*row]);
+    rows.into_iter().map(move |(columns, row)| {
+        let mut values = Vec::new();
+        columns.codes.values(row..row + 1, dim, &mut values);
+        let (vector, taken) = (columns.vectors[row], columns.taken[row]);
+        (vector, taken, columns.folders_of(row), values)
+    })
 }
 
 /// Rows that are not as they were written, each with a file that it is about.

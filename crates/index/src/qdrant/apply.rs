@@ -14,16 +14,17 @@ use rustc_hash::FxHashMap;
 
 use super::convert::{links, point_id, points};
 use super::wire::Wire;
-use super::{PAGE, Qdrant, beside, read};
+use super::{PAGE, beside, read};
 use crate::{Change, Error, File, Id, Item, Result};
 
-pub(super) fn apply(store: &mut Qdrant, changes: &[Change]) -> Result<()> {
-    let mut plan = Plan::new(store, changes)?;
+/// Makes changes; `last` is what the last content that came has for `came`.
+pub(super) fn apply(wire: &Wire, dim: usize, last: &mut i64, changes: &[Change]) -> Result<()> {
+    let mut plan = Plan::new(wire, *last, changes)?;
     for change in changes {
-        plan.follow(change, store.model.dim)?;
+        plan.follow(change, dim)?;
     }
-    store.last = plan.last;
-    plan.write(&store.wire)
+    *last = plan.last;
+    plan.write(wire)
 }
 
 /// A content, as the server has it and as it will be.
@@ -53,7 +54,7 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// Everything that the changes are about, as it is now.
-    fn new(store: &Qdrant, changes: &'a [Change]) -> Result<Self> {
+    fn new(wire: &Wire, last: i64, changes: &'a [Change]) -> Result<Self> {
         let (mut ids, mut paths) = (Vec::new(), Vec::new());
         for change in changes {
             match change {
@@ -74,9 +75,9 @@ impl<'a> Plan<'a> {
             contents: FxHashMap::default(),
             has: FxHashMap::default(),
             refused: BTreeMap::new(),
-            last: store.last,
+            last,
         };
-        for record in read::concerned(&store.wire, &ids, &paths)? {
+        for record in read::concerned(wire, &ids, &paths)? {
             if plan.contents.contains_key(&record.id) {
                 continue;
             }
@@ -242,7 +243,7 @@ impl Batch {
             })
             .collect();
         // Waited for, since the next changes begin with reading.
-        let request = UpdateBatchPointsBuilder::new(&wire.place.vectors, steps).wait(true);
+        let request = UpdateBatchPointsBuilder::new(&wire.address.vectors, steps).wait(true);
         wire.ask(request, |client, request| async move {
             client.update_points_batch(request).await
         })?;

@@ -27,7 +27,7 @@ const INDEX: &str = "index";
 
 /// Makes the collection, if it is not there.
 pub(super) fn create(wire: &Wire) -> Result<()> {
-    let name = &wire.place.beside;
+    let name = &wire.address.beside;
     if read::info(wire, name)?.is_none() {
         let vectors = VectorParamsBuilder::new(1, Distance::Dot);
         let request = CreateCollectionBuilder::new(name).vectors_config(vectors);
@@ -51,7 +51,7 @@ pub(super) fn model(wire: &Wire) -> Result<Option<Model>> {
     let found = found.unwrap_or(0);
     if found != FORMAT {
         return Err(Error::Format {
-            path: wire.place.url.clone().into(),
+            path: wire.address.url.clone().into(),
             found,
             wanted: FORMAT,
             advice: match found > FORMAT {
@@ -93,7 +93,7 @@ pub(super) fn set_note(wire: &Wire, name: &str, value: &[u8]) -> Result<()> {
 pub(super) fn set_refused(wire: &Wire, refused: &[(&File, &str)], others: &[&str]) -> Result<()> {
     for paths in others.chunks(PAGE) {
         let ids: Vec<PointId> = paths.iter().map(|path| id(REFUSED, path)).collect();
-        let request = DeletePointsBuilder::new(&wire.place.beside)
+        let request = DeletePointsBuilder::new(&wire.address.beside)
             .points(ids)
             .wait(true);
         wire.ask(request, |client, request| async move {
@@ -111,7 +111,7 @@ pub(super) fn set_refused(wire: &Wire, refused: &[(&File, &str)], others: &[&str
 
 /// Calls `each` with every refused file and the reason.
 pub(super) fn refused(wire: &Wire, each: &mut dyn FnMut(File, String)) -> Result<()> {
-    read::scroll(wire, &wire.place.beside, of_kind(REFUSED), &[], |point| {
+    read::scroll(wire, &wire.address.beside, of_kind(REFUSED), &[], |point| {
         let mut fields = point.payload;
         let reason = text(fields.get("reason")).unwrap_or_default().to_owned();
         let file = fields.remove("file").map(serde_json::Value::from);
@@ -125,7 +125,7 @@ pub(super) fn refused(wire: &Wire, each: &mut dyn FnMut(File, String)) -> Result
 }
 
 pub(super) fn count_refused(wire: &Wire) -> Result<u64> {
-    read::count(wire, &wire.place.beside, of_kind(REFUSED))
+    read::count(wire, &wire.address.beside, of_kind(REFUSED))
 }
 
 fn of_kind(kind: &str) -> Filter {
@@ -146,7 +146,7 @@ fn point(kind: &str, name: &str, fields: serde_json::Value) -> PointStruct {
 }
 
 fn put(wire: &Wire, points: Vec<PointStruct>) -> Result<()> {
-    let request = UpsertPointsBuilder::new(&wire.place.beside, points).wait(true);
+    let request = UpsertPointsBuilder::new(&wire.address.beside, points).wait(true);
     wire.ask(request, |client, request| async move {
         client.upsert_points(request).await
     })?;
@@ -155,7 +155,7 @@ fn put(wire: &Wire, points: Vec<PointStruct>) -> Result<()> {
 
 fn get(wire: &Wire, kind: &str, name: &str) -> Result<Option<HashMap<String, Value>>> {
     let request =
-        GetPointsBuilder::new(&wire.place.beside, vec![id(kind, name)]).with_payload(true);
+        GetPointsBuilder::new(&wire.address.beside, vec![id(kind, name)]).with_payload(true);
     let found = wire.ask_if_there(request, |client, request| async move {
         client.get_points(request).await
     })?;

@@ -4,18 +4,19 @@
 //! (`beside`). The server searches: all of its vectors, or its graph of them (HNSW), among those that a filter lets through.
 //! Invariant: one process writes at a time, and nothing of an index is kept on this machine.
 
+mod address;
 mod apply;
 mod beside;
 mod convert;
 mod fault;
 mod open;
-mod place;
 mod read;
 mod schema;
 mod search;
 mod wire;
 
 use std::ops::ControlFlow;
+use std::sync::{Mutex, MutexGuard};
 
 use self::wire::Wire;
 use crate::{Change, Error, File, Filter, Id, Item, Model, Query, Result, Status, Store};
@@ -34,20 +35,24 @@ const PAGE: usize = 256;
 pub struct Qdrant {
     wire: Wire,
     model: Model,
-    may_write: bool,
+    /// None if it was opened to be read.
+    writer: Option<Mutex<Writer>>,
+}
+
+/// What one that writes knows.
+#[derive(Default)]
+struct Writer {
     /// What the last content that came has for `came`.
     last: i64,
 }
 
 impl Qdrant {
-    /// Whether it may be written.
-    fn writing(&self) -> Result<()> {
-        match self.may_write {
-            true => Ok(()),
-            false => Err(Error::Change {
-                what: format!("{}: the index was opened to be read", self.wire.place.url),
-            }),
-        }
+    /// The one that writes, once no other thread does.
+    fn writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = self.writer.as_ref().ok_or_else(|| Error::Change {
+            what: format!("{}: the index was opened to be read", self.wire.address.url),
+        })?;
+        Ok(writer.lock().unwrap_or_else(|e| e.into_inner()))
     }
 }
 
@@ -90,14 +95,14 @@ impl Store for Qdrant {
 
     /// Each content's changes are made in one request. If one fails, those before it are made; a change that can't be
     /// made at all is found before anything is sent.
-    fn apply(&mut self, changes: &[Change]) -> Result<()> {
-        self.writing()?;
-        apply::apply(self, changes)
+    fn apply(&self, changes: &[Change]) -> Result<()> {
+        let mut writer = self.writer()?;
+        apply::apply(&self.wire, self.model.dim, &mut writer.last, changes)
     }
 
     /// The server does it by itself, in its own time; until then it compares with what is not in its graph one by one.
-    fn settle(&mut self) -> Result<()> {
-        self.writing()
+    fn settle(&self) -> Result<()> {
+        self.writer().map(|_| ())
     }
 
     fn search(&self, query: &Query) -> Result<Vec<crate::Hit>> {
@@ -114,8 +119,8 @@ impl Store for Qdrant {
         beside::note(&self.wire, name)
     }
 
-    fn set_note(&mut self, name: &str, value: &[u8]) -> Result<()> {
-        self.writing()?;
+    fn set_note(&self, name: &str, value: &[u8]) -> Result<()> {
+        let _writer = self.writer()?;
         beside::set_note(&self.wire, name, value)
     }
 }

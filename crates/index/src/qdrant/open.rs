@@ -1,6 +1,8 @@
 //! Opening a collection: to write, or to read.
 
-use super::place::Place;
+use std::sync::Mutex;
+
+use super::address::Address;
 use super::wire::Wire;
 use super::{Qdrant, beside, read, schema};
 use crate::{Error, Model, Result};
@@ -13,7 +15,7 @@ impl Qdrant {
     /// [`Error::Missing`] if there is none, [`Error::Damaged`] or [`Error::Format`] for one that can't be read, and
     /// [`Error::Server`] if the server does not answer.
     pub fn open(url: &str) -> Result<Self> {
-        Self::there(Wire::new(Place::parse(url)?)?, false)
+        Self::there(Wire::new(Address::parse(url)?)?, false)
     }
 
     /// Opens an index to write it; makes one if there is none. A server does not keep two from writing at a time: that is
@@ -22,7 +24,7 @@ impl Qdrant {
     /// # Errors
     /// [`Error::Model`] if its vectors are another model's, and as [`Qdrant::open`].
     pub fn create(url: &str, model: &Model) -> Result<Self> {
-        let wire = Wire::new(Place::parse(url)?)?;
+        let wire = Wire::new(Address::parse(url)?)?;
         if beside::model(&wire)?.is_none() {
             // Each step can be done again, and the last says that all are done.
             schema::create(&wire, model)?;
@@ -33,7 +35,7 @@ impl Qdrant {
         match crate::same(&store.model, model) {
             true => Ok(store),
             false => Err(Error::Model {
-                place: store.wire.place.url.clone(),
+                place: store.wire.address.url.clone(),
                 has: Box::new(store.model),
                 wanted: Box::new(model.clone()),
             }),
@@ -45,20 +47,19 @@ impl Qdrant {
     /// # Errors
     /// As [`Qdrant::open`].
     pub fn change(url: &str) -> Result<Self> {
-        Self::there(Wire::new(Place::parse(url)?)?, true)
+        Self::there(Wire::new(Address::parse(url)?)?, true)
     }
 
     fn there(wire: Wire, may_write: bool) -> Result<Self> {
         let model = beside::model(&wire)?;
-        let info = read::info(&wire, &wire.place.vectors)?;
+        let info = read::info(&wire, &wire.address.vectors)?;
         match (model, info) {
             (Some(model), Some(info)) => {
                 schema::check(&wire, &info, &model)?;
                 Ok(Self {
                     wire: wire.known(),
                     model,
-                    may_write,
-                    last: 0,
+                    writer: may_write.then(Mutex::default),
                 })
             }
             (Some(_), None) => Err(wire.damaged("the collection of its vectors is gone")),
@@ -66,7 +67,7 @@ impl Qdrant {
                 Err(wire.damaged("a collection of another program, or one that is half made"))
             }
             (None, None) => Err(Error::Missing {
-                path: wire.place.url.clone().into(),
+                path: wire.address.url.clone().into(),
             }),
         }
     }

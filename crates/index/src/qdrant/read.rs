@@ -51,7 +51,7 @@ pub(super) fn count(wire: &Wire, name: &str, filter: Filter) -> Result<u64> {
 
 /// How many files there are: how many contents have one, how many two, and so on.
 fn count_files(wire: &Wire) -> Result<u64> {
-    let request = FacetCountsBuilder::new(&wire.place.vectors, N_FILES)
+    let request = FacetCountsBuilder::new(&wire.address.vectors, N_FILES)
         .filter(first())
         .limit(NUMBERS)
         .exact(true);
@@ -66,7 +66,7 @@ fn count_files(wire: &Wire) -> Result<u64> {
 }
 
 pub(super) fn status(wire: &Wire, model: &Model) -> Result<Status> {
-    let name = &wire.place.vectors;
+    let name = &wire.address.vectors;
     let info = info(wire, name)?;
     let vectors = count(wire, name, Filter::default())?;
     let in_graph = info.and_then(|info| info.indexed_vectors_count);
@@ -81,7 +81,7 @@ pub(super) fn status(wire: &Wire, model: &Model) -> Result<Status> {
         ),
     };
     Ok(Status {
-        place: wire.place.url.clone(),
+        place: wire.address.url.clone(),
         model: model.clone(),
         format: FORMAT,
         files: count_files(wire)?,
@@ -139,7 +139,7 @@ pub(super) fn files(
 ) -> Result<()> {
     let mut conditions = search::conditions(filter);
     conditions.must.extend(first().must);
-    let name = &wire.place.vectors;
+    let name = &wire.address.vectors;
     scroll(wire, name, conditions, &[CONTENT, FILES], |point| {
         let Record { id, files, .. } = record(wire, point)?;
         let files = files.into_iter().filter(|file| filter.holds(&file.path));
@@ -157,7 +157,7 @@ fn get(
 ) -> Result<Vec<RetrievedPoint>> {
     let mut points = Vec::new();
     for ids in ids.chunks(PAGE) {
-        let request = GetPointsBuilder::new(&wire.place.vectors, ids).with_vectors(with_vectors);
+        let request = GetPointsBuilder::new(&wire.address.vectors, ids).with_vectors(with_vectors);
         let request = match fields {
             [] => request.with_payload(true),
             fields => request.with_payload(include(fields)),
@@ -191,7 +191,7 @@ pub(super) fn concerned(wire: &Wire, ids: &[Id], paths: &[&str]) -> Result<Vec<R
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
         let mut filter = first();
         filter.must.push(Condition::matches(PATHS, paths));
-        scroll(wire, &wire.place.vectors, filter, FIELDS, |point| {
+        scroll(wire, &wire.address.vectors, filter, FIELDS, |point| {
             records.push(record(wire, point)?);
             Ok(())
         })?;
@@ -246,7 +246,7 @@ pub(super) fn each(
     let mut from = i64::MIN;
     loop {
         let order = OrderByBuilder::new(CAME).start_from(start_from::Value::Integer(from));
-        let request = ScrollPointsBuilder::new(&wire.place.vectors)
+        let request = ScrollPointsBuilder::new(&wire.address.vectors)
             .filter(first())
             .order_by(order)
             .limit(PAGE as u32)

@@ -16,7 +16,7 @@ use crate::{Model, Result};
 /// Makes the collection, or takes one that is empty and fits: so one may choose its shards, its replicas and how its vectors
 /// are kept oneself.
 pub(super) fn create(wire: &Wire, model: &Model) -> Result<()> {
-    let name = &wire.place.vectors;
+    let name = &wire.address.vectors;
     match read::info(wire, name)? {
         Some(info) if info.points_count.unwrap_or(0) > 0 => {
             return Err(wire.damaged("a collection of another program, not an index"));

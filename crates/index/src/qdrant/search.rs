@@ -69,7 +69,7 @@ fn nearest(wire: &Wire, query: &Query, limit: usize) -> Result<Vec<ScoredPoint>>
         Method::Scan => params.exact(true),
         Method::Cells | Method::Auto => params.hnsw_ef(limit.max(IN_SIGHT) as u64),
     };
-    let request = QueryPointsBuilder::new(&wire.place.vectors)
+    let request = QueryPointsBuilder::new(&wire.address.vectors)
         .query(query.vector.to_vec())
         .limit(limit as u64)
         .filter(conditions(query.filter))

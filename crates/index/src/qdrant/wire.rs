@@ -11,8 +11,8 @@ use qdrant_client::{Qdrant as Client, QdrantError};
 use tokio::runtime::{Builder, Runtime};
 use tonic::Code;
 
+use super::address::Address;
 use super::fault::{is_absent, reason};
-use super::place::Place;
 use crate::{Error, Result};
 
 /// How long a server may take for an answer. A large batch is written within it, with all its indices.
@@ -33,7 +33,7 @@ pub(super) struct Wire {
     /// None only while it is dropped.
     runtime: Option<Runtime>,
     client: Client,
-    pub(super) place: Place,
+    pub(super) address: Address,
     /// Whether the server has answered before, so that it is worth waiting for.
     is_known: bool,
 }
@@ -41,13 +41,13 @@ pub(super) struct Wire {
 impl Wire {
     /// # Errors
     /// [`Error::Server`] for an address that can't be one. Whether a server is there shows with the first request.
-    pub(super) fn new(place: Place) -> Result<Self> {
+    pub(super) fn new(address: Address) -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("diptych-qdrant")
             .enable_all()
             .build()?;
-        let client = Client::from_url(&place.server)
+        let client = Client::from_url(&address.server)
             .api_key(std::env::var("QDRANT_API_KEY"))
             .timeout(PATIENCE)
             .connect_timeout(PATIENCE_TO_CONNECT)
@@ -55,13 +55,13 @@ impl Wire {
             .skip_compatibility_check()
             .build()
             .map_err(|error| Error::Server {
-                url: place.url.clone(),
+                url: address.url.clone(),
                 reason: reason(&error),
             })?;
         Ok(Self {
             runtime: Some(runtime),
             client,
-            place,
+            address,
             is_known: false,
         })
     }
@@ -148,7 +148,7 @@ impl Wire {
     /// An error of this place.
     pub(super) fn error(&self, reason: impl Into<String>) -> Error {
         Error::Server {
-            url: self.place.url.clone(),
+            url: self.address.url.clone(),
             reason: reason.into(),
         }
     }
@@ -156,7 +156,7 @@ impl Wire {
     /// An error about what is there, and should be something else.
     pub(super) fn damaged(&self, reason: impl Into<String>) -> Error {
         Error::Damaged {
-            path: self.place.url.clone().into(),
+            path: self.address.url.clone().into(),
             reason: reason.into(),
         }
     }

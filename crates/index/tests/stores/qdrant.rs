@@ -165,7 +165,7 @@ fn a_missing_collection_is_named() {
 #[test]
 fn a_server_that_starts_anew_is_waited_for() {
     let mut place = Collection::on_fake("c");
-    let mut store = place.fresh();
+    let store = place.fresh();
     let put = |number| [Change::Put(picture(number, axis(0))), link("/a", number)];
     store.apply(&put(1)).unwrap();
     place.fake().stop();
@@ -200,7 +200,7 @@ fn a_collection_of_another_program_is_left_alone() {
 fn an_empty_collection_that_fits_becomes_an_index() {
     check_both("empty", |place| {
         place.make(DIM as u64, Distance::Cosine);
-        let mut store = place.fresh();
+        let store = place.fresh();
         let put = [Change::Put(picture(1, axis(0))), link("/a", 1)];
         store.apply(&put).unwrap();
         assert_eq!(found(&*store, &Default::default()), [id(1)]);
@@ -225,7 +225,7 @@ fn a_collection_that_does_not_fit_is_refused() {
 #[test]
 fn a_file_may_be_looked_in_as_a_folder_is() {
     check_both("file", |place| {
-        let mut store = place.fresh();
+        let store = place.fresh();
         let put = |number, path| [Change::Put(picture(number, axis(0))), link(path, number)];
         let changes = [put(1, "/a/1"), put(2, "/a/2")].concat();
         store.apply(&changes).unwrap();
@@ -237,7 +237,7 @@ fn a_file_may_be_looked_in_as_a_folder_is() {
 #[test]
 fn one_may_ask_from_within_a_runtime() {
     let place = Collection::on_fake("c");
-    let mut store = place.fresh();
+    let store = place.fresh();
     Runtime::new().unwrap().block_on(async {
         let put = [Change::Put(picture(1, axis(0))), link("/a", 1)];
         store.apply(&put).unwrap();
@@ -249,7 +249,7 @@ fn one_may_ask_from_within_a_runtime() {
 #[test]
 fn many_may_ask_at_a_time() {
     let place = Collection::on_fake("c");
-    let mut store = place.fresh();
+    let store = place.fresh();
     let put = [Change::Put(picture(1, axis(0))), link("/a", 1)];
     store.apply(&put).unwrap();
     std::thread::scope(|scope| {
@@ -276,7 +276,7 @@ fn before_a_restart() {
     let place = kept().unwrap();
     place.drop_collections();
     let (items, paths) = suite::find::many(&mut ChaCha8Rng::seed_from_u64(6));
-    let mut store = place.fresh();
+    let store = place.fresh();
     store.apply(&suite::find::changes(&items, &paths)).unwrap();
     store.set_note("kept", b"yes").unwrap();
 }

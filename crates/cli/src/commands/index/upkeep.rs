@@ -83,7 +83,7 @@ pub(super) fn verify(args: &PlaceOnly) -> Result<Status> {
 
 pub(super) fn compact(args: &CompactArgs) -> Result<Status> {
     let place = Place::new(&args.place)?;
-    let mut store = Local::change(place.file()?)?;
+    let store = Local::change(place.file()?)?;
     if let Some(cells) = args.cells {
         store.set_cells(cells)?;
     }
@@ -92,7 +92,7 @@ pub(super) fn compact(args: &CompactArgs) -> Result<Status> {
 }
 
 pub(super) fn forget(args: &ForgetArgs) -> Result<Status> {
-    let mut into = Place::new(&args.place)?.change()?;
+    let into = Place::new(&args.place)?.change()?;
     let mut within = Vec::new();
     for path in &args.paths {
         // What links below it lead to may have been named itself.

@@ -13,7 +13,7 @@ use crate::{Change, Id, Item, Moment, Span, Store};
 fn index(folder: &tempfile::TempDir) -> std::path::PathBuf {
     let rng = &mut ChaCha8Rng::seed_from_u64(7);
     let path = folder.path().join("index");
-    let mut store = Local::create(&path, &model()).unwrap();
+    let store = Local::create(&path, &model()).unwrap();
     for n in 0..120u8 {
         let mut new = item(n, Some(i64::from(n) * 1_000_000), rng);
         new.payload.insert("camera".into(), format!("C{n}").into());
@@ -173,7 +173,7 @@ fn an_index_that_was_not_closed_is_not_called_damaged() {
     let path = index(&folder);
     let copy = folder.path().join("copy");
     let rng = &mut ChaCha8Rng::seed_from_u64(10);
-    let mut store = Local::create(&path, &model()).unwrap();
+    let store = Local::create(&path, &model()).unwrap();
     let new = item(250, None, rng);
     let link = Change::Link(file("/new"), new.id);
     store.apply(&[Change::Put(new), link]).unwrap();
@@ -184,7 +184,7 @@ fn an_index_that_was_not_closed_is_not_called_damaged() {
     }
     assert!(!sibling(&path, "seal").exists());
     assert_eq!(told(&copy), [""; 0]);
-    let mut again = Local::create(&copy, &model()).unwrap();
+    let again = Local::create(&copy, &model()).unwrap();
     again.apply(&[Change::Unlink("/new".into())]).unwrap();
     drop(again);
     assert!(sibling(&copy, "seal").exists());

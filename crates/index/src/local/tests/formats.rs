@@ -121,14 +121,15 @@ fn an_index_of_format_1_opens_with_all_that_it_held() {
         assert_eq!(store.verify().unwrap().problems, [""; 0]);
         drop(store);
         // It takes changes, and gives no number twice.
-        let mut store = Local::change(&path).unwrap();
+        let store = Local::change(&path).unwrap();
         let new = item(9, Some(5), rng);
         assert_eq!(new.moments[0].vector.len(), DIM);
         let link = Change::Link(file("/a/9.jpg"), new.id);
         store.apply(&[Change::Put(new), link]).unwrap();
         store.settle().unwrap();
         let sql = "SELECT max(vector) FROM vectors";
-        let newest: i64 = store.db().query_row(sql, [], |row| row.get(0)).unwrap();
+        let newest = store.read(|db| db.query_row(sql, [], |row| row.get::<_, i64>(0)));
+        let newest = newest.unwrap();
         assert_eq!(newest, 4);
         assert_eq!(store.verify().unwrap().problems, [""; 0]);
     }

@@ -1,5 +1,6 @@
 //! A local index beside a plain list of what it should hold.
 
+mod beside;
 mod damage;
 mod formats;
 mod refused;
@@ -246,7 +247,7 @@ fn whatever_changes_the_nearest_are_found() {
 fn many(n: usize, cells: Cells) -> (tempfile::TempDir, Local, Vec<Vec<f32>>) {
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
     let folder = tempfile::tempdir().unwrap();
-    let mut store = Local::create(folder.path().join("index"), &model()).unwrap();
+    let store = Local::create(folder.path().join("index"), &model()).unwrap();
     let centres: Vec<Vec<f32>> = (0..n / 10).map(|_| unit(rng)).collect();
     let near = |rng: &mut ChaCha8Rng| {
         let centre = centres.choose(rng).unwrap();
@@ -305,8 +306,8 @@ fn a_scan_in_eight_bits_is_exact() {
 
 #[test]
 fn cells_find_what_a_scan_finds_and_follow_changes() {
-    let (_folder, mut store, queries) = many(40_000, Cells::Always);
-    assert!(store.held().cells.len() > 100);
+    let (_folder, store, queries) = many(40_000, Cells::Always);
+    assert!(store.searched.held().n_cells() > 100);
     let filter = Filter {
         within: vec!["/3".into(), "/4".into(), "/5".into()],
         ..Filter::default()

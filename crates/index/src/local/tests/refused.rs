@@ -141,7 +141,7 @@ fn a_damaged_cache_is_made_anew() {
             before
         );
         drop(store);
-        let mut store = Local::change(&path).unwrap();
+        let store = Local::change(&path).unwrap();
         store.settle().unwrap();
         assert_eq!(fs_err::read(&scan).unwrap().len(), whole.len());
     }

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Place, axis, contents, file, files, film, id, link, picture, unit};
 
 pub(crate) fn changes_follow_each_other_in_one_call(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     let put = |number| Change::Put(picture(number, axis(number.into())));
     let unlink = |path: &str| Change::Unlink(path.into());
     let refuse = |path: &str| Change::Refuse(file(path), "why".into());
@@ -53,7 +53,7 @@ pub(crate) fn changes_follow_each_other_in_one_call(place: &dyn Place) {
 
 pub(crate) fn many_changes_in_one_call(place: &dyn Place) {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
-    let mut store = place.fresh();
+    let store = place.fresh();
     let mut changes = Vec::new();
     let long = film(999, (0..700).map(|_| unit(&mut rng)).collect());
     changes.push(Change::Put(long.clone()));
@@ -96,7 +96,7 @@ pub(crate) fn random_changes_make_what_they_make_of_a_list(place: &dyn Place) {
         "/a/1", "/a/2", "/a/b/1", "/a/b/2", "/ab/1", "/c/1", "/c/d/1", "/1",
     ];
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    let mut store = place.fresh();
+    let store = place.fresh();
     let mut items: BTreeMap<Id, Vec<Moment>> = BTreeMap::new();
     let mut paths: BTreeMap<String, Option<Id>> = BTreeMap::new();
     for _ in 0..60 {

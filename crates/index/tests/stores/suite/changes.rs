@@ -28,7 +28,7 @@ pub(crate) fn contents_come_back_whole(place: &dyn Place) {
         ..picture(1, unit(&mut rng))
     };
     let film = film(2, (0..3).map(|_| unit(&mut rng)).collect());
-    let mut store = place.fresh();
+    let store = place.fresh();
     let changes = [
         Change::Put(picture.clone()),
         Change::Put(film.clone()),
@@ -61,7 +61,7 @@ pub(crate) fn contents_come_back_whole(place: &dyn Place) {
 }
 
 pub(crate) fn a_content_is_found_once_a_file_has_it(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     store.apply(&[]).unwrap();
     store.apply(&[Change::Put(picture(1, axis(0)))]).unwrap();
     assert_eq!(found(&*store, &Filter::default()), []);
@@ -74,7 +74,7 @@ pub(crate) fn a_content_is_found_once_a_file_has_it(place: &dyn Place) {
 }
 
 pub(crate) fn a_content_goes_with_its_last_file(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     let film = film(1, vec![axis(0), axis(1)]);
     let put = [Change::Put(film), link("/a/1", 1), link("/b/1", 1)];
     store.apply(&put).unwrap();
@@ -95,7 +95,7 @@ pub(crate) fn a_content_goes_with_its_last_file(place: &dyn Place) {
 }
 
 pub(crate) fn a_file_has_one_content(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     let put = |number| Change::Put(picture(number, axis(number.into())));
     store
         .apply(&[put(1), link("/1", 1), link("/2", 1), put(2), link("/3", 2)])
@@ -116,7 +116,7 @@ pub(crate) fn a_file_has_one_content(place: &dyn Place) {
 }
 
 pub(crate) fn a_content_may_be_replaced(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     let put = [
         Change::Put(film(1, vec![axis(0), axis(1), axis(2)])),
         link("/f", 1),
@@ -153,7 +153,7 @@ pub(crate) fn a_content_may_be_replaced(place: &dyn Place) {
 }
 
 pub(crate) fn refused_files_are_listed_until_they_change(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     let refuse = |path: &str, why: &str| Change::Refuse(file(path), why.into());
     let changes = [
         Change::Put(picture(1, axis(0))),
@@ -197,7 +197,7 @@ pub(crate) fn refused_files_are_listed_until_they_change(place: &dyn Place) {
 }
 
 pub(crate) fn what_cant_be_is_refused_and_nothing_of_it_is_made(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     let first = [Change::Put(picture(1, axis(0))), link("/1", 1)];
     store.apply(&first).unwrap();
     let put = |item| [Change::Put(picture(2, axis(1))), Change::Put(item)];

@@ -108,7 +108,7 @@ fn truth(items: &[Item], paths: &[(String, Id)], query: &Query) -> Vec<(Id, Opti
 
 pub(crate) fn check_all(store: &dyn Store, items: &[Item], paths: &[(String, Id)]) {
     let twin_folder = tempfile::tempdir().unwrap();
-    let mut twin = Local::create(twin_folder.path().join("index"), &model()).unwrap();
+    let twin = Local::create(twin_folder.path().join("index"), &model()).unwrap();
     twin.apply(&changes(items, paths)).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     for filter in filters() {
@@ -138,7 +138,7 @@ pub(crate) fn check_all(store: &dyn Store, items: &[Item], paths: &[(String, Id)
 
 pub(crate) fn the_nearest_are_those_of_a_plain_comparison(place: &dyn Place) {
     let (items, paths) = many(&mut ChaCha8Rng::seed_from_u64(4));
-    let mut store = place.fresh();
+    let store = place.fresh();
     store.apply(&changes(&items, &paths)).unwrap();
     store.settle().unwrap();
     check_all(&*store, &items, &paths);
@@ -149,7 +149,7 @@ pub(crate) fn the_nearest_are_those_of_a_plain_comparison(place: &dyn Place) {
 }
 
 pub(crate) fn folders_are_not_beginnings_of_names(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     let put = |number: u16, path: &str| {
         let item = picture(number, axis(number.into()));
         [Change::Put(item), link(path, number)]
@@ -182,7 +182,7 @@ pub(crate) fn folders_are_not_beginnings_of_names(place: &dyn Place) {
 }
 
 pub(crate) fn a_span_of_time_leaves_out_what_has_no_date(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     let mut changes = Vec::new();
     for (number, at, from) in [
         (1, Some(-10), TakenFrom::Exif),
@@ -227,7 +227,7 @@ pub(crate) fn a_span_of_time_leaves_out_what_has_no_date(place: &dyn Place) {
 }
 
 pub(crate) fn equal_files_are_one_hit(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     let changes = [
         Change::Put(picture(1, axis(0))),
         link("/b/2", 1),
@@ -244,7 +244,7 @@ pub(crate) fn equal_files_are_one_hit(place: &dyn Place) {
 }
 
 pub(crate) fn moments_are_found_one_by_one(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     let film = film(1, vec![axis(0), axis(1), axis(2)]);
     store
         .apply(&[Change::Put(film.clone()), link("/f", 1)])
@@ -258,7 +258,7 @@ pub(crate) fn moments_are_found_one_by_one(place: &dyn Place) {
 }
 
 pub(crate) fn of_equally_near_ones_the_older_come_first(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     // Higher ids come first, and there are more than a server is asked for at once.
     for number in (1..=40).rev() {
         let path = format!("/{number}");

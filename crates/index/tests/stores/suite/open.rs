@@ -49,11 +49,11 @@ pub(crate) fn what_was_written_is_there_when_opened_again(place: &dyn Place) {
         Change::Refuse(file("/a/0"), "no picture".into()),
     ];
     let second = [Change::Put(picture(2, axis(1))), link("/a/2", 2)];
-    let mut store = place.fresh();
+    let store = place.fresh();
     store.apply(&first).unwrap();
     store.settle().unwrap();
     drop(store);
-    let mut store = place.fresh();
+    let store = place.fresh();
     store.apply(&second).unwrap();
     let before = contents(&*store);
     drop(store);
@@ -71,8 +71,8 @@ pub(crate) fn what_was_written_is_there_when_opened_again(place: &dyn Place) {
 }
 
 pub(crate) fn one_that_reads_does_not_write(place: &dyn Place) {
-    let mut writer = place.fresh();
-    let mut reader = place.open().unwrap();
+    let writer = place.fresh();
+    let reader = place.open().unwrap();
     let put = [Change::Put(picture(1, axis(0))), link("/a/1", 1)];
     assert!(matches!(reader.apply(&put), Err(Error::Change { .. })));
     assert!(reader.set_note("a", b"b").is_err());
@@ -84,7 +84,7 @@ pub(crate) fn one_that_reads_does_not_write(place: &dyn Place) {
 }
 
 pub(crate) fn notes_are_kept(place: &dyn Place) {
-    let mut store = place.fresh();
+    let store = place.fresh();
     assert_eq!(store.note("a").unwrap(), None);
     let all: Vec<u8> = (0..=255).collect();
     store.set_note("a", &all).unwrap();

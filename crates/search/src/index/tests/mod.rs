@@ -364,7 +364,7 @@ fn parts_that_were_indexed_apart_make_the_whole() {
         all.sort_by_key(|(id, ..)| *id);
         all
     };
-    let mut old = place.store("old");
+    let old = place.store("old");
     let each = merged.each(&mut |mut item, files| {
         item.phash = None;
         item.taken = item.taken.map(|taken| Taken {

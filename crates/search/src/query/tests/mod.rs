@@ -31,7 +31,7 @@ fn index_of(rows: &Embeddings, fingerprint: &str) -> (tempfile::TempDir, Local) 
         fingerprint: fingerprint.into(),
         dim: rows.dim(),
     };
-    let mut store = Local::create(folder.path().join("index"), &model).unwrap();
+    let store = Local::create(folder.path().join("index"), &model).unwrap();
     for (i, row) in rows.rows().enumerate() {
         let id = Id([i as u8; 16]);
         let item = Item {

@@ -1,13 +1,13 @@
-//! Where a collection is: `qdrant://host:6334/collection`, or `qdrants://` with TLS.
+//! The address of a collection: `qdrant://host:6334/collection`, or `qdrants://` with TLS.
 
 use crate::{Error, Result};
 
 /// The port that Qdrant answers gRPC on, unless told otherwise.
 const PORT: u16 = 6334;
 
-/// A collection on a server.
+/// The address of a collection on a server.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Place {
+pub(super) struct Address {
     /// As it was written.
     pub(super) url: String,
     /// The server, as its client wants it.
@@ -18,9 +18,9 @@ pub(super) struct Place {
     pub(super) beside: String,
 }
 
-impl Place {
+impl Address {
     /// # Errors
-    /// [`Error::Server`] if this is no such place.
+    /// [`Error::Server`] if this is no such address.
     pub(super) fn parse(url: &str) -> Result<Self> {
         let refused = |url: String, reason: &str| Error::Server {
             url,
@@ -40,7 +40,7 @@ impl Place {
     }
 }
 
-fn split(url: &str) -> Option<Place> {
+fn split(url: &str) -> Option<Address> {
     let (scheme, rest) = url.split_once("://")?;
     let scheme = match scheme {
         "qdrant" => "http",
@@ -63,7 +63,7 @@ fn split(url: &str) -> Option<Place> {
     if host.is_empty() {
         return None;
     }
-    Some(Place {
+    Some(Address {
         url: url.to_owned(),
         server: format!("{scheme}://{host}:{port}"),
         vectors: collection.to_owned(),
@@ -76,15 +76,15 @@ mod tests {
     use super::*;
 
     fn check(url: &str, want: Option<(&str, &str)>) {
-        let place = Place::parse(url).ok();
-        let got = place
+        let address = Address::parse(url).ok();
+        let got = address
             .as_ref()
             .map(|p| (p.server.as_str(), p.vectors.as_str()));
         assert_eq!(got, want, "of {url}");
     }
 
     #[test]
-    fn a_place_has_a_server_and_a_collection() {
+    fn an_address_has_a_server_and_a_collection() {
         check("qdrant://host:1/c", Some(("http://host:1", "c")));
         check("qdrant://host/c", Some(("http://host:6334", "c")));
         check("qdrants://host/c", Some(("https://host:6334", "c")));
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_key_in_the_address_is_refused_and_not_repeated() {
-        let error = Place::parse("qdrant://me:secret@host/c").unwrap_err();
+        let error = Address::parse("qdrant://me:secret@host/c").unwrap_err();
         let said = error.to_string();
         assert!(!said.contains("secret"), "{said}");
         assert!(said.contains("QDRANT_API_KEY"), "{said}");

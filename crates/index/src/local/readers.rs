@@ -1,0 +1,50 @@
+//! Connections that only read: as many as ever read at a time, each with the statements that it has prepared.
+//!
+//! In SQLite's log mode a reader sees the moment at which it began, and waits for nobody.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+
+use rusqlite::Connection;
+
+use super::open::to_read;
+use crate::Result;
+
+/// Idle connections that are kept; each has up to two megabytes of pages.
+const KEPT: usize = 16;
+
+pub(super) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(super) fn new(path: &Path, idle: Vec<Connection>) -> Self {
+        Self {
+            path: path.to_owned(),
+            idle: Mutex::new(idle),
+        }
+    }
+
+    /// Held for as long as it takes to take or to put one.
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Reads by a connection that nobody else uses meanwhile.
+    pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = self.idle().pop();
+        let db = idle.map_or_else(|| to_read(&self.path), Ok)?;
+        let result = read(&db);
+        let mut idle = self.idle();
+        if idle.len() < KEPT {
+            idle.push(db);
+        }
+        result
+    }
+
+    /// Closes those that are idle.
+    pub(super) fn close(&self) {
+        self.idle().clear();
+    }
+}

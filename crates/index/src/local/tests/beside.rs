@@ -1,0 +1,271 @@
+//! Searches beside each other and beside writers: each is of one generation, and of none that is older than its call.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::super::{Cells, Local, sibling};
+use super::{DIM, file, item, many, model, search, unit};
+use crate::{Change, Filter, Id, Item, Method, Moment, Query, Store};
+
+/// Contents that are all replaced by each commit, and vectors of each.
+const CONTENTS: u8 = 20;
+const MOMENTS: usize = 3;
+
+/// A vector that only one generation has.
+fn of_generation(generation: u64, content: u8, moment: usize) -> Vec<f32> {
+    let seed = generation * 1000 + u64::from(content) * 10 + moment as u64;
+    unit(&mut ChaCha8Rng::seed_from_u64(seed))
+}
+
+/// Replaces all contents, and moves their files.
+fn commit(generation: u64) -> Vec<Change> {
+    let change = |content: u8| {
+        let moments = (0..MOMENTS).map(|moment| Moment {
+            vector: of_generation(generation, content, moment),
+            ..item(0, None, &mut ChaCha8Rng::seed_from_u64(0))
+                .moments
+                .remove(0)
+        });
+        let mut new = Item {
+            moments: moments.collect(),
+            ..item(content, None, &mut ChaCha8Rng::seed_from_u64(0))
+        };
+        new.payload.insert("generation".into(), generation.into());
+        let id = new.id;
+        let old = generation.wrapping_sub(1) % 3;
+        [
+            Change::Put(new),
+            Change::Link(file(&format!("/{}/{content}", generation % 3)), id),
+            Change::Unlink(format!("/{old}/{content}")),
+        ]
+    };
+    (0..CONTENTS).flat_map(change).collect()
+}
+
+/// Asserts that a search is of one generation, which is returned.
+fn check(store: &Local, query: &[f32], method: Method) -> u64 {
+    let hits = search(store, query, 1000, &Filter::default(), method);
+    assert_eq!(hits.len(), usize::from(CONTENTS) * MOMENTS);
+    let generation = hits[0].payload["generation"].as_u64().unwrap();
+    let mut wanted: Vec<f32> = Vec::new();
+    for content in 0..CONTENTS {
+        for moment in 0..MOMENTS {
+            let vector = of_generation(generation, content, moment);
+            let mut score = [0f32];
+            let vectors = diptych_kernels::Vectors::F32(&vector);
+            diptych_kernels::dots(query, vectors, &mut score);
+            wanted.extend(score);
+        }
+    }
+    wanted.sort_by(|a, b| b.total_cmp(a));
+    let scores: Vec<f32> = hits.iter().map(|hit| hit.score).collect();
+    assert_eq!(scores, wanted);
+    for hit in &hits {
+        assert_eq!(hit.payload["generation"], generation);
+        assert_eq!(hit.files, [format!("/{}/{}", generation % 3, hit.id.0[0])]);
+    }
+    generation
+}
+
+/// What else is read, each of one generation.
+fn check_reads(store: &Local, at_least: u64) {
+    let of = |item: &Item| item.payload["generation"].as_u64().unwrap();
+    let one = store.item(Id([3; 16])).unwrap().unwrap();
+    assert!(of(&one) >= at_least);
+    for (moment, read) in one.moments.iter().enumerate() {
+        assert_eq!(read.vector, of_generation(of(&one), 3, moment));
+    }
+    let mut generations = Vec::new();
+    let each = |item: Item, files: Vec<crate::File>| {
+        assert_eq!(files.len(), 1);
+        generations.push(of(&item));
+        ControlFlow::Continue(())
+    };
+    store.each(&mut { each }).unwrap();
+    assert_eq!(generations.len(), usize::from(CONTENTS));
+    generations.dedup();
+    assert_eq!(generations.len(), 1);
+    let mut paths = Vec::new();
+    store
+        .files(&[], &mut |file, _| paths.push(file.path))
+        .unwrap();
+    let folder = paths[0].split_at(2).0.to_owned();
+    assert!(
+        paths.iter().all(|path| path.starts_with(&folder)),
+        "{paths:?}"
+    );
+    assert_eq!(paths.len(), usize::from(CONTENTS));
+    let status = store.status().unwrap();
+    assert_eq!((status.contents, status.files), (20, 20));
+    assert_eq!(status.vectors, 60);
+    assert_eq!(
+        store.has(&[Id([3; 16]), Id([99; 16])]).unwrap(),
+        [true, false]
+    );
+}
+
+/// Searches by these stores while `writer` commits, settles and makes all anew.
+fn race(writer: &Local, readers: &[&Local]) {
+    const COMMITS: u64 = 150;
+    let done = AtomicBool::new(false);
+    let committed = AtomicU64::new(1);
+    writer.apply(&commit(1)).unwrap();
+    std::thread::scope(|scope| {
+        for (n, reader) in readers.iter().cycle().take(6).enumerate() {
+            let (done, committed) = (&done, &committed);
+            scope.spawn(move || {
+                let mut last = 0;
+                let mut rounds = 0;
+                while !done.load(Ordering::SeqCst) || rounds == 0 {
+                    let at_least = committed.load(Ordering::SeqCst);
+                    let query = unit(&mut ChaCha8Rng::seed_from_u64(rounds + n as u64));
+                    let generation = check(reader, &query, Method::Auto);
+                    assert!(generation >= at_least.max(last), "{generation} {at_least}");
+                    last = generation;
+                    if n % 3 == 0 {
+                        check_reads(reader, at_least);
+                    }
+                    rounds += 1;
+                }
+            });
+        }
+        for generation in 2..COMMITS {
+            writer.apply(&commit(generation)).unwrap();
+            committed.store(generation, Ordering::SeqCst);
+            match generation % 16 {
+                3 => writer.settle().unwrap(),
+                7 => writer.set_cells(Cells::Always).unwrap(),
+                11 => writer.compact().unwrap(),
+                15 => writer.set_cells(Cells::Auto).unwrap(),
+                _ => {}
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(writer.verify().unwrap().problems, [""; 0]);
+}
+
+#[test]
+fn searches_beside_a_writer_are_each_of_one_generation() {
+    let folder = tempfile::tempdir().unwrap();
+    let writer = Local::create(folder.path().join("index"), &model()).unwrap();
+    race(&writer, &[&writer]);
+}
+
+#[test]
+fn searches_beside_a_writer_of_another_process_are_each_of_one_generation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    let writer = Local::create(&path, &model()).unwrap();
+    let (first, second) = (Local::open(&path).unwrap(), Local::open(&path).unwrap());
+    race(&writer, &[&first, &second, &writer]);
+}
+
+#[test]
+fn threads_that_write_take_turns() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Local::create(folder.path().join("index"), &model()).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            let store = &store;
+            scope.spawn(move || {
+                let rng = &mut ChaCha8Rng::seed_from_u64(thread.into());
+                for n in 0..20 {
+                    let new = item(thread * 20 + n, None, rng);
+                    let link = Change::Link(file(&format!("/{thread}/{n}")), new.id);
+                    store.apply(&[Change::Put(new), link]).unwrap();
+                    store.set_note(&thread.to_string(), &[n]).unwrap();
+                    if n % 8 == 0 {
+                        store.settle().unwrap();
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(store.status().unwrap().files, 80);
+    assert_eq!(store.note("3").unwrap(), Some(vec![19]));
+    assert_eq!(store.verify().unwrap().problems, [""; 0]);
+}
+
+#[test]
+fn what_is_searched_follows_others_whatever_they_threw_away() {
+    let (folder, writer, queries) = many(3000, Cells::Always);
+    let path = folder.path().join("index");
+    let reader = Local::open(&path).unwrap();
+    let rng = &mut ChaCha8Rng::seed_from_u64(3);
+    let nearest =
+        |store: &Local, method| search(store, &queries[0], 20, &Filter::default(), method);
+    for round in 0..12u8 {
+        let gone = Change::Unlink(format!("/{}/{}", round % 10, u32::from(round) * 11));
+        let new = item(100 + round, None, rng);
+        let link = Change::Link(file(&format!("/new/{round}")), new.id);
+        writer.apply(&[gone, Change::Put(new), link]).unwrap();
+        match round % 4 {
+            // The list of changes is gone, and what is searched is in the file.
+            0 | 1 => writer.settle().unwrap(),
+            2 => {
+                writer.settle().unwrap();
+                fs_err::remove_file(sibling(&path, "scan")).unwrap();
+            }
+            _ => {}
+        }
+        assert_eq!(
+            nearest(&reader, Method::Scan),
+            nearest(&writer, Method::Scan)
+        );
+        assert_eq!(
+            reader.status().unwrap().vectors,
+            writer.status().unwrap().vectors
+        );
+    }
+    let one = Local::open(&path).unwrap();
+    assert_eq!(nearest(&one, Method::Scan), nearest(&writer, Method::Scan));
+}
+
+#[test]
+fn a_database_that_was_put_back_is_searched_as_it_is() {
+    let (folder, store, queries) = many(300, Cells::Never);
+    let all = search(&store, &queries[0], 1000, &Filter::default(), Method::Auto);
+    let reader = Local::open(folder.path().join("index")).unwrap();
+    store.apply(&[Change::Unlink("/0/0".into())]).unwrap();
+    let less = || search(&reader, &queries[0], 1000, &Filter::default(), Method::Auto).len();
+    assert_eq!(less(), all.len() - 1);
+    let db = rusqlite::Connection::open(store.path()).unwrap();
+    // As a restored one would have it: fewer changes than were searched.
+    let sql = "UPDATE meta SET value = value - 1 WHERE name = 'generation'";
+    db.execute_batch(sql).unwrap();
+    assert_eq!(less(), all.len() - 1);
+}
+
+#[test]
+fn a_search_within_a_pool_of_threads_does_not_wait_for_itself() {
+    use rayon::prelude::*;
+    let (_folder, store, queries) = many(40_000, Cells::Never);
+    let ask = |vector: &Vec<f32>| search(&store, vector, 5, &Filter::default(), Method::Scan).len();
+    let found: Vec<usize> = (0..8)
+        .into_par_iter()
+        .flat_map(|_| queries.par_iter().map(ask))
+        .collect();
+    assert_eq!(found, [5; 160]);
+}
+
+#[test]
+fn any_number_of_hits_may_be_asked_for() {
+    let (_folder, store, queries) = many(100, Cells::Always);
+    for method in [Method::Auto, Method::Scan, Method::Cells] {
+        for k in [usize::MAX, usize::MAX / 16, 101] {
+            let hits = search(&store, &queries[0], k, &Filter::default(), method);
+            assert_eq!(hits.len(), 100);
+        }
+        let query = Query {
+            vector: &vec![0.1; DIM + 1],
+            k: usize::MAX,
+            filter: &Filter::default(),
+            method,
+        };
+        assert!(store.search(&query).is_err());
+    }
+}

@@ -1,0 +1,70 @@
+//! As many searches at a time as there are cores; the others wait, first come, first served.
+//!
+//! While there are few, each runs on its caller's thread, and shares its work among all cores. Once they are more, a thread
+//! for each core takes one after the other, whole: more threads than cores would interrupt each other in the middle
+//! of a search, and callers that woke each other by turns would leave cores idle meanwhile (`benchmarks/search`).
+
+use std::num::NonZero;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// How many threads a search may use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Threads {
+    One,
+    All,
+}
+
+/// Searches of this process that run or wait.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+/// A search that is counted as long as this lives.
+struct Asked;
+
+impl Asked {
+    /// Counts a search, and says how many there were before.
+    fn new() -> (Self, usize) {
+        (Self, ASKED.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        ASKED.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs a search when it is its turn.
+pub(super) fn run<T: Send>(search: impl FnOnce(Threads) -> T + Send) -> T {
+    // A thread of a pool has its turn already, and must not wait for others of the pool.
+    if rayon::current_thread_index().is_some() {
+        return search(Threads::All);
+    }
+    let (_asked, before) = Asked::new();
+    if before < cores() {
+        return search(Threads::All);
+    }
+    match pool() {
+        Some(pool) => pool.install(|| search(Threads::One)),
+        None => search(Threads::All),
+    }
+}
+
+/// Asked once, since the system has it in files.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZero::get))
+}
+
+/// The threads that search while many ask; none where the system gives none.
+fn pool() -> Option<&'static ThreadPool> {
+    static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+    let new = || {
+        let builder = ThreadPoolBuilder::new().num_threads(cores());
+        let named = builder.thread_name(|n| format!("diptych-search-{n}"));
+        named.build().ok()
+    };
+    POOL.get_or_init(new).as_ref()
+}
