@@ -67,8 +67,8 @@ pub(crate) fn name(path: &Path) -> String {
 /// Says which text an error is about; `name` gives the name of the text at an index.
 pub(crate) fn in_text(error: diptych::Error, name: impl Fn(usize) -> String) -> anyhow::Error {
     match error {
-        diptych::Error::Text(TextError::InBatch { index, source }) => {
-            anyhow!("{}: {source}", name(index))
+        diptych::Error::Text(TextError::InBatch { index, error }) => {
+            anyhow!("{}: {error}", name(index))
         }
         other => other.into(),
     }
@@ -162,7 +162,7 @@ pub(crate) fn for_each_picture(
         match features {
             Ok(features) => {
                 let dim = clip.config().embed_dim;
-                f(path, &Embeddings::from_features(dim, features))?;
+                f(path, &Embeddings::from_features(dim, features)?)?;
             }
             Err(error) => {
                 output::error(&error);

@@ -162,7 +162,7 @@ impl Clip {
     /// [`Error::Side`] if `S` is not the image tower's.
     pub fn encode_images(&self, pixels: &Pixels) -> Result<Embeddings> {
         let features = self.image_features(pixels)?;
-        Ok(Embeddings::from_features(self.config.embed_dim, features))
+        Embeddings::from_features(self.config.embed_dim, features)
     }
 
     /// Encodes texts into embeddings `[N, D]`.
@@ -172,7 +172,7 @@ impl Clip {
     pub fn encode_texts<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Embeddings> {
         let tokens = self.tokens(texts, Overflow::Refuse)?;
         let features = self.text_features(&tokens)?;
-        Ok(Embeddings::from_features(self.config.embed_dim, features))
+        Embeddings::from_features(self.config.embed_dim, features)
     }
 
     /// The tokens of texts, `[N, L]`.
@@ -192,14 +192,16 @@ impl Clip {
     /// [`Error::Side`] if the pixels have another side than the image tower takes; what keeps the tower's tensors
     /// from being read, if it is used for the first time.
     pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
-        let (got, want) = (pixels.side(), self.config.vision_cfg.image_size);
-        if got != want {
-            return Err(Error::Side { got, want });
-        }
         match &self.towers {
             Towers::Engine(engine) => engine.image_features(pixels),
             #[cfg(feature = "differentiable")]
-            Towers::Differentiable(model) => Ok(model.image_features_of(pixels)),
+            Towers::Differentiable(model) => {
+                let (got, want) = (pixels.side(), self.config.vision_cfg.image_size);
+                if got != want {
+                    return Err(Error::Side { got, want });
+                }
+                Ok(model.image_features_of(pixels))
+            }
         }
     }
 

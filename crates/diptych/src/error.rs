@@ -9,16 +9,42 @@ use crate::text::TextError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A configuration that can't be read or followed.
+    /// An architecture that can't be read or is not built here.
     #[error("{origin}: {reason}")]
-    Config {
-        /// The file or name that the configuration came from.
+    Architecture {
+        /// The file or name that it came from.
         origin: String,
         /// What was found and what was wanted.
         reason: String,
     },
+    /// A preprocessing that can't be read or followed.
+    #[error("{origin}: {reason}")]
+    Preprocess {
+        /// The file that it came from.
+        origin: String,
+        /// What was found and what was wanted.
+        reason: String,
+    },
+    /// A tokenizer that can't be read, is missing, or is not the architecture's.
+    #[error("{origin}: {reason}")]
+    Tokenizer {
+        /// The file that it came from, or that asks for it.
+        origin: String,
+        /// What was found and what was wanted.
+        reason: String,
+    },
+    /// A small file of a checkpoint that is not small.
+    #[error("{}: it has {got} bytes, wanted at most {limit}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        got: u64,
+        /// Bytes at the most.
+        limit: u64,
+    },
     /// A file of tensors that is not whole or holds numbers we can't read.
-    #[error("{path}: {reason}")]
+    #[error("{}: {reason}", path.display())]
     Tensors {
         /// The file.
         path: PathBuf,
@@ -27,7 +53,8 @@ pub enum Error {
     },
     /// A checkpoint whose tensors are not the architecture's.
     #[error(
-        "{path}: the tensors are not this architecture's:\n  {}",
+        "{}: the tensors are not this architecture's:\n  {}",
+        path.display(),
         list(problems)
     )]
     Mismatch {
@@ -36,13 +63,21 @@ pub enum Error {
         /// One sentence a tensor: missing, unexpected, misshapen or not finite.
         problems: Vec<String>,
     },
-    /// A `tokenizer.json` that can't be read.
-    #[error("{path}: {source}")]
-    Tokenizer {
-        /// The file.
+    /// Something else than a checkpoint, where one was to be written.
+    #[error("{}: {reason}", path.display())]
+    Occupied {
+        /// The place.
         path: PathBuf,
-        /// What is wrong with it.
-        source: TextError,
+        /// What is there.
+        reason: String,
+    },
+    /// A model that a layout of checkpoints has no words for.
+    #[error("{}: {reason}", path.display())]
+    Layout {
+        /// Where it was to be written.
+        path: PathBuf,
+        /// What can't be said.
+        reason: String,
     },
     /// A name that no model can be opened by.
     #[error("model `{name}` {reason}")]
@@ -77,12 +112,12 @@ pub enum Error {
         /// What was found and what was wanted.
         reason: String,
     },
-    /// An embedding of another width than the model's.
-    #[error("the embedding has {got} values, wanted {wanted}: it is another model's")]
+    /// Features or embeddings of another width: two models' have no similarity.
+    #[error("{got} values, wanted rows of {wanted}: they are another model's")]
     Dim {
-        /// Its values.
+        /// Values, or those of a row.
         got: usize,
-        /// The model's.
+        /// Those of a row that were wanted.
         wanted: usize,
     },
     /// A picture that can't be decoded.
@@ -130,10 +165,15 @@ impl Error {
         ))
     }
 
-    /// A value of ours that does not become JSON.
+    /// A file that could not be put into JSON.
     pub(crate) fn json(error: serde_json::Error) -> Self {
-        Self::Config {
-            origin: "JSON".into(),
+        Self::Io(error.into())
+    }
+
+    /// A tokenizer's file that can't be followed.
+    pub(crate) fn tokenizer(path: &Path, error: TextError) -> Self {
+        Self::Tokenizer {
+            origin: path.display().to_string(),
             reason: error.to_string(),
         }
     }

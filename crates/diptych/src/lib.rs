@@ -9,7 +9,7 @@
 //! let classifier = ZeroShot::new(&clip, &labels, &["a photo of a {}."])?;
 //! let picture = Picture::open("photo.jpg", &DecodeOptions::default())?;
 //! let embedding = clip.encode_images(&clip.preprocess().apply(&picture))?;
-//! for prediction in &classifier.classify(&embedding, 3)[0] {
+//! for prediction in &classifier.classify(&embedding, 3)?[0] {
 //!     println!("{} {:.1} %", prediction.label, 100.0 * prediction.probability);
 //! }
 //! # Ok(())

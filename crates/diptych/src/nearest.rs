@@ -6,7 +6,7 @@
 
 use diptych_kernels::{Vectors, top_k};
 
-use crate::Embeddings;
+use crate::{Embeddings, Result};
 
 /// An item and how near it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,10 +19,14 @@ pub struct Neighbour {
 
 /// For each of `queries` `[Q, D]` the `top` nearest of `items` `[N, D]`, nearest first.
 ///
-/// # Panics
-/// If the widths differ: two models' embeddings have no similarity.
-pub fn nearest(queries: &Embeddings, items: &Embeddings, top: usize) -> Vec<Vec<Neighbour>> {
-    assert_eq!(queries.dim(), items.dim(), "two models' embeddings");
+/// # Errors
+/// [`Error::Dim`](crate::Error::Dim) if the widths differ: two models' embeddings have no similarity.
+pub fn nearest(
+    queries: &Embeddings,
+    items: &Embeddings,
+    top: usize,
+) -> Result<Vec<Vec<Neighbour>>> {
+    queries.check_same_dim(items)?;
     let hit = |hit: diptych_kernels::Scored| Neighbour {
         row: hit.row,
         cosine: hit.score,
@@ -31,7 +35,7 @@ pub fn nearest(queries: &Embeddings, items: &Embeddings, top: usize) -> Vec<Vec<
         let hits = top_k(query, Vectors::F32(items.as_slice()), top);
         hits.into_iter().map(hit).collect()
     };
-    queries.rows().map(nearest).collect()
+    Ok(queries.rows().map(nearest).collect())
 }
 
 #[cfg(test)]
@@ -40,8 +44,8 @@ mod tests {
 
     /// The rows that each query in the plane finds, nearest first.
     fn found(queries: &[f32], items: &[f32], top: usize) -> Vec<Vec<usize>> {
-        let plane = |values: &[f32]| Embeddings::from_features(2, values.to_vec());
-        let hits = nearest(&plane(queries), &plane(items), top);
+        let plane = |values: &[f32]| Embeddings::from_features(2, values.to_vec()).unwrap();
+        let hits = nearest(&plane(queries), &plane(items), top).unwrap();
         hits.iter()
             .map(|hits| hits.iter().map(|hit| hit.row).collect())
             .collect()
@@ -67,5 +71,20 @@ mod tests {
     fn nothing_is_found_among_nothing() {
         assert_eq!(found(&[1.0, 0.0], &[], 3), [[0; 0]]);
         assert!(found(&[], &[1.0, 0.0], 3).is_empty());
+    }
+
+    #[test]
+    fn two_models_embeddings_are_refused() {
+        let (plane, space) = (Embeddings::empty(2), Embeddings::empty(3));
+        assert!(matches!(
+            nearest(&plane, &space, 1),
+            Err(crate::Error::Dim { got: 3, wanted: 2 })
+        ));
+        assert!(Embeddings::from_features(3, vec![1.0; 4]).is_err());
+        assert!(Embeddings::from_features(0, vec![1.0]).is_err());
+        assert!(space.cosines(&plane).is_err());
+        let one = Embeddings::from_features(2, vec![3.0, 4.0]).unwrap();
+        assert!(one.means(0).is_err() && one.means(2).is_err());
+        assert_eq!(one.means(1).unwrap(), one);
     }
 }

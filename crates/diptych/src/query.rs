@@ -88,7 +88,7 @@ impl<P> Expression<P> {
             let embedding = match &term.what {
                 What::Text(text) => {
                     let prompts = prompts(clip, text, templates);
-                    clip.encode_texts(&prompts)?.means(prompts.len())
+                    clip.encode_texts(&prompts)?.means(prompts.len())?
                 }
                 What::Picture(picture) => embedding(picture)?,
             };
@@ -107,7 +107,7 @@ impl<P> Expression<P> {
                 reason: "they cancel each other, so nothing is looked for".into(),
             }));
         }
-        Ok(Embeddings::from_features(sum.len(), sum)
+        Ok(Embeddings::from_features(sum.len(), sum)?
             .as_slice()
             .to_vec())
     }
@@ -266,7 +266,7 @@ mod tests {
         let parsed = Expression::parse("/grey", |_| Ok(Some(&embedding))).unwrap();
         let found: Result<Vec<f32>> = parsed.vector(&clip, &["{}"], |&picture| Ok(picture.clone()));
         assert_eq!(found.unwrap(), embedding.as_slice());
-        let other = Embeddings::from_features(3, vec![1.0; 3]);
+        let other = Embeddings::from_features(3, vec![1.0; 3]).unwrap();
         let refused: Result<Vec<f32>> = parsed.vector(&clip, &["{}"], |_| Ok(other.clone()));
         assert!(matches!(refused, Err(Error::Dim { got: 3, .. })));
     }

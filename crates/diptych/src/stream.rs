@@ -59,7 +59,7 @@ impl Clip {
     /// let mut embeddings = Embeddings::empty(clip.config().embed_dim);
     /// for features in clip.stream_images(&files, |file| Ok(clip.preprocess().load(file, &options)?)) {
     ///     match features {
-    ///         Ok(features) => embeddings.push(&features),
+    ///         Ok(features) => embeddings.push(&features)?,
     ///         Err(error) => return Err(error), // or go on: it is this picture's alone
     ///     }
     /// }
@@ -186,9 +186,9 @@ impl<I: Iterator<Item: AsRef<str> + Sync>> TextStream<'_, I> {
         let dim = self.clip.config().embed_dim;
         let mut take = |_| features.by_ref().take(dim).collect();
         let in_batch = |(i, row): (usize, Result<Vec<u32>, TextError>)| {
-            let located = |source| TextError::InBatch {
+            let located = |error| TextError::InBatch {
                 index: self.done + i,
-                source: Box::new(source),
+                error: Box::new(error),
             };
             Ok(row.map(&mut take).map_err(located)?)
         };
@@ -320,7 +320,7 @@ mod tests {
                 continue;
             }
             let mut row = Embeddings::empty(dim);
-            row.push(&got.unwrap());
+            row.push(&got.unwrap()).unwrap();
             let want = clip.encode_texts(&[text]).unwrap();
             assert!(
                 max_difference(row.as_slice(), want.as_slice()) < 1e-5,

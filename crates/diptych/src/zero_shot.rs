@@ -90,13 +90,13 @@ impl ZeroShot {
             reason: "wanted at least one label, and a prompt or template for each".into(),
         };
         for features in clip.stream_texts(prompts, overflow) {
-            of_label.push(&features?);
+            of_label.push(&features?)?;
             let wanted = counts.borrow().front().copied();
             if wanted == Some(0) {
                 return Err(empty());
             }
             if wanted == Some(of_label.len()) {
-                weights.push(of_label.means(of_label.len()).as_slice());
+                weights.push(of_label.means(of_label.len())?.as_slice())?;
                 of_label = Embeddings::empty(dim);
                 counts.borrow_mut().pop_front();
             }
@@ -119,20 +119,19 @@ impl ZeroShot {
 
     /// For each picture the `top` best labels, best first.
     ///
-    /// # Panics
-    /// If `images` come from a model with another width.
-    pub fn classify(&self, images: &Embeddings, top: usize) -> Vec<Vec<Prediction>> {
-        self.cosines(images)
-            .chunks_exact(self.labels.len())
-            .map(|row| self.predictions(row, top))
-            .collect()
+    /// # Errors
+    /// [`Error::Dim`] if `images` come from a model with another width.
+    pub fn classify(&self, images: &Embeddings, top: usize) -> Result<Vec<Vec<Prediction>>> {
+        let cosines = self.cosines(images)?;
+        let rows = cosines.chunks_exact(self.labels.len());
+        Ok(rows.map(|row| self.predictions(row, top)).collect())
     }
 
     /// Cosines `[N, C]` of pictures with labels, row by row.
     ///
-    /// # Panics
+    /// # Errors
     /// As [`ZeroShot::classify`].
-    pub fn cosines(&self, images: &Embeddings) -> Vec<f32> {
+    pub fn cosines(&self, images: &Embeddings) -> Result<Vec<f32>> {
         images.cosines(&self.weights)
     }
 

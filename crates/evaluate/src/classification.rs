@@ -31,10 +31,10 @@ pub struct Accuracy {
 /// `[1, 3, S, S]`, are left out, and told in [`Accuracy::skipped`].
 ///
 /// # Errors
-/// What keeps the model from being used.
+/// What keeps the model from being used; [`Error::Dim`](diptych::Error::Dim) if the classifier is another model's.
 ///
 /// # Panics
-/// If a class is not one of the classifier's, or that is another model's.
+/// If a class is not one of the classifier's.
 pub fn classification<P, E>(
     clip: &Clip,
     classifier: &ZeroShot,
@@ -46,7 +46,7 @@ where
     E: Display,
 {
     let encoded = encode(clip, pictures, load)?;
-    let cosines = classifier.cosines(&encoded.images);
+    let cosines = classifier.cosines(&encoded.images)?;
     let classes = classifier.labels().len();
     let rows = cosines.chunks_exact(classes.max(1));
     let ranks: Vec<usize> = rows

@@ -63,7 +63,7 @@ where
         let label = waiting.borrow_mut().pop_front();
         match features {
             Ok(features) => {
-                encoded.images.push(&features);
+                encoded.images.push(&features)?;
                 encoded.labels.extend(label);
             }
             Err(Failure::Picture(reason)) => encoded.skipped.push(reason),

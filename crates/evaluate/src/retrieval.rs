@@ -52,12 +52,12 @@ where
     }
     let tokens = clip.tokens(&captions, Overflow::Truncate)?;
     let texts = clip.text_features(&tokens)?;
-    let texts = Embeddings::from_features(clip.config().embed_dim, texts);
+    let texts = Embeddings::from_features(clip.config().embed_dim, texts)?;
     let images = encoded.images;
     let of_images: Vec<usize> = (0..images.len()).collect();
     Ok(Recall {
-        image: recall(&texts, &owner, &images, &of_images),
-        text: recall(&images, &of_images, &texts, &owner),
+        image: recall(&texts, &owner, &images, &of_images)?,
+        text: recall(&images, &of_images, &texts, &owner)?,
         skipped: encoded.skipped,
     })
 }
@@ -68,8 +68,8 @@ fn recall(
     query_owner: &[usize],
     items: &Embeddings,
     item_owner: &[usize],
-) -> [f64; 3] {
-    let cosines = queries.cosines(items);
+) -> Result<[f64; 3]> {
+    let cosines = queries.cosines(items)?;
     // Ties and NaN count against the model: one that gives everything the same place finds nothing.
     let rank = |row: &[f32], owner: usize| {
         let own = row.iter().zip(item_owner).filter(|&(_, &o)| o == owner);
@@ -82,7 +82,8 @@ fn recall(
         .zip(query_owner)
         .map(|(row, &owner)| rank(row, owner))
         .collect();
-    RANKS.map(|k| ranks.iter().filter(|&&r| r < k).count() as f64 / ranks.len().max(1) as f64)
+    let share = |k| ranks.iter().filter(|&&r| r < k).count() as f64 / ranks.len().max(1) as f64;
+    Ok(RANKS.map(share))
 }
 
 #[cfg(test)]
@@ -91,9 +92,9 @@ mod tests {
 
     /// Recall of two pictures with two captions each, all in the plane.
     fn measure(images: [f32; 4], texts: [f32; 8]) -> [f64; 3] {
-        let images = Embeddings::from_features(2, images.to_vec());
-        let texts = Embeddings::from_features(2, texts.to_vec());
-        recall(&texts, &[0, 0, 1, 1], &images, &[0, 1])
+        let images = Embeddings::from_features(2, images.to_vec()).unwrap();
+        let texts = Embeddings::from_features(2, texts.to_vec()).unwrap();
+        recall(&texts, &[0, 0, 1, 1], &images, &[0, 1]).unwrap()
     }
 
     #[test]

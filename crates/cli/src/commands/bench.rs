@@ -143,7 +143,7 @@ fn given(
     };
     report.images_per_s.insert(n, n as f64 / seconds);
     if let Some(mut file) = file {
-        file.write(Embeddings::from_features(dim, features).as_slice())?;
+        file.write(Embeddings::from_features(dim, features)?.as_slice())?;
         file.finish()?;
     }
     Ok(true)

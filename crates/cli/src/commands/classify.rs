@@ -75,7 +75,7 @@ pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
     let mut data = Data::new();
     let Options { files, decode, .. } = &options;
     inputs::for_each_picture(&clip, files, decode, |path, picture| {
-        let predictions = &classifier.classify(picture, options.top)[0];
+        let predictions = &classifier.classify(picture, options.top)?[0];
         match options.json {
             true => {
                 let path = &path.to_string_lossy();

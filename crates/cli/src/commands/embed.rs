@@ -157,7 +157,7 @@ impl Rows<'_> {
                     if self.raw {
                         file.write(&features)?;
                     } else {
-                        file.write(Embeddings::from_features(self.dim, features).as_slice())?;
+                        file.write(Embeddings::from_features(self.dim, features)?.as_slice())?;
                     }
                     rows += 1;
                     if list.is_some() {

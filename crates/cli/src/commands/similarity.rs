@@ -35,7 +35,7 @@ pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
 
     let mut data = Data::new();
     inputs::for_each_picture(&clip, &args.images, &args.decode, |path, picture| {
-        let cosines = picture.cosines(&texts); // [1, M]
+        let cosines = picture.cosines(&texts)?; // [1, M]
         let pairs = args.texts.iter().zip(cosines);
         let texts: Vec<_> = pairs
             .map(|(text, cosine)| Similarity {

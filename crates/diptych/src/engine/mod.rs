@@ -24,10 +24,10 @@ pub use precision::Precision;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::Result;
 use crate::image::Pixels;
 use crate::model::{ClipConfig, Layers, Source};
 use crate::text::Tokens;
+use crate::{Error, Result};
 
 use loader::Loader;
 use precision::Formats;
@@ -77,16 +77,12 @@ impl Engine {
     /// Image features `[N, D]` of pixels `[N, 3, S, S]`, not normalised.
     ///
     /// # Errors
-    /// What the source reports, if the image tower's tensors are read now.
-    ///
-    /// # Panics
-    /// If `S` is not the tower's.
+    /// [`Error::Side`] if `S` is not the tower's; what the source reports, if the image tower's tensors are read now.
     pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
-        assert_eq!(
-            pixels.side(),
-            self.config.vision_cfg.image_size,
-            "the pixels' side"
-        );
+        let (got, want) = (pixels.side(), self.config.vision_cfg.image_size);
+        if got != want {
+            return Err(Error::Side { got, want });
+        }
         let formats = self
             .precision
             .formats(&self.config, self.config.vision_cfg.width);

@@ -68,7 +68,7 @@ fn texts(config: &ClipConfig, count: usize) -> Tokens {
 
 #[track_caller]
 fn same(dim: usize, got: Vec<f32>, want: Vec<f32>) {
-    let [got, want] = [got, want].map(|features| Embeddings::from_features(dim, features));
+    let [got, want] = [got, want].map(|features| Embeddings::from_features(dim, features).unwrap());
     let difference = max_difference(got.as_slice(), want.as_slice());
     assert!(difference < 1e-5, "{difference}");
 }
@@ -152,6 +152,7 @@ fn stripes(n: usize, side: usize) -> Pixels {
 fn least_cosines(dim: usize, got: &[f32], want: &[f32]) -> (f64, f64) {
     let unit = |features: &[f32]| {
         Embeddings::from_features(dim, features.to_vec())
+            .unwrap()
             .as_slice()
             .to_vec()
     };

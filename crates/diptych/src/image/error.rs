@@ -9,6 +9,7 @@ use super::decode::WANTED;
 
 /// Why a picture could not be turned into pixels.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ImageError {
     /// The file could not be read; the message of the system names the path.
     #[error(transparent)]
@@ -20,7 +21,6 @@ pub enum ImageError {
         /// The file.
         path: PathBuf,
         /// What is wrong with its content.
-        #[source]
         error: Box<ImageError>,
     },
 

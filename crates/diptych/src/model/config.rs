@@ -225,9 +225,9 @@ impl ClipConfig {
     /// Reads `model_cfg`, or a file of `models/`.
     ///
     /// # Errors
-    /// [`Error::Config`] naming `origin` if a field is missing, unknown or out of range.
+    /// [`Error::Architecture`] naming `origin` if a field is missing, unknown or out of range.
     pub fn from_json(origin: &str, mut json: serde_json::Value) -> Result<Self, Error> {
-        let refuse = |reason: String| Error::Config {
+        let refuse = |reason: String| Error::Architecture {
             origin: origin.into(),
             reason,
         };

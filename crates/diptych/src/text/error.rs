@@ -14,12 +14,12 @@ pub enum TextError {
     },
 
     /// One text of a batch failed.
-    #[error("text {index} of the batch (from 0): {source}")]
+    #[error("text {index} of the batch (from 0): {error}")]
     InBatch {
         /// Position of the text in the batch, from 0.
         index: usize,
         /// Why it failed.
-        source: Box<TextError>,
+        error: Box<TextError>,
     },
 
     /// The context can't even hold the start and the end token.
@@ -42,7 +42,7 @@ pub enum TextError {
 
     /// A `tokenizer.json` isn't JSON of the expected shape.
     #[error("tokenizer.json: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(String),
 
     /// A `tokenizer.json` describes another tokenizer than CLIP's.
     #[error("tokenizer.json: {field} is {found}, but CLIP's tokenizer has {wanted}")]
@@ -61,4 +61,10 @@ pub enum TextError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl From<serde_json::Error> for TextError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error.to_string())
+    }
 }

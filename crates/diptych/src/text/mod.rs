@@ -131,9 +131,9 @@ impl Tokenizer {
             .collect();
         let mut ids = Vec::with_capacity(rows.len());
         for (index, row) in rows.into_iter().enumerate() {
-            ids.push(row.map_err(|source| TextError::InBatch {
+            ids.push(row.map_err(|error| TextError::InBatch {
                 index,
-                source: Box::new(source),
+                error: Box::new(error),
             })?);
         }
         Tokens::from_rows(&ids, context_length)

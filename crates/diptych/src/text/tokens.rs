@@ -27,11 +27,11 @@ impl Tokens {
         for (index, row) in rows.iter().enumerate() {
             let row = row.as_ref();
             if row.len() > context_length {
-                let source = Box::new(TextError::TooLong {
+                let error = Box::new(TextError::TooLong {
                     tokens: row.len(),
                     context_length,
                 });
-                return Err(TextError::InBatch { index, source });
+                return Err(TextError::InBatch { index, error });
             }
             ids.extend_from_slice(row);
             ids.resize(ids.len() + context_length - row.len(), 0);

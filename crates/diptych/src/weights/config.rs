@@ -47,13 +47,13 @@ enum Size {
 /// The preprocessing that `json` describes for pictures of `side` pixels.
 ///
 /// # Errors
-/// [`Error::Config`] naming `origin` and the field that can't be followed.
+/// [`Error::Preprocess`] naming `origin` and the field that can't be followed.
 pub(super) fn preprocess_from_json(
     origin: &str,
     json: serde_json::Value,
     config: &ClipConfig,
 ) -> Result<Preprocess> {
-    let refuse = |reason: String| Error::Config {
+    let refuse = |reason: String| Error::Preprocess {
         origin: origin.into(),
         reason,
     };

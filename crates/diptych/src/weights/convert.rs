@@ -30,7 +30,7 @@ pub enum LayoutKind {
 /// processor does it. Palettes and alpha come out a little different there.
 ///
 /// # Errors
-/// [`Error::Config`] if the layout has no place for the architecture; else those of
+/// [`Error::Layout`] if the layout has no place for the architecture; else those of
 /// [`write_checkpoint`](super::write_checkpoint).
 pub fn convert(
     checkpoint: &mut Checkpoint,
@@ -40,8 +40,8 @@ pub fn convert(
 ) -> Result<()> {
     let mut description = checkpoint.description().clone();
     let tokenizer = *writable(place, &description)?;
-    let refuse = |reason: String| Error::Config {
-        origin: place.display().to_string(),
+    let refuse = |reason: String| Error::Layout {
+        path: place.to_owned(),
         reason,
     };
     let hf_config = match layout {

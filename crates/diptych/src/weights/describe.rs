@@ -77,7 +77,7 @@ pub(super) fn architecture(name: &str) -> Option<(&'static str, &'static str)> {
 
 /// A model of `models/`: OpenAI's preprocessing, and as many of CLIP's merges as its vocabulary has.
 fn from_architecture(origin: &str, json: &[u8]) -> Result<Description> {
-    let json = serde_json::from_slice(json).map_err(|e| Error::Config {
+    let json = serde_json::from_slice(json).map_err(|e| Error::Architecture {
         origin: origin.into(),
         reason: e.to_string(),
     })?;

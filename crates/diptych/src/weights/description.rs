@@ -53,8 +53,8 @@ impl Description {
     /// looked at.
     ///
     /// # Errors
-    /// [`Error::Io`] for a file that can't be read, [`Error::Config`] and [`Error::Tokenizer`] for
-    /// one that can't be followed.
+    /// [`Error::Io`] for a file that can't be read, [`Error::Architecture`],
+    /// [`Error::Preprocess`] and [`Error::Tokenizer`] for one that can't be followed.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         let dir = dir.as_ref();
         let config = dir.join(CONFIG_FILE);
@@ -130,7 +130,7 @@ impl Description {
                 tokenizer,
                 origins,
             }),
-            false => Err(Error::Config {
+            false => Err(Error::Tokenizer {
                 origin: origins.config,
                 reason: format!(
                     "the vocabulary has {wanted} entries, but its tokenizer has {entries} entries ({})",
@@ -148,7 +148,7 @@ impl Description {
         tokenizer: Option<(PathBuf, Vec<u8>)>,
     ) -> Result<Self> {
         let origin = config_path.display().to_string();
-        let file: ConfigFile = serde_json::from_slice(config).map_err(|e| Error::Config {
+        let file: ConfigFile = serde_json::from_slice(config).map_err(|e| Error::Architecture {
             origin: origin.clone(),
             reason: e.to_string(),
         })?;
@@ -172,7 +172,7 @@ fn open_tokenizer(
     file: Option<(PathBuf, Vec<u8>)>,
 ) -> Result<(Tokenizer, String)> {
     let text = &config.text_cfg;
-    let refuse = |reason: String| Error::Config {
+    let refuse = |reason: String| Error::Tokenizer {
         origin: origin.into(),
         reason,
     };
@@ -220,7 +220,7 @@ fn clip_tokenizer(dir: &Path, origin: &str, config: &ClipConfig) -> Result<(Toke
             let tokenizer = ClipTokenizer::new(SpecialTokens::OpenAi);
             Ok((tokenizer.into(), CLIP_VOCABULARY.into()))
         }
-        None => Err(Error::Config {
+        None => Err(Error::Tokenizer {
             origin: origin.into(),
             reason: format!(
                 "the vocabulary has {} entries, and there is no {TOKENIZER_FILE} beside it",
@@ -242,23 +242,17 @@ fn siglip_tokenizer(dir: &Path, origin: &str) -> Result<(Tokenizer, String)> {
     ];
     for (name, read) in files {
         if let Some((path, bytes)) = optional(&dir.join(name), MAX_TOKENIZER_BYTES)? {
-            let tokenizer = read(&bytes, beside).map_err(|source| Error::Tokenizer {
-                path: path.clone(),
-                source,
-            })?;
+            let tokenizer = read(&bytes, beside).map_err(|e| Error::tokenizer(&path, e))?;
             return Ok((Tokenizer::Siglip(tokenizer), path.display().to_string()));
         }
     }
-    Err(Error::Config {
+    Err(Error::Tokenizer {
         origin: origin.into(),
         reason: format!("there is no {SENTENCEPIECE_FILE} and no {TOKENIZER_FILE} beside it"),
     })
 }
 
 fn from_file(path: &Path, bytes: &[u8]) -> Result<Tokenizer> {
-    let tokenizer = ClipTokenizer::from_json(bytes).map_err(|source| Error::Tokenizer {
-        path: path.to_owned(),
-        source,
-    })?;
+    let tokenizer = ClipTokenizer::from_json(bytes).map_err(|e| Error::tokenizer(path, e))?;
     Ok(tokenizer.into())
 }

@@ -13,12 +13,12 @@ use crate::model::ClipConfig;
 /// The architecture that has tensors of these names and shapes.
 ///
 /// # Errors
-/// [`crate::Error::Config`] naming `origin` and the tensor that is missing.
+/// [`crate::Error::Architecture`] naming `origin` and the tensor that is missing.
 pub(super) fn architecture(
     origin: &str,
     shapes: &BTreeMap<String, Vec<usize>>,
 ) -> Result<ClipConfig> {
-    let refuse = |reason: String| crate::Error::Config {
+    let refuse = |reason: String| crate::Error::Architecture {
         origin: origin.into(),
         reason,
     };

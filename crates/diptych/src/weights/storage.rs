@@ -66,14 +66,14 @@ impl Index {
 /// The shards that an index names.
 ///
 /// # Errors
-/// [`Error::Config`] for one that can't be followed.
+/// [`Error::Tensors`] for one that can't be followed.
 pub(super) fn shard_names(path: &Path) -> Result<Vec<String>> {
     Index::open(path)?.shards(path)
 }
 
 fn refused(path: &Path, reason: String) -> Error {
-    Error::Config {
-        origin: path.display().to_string(),
+    Error::Tensors {
+        path: path.to_owned(),
         reason,
     }
 }
@@ -201,14 +201,12 @@ impl Storage {
 /// Reads a file that is to be small, and says so where it is not.
 ///
 /// # Errors
-/// [`Error::Io`] if it can't be read, [`Error::Config`] if it has more than `limit` bytes.
+/// [`Error::Io`] if it can't be read, [`Error::TooLarge`] if it has more than `limit` bytes.
 pub(super) fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let len = fs_err::metadata(path).map_err(Error::Io)?.len();
-    match len <= limit {
-        true => fs_err::read(path).map_err(Error::Io),
-        false => Err(Error::Config {
-            origin: path.display().to_string(),
-            reason: format!("it has {len} bytes, wanted at most {limit}"),
-        }),
+    let got = fs_err::metadata(path).map_err(Error::Io)?.len();
+    if got > limit {
+        let path = path.to_owned();
+        return Err(Error::TooLarge { path, got, limit });
     }
+    fs_err::read(path).map_err(Error::Io)
 }

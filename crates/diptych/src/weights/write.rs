@@ -22,8 +22,8 @@ use crate::{Error, Result};
 /// `local-dir:PLACE`; an older checkpoint there is replaced once the new one is whole.
 ///
 /// # Errors
-/// [`Error::Io`] naming what can't be written; [`Error::Config`] if `place` holds something else, or
-/// the description can't be put into open_clip's words; [`Error::Tensors`] for a number that
+/// [`Error::Io`] naming what can't be written; [`Error::Occupied`] if `place` holds something else,
+/// [`Error::Layout`] if the description can't be put into open_clip's words; [`Error::Tensors`] for a number that
 /// `dtype` can't hold.
 pub fn write_checkpoint(
     place: &Path,
@@ -39,11 +39,11 @@ pub fn write_checkpoint(
 /// Makes the checkpoint `place` out of what `fill` writes; whoever opens it finds all of that or what was there before.
 ///
 /// # Errors
-/// [`Error::Config`] if something else lies there; those of the disk and of `fill`.
+/// [`Error::Occupied`] if something else lies there; those of the disk and of `fill`.
 pub fn replace_checkpoint(place: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let refuse = |what: &str| {
-        Err(Error::Config {
-            origin: place.display().to_string(),
+        Err(Error::Occupied {
+            path: place.to_owned(),
             reason: format!("there is {what} here that is not a checkpoint; it stays as it is"),
         })
     };
@@ -103,15 +103,15 @@ pub(super) fn fill_description(dir: &Path, description: &Description) -> Result<
 /// The tokenizer of a model that can be written; of all others, why not, before any work is done for them.
 ///
 /// # Errors
-/// [`Error::Config`] naming `place`, for SigLIP's: open_clip has its image tower from timm, by other names.
+/// [`Error::Layout`] naming `place`, for SigLIP's: open_clip has its image tower from timm, by other names.
 pub(super) fn writable<'a>(
     place: &Path,
     description: &'a Description,
 ) -> Result<&'a ClipTokenizer> {
     let is_siglip = description.config.vision_cfg.pool_type == ImagePool::Map;
     let tokenizer = description.tokenizer.as_clip().filter(|_| !is_siglip);
-    tokenizer.ok_or_else(|| Error::Config {
-        origin: place.display().to_string(),
+    tokenizer.ok_or_else(|| Error::Layout {
+        path: place.to_owned(),
         reason: "SigLIP's models are opened, but not written".into(),
     })
 }
@@ -119,13 +119,13 @@ pub(super) fn writable<'a>(
 /// The tokenizer of a model that can be written as open_clip's files; of all others, why not, before any work is done.
 ///
 /// # Errors
-/// [`Error::Config`] naming `place`, for what open_clip's words can't say.
+/// [`Error::Layout`] naming `place`, for what open_clip's words can't say.
 pub fn fits_open_clip<'a>(place: &Path, description: &'a Description) -> Result<&'a ClipTokenizer> {
     let tokenizer = writable(place, description)?;
     match description.preprocess.order {
         Order::Native => Ok(tokenizer),
-        Order::RgbFirst => Err(Error::Config {
-            origin: place.display().to_string(),
+        Order::RgbFirst => Err(Error::Layout {
+            path: place.to_owned(),
             reason: "open_clip's `preprocess_cfg` can't say that pictures become RGB first".into(),
         }),
     }

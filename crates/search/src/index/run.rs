@@ -210,7 +210,9 @@ impl<'a> Run<'a> {
         for (file, features) in to_read.iter().zip(stream) {
             match (features, reader.take(file)) {
                 (Ok(features), Some(seen)) => {
-                    let row = Embeddings::from_features(dim, features).as_slice().to_vec();
+                    let row = Embeddings::from_features(dim, features)?
+                        .as_slice()
+                        .to_vec();
                     if row.iter().all(|value| value.is_finite()) {
                         self.encoded(file, seen, row);
                     } else {

@@ -51,7 +51,7 @@ pub fn calibrate(clip: &Clip, store: &mut dyn Store) -> Result<Option<Calibratio
     }
     let mut texts = Embeddings::empty(clip.config().embed_dim);
     for features in clip.stream_texts(BACKGROUND.lines(), Overflow::Truncate) {
-        texts.push(&features?);
+        texts.push(&features?)?;
     }
     let n = texts.len() as f32;
     let mut centre = vec![0f32; texts.dim()];
@@ -69,7 +69,7 @@ pub fn calibrate(clip: &Clip, store: &mut dyn Store) -> Result<Option<Calibratio
             .map(|(value, mean)| value - mean)
             .collect();
         let length = lean.iter().map(|v| v * v).sum::<f32>().sqrt();
-        let lean = Embeddings::from_features(lean.len(), lean);
+        let lean = Embeddings::from_features(lean.len(), lean)?;
         let hits = store.search(&Query {
             vector: lean.as_slice(),
             k: 1,

@@ -132,7 +132,7 @@ fn encode(clip: &Clip, pngs: &[Vec<u8>]) -> Result<Embeddings> {
     };
     let mut embeddings = Embeddings::empty(clip.config().embed_dim);
     for features in clip.stream_images(pngs, load) {
-        embeddings.push(&features?);
+        embeddings.push(&features?)?;
     }
     Ok(embeddings)
 }
@@ -159,7 +159,7 @@ impl<'a> Report<'a> {
             let path = args.out.join(PICTURES).join(file);
             path.display().to_string()
         };
-        let predictions = classifier.classify(images, usize::MAX);
+        let predictions = classifier.classify(images, usize::MAX)?;
         let pictures = drawings.iter().zip(pngs).zip(predictions);
         let pictures = pictures.map(|((drawing, png), mut predictions)| {
             let right = predictions.iter().position(|p| p.label == drawing.label);
@@ -174,7 +174,7 @@ impl<'a> Report<'a> {
             }
         });
         let pictures: Vec<Classified> = pictures.collect();
-        let hits = nearest(&queries, images, SHOWN).into_iter();
+        let hits = nearest(&queries, images, SHOWN)?.into_iter();
         let searches = SEARCHES.iter().zip(hits).map(|(query, hits)| Search {
             query,
             hits: hits

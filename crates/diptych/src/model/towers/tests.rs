@@ -45,13 +45,14 @@ fn matches_open_clip(name: &str, clip: &Clip) {
     relative(&image_features, "image_features");
     relative(&text_features, "text_features");
 
-    let images = Embeddings::from_features(config.embed_dim, image_features);
-    let texts = Embeddings::from_features(config.embed_dim, text_features);
+    let images = Embeddings::from_features(config.embed_dim, image_features).unwrap();
+    let texts = Embeddings::from_features(config.embed_dim, text_features).unwrap();
     assert!(max_difference(images.as_slice(), &golden.f32("image_embeddings")) < 1e-5);
     assert!(max_difference(texts.as_slice(), &golden.f32("text_embeddings")) < 1e-5);
 
     let logits: Vec<f32> = images
         .cosines(&texts)
+        .unwrap()
         .iter()
         .map(|c| c * clip.logit_scale())
         .collect();

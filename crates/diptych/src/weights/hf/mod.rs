@@ -136,9 +136,9 @@ impl Family {
 /// The architecture that a `config.json` describes, and whose it is.
 ///
 /// # Errors
-/// [`Error::Config`] naming `origin` and the field that can't be followed.
+/// [`Error::Architecture`] naming `origin` and the field that can't be followed.
 pub(super) fn architecture(origin: &str, json: &[u8]) -> Result<(ClipConfig, Family)> {
-    let refuse = |reason: String| Error::Config {
+    let refuse = |reason: String| Error::Architecture {
         origin: origin.into(),
         reason,
     };

@@ -45,7 +45,7 @@ impl Family {
 /// The `preprocessor_config.json` of a preprocessing.
 ///
 /// # Errors
-/// [`Error::Config`] for one that `CLIPImageProcessor` has no words for.
+/// [`Error::Preprocess`] for one that `CLIPImageProcessor` has no words for.
 pub(in crate::weights) fn processor(preprocess: &Preprocess) -> Result<Value> {
     let side = preprocess.size;
     let square = json!({"height": side, "width": side});
@@ -53,7 +53,7 @@ pub(in crate::weights) fn processor(preprocess: &Preprocess) -> Result<Value> {
         ResizeMode::Shortest => (json!({"shortest_edge": side}), true),
         ResizeMode::Squash => (square.clone(), false),
         ResizeMode::Longest => {
-            return Err(Error::Config {
+            return Err(Error::Preprocess {
                 origin: "preprocessor_config.json".into(),
                 reason: "transformers has no word for the resize mode `longest`".into(),
             });
@@ -122,14 +122,14 @@ enum Size {
 /// The preprocessing that a `preprocessor_config.json` describes, for pictures of `side` pixels.
 ///
 /// # Errors
-/// [`Error::Config`] naming `origin` and the field that can't be followed.
+/// [`Error::Preprocess`] naming `origin` and the field that can't be followed.
 pub(in crate::weights) fn preprocess(
     origin: &str,
     json: &[u8],
     family: Family,
     side: usize,
 ) -> Result<Preprocess> {
-    let refuse = |reason: String| Error::Config {
+    let refuse = |reason: String| Error::Preprocess {
         origin: origin.into(),
         reason,
     };

@@ -39,7 +39,7 @@ fn agrees(group: &str, checkpoint: &str) {
     };
     let tokens = Tokens::from_rows(&ids, context_length).unwrap();
     let texts = clip.text_features(&tokens).unwrap();
-    let texts = Embeddings::from_features(clip.config().embed_dim, texts);
+    let texts = Embeddings::from_features(clip.config().embed_dim, texts).unwrap();
     let off = max_difference(texts.as_slice(), &golden.f32("text_embeddings"));
     assert!(off < 1e-5, "{name}: texts are off by {off:e}");
 
@@ -93,7 +93,10 @@ fn a_sigmoid_models_probabilities_are_each_labels_own() {
     let images = clip.encode_images(&pixels).unwrap();
     let predict = |labels: &[&str]| {
         let classifier = ZeroShot::new(&clip, labels, &["{}"]).unwrap();
-        classifier.classify(&images, labels.len()).remove(0)
+        classifier
+            .classify(&images, labels.len())
+            .unwrap()
+            .remove(0)
     };
     let all = predict(&labels);
     let (scale, bias) = (clip.logit_scale(), clip.logit_bias().unwrap());

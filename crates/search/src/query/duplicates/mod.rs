@@ -125,9 +125,9 @@ pub fn duplicates(
     found.exact = equal.map(|content| group(&[content], 1.0)).collect();
     if let Some(threshold) = sought.threshold {
         let mut rows = Embeddings::empty(dim);
-        contents
-            .iter_mut()
-            .for_each(|content| rows.push(&std::mem::take(&mut content.vector)));
+        for content in &mut contents {
+            rows.push(&std::mem::take(&mut content.vector))?;
+        }
         let (groups, interrupted) = groups::find(&rows, &contents, threshold, watch);
         found.interrupted = interrupted;
         found.unseen = contents

@@ -141,7 +141,7 @@ fn cosines(clip: &Clip, picture: &Picture) -> Result<[f32; 4]> {
     let own = Embeddings::from_features(
         embeddings.dim(),
         embeddings.rows().next().unwrap_or_default().to_vec(),
-    );
-    let all = own.cosines(&embeddings);
+    )?;
+    let all = own.cosines(&embeddings)?;
     Ok([all[1], all[2], all[3], all[4]])
 }
