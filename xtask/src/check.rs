@@ -36,6 +36,13 @@ pub(crate) fn run(tests: Tests) -> Result<()> {
             &[],
         )
     })?;
+    for package in ["diptych", "diptych-train"] {
+        step(&format!("{package} without features"), || {
+            let args =
+                format!("clippy --release -p {package} --no-default-features -- -D warnings");
+            run_cargo(&args, &[])
+        })?;
+    }
     step("doc", || {
         run_cargo(
             "doc --release --no-deps --workspace",

@@ -87,6 +87,14 @@ pub enum Error {
         /// Why it can't be had.
         reason: String,
     },
+    /// A name of a model without weights, where they are needed: an architecture, or a directory without a file of them.
+    #[error("model `{name}` {reason}")]
+    NoWeights {
+        /// What was asked for.
+        name: String,
+        /// What it is, and where its weights may be had.
+        reason: String,
+    },
     /// A published model that can't be had.
     #[error("model `{name}` is not on this machine: {reason}")]
     Hub {

@@ -37,7 +37,7 @@ pub mod text;
 pub mod weights;
 mod zero_shot;
 
-/// The tensor library of the differentiable towers.
+/// The tensor library of the differentiable towers, for the types of their signatures.
 #[cfg(feature = "differentiable")]
 pub use burn;
 #[cfg(feature = "differentiable")]
@@ -51,5 +51,7 @@ pub use guard::{GaveUp, guarded};
 pub use hash::fnv1a;
 pub use nearest::{Neighbour, nearest};
 pub use query::{Expression, TEMPLATES, Term, What};
+/// The library whose `Value` stands in configurations and tokenizers.
+pub use serde_json;
 pub use stream::{ImageStream, TextStream};
 pub use zero_shot::{Prediction, ZeroShot};

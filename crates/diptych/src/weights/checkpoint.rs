@@ -112,7 +112,7 @@ impl Checkpoint {
     /// `weights::fetch` first to be told how far it is.
     ///
     /// # Errors
-    /// [`Error::Model`] if there is none; [`Error::Hub`] for a published one that can't be had; else as
+    /// [`Error::Model`] if there is none, [`Error::NoWeights`] for an architecture; [`Error::Hub`] for a published one that can't be had; else as
     /// [`Checkpoint::open`].
     pub fn named(name: impl AsRef<Path>) -> Result<Self> {
         let name = name.as_ref();
@@ -198,7 +198,7 @@ fn read(path: &Path) -> Result<(Description, Storage)> {
 fn weights_file(dir: &Path) -> Result<PathBuf> {
     let paths = WEIGHTS_FILES.iter().map(|name| dir.join(name));
     let found = paths.into_iter().find(|path| path.exists());
-    found.ok_or_else(|| Error::Model {
+    found.ok_or_else(|| Error::NoWeights {
         name: dir.display().to_string(),
         reason: format!("has no weights; wanted one of {}", WEIGHTS_FILES.join(", ")),
     })

@@ -69,7 +69,7 @@ pub(super) fn no_weights(name: String, architecture: Option<(&str, &str)>) -> Er
         let names = published.join(", ");
         format!("is an architecture; its weights are {names}")
     };
-    Error::Model { name, reason }
+    Error::NoWeights { name, reason }
 }
 
 /// Whether `name` is an architecture's: a known one, in open_clip's spelling or OpenAI's, or a JSON file like those.
