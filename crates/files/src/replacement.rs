@@ -42,8 +42,9 @@ impl Replacement {
         match fs_err::metadata(&target) {
             Ok(found) if found.is_dir() => Err(at(Error::other("it is a directory"))),
             Ok(found) if !found.is_file() => {
-                let device = File::options().write(true).open(&target).map_err(at)?;
-                Ok(Self::new(target, device, None))
+                let mut options = fs_err::OpenOptions::new();
+                let device = options.write(true).open(&target).map_err(at)?;
+                Ok(Self::new(target, device.into_parts().0, None))
             }
             _ => Self::create(&target),
         }

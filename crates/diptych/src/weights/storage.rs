@@ -67,6 +67,7 @@ impl Index {
 ///
 /// # Errors
 /// [`Error::Tensors`] for one that can't be followed.
+#[cfg(feature = "hub")]
 pub(super) fn shard_names(path: &Path) -> Result<Vec<String>> {
     Index::open(path)?.shards(path)
 }
