@@ -70,12 +70,12 @@ pub enum Error {
         pid: Option<u32>,
     },
     /// The database does not do what it is asked.
-    #[error("{}: {}", path.display(), sql(source))]
+    #[error("{}: {reason}", path.display())]
     Database {
         /// The file.
         path: PathBuf,
         /// What it says.
-        source: rusqlite::Error,
+        reason: String,
     },
     /// A server that does not do what it is asked.
     #[error("{url}: {reason}")]
@@ -92,20 +92,20 @@ pub enum Error {
 
 impl Error {
     /// What a database said of its file.
-    pub(crate) fn database(path: &Path, source: rusqlite::Error) -> Self {
+    pub(crate) fn database(path: &Path, error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        match source.sqlite_error_code() {
+        match error.sqlite_error_code() {
             Some(NotADatabase) => Self::Damaged {
                 path: path.to_owned(),
                 reason: "it is no index, or its beginning is damaged".into(),
             },
             Some(DatabaseCorrupt) => Self::Damaged {
                 path: path.to_owned(),
-                reason: format!("the index is damaged ({source})"),
+                reason: format!("the index is damaged ({error})"),
             },
             _ => Self::Database {
                 path: path.to_owned(),
-                source,
+                reason: sql(&error),
             },
         }
     }

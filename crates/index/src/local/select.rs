@@ -115,7 +115,7 @@ fn named(db: &Connection, within: &[String]) -> rusqlite::Result<Vec<i64>> {
     let mut select = db.prepare_cached(sql)?;
     let mut all = Vec::new();
     for path in within {
-        let (folder, name) = super::write::split(path);
+        let (folder, name) = super::rows::split(path);
         let vectors = select.query_map([folder, name], |row| row.get::<_, i64>(0))?;
         all.extend(vectors.collect::<rusqlite::Result<Vec<i64>>>()?);
     }

@@ -22,6 +22,18 @@ pub(super) const ROWS: &[Rows] = &[
         item: "item",
     },
     Rows {
+        table: "regions",
+        columns: "vector, region_left, region_top, region_right, region_bottom",
+        called: "'region of vector ' || vector",
+        item: "(SELECT item FROM vectors WHERE vectors.vector = regions.vector)",
+    },
+    Rows {
+        table: "pending",
+        columns: "item",
+        called: "'pending content ' || item",
+        item: "NULL",
+    },
+    Rows {
         table: "folders",
         columns: "path",
         called: "'folder ' || path",

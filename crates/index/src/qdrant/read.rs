@@ -207,7 +207,7 @@ fn with_moments(wire: &Wire, firsts: Vec<RetrievedPoint>) -> Result<Vec<(Record,
         let vector = vector.ok_or_else(|| wire.damaged("a point has no vector"))?;
         let record = record(wire, point)?;
         let moment = Moment {
-            span: record.span,
+            part: record.part,
             vector,
         };
         let of = moments.entry(record.id).or_default();
