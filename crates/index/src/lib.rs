@@ -90,7 +90,7 @@ pub trait Store: Send + Sync {
     /// As [`Store::status`].
     fn each(&self, each: &mut dyn FnMut(Item, Vec<File>) -> ControlFlow<()>) -> Result<()>;
 
-    /// What was noted under a name: small results that belong to the index.
+    /// The note of a name: a small result that belongs to the index.
     ///
     /// # Errors
     /// As [`Store::status`].

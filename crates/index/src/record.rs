@@ -1,4 +1,4 @@
-//! What an index holds: contents with their vectors and payload, and the files that have them.
+//! Records of an index: contents with their vectors and payload, and the files that have them.
 //!
 //! `D` width of a vector.
 
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a content is known by, wherever it lies: a hash of its bytes.
+/// Name of a content, wherever it lies: a hash of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub [u8; 16]);
 
@@ -102,7 +102,7 @@ pub struct Moment {
     pub vector: Vec<f32>,
 }
 
-/// What is told of a content beside its vectors, in a form that any store can hold; its values are [`Value`](crate::Value)s.
+/// Facts of a content beside its vectors, in a form that any store can hold: an object of JSON, of [`Value`](crate::Value)s.
 pub type Payload = serde_json::Map<String, serde_json::Value>;
 
 /// When a content was made, by the clock on the wall where that was.
@@ -150,13 +150,13 @@ impl TakenFrom {
 /// A content: what one or more files hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// What it is known by.
+    /// Its name.
     pub id: Id,
     /// When it was made; what [`Filter::after`] and [`Filter::before`] ask for.
     pub taken: Option<Taken>,
     /// How it looks, in the bytes of its maker's perceptual hash; a vector says what it is of.
     pub phash: Option<Vec<u8>>,
-    /// What else is known of it.
+    /// Other facts of it.
     pub payload: Payload,
     /// Its vectors, at least one.
     pub moments: Vec<Moment>,
@@ -266,7 +266,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// What it is called.
+    /// Name in JSON and in commands.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -276,7 +276,7 @@ impl Method {
     }
 }
 
-/// What is looked for.
+/// A question for the nearest moments.
 #[derive(Clone, Debug)]
 pub struct Query<'a> {
     /// `[D]`, of length 1.
@@ -309,9 +309,9 @@ pub struct Hit {
 /// The model that vectors are of: those of two models have no similarity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Model {
-    /// What it is called, for people.
+    /// Name, for people.
     pub name: String,
-    /// What it is told by: a hash of its weights and of how its inputs are prepared.
+    /// Identity: a hash of its weights and of how its inputs are prepared.
     pub fingerprint: String,
     /// `D`.
     pub dim: usize,
@@ -336,7 +336,7 @@ pub struct Status {
     pub refused: u64,
     /// Bytes on this machine.
     pub bytes: u64,
-    /// What [`Method::Auto`] stands for without a filter, and why.
+    /// The method that [`Method::Auto`] stands for without a filter.
     pub method: Method,
     /// Why that is so.
     pub reason: String,

@@ -48,7 +48,7 @@ impl Local {
             path: path.to_owned(),
             model,
             identity,
-            readers: Readers::new(path, vec![db]),
+            readers: Readers::new(path, identity, vec![db]),
             searched: Searched::new(snapshot),
             writer: None,
         })
@@ -125,7 +125,7 @@ impl Local {
             path: path.to_owned(),
             model,
             identity,
-            readers: Readers::new(path, Vec::new()),
+            readers: Readers::new(path, identity, Vec::new()),
             searched: Searched::new(columns.unwrap_or_default()),
             writer: Some(Mutex::new(writer)),
         })
@@ -143,7 +143,7 @@ impl Local {
     }
 }
 
-/// What tells an index from others, and what is searched, as the file beside it has it.
+/// The identity of an index, and what is searched, as the file beside it has it.
 fn searched(path: &Path, db: &Connection, model: &Model) -> Result<(i64, Option<Snapshot>)> {
     let at = |e| Error::database(path, e);
     let identity = schema::number(db, "identity").map_err(at)?;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 
-/// What is summed of each table's rows, and how a row is called. `item` is its content, where it has one.
+/// The columns of each table that are summed, and how a row is called. `item` is its content, where it has one.
 pub(super) const ROWS: &[Rows] = &[
     Rows {
         table: "items",

@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 use super::{Local, file, schema, seal, sibling, sums};
 use crate::Result;
 
-/// What was looked at, and what is wrong.
+/// Counts of what was looked at, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// Files that were looked up.
@@ -155,7 +155,7 @@ fn rows(db: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// What SQLite itself finds, and references that lead nowhere.
+/// Problems that SQLite itself finds, and references that lead nowhere.
 fn database(db: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
     problems.extend(schema::differences(db)?);
     db.pragma_update(None, "cell_size_check", true)?;

@@ -51,7 +51,7 @@ fn is_of_portions(change: &Change) -> bool {
     matches!(change, Begin(_) | Extend(..) | Finish(_) | Abandon(_))
 }
 
-/// What a content has for `came` that comes now.
+/// `came` of a content that comes now.
 pub(super) fn came_next(last: &mut i64) -> i64 {
     *last = last.saturating_add(1).max(now());
     *last
@@ -65,14 +65,14 @@ struct Content<'a> {
     /// Moments that there will be.
     moments: usize,
     came: i64,
-    /// What is new, if anything but its files is.
+    /// Its new record, if anything but its files is new.
     put: Option<&'a Item>,
     files: BTreeMap<String, File>,
     /// Whether its files are others.
     is_moved: bool,
 }
 
-/// What changes amount to.
+/// The sum of some changes.
 struct Plan<'a> {
     contents: FxHashMap<Id, Content<'a>>,
     /// Which contents a path has. Should it be several, after a write that broke off, they all lose it.
@@ -212,7 +212,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// What is written by one request. All of a content's points are in one step of it.
+/// The operations of one request. All of a content's points are in one step of it.
 #[derive(Default)]
 struct Batch {
     gone: Vec<PointId>,

@@ -1,4 +1,4 @@
-//! What has no vector: refused files, notes, and the model. It is in a collection of its own, `COLLECTION-files`, so that
+//! Records without a vector: refused files, notes, and the model. They are in a collection of their own, `COLLECTION-files`, so that
 //! no search meets it.
 //!
 //! Its points have a vector of one number, since every server keeps such, and a payload with `kind`: `refused`, `note`,
@@ -57,15 +57,16 @@ pub(super) fn model(wire: &Wire) -> Result<Option<Model>> {
             path: wire.address.url.clone().into(),
             found,
             wanted: FORMAT,
-            advice: match found > FORMAT {
-                true => "a newer version of the program reads it",
-                false => "index the pictures again into a new collection",
+            advice: if found > FORMAT {
+                "a newer version of the program reads it"
+            } else {
+                "index the pictures again into a new collection"
             },
         });
     }
     let model = fields.remove("model").map(serde_json::Value::from);
     let model = model.and_then(|model| serde_json::from_value::<Model>(model).ok());
-    let model = model.filter(|model| model.dim > 0);
+    let model = model.filter(|model| crate::check_model(model).is_ok());
     let nameless = || wire.damaged("the index does not say what model its vectors are of");
     model.ok_or_else(nameless).map(Some)
 }

@@ -146,7 +146,7 @@ fn root_or(folder: &str) -> &str {
     }
 }
 
-/// What a point's payload tells, as far as it was asked for.
+/// The payload of a point, as far as it was asked for.
 #[derive(Debug, PartialEq)]
 pub(super) struct Record {
     pub(super) id: Id,

@@ -40,10 +40,10 @@ pub struct Qdrant {
     writer: Option<Mutex<Writer>>,
 }
 
-/// What one that writes knows.
+/// State of one that writes.
 #[derive(Default)]
 struct Writer {
-    /// What the last content that came has for `came`.
+    /// `came` of the last content that came.
     last: i64,
 }
 

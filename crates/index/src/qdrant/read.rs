@@ -32,7 +32,7 @@ fn first() -> Filter {
     Filter::must([Condition::matches(MOMENT, 0)])
 }
 
-/// What a server says of a collection; none if there is none.
+/// The server's account of a collection; none if there is none.
 pub(super) fn info(wire: &Wire, name: &str) -> Result<Option<CollectionInfo>> {
     let answer = wire.ask_if_there(name.to_owned(), |client, name| async move {
         client.collection_info(name).await

@@ -87,7 +87,7 @@ fn nearest(wire: &Wire, query: &Query, limit: usize) -> Result<Vec<ScoredPoint>>
     Ok(answer.result)
 }
 
-/// What a point has to fulfil, so that a filter lets its content through and a file has it.
+/// The conditions that a point has to fulfil, so that a filter lets its content through and a file has it.
 pub(super) fn conditions(filter: &Filter) -> Conditions {
     let mut conditions = Conditions {
         must_not: vec![Condition::matches(N_FILES, 0)],

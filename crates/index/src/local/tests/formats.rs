@@ -155,9 +155,10 @@ fn an_index_of_format_1_opens_with_all_that_it_held() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index");
         old(&path, &vectors);
-        let store = match writes {
-            true => Local::create(&path, &model()).unwrap(),
-            false => Local::open(&path).unwrap(),
+        let store = if writes {
+            Local::create(&path, &model()).unwrap()
+        } else {
+            Local::open(&path).unwrap()
         };
         let hits = search(&store, &vectors[1], 5, &Filter::default(), Method::Auto);
         assert_eq!(hits[0].files, ["/b/2.jpg"]);

@@ -93,7 +93,7 @@ impl Pair {
         self.store.as_mut().unwrap()
     }
 
-    /// What a change makes of the list.
+    /// Makes a change in the list.
     fn change(&mut self, change: &Change) {
         match change {
             Change::Put(item) => {

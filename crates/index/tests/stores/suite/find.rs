@@ -25,9 +25,10 @@ pub(crate) fn many(rng: &mut ChaCha8Rng) -> (Vec<Item>, Vec<(String, Id)>) {
         };
         item.taken = rng.random_bool(0.8).then(|| Taken {
             at: rng.random_range(0..1000),
-            from: match rng.random_bool(0.6) {
-                true => TakenFrom::Exif,
-                false => TakenFrom::File,
+            from: if rng.random_bool(0.6) {
+                TakenFrom::Exif
+            } else {
+                TakenFrom::File
             },
         });
         item.payload.insert("number".into(), number.into());
