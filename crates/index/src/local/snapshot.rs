@@ -54,6 +54,11 @@ impl Segment {
         self.columns.len() - self.gone.as_ref().map_or(0, |gone| gone.rows)
     }
 
+    /// Whether no row has gone.
+    pub(super) fn is_whole(&self) -> bool {
+        self.gone.is_none()
+    }
+
     /// Whether a row has not gone.
     #[inline]
     pub(super) fn has(&self, row: usize) -> bool {
