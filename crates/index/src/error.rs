@@ -1,4 +1,4 @@
-//! What can go wrong, each kind with the values that tell a user what to mend.
+//! Kinds of errors, each with the values that tell a user what to mend.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub enum Error {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What was found and what was wanted.
+        /// The state it is in, and the one that was wanted.
         reason: String,
     },
     /// An index of another version of the program.
@@ -31,7 +31,7 @@ pub enum Error {
         found: u32,
         /// Ours.
         wanted: u32,
-        /// What to do.
+        /// A way out.
         advice: &'static str,
     },
     /// An index of another model's vectors.
@@ -58,7 +58,7 @@ pub enum Error {
     /// A change that can't be made.
     #[error("{what}")]
     Change {
-        /// What was asked for, and why it can't be done.
+        /// The change, and why it can't be made.
         what: String,
     },
     /// Another process is writing.
@@ -70,19 +70,19 @@ pub enum Error {
         pid: Option<u32>,
     },
     /// The database does not do what it is asked.
-    #[error("{}: {}", path.display(), sql(source))]
+    #[error("{}: {reason}", path.display())]
     Database {
         /// The file.
         path: PathBuf,
-        /// What it says.
-        source: rusqlite::Error,
+        /// Its message.
+        reason: String,
     },
     /// A server that does not do what it is asked.
     #[error("{url}: {reason}")]
     Server {
         /// Where it is.
         url: String,
-        /// What it says.
+        /// Its message.
         reason: String,
     },
     /// A file that can't be read or written; the message names it.
@@ -91,21 +91,21 @@ pub enum Error {
 }
 
 impl Error {
-    /// What a database said of its file.
-    pub(crate) fn database(path: &Path, source: rusqlite::Error) -> Self {
+    /// A database's error about its file.
+    pub(crate) fn database(path: &Path, error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        match source.sqlite_error_code() {
+        match error.sqlite_error_code() {
             Some(NotADatabase) => Self::Damaged {
                 path: path.to_owned(),
                 reason: "it is no index, or its beginning is damaged".into(),
             },
             Some(DatabaseCorrupt) => Self::Damaged {
                 path: path.to_owned(),
-                reason: format!("the index is damaged ({source})"),
+                reason: format!("the index is damaged ({error})"),
             },
             _ => Self::Database {
                 path: path.to_owned(),
-                source,
+                reason: sql(&error),
             },
         }
     }

@@ -20,13 +20,16 @@ pub use local::{Cells, Local, Verified};
 #[cfg(feature = "qdrant")]
 pub use qdrant::Qdrant;
 pub use record::{
-    Change, File, FileId, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Span,
-    Status, Taken, TakenFrom, file_id, is_within,
+    Change, File, FileId, Filter, Hit, Id, Item, Method, Model, Moment, Part, Payload, Query,
+    Region, Span, Status, Taken, TakenFrom, file_id, is_within,
 };
+/// A value of a [`Payload`].
+pub use serde_json::Value;
 
 /// Where vectors are kept.
 ///
-/// Several may read while one writes; a reader sees what was there when its call began, or later.
+/// Any number may read at a time, and beside one that writes: by a reference that threads share, or in other processes.
+/// A reader sees what was there when its call began, or later; all that a call of a local store sees is of one moment.
 pub trait Store: Send + Sync {
     /// The model that its vectors are of.
     fn model(&self) -> &Model;
@@ -50,7 +53,7 @@ pub trait Store: Send + Sync {
     /// As [`Store::status`].
     fn refused(&self) -> Result<Vec<(File, String)>>;
 
-    /// The content with this id.
+    /// The content with this id, all its moments in memory.
     ///
     /// # Errors
     /// As [`Store::status`].
@@ -65,8 +68,8 @@ pub trait Store: Send + Sync {
     /// Makes changes, in order. A local store makes all of them or none; a server those of each content.
     ///
     /// # Errors
-    /// [`Error::Vector`] for one of another width, [`Error::Change`] for a file of an unknown content, and what keeps the
-    /// store from being written.
+    /// [`Error::Vector`] for one of another width, [`Error::Change`] for a file of an unknown content, for a content without
+    /// a vector or that was not begun, and for a part that can't be, and what keeps the store from being written.
     fn apply(&self, changes: &[Change]) -> Result<()>;
 
     /// Brings up to date what is kept to search faster, and lets go of what is no longer needed for it.
@@ -81,13 +84,13 @@ pub trait Store: Send + Sync {
     /// [`Error::Vector`] for one of another width, and as [`Store::status`].
     fn search(&self, query: &Query) -> Result<Vec<Hit>>;
 
-    /// Calls `each` with every content and its files, in the order they came.
+    /// Calls `each` with every content and its files, in the order they came; all moments of one are in memory at a time.
     ///
     /// # Errors
     /// As [`Store::status`].
     fn each(&self, each: &mut dyn FnMut(Item, Vec<File>) -> ControlFlow<()>) -> Result<()>;
 
-    /// What was noted under a name: small results that belong to the index.
+    /// The note of a name: a small result that belongs to the index.
     ///
     /// # Errors
     /// As [`Store::status`].
@@ -100,25 +103,92 @@ pub trait Store: Send + Sync {
     fn set_note(&self, name: &str, value: &[u8]) -> Result<()>;
 }
 
-/// Whether a vector may be a model's.
-fn check_vector(vector: &[f32], dim: usize) -> Result<()> {
-    match vector.len() == dim && vector.iter().all(|v| v.is_finite()) {
-        true => Ok(()),
-        false => Err(Error::Vector {
-            got: vector.len(),
-            wanted: dim,
-        }),
-    }
+/// Values of a vector at the most.
+const MOST_VALUES: usize = 1 << 16;
+
+/// Moments of a content that are in memory at a time while [`put_moments`] stores them.
+const PORTION: usize = 256;
+
+/// Stores a content whose moments come one after the other; those of `item` come first. It is there once the last has come.
+///
+/// # Errors
+/// As [`Store::apply`], and the first error among the moments, after which nothing of them is kept.
+pub fn put_moments<E: From<Error>>(
+    store: &dyn Store,
+    item: Item,
+    moments: impl IntoIterator<Item = Result<Moment, E>>,
+) -> Result<(), E> {
+    let id = item.id;
+    store.apply(&[Change::Begin(item)])?;
+    let mut moments = moments.into_iter();
+    let mut store_all = || loop {
+        let portion: Vec<Moment> = moments.by_ref().take(PORTION).collect::<Result<_, E>>()?;
+        if portion.is_empty() {
+            return Ok(store.apply(&[Change::Finish(id)])?);
+        }
+        store.apply(&[Change::Extend(id, portion)])?;
+    };
+    store_all().inspect_err(|_| {
+        // If that fails, too, it is swept when the store is next opened.
+        let _ = store.apply(&[Change::Abandon(id)]);
+    })
 }
 
-/// Whether a content's vectors can be a model's.
+/// Whether a vector may be a model's.
+fn check_vector(vector: &[f32], dim: usize) -> Result<()> {
+    if vector.len() == dim && vector.iter().all(|v| v.is_finite()) {
+        return Ok(());
+    }
+    Err(Error::Vector {
+        got: vector.len(),
+        wanted: dim,
+    })
+}
+
+/// Whether a content can be of a model, and is whole.
 fn check_item(item: &Item, dim: usize) -> Result<()> {
     if item.moments.is_empty() {
-        let what = format!("content {} has no vector", item.id);
-        return Err(Error::Change { what });
+        return Err(without_vector(item.id));
     }
-    let mut moments = item.moments.iter();
-    moments.try_for_each(|moment| check_vector(&moment.vector, dim))
+    check_moments(item.id, &item.moments, dim)
+}
+
+/// Whether moments of a content can be of a model.
+fn check_moments(id: Id, moments: &[Moment], dim: usize) -> Result<()> {
+    for moment in moments {
+        check_vector(&moment.vector, dim)?;
+        if !moment.part.is_possible() {
+            let part = moment.part;
+            let what = format!(
+                "content {id}: no part of it can be {part:?}; wanted a span of finite seconds that ends where it begins or \
+                 later, and a region within 0 and 1 whose sides differ"
+            );
+            return Err(Error::Change { what });
+        }
+    }
+    Ok(())
+}
+
+fn without_vector(id: Id) -> Error {
+    let what = format!("content {id} has no vector");
+    Error::Change { what }
+}
+
+fn not_begun(id: Id) -> Error {
+    let what = format!("content {id} was not begun, so it can't be extended or finished");
+    Error::Change { what }
+}
+
+/// Whether there can be vectors of a model.
+fn check_model(model: &Model) -> Result<()> {
+    if (1..=MOST_VALUES).contains(&model.dim) {
+        return Ok(());
+    }
+    let what = format!(
+        "the model `{}` has vectors of {} values, wanted 1 to {MOST_VALUES}",
+        model.name, model.dim
+    );
+    Err(Error::Change { what })
 }
 
 /// Whether two models' vectors can be compared, whatever the models are called.

@@ -1,4 +1,4 @@
-//! What an index holds: contents with their vectors and payload, and the files that have them.
+//! Records of an index: contents with their vectors and payload, and the files that have them.
 //!
 //! `D` width of a vector.
 
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What a content is known by, wherever it lies: a hash of its bytes.
+/// Name of a content, wherever it lies: a hash of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(pub [u8; 16]);
 
@@ -30,9 +30,10 @@ impl FromStr for Id {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WANTED: &str = "an id has 32 hexadecimal digits";
         let value = u128::from_str_radix(text, 16).map_err(|_| WANTED)?;
-        match text.len() == 32 && !text.starts_with('+') {
-            true => Ok(Self(value.to_be_bytes())),
-            false => Err(WANTED),
+        if text.len() == 32 && !text.starts_with('+') {
+            Ok(Self(value.to_be_bytes()))
+        } else {
+            Err(WANTED)
         }
     }
 }
@@ -46,16 +47,62 @@ pub struct Span {
     pub end: f64,
 }
 
-/// One vector of a content: of a picture, or of a part of a film.
+/// A rectangle of a picture or of a film's frames: fractions of their width and height as they are shown, from 0 at the left
+/// and the top to 1. So it is the same of a thumbnail and of a file of any size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Region {
+    /// Where it begins, of the width.
+    pub left: f64,
+    /// Where it begins, of the height.
+    pub top: f64,
+    /// Where it ends, of the width.
+    pub right: f64,
+    /// Where it ends, of the height.
+    pub bottom: f64,
+}
+
+/// A part of a content: by default all of it; a span of time, a region, or a region during a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// When; all the time, if there is none.
+    pub span: Option<Span>,
+    /// Where; everywhere, if there is none.
+    pub region: Option<Region>,
+}
+
+impl Part {
+    /// All that is shown during a span.
+    pub fn during(start: f64, end: f64) -> Self {
+        Self {
+            span: Some(Span { start, end }),
+            region: None,
+        }
+    }
+
+    /// Whether there can be such a part.
+    pub(crate) fn is_possible(&self) -> bool {
+        let is_possible = |span: Span| {
+            let is_finite = span.start.is_finite() && span.end.is_finite();
+            is_finite && span.start <= span.end
+        };
+        let is_side = |from: f64, to: f64| 0.0 <= from && from < to && to <= 1.0;
+        self.span.is_none_or(is_possible)
+            && self
+                .region
+                .is_none_or(|r| is_side(r.left, r.right) && is_side(r.top, r.bottom))
+    }
+}
+
+/// One vector of a content: of a picture, of one of its tiles, of a part of a film.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moment {
-    /// Which part it stands for; none, if for all.
-    pub span: Option<Span>,
+    /// The part that it stands for.
+    pub part: Part,
     /// `[D]`, of length 1.
     pub vector: Vec<f32>,
 }
 
-/// What is told of a content beside its vectors, in a form that any store can hold.
+/// Facts of a content beside its vectors, in a form that any store can hold: an object of JSON, of [`Value`](crate::Value)s.
 pub type Payload = serde_json::Map<String, serde_json::Value>;
 
 /// When a content was made, by the clock on the wall where that was.
@@ -103,13 +150,13 @@ impl TakenFrom {
 /// A content: what one or more files hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// What it is known by.
+    /// Its name.
     pub id: Id,
     /// When it was made; what [`Filter::after`] and [`Filter::before`] ask for.
     pub taken: Option<Taken>,
     /// How it looks, in the bytes of its maker's perceptual hash; a vector says what it is of.
     pub phash: Option<Vec<u8>>,
-    /// What else is known of it.
+    /// Other facts of it.
     pub payload: Payload,
     /// Its vectors, at least one.
     pub moments: Vec<Moment>,
@@ -148,11 +195,23 @@ pub fn file_id(path: &Path) -> std::io::Result<FileId> {
     fs_err::canonicalize(path)
 }
 
-/// Something that becomes of an index.
+/// A change to apply to an index.
+///
+/// A content whose moments would fill the memory comes in portions: [`Change::Begin`], any number of [`Change::Extend`] and
+/// [`Change::Finish`], in one call or in many. Until it is finished it is not there, and what it replaces is. What was begun
+/// and not finished when an index is opened to be written is swept. [`put_moments`](crate::put_moments) does it for an iterator.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A content is there, or is replaced. It is found once a file has it.
     Put(Item),
+    /// A content is begun, with its first moments or none; if it was begun before, anew.
+    Begin(Item),
+    /// A content that was begun has these moments, too.
+    Extend(Id, Vec<Moment>),
+    /// A content that was begun is whole: from now on it is there, as after [`Change::Put`].
+    Finish(Id),
+    /// A content that was begun, if it was, is not finished.
+    Abandon(Id),
     /// A file has a content, which must be there. Whatever it had before, it has no longer.
     Link(File, Id),
     /// A file is gone. A content that no file has goes with it.
@@ -207,7 +266,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// What it is called.
+    /// Name in JSON and in commands.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -217,7 +276,7 @@ impl Method {
     }
 }
 
-/// What is looked for.
+/// A question for the nearest moments.
 #[derive(Clone, Debug)]
 pub struct Query<'a> {
     /// `[D]`, of length 1.
@@ -238,7 +297,7 @@ pub struct Hit {
     /// The cosine of the query and its vector.
     pub score: f32,
     /// The part of the content that it stands for.
-    pub span: Option<Span>,
+    pub part: Part,
     /// The files that have it and that the filter lets through, in order of their paths.
     pub files: Vec<String>,
     /// As in [`Item`].
@@ -250,9 +309,9 @@ pub struct Hit {
 /// The model that vectors are of: those of two models have no similarity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Model {
-    /// What it is called, for people.
+    /// Name, for people.
     pub name: String,
-    /// What it is told by: a hash of its weights and of how its inputs are prepared.
+    /// Identity: a hash of its weights and of how its inputs are prepared.
     pub fingerprint: String,
     /// `D`.
     pub dim: usize,
@@ -277,7 +336,7 @@ pub struct Status {
     pub refused: u64,
     /// Bytes on this machine.
     pub bytes: u64,
-    /// What [`Method::Auto`] stands for without a filter, and why.
+    /// The method that [`Method::Auto`] stands for without a filter.
     pub method: Method,
     /// Why that is so.
     pub reason: String,

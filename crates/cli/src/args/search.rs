@@ -223,8 +223,8 @@ pub(crate) struct HitsArgs {
     #[arg(long, value_parser = one_of(METHODS), default_value = "auto")]
     pub(crate) method: Method,
 
-    /// Print one JSON object a hit: path, score, start, end, taken, taken_from (`exif`, `file` for the
-    /// file's time, or `unknown` in an index that an older version made)
+    /// Print one JSON object a hit: path, score, start, end, region (of a tile), taken, taken_from
+    /// (`exif`, `file` for the file's time, or `unknown` in an index that an older version made)
     #[arg(long, conflicts_with_all = ["paths0", "preview"])]
     pub(crate) json: bool,
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use diptych::image::{DecodeOptions, Encoding, Interpolation, Picture};
 use diptych::{Clip, Embeddings, Expression, TEMPLATES};
-use diptych_index::{Filter, Hit, Query, Store, TakenFrom};
+use diptych_index::{Filter, Hit, Part, Query, Region, Store, TakenFrom};
 use diptych_search::index::{places, same_file};
 use diptych_search::query::{Calibration, picture_file};
 use jiff::SignedDuration;
@@ -31,6 +31,9 @@ struct Found {
     score: f32,
     start: Option<f64>,
     end: Option<f64>,
+    /// Of a tile of the picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<Region>,
     /// By the clock on the wall where it was taken, in ISO 8601.
     taken: Option<String>,
     taken_from: Option<TakenFrom>,
@@ -116,13 +119,14 @@ fn nearest(store: &dyn Store, vector: &[f32], k: usize, args: &HitsArgs) -> Resu
 /// A line for each file of each hit.
 fn found(hits: Vec<Hit>, most: usize) -> Vec<Found> {
     let lines = hits.into_iter().flat_map(|hit| {
-        let (score, span) = (hit.score, hit.span);
+        let (score, Part { span, region }) = (hit.score, hit.part);
         let taken = hit.taken;
         hit.files.into_iter().map(move |path| Found {
             path,
             score,
             start: span.map(|span| span.start),
             end: span.map(|span| span.end),
+            region,
             taken: taken.and_then(|taken| wall_clock(taken.at)),
             taken_from: taken.map(|taken| taken.from),
         })

@@ -10,7 +10,7 @@ use super::cells::Partition;
 use super::columns::{Codes, Columns, When};
 use crate::Result;
 
-/// What the file begins with; the last digit is its version.
+/// The first bytes of the file; the last digit is its version.
 const MAGIC: [u8; 8] = *b"dptscan2";
 
 /// Numbers in the header: magic, identity, generation, newest, `D`, `N`, further folders, cells.
@@ -199,8 +199,9 @@ fn get<T, const B: usize>(
 fn bytes(file: &mut impl Read, n: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(n);
     file.take(n as u64).read_to_end(&mut bytes)?;
-    match bytes.len() == n {
-        true => Ok(bytes),
-        false => Err(std::io::ErrorKind::UnexpectedEof.into()),
+    if bytes.len() == n {
+        Ok(bytes)
+    } else {
+        Err(std::io::ErrorKind::UnexpectedEof.into())
     }
 }

@@ -15,6 +15,7 @@ mod open;
 mod probe;
 mod read;
 mod readers;
+mod rows;
 mod scan;
 mod schema;
 mod seal;

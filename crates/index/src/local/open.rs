@@ -11,7 +11,7 @@ use super::readers::Readers;
 use super::searched::Searched;
 use super::snapshot::Snapshot;
 use super::write::Writer;
-use super::{Local, file, has_log, remove, schema, sibling, sums};
+use super::{Local, file, has_log, remove, schema, seal, sibling, sums};
 use crate::{Error, Model, Result, Store};
 
 /// How long one waits while another has the database, for a moment of a transaction.
@@ -29,13 +29,15 @@ impl Local {
             return Err(Error::Missing { path });
         }
         let mut db = to_read(path)?;
-        if schema::is_old(&db).map_err(|e| Error::database(path, e))? {
+        if let Some(format) = schema::older(&db).map_err(|e| Error::database(path, e))? {
             drop(db);
             match Self::change(path) {
                 // What is searched, too, or each reader would make it anew.
                 Ok(opened) => opened.settle()?,
                 Err(locked @ Error::Locked { .. }) => return Err(locked),
-                Err(_) => return Err(schema::old(path)),
+                Err(_) if format == 1 => return Err(schema::old(path)),
+                // It is read as it is.
+                Err(_) => {}
             }
             db = to_read(path)?;
         }
@@ -46,7 +48,7 @@ impl Local {
             path: path.to_owned(),
             model,
             identity,
-            readers: Readers::new(path, vec![db]),
+            readers: Readers::new(path, identity, vec![db]),
             searched: Searched::new(snapshot),
             writer: None,
         })
@@ -59,6 +61,7 @@ impl Local {
     /// [`Local::open`].
     pub fn create(path: impl AsRef<Path>, model: &Model) -> Result<Self> {
         let path = path.as_ref();
+        crate::check_model(model)?;
         if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
             fs_err::create_dir_all(folder)?;
         }
@@ -96,9 +99,12 @@ impl Local {
 
     fn to_write(path: &Path, mut db: Connection, lock: Lock, is_new: bool) -> Result<Self> {
         let at = |e| Error::database(path, e);
-        let is_old = schema::is_old(&db).map_err(at)?;
-        if is_old {
+        let older = schema::older(&db).map_err(at)?;
+        if older.is_some() {
+            seal::remove(path)?;
             schema::upgrade(&mut db).map_err(at)?;
+        }
+        if older == Some(1) {
             // It is of that format, too.
             remove(&sibling(path, "scan"))?;
         }
@@ -113,30 +119,31 @@ impl Local {
             // Or it would be taken for this database's when that has as many changes.
             remove(&sibling(path, "scan"))?;
         }
-        let writer = Writer::new(db, lock, kept, is_old || is_new).map_err(at)?;
+        let mut writer = Writer::new(db, lock, kept, older.is_some() || is_new).map_err(at)?;
+        writer.sweep(path)?;
         Ok(Self {
             path: path.to_owned(),
             model,
             identity,
-            readers: Readers::new(path, Vec::new()),
+            readers: Readers::new(path, identity, Vec::new()),
             searched: Searched::new(columns.unwrap_or_default()),
             writer: Some(Mutex::new(writer)),
         })
     }
 
     fn of_model(self, wanted: &Model) -> Result<Self> {
-        match crate::same(&self.model, wanted) {
-            true => Ok(self),
-            false => Err(Error::Model {
-                place: self.path.display().to_string(),
-                has: Box::new(self.model.clone()),
-                wanted: Box::new(wanted.clone()),
-            }),
+        if crate::same(&self.model, wanted) {
+            return Ok(self);
         }
+        Err(Error::Model {
+            place: self.path.display().to_string(),
+            has: Box::new(self.model.clone()),
+            wanted: Box::new(wanted.clone()),
+        })
     }
 }
 
-/// What tells an index from others, and what is searched, as the file beside it has it.
+/// The identity of an index, and what is searched, as the file beside it has it.
 fn searched(path: &Path, db: &Connection, model: &Model) -> Result<(i64, Option<Snapshot>)> {
     let at = |e| Error::database(path, e);
     let identity = schema::number(db, "identity").map_err(at)?;
@@ -167,10 +174,12 @@ fn probed(db: Connection) -> rusqlite::Result<Connection> {
 /// A connection that only reads, where nothing can be written, too.
 pub(super) fn to_read(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    match Connection::open_with_flags(path, flags).and_then(probed) {
-        Err(error) if cant_be_written(&error) => unchanging(path),
-        other => other.map_err(|e| Error::database(path, e)),
-    }
+    let db = match Connection::open_with_flags(path, flags).and_then(probed) {
+        Err(error) if cant_be_written(&error) => unchanging(path)?,
+        other => other.map_err(|e| Error::database(path, e))?,
+    };
+    schema::stand_in(&db).map_err(|e| Error::database(path, e))?;
+    Ok(db)
 }
 
 fn cant_be_written(error: &rusqlite::Error) -> bool {

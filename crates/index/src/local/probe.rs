@@ -21,7 +21,7 @@ const MISSED: f32 = 0.01;
 /// Cells, and rows of each, on which the spread is measured.
 const MEASURED: (usize, usize) = (32, 4);
 
-/// Rows by which nothing can be told if there are fewer, so that all are looked at.
+/// Below this many measured rows the estimate is too uncertain, so that all cells are looked at.
 const LEAST: usize = 32;
 
 /// The share of the cells, nearest first, which are put in order at once and among which those are measured.
@@ -101,7 +101,7 @@ pub(super) fn probe(look: Look, snapshot: &Snapshot, grouped: &Segment) -> Found
     }
 }
 
-/// What the products of a query with a cell's rows are expected to be: `ratio` times the centre's, and a spread.
+/// The products of a query with a cell's rows are expected to be: `ratio` times the centre's, and a spread.
 #[derive(Clone, Copy, Debug)]
 struct Expected {
     ratio: f32,
@@ -153,9 +153,10 @@ impl Expected {
         for (i, near) in near[..far].iter().enumerate().rev() {
             let above = above(near);
             // Not less than the tail of a normal distribution.
-            let tail = match above > 0.0 {
-                true => 0.5 * (-0.5 * above * above).exp(),
-                false => 1.0,
+            let tail = if above > 0.0 {
+                0.5 * (-0.5 * above * above).exp()
+            } else {
+                1.0
             };
             missed += cells.rows(near.cell).len() as f32 * tail;
             if missed > most {

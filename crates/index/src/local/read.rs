@@ -6,9 +6,9 @@ use std::ops::ControlFlow;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 
 use super::columns::floats;
+use super::rows::join;
 use super::select;
-use super::write::join;
-use crate::{File, Id, Item, Moment, Payload, Span, Taken, TakenFrom, is_within};
+use crate::{File, Id, Item, Moment, Part, Payload, Region, Span, Taken, TakenFrom, is_within};
 
 /// Calls `each` with files and their contents, the refused ones last.
 pub(super) fn files(
@@ -43,7 +43,7 @@ pub(super) fn files(
         // It may be a file itself.
         let sql = format!("{FILES} WHERE path = ? AND name = ?");
         let mut named = db.prepare_cached(&sql)?;
-        tell(&mut named.query(<[&str; 2]>::from(super::write::split(folder)))?)?;
+        tell(&mut named.query(<[&str; 2]>::from(super::rows::split(folder)))?)?;
     }
     for (file, _) in refused(db)? {
         if within.is_empty() || within.iter().any(|folder| is_within(&file.path, folder)) {
@@ -81,10 +81,27 @@ pub(super) fn payload(row: &Row, i: usize) -> rusqlite::Result<Payload> {
     Ok(serde_json::from_str(row.get_ref(i)?.as_str()?).unwrap_or_default())
 }
 
-/// A part of a film, in columns `i` and `i + 1`.
-pub(super) fn span(row: &Row, i: usize) -> rusqlite::Result<Option<Span>> {
-    let (start, end): (Option<f64>, Option<f64>) = (row.get(i)?, row.get(i + 1)?);
-    Ok(start.zip(end).map(|(start, end)| Span { start, end }))
+/// The columns of a moment's part, in the order that [`part`] reads them; `regions` is joined.
+pub(super) const PART: &str =
+    "span_start, span_end, region_left, region_top, region_right, region_bottom";
+
+/// A part of a content, in [`PART`], which begins with column `i`.
+pub(super) fn part(row: &Row, i: usize) -> rusqlite::Result<Part> {
+    let number = |at: usize| row.get::<_, Option<f64>>(i + at);
+    let region = match (number(2)?, number(3)?, number(4)?, number(5)?) {
+        (Some(left), Some(top), Some(right), Some(bottom)) => Some(Region {
+            left,
+            top,
+            right,
+            bottom,
+        }),
+        _ => None,
+    };
+    let span = number(0)?.zip(number(1)?);
+    Ok(Part {
+        span: span.map(|(start, end)| Span { start, end }),
+        region,
+    })
 }
 
 pub(super) fn refused(db: &Connection) -> rusqlite::Result<Vec<(File, String)>> {
@@ -115,14 +132,19 @@ fn bare(row: &Row) -> rusqlite::Result<(i64, Item)> {
 }
 
 fn moments(db: &Connection, item: i64) -> rusqlite::Result<Vec<Moment>> {
-    let sql = "SELECT span_start, span_end, embedding FROM vectors WHERE item = ? ORDER BY vector";
+    let sql = format!(
+        "SELECT {PART}, embedding FROM vectors LEFT JOIN regions USING (vector)
+         WHERE item = ? ORDER BY vector"
+    );
     let moment = |row: &Row| {
         Ok(Moment {
-            span: span(row, 0)?,
-            vector: floats(row.get_ref(2)?.as_blob()?),
+            part: part(row, 0)?,
+            vector: floats(row.get_ref(6)?.as_blob()?),
         })
     };
-    db.prepare_cached(sql)?.query_map([item], moment)?.collect()
+    db.prepare_cached(&sql)?
+        .query_map([item], moment)?
+        .collect()
 }
 
 pub(super) fn item(db: &Connection, id: Id) -> rusqlite::Result<Option<Item>> {
@@ -161,7 +183,8 @@ pub(super) fn each(
     each: &mut dyn FnMut(Item, Vec<File>) -> ControlFlow<()>,
 ) -> rusqlite::Result<()> {
     let mut files = FilesOf::new(db)?;
-    let mut items = db.prepare(&format!("{ITEMS} ORDER BY item"))?;
+    let whole = "WHERE item NOT IN (SELECT item FROM pending) ORDER BY item";
+    let mut items = db.prepare(&format!("{ITEMS} {whole}"))?;
     let mut rows = items.query([])?;
     while let Some(row) = rows.next()? {
         let (number, mut item) = bare(row)?;
@@ -176,6 +199,11 @@ pub(super) fn each(
 pub(super) fn note(db: &Connection, name: &str) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut select = db.prepare_cached("SELECT value FROM notes WHERE name = ?")?;
     select.query_row([name], |row| row.get(0)).optional()
+}
+
+/// Contents that are whole.
+pub(super) fn count_contents(db: &Connection) -> rusqlite::Result<u64> {
+    Ok(count(db, "items")?.saturating_sub(count(db, "pending")?))
 }
 
 /// Rows of a table.

@@ -8,20 +8,24 @@ use std::sync::{Mutex, MutexGuard};
 use rusqlite::Connection;
 
 use super::open::to_read;
-use crate::Result;
+use super::schema;
+use crate::{Error, Result};
 
 /// Idle connections that are kept; each has up to two megabytes of pages.
 const KEPT: usize = 16;
 
 pub(super) struct Readers {
     path: PathBuf,
+    /// The index that is read, whatever lies at its path later.
+    identity: i64,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
-    pub(super) fn new(path: &Path, idle: Vec<Connection>) -> Self {
+    pub(super) fn new(path: &Path, identity: i64, idle: Vec<Connection>) -> Self {
         Self {
             path: path.to_owned(),
+            identity,
             idle: Mutex::new(idle),
         }
     }
@@ -34,13 +38,25 @@ impl Readers {
     /// Reads by a connection that nobody else uses meanwhile.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let idle = self.idle().pop();
-        let db = idle.map_or_else(|| to_read(&self.path), Ok)?;
+        let db = idle.map_or_else(|| self.open(), Ok)?;
         let result = read(&db);
         let mut idle = self.idle();
         if idle.len() < KEPT {
             idle.push(db);
         }
         result
+    }
+
+    fn open(&self) -> Result<Connection> {
+        let db = to_read(&self.path)?;
+        let identity = schema::number(&db, "identity");
+        if identity.map_err(|e| Error::database(&self.path, e))? == self.identity {
+            return Ok(db);
+        }
+        Err(Error::Damaged {
+            path: self.path.clone(),
+            reason: "another index lies there now; open it anew".into(),
+        })
     }
 
     /// Closes those that are idle.

@@ -84,31 +84,42 @@ impl Look<'_> {
 
     fn block(&self, segment: &Segment, rows: Range<usize>, found: &mut Found) {
         let columns = &*segment.columns;
-        let mut allowed = [0; BLOCK];
-        let mut n = 0;
-        for row in rows.clone() {
-            allowed[n] = row;
-            n += usize::from(segment.has(row) && self.selection.allows(columns, row));
-        }
         let mut add = |row: usize, product: f32| {
-            let error = self.margin * columns.codes.errors[row];
-            found.add(columns.vectors[row], product, error);
+            let error = self.margin * columns.codes.errors[row] + SUMS;
+            if found.may_have(product + error) {
+                found.add(columns.vectors[row], product, error);
+            }
         };
         let mut products = [0f32; BLOCK];
+        let is_any_left_out = !segment.is_whole() || !self.selection.is_all();
+        let mut allowed = [0; BLOCK];
+        let mut n = 0;
+        if is_any_left_out {
+            for row in rows.clone() {
+                allowed[n] = row;
+                n += usize::from(segment.has(row) && self.selection.allows(columns, row));
+            }
+        }
         // Reading on is faster than leaving a few out.
-        if n > rows.len() / 2 {
-            let products = &mut products[..rows.len()];
-            let vectors = columns.codes.part(rows.clone(), self.query.len());
-            dots(self.query, vectors, products);
-            let of_row = allowed[..n]
-                .iter()
-                .map(|&row| (row, products[row - rows.start]));
-            of_row.for_each(|(row, product)| add(row, product));
-        } else {
+        if is_any_left_out && n <= rows.len() / 2 {
             let products = &mut products[..n];
             dots_at(self.query, columns.codes.all(), &allowed[..n], products);
             let of_row = allowed.iter().zip(products);
             of_row.for_each(|(&row, &mut product)| add(row, product));
+            return;
+        }
+        let products = &mut products[..rows.len()];
+        dots(
+            self.query,
+            columns.codes.part(rows.clone(), self.query.len()),
+            products,
+        );
+        if is_any_left_out {
+            let of_row = allowed[..n].iter();
+            of_row.for_each(|&row| add(row, products[row - rows.start]));
+        } else {
+            let of_row = rows.zip(products);
+            of_row.for_each(|(row, &mut product)| add(row, product));
         }
     }
 }
@@ -154,12 +165,15 @@ impl Found {
         }
     }
 
+    /// Whether a vector whose product is at the most this could be among the nearest.
+    #[inline]
+    fn may_have(&self, at_most: f32) -> bool {
+        at_most >= self.bound
+    }
+
+    /// Adds a vector, whose product is so much and wrong by `error` at the most.
     fn add(&mut self, vector: i64, product: f32, error: f32) {
-        let error = error + SUMS;
         let at_most = product + error;
-        if at_most < self.bound || at_most.is_nan() {
-            return;
-        }
         self.candidates.push(Candidate { vector, at_most });
         self.raise(product - error);
         if self.candidates.len() >= self.limit {

@@ -8,10 +8,11 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::sums;
-use crate::{Error, Model, Result};
+use crate::{Error, Id, Model, Result};
 
-/// The version of the format that is written. 1: the first; its times are in UTC, and its rows have no checksums.
-pub(super) const FORMAT: u32 = 2;
+/// The version of the format that is written. 1: the first; its times are in UTC, and its rows have no checksums. 2: without
+/// regions, and every content is whole.
+pub(super) const FORMAT: u32 = 3;
 
 /// What `PRAGMA application_id` says of our files: "dipt".
 const APPLICATION: i32 = i32::from_be_bytes(*b"dipt");
@@ -19,7 +20,7 @@ const APPLICATION: i32 = i32::from_be_bytes(*b"dipt");
 /// Bytes of a page. A row with a vector of 512 values has 2 kB, of which a page of SQLite's usual 4 kB holds one.
 const PAGE: u32 = 16_384;
 
-/// `vector` numbers are never used again, so that a cache knows those that came after it. `sum` is of [`sums`].
+/// The tables of format 2. `vector` numbers are never used again. `sum` is of [`sums`].
 const TABLES: &str = "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value, sum INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE items (
@@ -71,6 +72,30 @@ const TABLES: &str = "
     CREATE INDEX changes_by ON changes (generation);
 ";
 
+/// The tables that format 3 has, too, so that an index of format 2 needs no copy. A content that is not whole yet is in
+/// `pending`, and has in `items` another id than its own ([`pending_id`]).
+const TABLES_3: &str = "
+    CREATE TABLE regions (
+        vector INTEGER PRIMARY KEY REFERENCES vectors ON DELETE CASCADE,
+        region_left REAL NOT NULL,
+        region_top REAL NOT NULL,
+        region_right REAL NOT NULL,
+        region_bottom REAL NOT NULL,
+        sum INTEGER NOT NULL
+    );
+    CREATE TABLE pending (
+        item INTEGER PRIMARY KEY REFERENCES items ON DELETE CASCADE,
+        sum INTEGER NOT NULL
+    );
+";
+
+/// The bytes that a content is known by until it is whole: one more than an id has, so nobody asks for them.
+pub(super) fn pending_id(id: Id) -> [u8; 17] {
+    let mut bytes = [0; 17];
+    bytes[..16].copy_from_slice(&id.0);
+    bytes
+}
+
 /// Whether a database has no tables yet.
 pub(super) fn is_new(db: &Connection) -> rusqlite::Result<bool> {
     db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
@@ -87,6 +112,7 @@ pub(super) fn create(db: &mut Connection, model: &Model) -> rusqlite::Result<()>
     // Somebody else may have been faster.
     if is_new(&transaction)? {
         transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(TABLES_3)?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
         let model = serde_json::to_string(model).unwrap_or_default();
@@ -100,23 +126,40 @@ pub(super) fn create(db: &mut Connection, model: &Model) -> rusqlite::Result<()>
     transaction.commit()
 }
 
-/// Makes the tables of format 1 those of today, in one stroke.
-///
-/// They are copied, so that an index has the same tables whatever its age.
+/// Makes the tables of an older format those of today, in one stroke.
 pub(super) fn upgrade(db: &mut Connection) -> rusqlite::Result<()> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if !is_old(&transaction)? {
+    let Some(before) = older(&transaction)? else {
         return Ok(()); // somebody else was faster
+    };
+    if before == 1 {
+        copy_of_format_1(&transaction)?;
     }
+    transaction.execute_batch(TABLES_3)?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
+    transaction.commit()?;
+    if before == 1 {
+        // The tables were copied.
+        db.execute_batch("VACUUM")?;
+    }
+    Ok(())
+}
+
+/// Makes the tables of format 1 those of format 2.
+///
+/// They are copied, so that an index has the same tables whatever its age.
+fn copy_of_format_1(db: &Connection) -> rusqlite::Result<()> {
     for index in ["vectors_of", "files_of", "changes_by"] {
-        transaction.execute_batch(&format!("DROP INDEX {index}"))?;
+        db.execute_batch(&format!("DROP INDEX {index}"))?;
     }
-    let tables = sums::ROWS.iter().map(|rows| (rows.table, rows.columns));
+    let is_old = |rows: &&sums::Rows| !matches!(rows.table, "regions" | "pending");
+    let tables = sums::ROWS.iter().filter(is_old);
+    let tables = tables.map(|rows| (rows.table, rows.columns));
     let tables: Vec<(&str, &str)> = tables.chain([("changes", "")]).collect();
     for (table, _) in &tables {
-        transaction.execute_batch(&format!("ALTER TABLE {table} RENAME TO old_{table}"))?;
+        db.execute_batch(&format!("ALTER TABLE {table} RENAME TO old_{table}"))?;
     }
-    transaction.execute_batch(TABLES)?;
+    db.execute_batch(TABLES)?;
     for (table, columns) in &tables {
         let sql = match *table {
             "items" => "INSERT INTO items
@@ -126,20 +169,25 @@ pub(super) fn upgrade(db: &mut Connection) -> rusqlite::Result<()> {
             "changes" => "INSERT INTO changes SELECT * FROM old_changes".to_owned(),
             _ => format!("INSERT INTO {table} SELECT *, row_sum({columns}) FROM old_{table}"),
         };
-        transaction.execute(&sql, [])?;
+        db.execute(&sql, [])?;
     }
     // Numbers that were used once are not used again.
-    transaction.execute_batch(
+    db.execute_batch(
         "DELETE FROM sqlite_sequence WHERE name NOT LIKE 'old%';
          UPDATE sqlite_sequence SET name = substr(name, 5);",
     )?;
     for (table, _) in tables.iter().rev() {
-        transaction.execute_batch(&format!("DROP TABLE old_{table}"))?;
+        db.execute_batch(&format!("DROP TABLE old_{table}"))?;
     }
-    transaction.pragma_update(None, "user_version", FORMAT)?;
-    transaction.commit()?;
-    // The tables were copied.
-    db.execute_batch("VACUUM")
+    Ok(())
+}
+
+/// Lets an index of format 2 be read where it can't be written: what it has not is empty, and only this connection's.
+pub(super) fn stand_in(db: &Connection) -> rusqlite::Result<()> {
+    if older(db)? == Some(2) {
+        db.execute_batch(&TABLES_3.replace("CREATE TABLE", "CREATE TEMP TABLE"))?;
+    }
+    Ok(())
 }
 
 /// An index of format 1 that can't be brought up to date.
@@ -152,10 +200,17 @@ pub(super) fn old(path: &Path) -> Error {
     }
 }
 
-/// Whether a database is ours, and of format 1.
-pub(super) fn is_old(db: &Connection) -> rusqlite::Result<bool> {
+/// The version of a database's format.
+pub(super) fn format(db: &Connection) -> rusqlite::Result<u32> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// The format of a database that is ours, if that can be brought up to date.
+pub(super) fn older(db: &Connection) -> rusqlite::Result<Option<u32>> {
     let number = |name| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    Ok(number("application_id")? == i64::from(APPLICATION) && number("user_version")? == 1)
+    let is_ours = number("application_id")? == i64::from(APPLICATION);
+    let version = u32::try_from(number("user_version")?).ok();
+    Ok(version.filter(|version| is_ours && (1..FORMAT).contains(version)))
 }
 
 /// A sentence for each table or index that is not as it was made.
@@ -170,6 +225,9 @@ pub(super) fn differences(db: &Connection) -> rusqlite::Result<Vec<String>> {
     };
     let model = Connection::open_in_memory()?;
     model.execute_batch(TABLES)?;
+    if format(db)? == FORMAT {
+        model.execute_batch(TABLES_3)?;
+    }
     let (wanted, found) = (read(&model)?, read(db)?);
     let missing = wanted.iter().filter(|table| !found.contains(table));
     let missing = missing.map(|(name, _)| format!("`{name}` is not defined as it was"));
@@ -194,14 +252,15 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<Model> {
         });
     }
     let found = u32::try_from(number("user_version")?).unwrap_or(0);
-    if found != FORMAT {
+    if !(2..=FORMAT).contains(&found) {
         return Err(Error::Format {
             path: path.to_owned(),
             found,
             wanted: FORMAT,
-            advice: match found > FORMAT {
-                true => "a newer version of the program reads it",
-                false => "index the pictures again into a new file",
+            advice: if found > FORMAT {
+                "a newer version of the program reads it"
+            } else {
+                "index the pictures again into a new file"
             },
         });
     }
@@ -213,7 +272,7 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<Model> {
         .map_err(at)?;
     let model = model.and_then(|model| serde_json::from_str::<Model>(&model).ok());
     model
-        .filter(|model| model.dim > 0)
+        .filter(|model| crate::check_model(model).is_ok())
         .ok_or_else(|| Error::Damaged {
             path: path.to_owned(),
             reason: "the index does not say what model its vectors are of".into(),

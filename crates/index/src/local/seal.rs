@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use super::{has_log, replace, schema, sibling};
 use crate::{Error, FileId, Result, file_id};
 
-/// What the file begins with; the last digit is its version.
+/// The first bytes of the file; the last digit is its version.
 const MAGIC: [u8; 8] = *b"dptseal1";
 
 /// The stamp of the last seal, among the index's own values: a database that was put back has another.

@@ -113,9 +113,9 @@ impl Local {
         Ok(Status {
             place: self.path.display().to_string(),
             model: self.model.clone(),
-            format: schema::FORMAT,
+            format: schema::format(&db).map_err(at)?,
             files: count("files")?,
-            contents: count("items")?,
+            contents: read::count_contents(&db).map_err(at)?,
             vectors: snapshot.len() as u64,
             refused: count("refused")?,
             bytes: bytes.map(|file| file.len()).sum(),
@@ -189,10 +189,13 @@ struct Hits<'a> {
 
 impl<'a> Hits<'a> {
     fn new(db: &'a Connection) -> rusqlite::Result<Self> {
-        let sql = "SELECT item, id, taken, taken_from, payload, span_start, span_end
-                   FROM vectors JOIN items USING (item) WHERE vector = ?";
+        let sql = format!(
+            "SELECT item, id, taken, taken_from, payload, {}
+             FROM vectors JOIN items USING (item) LEFT JOIN regions USING (vector) WHERE vector = ?",
+            read::PART
+        );
         Ok(Self {
-            items: db.prepare_cached(sql)?,
+            items: db.prepare_cached(&sql)?,
             files: read::FilesOf::new(db)?,
         })
     }
@@ -202,7 +205,7 @@ impl<'a> Hits<'a> {
             let hit = Hit {
                 id: read::id(row, 1)?,
                 score: near.score,
-                span: read::span(row, 5)?,
+                part: read::part(row, 5)?,
                 files: Vec::new(),
                 taken: read::taken(row, 2)?,
                 payload: read::payload(row, 4)?,

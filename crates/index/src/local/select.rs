@@ -54,7 +54,7 @@ impl Selection {
         in_folder && (self.any_time || self.is_in_time(columns.taken[row]))
     }
 
-    /// What has no date is in no span of time.
+    /// Whether a date is within the filter's; none is in no span of time.
     fn is_in_time(&self, taken: When) -> bool {
         let is_in_span = |at| (self.after..self.before).contains(&at);
         taken.at().is_some_and(is_in_span) && (!self.dated || taken.is_dated())
@@ -115,7 +115,7 @@ fn named(db: &Connection, within: &[String]) -> rusqlite::Result<Vec<i64>> {
     let mut select = db.prepare_cached(sql)?;
     let mut all = Vec::new();
     for path in within {
-        let (folder, name) = super::write::split(path);
+        let (folder, name) = super::rows::split(path);
         let vectors = select.query_map([folder, name], |row| row.get::<_, i64>(0))?;
         all.extend(vectors.collect::<rusqlite::Result<Vec<i64>>>()?);
     }

@@ -1,4 +1,4 @@
-//! What is searched, as of one generation of the tables: columns that never change, and which of their rows have gone.
+//! Everything that is searched, as of one generation of the tables: columns that never change, and which of their rows have gone.
 //!
 //! A snapshot is shared by the searches that use it. The next one shares its segments, so that following a few changes
 //! copies a few rows, and no search waits for that. Invariant: a vector has one row at the most that has not gone.
@@ -52,6 +52,11 @@ impl Segment {
     /// Rows that have not gone.
     pub(super) fn len(&self) -> usize {
         self.columns.len() - self.gone.as_ref().map_or(0, |gone| gone.rows)
+    }
+
+    /// Whether no row has gone.
+    pub(super) fn is_whole(&self) -> bool {
+        self.gone.is_none()
     }
 
     /// Whether a row has not gone.

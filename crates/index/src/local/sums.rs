@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 
-/// What is summed of each table's rows, and how a row is called. `item` is its content, where it has one.
+/// The columns of each table that are summed, and how a row is called. `item` is its content, where it has one.
 pub(super) const ROWS: &[Rows] = &[
     Rows {
         table: "items",
@@ -20,6 +20,18 @@ pub(super) const ROWS: &[Rows] = &[
         columns: "item, span_start, span_end, embedding",
         called: "'vector ' || vector",
         item: "item",
+    },
+    Rows {
+        table: "regions",
+        columns: "vector, region_left, region_top, region_right, region_bottom",
+        called: "'region of vector ' || vector",
+        item: "(SELECT item FROM vectors WHERE vectors.vector = regions.vector)",
+    },
+    Rows {
+        table: "pending",
+        columns: "item",
+        called: "'pending content ' || item",
+        item: "NULL",
     },
     Rows {
         table: "folders",

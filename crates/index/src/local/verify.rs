@@ -11,7 +11,7 @@ use super::snapshot::Snapshot;
 use super::{Local, file, schema, seal, sibling, sums};
 use crate::Result;
 
-/// What was looked at, and what is wrong.
+/// Counts of what was looked at, and what is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// Files that were looked up.
@@ -47,7 +47,8 @@ impl Local {
             verified.problems.push(at(error).to_string());
         }
         let count = |table| super::read::count(&db, table).unwrap_or(0);
-        (verified.files, verified.contents) = (count("files"), count("items"));
+        verified.files = count("files");
+        verified.contents = super::read::count_contents(&db).unwrap_or(0);
         if !verified.problems.is_empty() {
             // Of a database that is damaged nothing else can be trusted.
             verified.vectors = count("vectors");
@@ -154,7 +155,7 @@ fn rows(db: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// What SQLite itself finds, and references that lead nowhere.
+/// Problems that SQLite itself finds, and references that lead nowhere.
 fn database(db: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()> {
     problems.extend(schema::differences(db)?);
     db.pragma_update(None, "cell_size_check", true)?;
@@ -183,12 +184,22 @@ fn database(db: &Connection, problems: &mut Vec<String>) -> rusqlite::Result<()>
             "SELECT count(*) FROM vectors WHERE item NOT IN (SELECT item FROM items)",
         ),
         (
+            "regions of an unknown vector",
+            "SELECT count(*) FROM regions WHERE vector NOT IN (SELECT vector FROM vectors)",
+        ),
+        (
+            "pending contents that are unknown",
+            "SELECT count(*) FROM pending WHERE item NOT IN (SELECT item FROM items)",
+        ),
+        (
             "contents without a vector",
-            "SELECT count(*) FROM items WHERE item NOT IN (SELECT item FROM vectors)",
+            "SELECT count(*) FROM items WHERE item NOT IN (SELECT item FROM vectors)
+             AND item NOT IN (SELECT item FROM pending)",
         ),
         (
             "contents without a file",
-            "SELECT count(*) FROM items WHERE item NOT IN (SELECT item FROM files)",
+            "SELECT count(*) FROM items WHERE item NOT IN (SELECT item FROM files)
+             AND item NOT IN (SELECT item FROM pending)",
         ),
     ];
     for (what, sql) in WANTED {

@@ -1,15 +1,16 @@
-//! Changes → rows of the tables, and the list of vectors that caches have to look at again.
+//! The one that writes: changes within one transaction, and what is searched made like it before anybody sees them.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::lock::Lock;
-use super::{Local, schema, seal, upkeep};
-use crate::{Change, Error, File, Id, Item, Result};
+use super::rows::Rows;
+use super::{Local, read, schema, seal, upkeep};
+use crate::{Change, Error, Result};
 
 /// Pages of the log from which it is written into the database: 16 megabytes.
 const LOG: i32 = 1000;
@@ -64,6 +65,19 @@ impl Writer {
         Ok(&mut self.db)
     }
 
+    /// Removes contents that another process began and did not finish.
+    pub(super) fn sweep(&mut self, path: &Path) -> Result<()> {
+        let at = |e| Error::database(path, e);
+        if read::count(&self.db, "pending").map_err(at)? == 0 {
+            return Ok(());
+        }
+        let sql = "DELETE FROM vectors WHERE item IN (SELECT item FROM pending);
+                   DELETE FROM items WHERE item IN (SELECT item FROM pending)";
+        let change = self.unseal(path)?.transaction().map_err(at)?;
+        change.execute_batch(sql).map_err(at)?;
+        change.commit().map_err(at)
+    }
+
     /// Seals what was written.
     pub(super) fn seal(&mut self, path: &Path) {
         if self.is_unsealed {
@@ -95,8 +109,8 @@ impl Local {
         }
         drop(following);
         if writer.logged.load(Ordering::Relaxed) > LOG {
-            writer.logged.store(0, Ordering::Relaxed);
-            upkeep::empty_log(&writer.db).map_err(at)?;
+            // The changes are made, and the log has them: if this fails, it is tried again after the next ones.
+            let _ = upkeep::empty_log(&writer.db);
         }
         Ok(())
     }
@@ -113,6 +127,25 @@ fn apply(db: &Transaction, path: &Path, dim: usize, changes: &[Change]) -> Resul
                 crate::check_item(item, dim)?;
                 rows.put(item).map_err(at)?;
             }
+            Change::Begin(item) => {
+                crate::check_moments(item.id, &item.moments, dim)?;
+                rows.begin(item).map_err(at)?;
+            }
+            Change::Extend(id, moments) => {
+                crate::check_moments(*id, moments, dim)?;
+                let begun = rows.pending(*id).map_err(at)?;
+                let begun = begun.ok_or_else(|| crate::not_begun(*id))?;
+                rows.add(begun, moments).map_err(at)?;
+            }
+            Change::Finish(id) => {
+                let begun = rows.pending(*id).map_err(at)?;
+                let begun = begun.ok_or_else(|| crate::not_begun(*id))?;
+                if !rows.has_vector(begun).map_err(at)? {
+                    return Err(crate::without_vector(*id));
+                }
+                rows.finish(*id, begun).map_err(at)?;
+            }
+            Change::Abandon(id) => rows.abandon(*id).map_err(at)?,
             Change::Link(file, id) => {
                 let found = rows.link(file, *id).map_err(at)?;
                 if !found {
@@ -126,150 +159,4 @@ fn apply(db: &Transaction, path: &Path, dim: usize, changes: &[Change]) -> Resul
     }
     schema::set_number(db, "generation", generation).map_err(at)?;
     Ok(generation)
-}
-
-/// The tables, as changes write to them.
-struct Rows<'a> {
-    db: &'a Connection,
-    generation: i64,
-}
-
-impl Rows<'_> {
-    fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<usize> {
-        self.db.prepare_cached(sql)?.execute(values)
-    }
-
-    /// The number of a content.
-    fn item(&self, id: Id) -> rusqlite::Result<Option<i64>> {
-        let mut select = self
-            .db
-            .prepare_cached("SELECT item FROM items WHERE id = ?")?;
-        select.query_row([&id.0[..]], |row| row.get(0)).optional()
-    }
-
-    /// Lets caches look at a content's vectors again.
-    fn touch(&self, item: i64) -> rusqlite::Result<usize> {
-        let sql = "INSERT OR REPLACE INTO changes SELECT vector, ?2 FROM vectors WHERE item = ?1";
-        self.run(sql, params![item, self.generation])
-    }
-
-    fn put(&self, item: &Item) -> rusqlite::Result<()> {
-        let payload = serde_json::to_string(&item.payload).unwrap_or_else(|_| "{}".into());
-        let (at, from) = (item.taken.map(|t| t.at), item.taken.map(|t| t.from.name()));
-        let number = match self.item(item.id)? {
-            Some(number) => {
-                self.touch(number)?;
-                self.run("DELETE FROM vectors WHERE item = ?", [number])?;
-                let sql = "UPDATE items SET taken = ?2, taken_from = ?3, phash = ?4, payload = ?5,
-                           sum = row_sum(id, ?2, ?3, ?4, ?5) WHERE item = ?1";
-                self.run(sql, params![number, at, from, item.phash, payload])?;
-                number
-            }
-            None => {
-                let sql = "INSERT INTO items (id, taken, taken_from, phash, payload, sum)
-                           VALUES (?1, ?2, ?3, ?4, ?5, row_sum(?1, ?2, ?3, ?4, ?5))";
-                self.run(sql, params![&item.id.0[..], at, from, item.phash, payload])?;
-                self.db.last_insert_rowid()
-            }
-        };
-        for moment in &item.moments {
-            let (start, end) = (moment.span.map(|s| s.start), moment.span.map(|s| s.end));
-            let bytes: Vec<u8> = moment.vector.iter().flat_map(|v| v.to_le_bytes()).collect();
-            let sql = "INSERT INTO vectors (item, span_start, span_end, embedding, sum)
-                       VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))";
-            self.run(sql, params![number, start, end, bytes])?;
-        }
-        self.touch(number)?;
-        Ok(())
-    }
-
-    /// Whether the content is there, so that the file could be noted.
-    fn link(&self, file: &File, id: Id) -> rusqlite::Result<bool> {
-        let Some(item) = self.item(id)? else {
-            return Ok(false);
-        };
-        let (folder, name) = split(&file.path);
-        let sql = "INSERT INTO folders (path, sum) VALUES (?1, row_sum(?1)) ON CONFLICT DO NOTHING";
-        self.run(sql, [folder])?;
-        let before = self.linked(folder, name)?;
-        let sql = "INSERT OR REPLACE INTO files
-                   SELECT folder, ?2, ?3, ?4, ?5, row_sum(folder, ?2, ?3, ?4, ?5)
-                   FROM folders WHERE path = ?1";
-        let (size, modified) = (file.size as i64, file.modified);
-        self.run(sql, params![folder, name, item, size, modified])?;
-        self.run("DELETE FROM refused WHERE path = ?", [&file.path])?;
-        match before {
-            // The same content, so caches know it already.
-            Some(old) if old == item => {}
-            Some(old) => {
-                self.touch(item)?;
-                self.leave(old)?;
-            }
-            None => {
-                self.touch(item)?;
-            }
-        }
-        Ok(true)
-    }
-
-    /// The content that a file has.
-    fn linked(&self, folder: &str, name: &str) -> rusqlite::Result<Option<i64>> {
-        let sql = "SELECT item FROM files JOIN folders USING (folder) WHERE path = ? AND name = ?";
-        let mut select = self.db.prepare_cached(sql)?;
-        select
-            .query_row([folder, name], |row| row.get(0))
-            .optional()
-    }
-
-    fn unlink(&self, path: &str) -> rusqlite::Result<()> {
-        self.run("DELETE FROM refused WHERE path = ?", [path])?;
-        let (folder, name) = split(path);
-        if let Some(item) = self.linked(folder, name)? {
-            let sql = "DELETE FROM files WHERE name = ?2
-                       AND folder = (SELECT folder FROM folders WHERE path = ?1)";
-            self.run(sql, [folder, name])?;
-            self.leave(item)?;
-        }
-        Ok(())
-    }
-
-    fn refuse(&self, file: &File, reason: &str) -> rusqlite::Result<()> {
-        self.unlink(&file.path)?;
-        let sql = "INSERT OR REPLACE INTO refused VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))";
-        let (size, modified) = (file.size as i64, file.modified);
-        self.run(sql, params![file.path, size, modified, reason])?;
-        Ok(())
-    }
-
-    /// A file has a content no longer; the last one takes it along.
-    fn leave(&self, item: i64) -> rusqlite::Result<()> {
-        self.touch(item)?;
-        let mut select = self
-            .db
-            .prepare_cached("SELECT EXISTS (SELECT 1 FROM files WHERE item = ?)")?;
-        if !select.query_row([item], |row| row.get::<_, bool>(0))? {
-            self.run("DELETE FROM vectors WHERE item = ?", [item])?;
-            self.run("DELETE FROM items WHERE item = ?", [item])?;
-        }
-        Ok(())
-    }
-}
-
-/// A path's folder, and its name there.
-pub(super) fn split(path: &str) -> (&str, &str) {
-    match path.rfind(std::path::is_separator) {
-        // The root's own separator stays with it.
-        Some(0) => path.split_at(1),
-        Some(at) => (&path[..at], &path[at + 1..]),
-        None => ("", path),
-    }
-}
-
-/// A folder's path and a name in it, put together again.
-pub(super) fn join(folder: &str, name: &str) -> String {
-    match folder {
-        "" => name.to_owned(),
-        _ if folder.ends_with(std::path::is_separator) => format!("{folder}{name}"),
-        _ => format!("{folder}{}{name}", std::path::MAIN_SEPARATOR),
-    }
 }

@@ -14,17 +14,47 @@ use rustc_hash::FxHashMap;
 
 use super::convert::{links, point_id, points};
 use super::wire::Wire;
-use super::{PAGE, beside, read};
+use super::{PAGE, beside, pending, read};
 use crate::{Change, Error, File, Id, Item, Result};
 
 /// Makes changes; `last` is what the last content that came has for `came`.
 pub(super) fn apply(wire: &Wire, dim: usize, last: &mut i64, changes: &[Change]) -> Result<()> {
-    let mut plan = Plan::new(wire, *last, changes)?;
     for change in changes {
-        plan.follow(change, dim)?;
+        match change {
+            Change::Begin(item) => crate::check_moments(item.id, &item.moments, dim)?,
+            Change::Extend(id, moments) => crate::check_moments(*id, moments, dim)?,
+            _ => {}
+        }
     }
-    *last = plan.last;
-    plan.write(wire)
+    for changes in changes.chunk_by(|a, b| !is_of_portions(a) && !is_of_portions(b)) {
+        match changes {
+            [Change::Begin(item)] => pending::begin(wire, item)?,
+            [Change::Extend(id, moments)] => pending::extend(wire, *id, moments)?,
+            [Change::Finish(id)] => pending::finish(wire, last, *id)?,
+            [Change::Abandon(id)] => pending::abandon(wire, *id)?,
+            changes => {
+                let mut plan = Plan::new(wire, *last, changes)?;
+                for change in changes {
+                    plan.follow(change, dim)?;
+                }
+                *last = plan.last;
+                plan.write(wire)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a change is about a content that comes in portions: each is made by itself.
+fn is_of_portions(change: &Change) -> bool {
+    use Change::{Abandon, Begin, Extend, Finish};
+    matches!(change, Begin(_) | Extend(..) | Finish(_) | Abandon(_))
+}
+
+/// `came` of a content that comes now.
+pub(super) fn came_next(last: &mut i64) -> i64 {
+    *last = last.saturating_add(1).max(now());
+    *last
 }
 
 /// A content, as the server has it and as it will be.
@@ -35,14 +65,14 @@ struct Content<'a> {
     /// Moments that there will be.
     moments: usize,
     came: i64,
-    /// What is new, if anything but its files is.
+    /// Its new record, if anything but its files is new.
     put: Option<&'a Item>,
     files: BTreeMap<String, File>,
     /// Whether its files are others.
     is_moved: bool,
 }
 
-/// What changes amount to.
+/// The sum of some changes.
 struct Plan<'a> {
     contents: FxHashMap<Id, Content<'a>>,
     /// Which contents a path has. Should it be several, after a write that broke off, they all lose it.
@@ -65,6 +95,7 @@ impl<'a> Plan<'a> {
                 }
                 Change::Unlink(path) => paths.push(path),
                 Change::Refuse(file, _) => paths.push(&file.path),
+                Change::Begin(_) | Change::Extend(..) | Change::Finish(_) | Change::Abandon(_) => {}
             }
         }
         ids.sort_unstable();
@@ -109,17 +140,17 @@ impl<'a> Plan<'a> {
                 self.leave(&file.path, None);
                 self.refused.insert(&file.path, Some((file, reason)));
             }
+            // Made by themselves.
+            Change::Begin(_) | Change::Extend(..) | Change::Finish(_) | Change::Abandon(_) => {}
         }
         Ok(())
     }
 
     fn put(&mut self, item: &'a Item, dim: usize) -> Result<()> {
         crate::check_item(item, dim)?;
-        let next = self.last.saturating_add(1).max(now());
         let content = self.contents.entry(item.id).or_default();
         if content.moments == 0 {
-            content.came = next;
-            self.last = next;
+            content.came = came_next(&mut self.last);
         }
         content.moments = item.moments.len();
         content.put = Some(item);
@@ -181,7 +212,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// What is written by one request. All of a content's points are in one step of it.
+/// The operations of one request. All of a content's points are in one step of it.
 #[derive(Default)]
 struct Batch {
     gone: Vec<PointId>,

@@ -1,8 +1,9 @@
-//! What has no vector: refused files, notes, and the model. It is in a collection of its own, `COLLECTION-files`, so that
+//! Records without a vector: refused files, notes, and the model. They are in a collection of their own, `COLLECTION-files`, so that
 //! no search meets it.
 //!
-//! Its points have a vector of one number, since every server keeps such, and a payload with `kind`: `refused`, `note` or
-//! `index`. A point's id is a hash of its kind and name.
+//! Its points have a vector of one number, since every server keeps such, and a payload with `kind`: `refused`, `note`,
+//! `index`, and those of contents that are not whole yet ([`pending`](super::pending)). A point's id is a hash of its kind and
+//! name.
 
 use std::collections::HashMap;
 
@@ -14,13 +15,15 @@ use qdrant_client::qdrant::{
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::convert::{integer, text};
+use super::convert::{from_hex, integer, text, to_hex};
 use super::wire::Wire;
 use super::{FORMAT, PAGE, read, schema};
 use crate::{Error, File, Id, Model, Result};
 
-/// Which of the three a point is.
+/// Which of them a point is.
 const KIND: &str = "kind";
+/// Its name among those of its kind.
+pub(super) const NAME: &str = "name";
 const REFUSED: &str = "refused";
 const NOTE: &str = "note";
 const INDEX: &str = "index";
@@ -54,15 +57,16 @@ pub(super) fn model(wire: &Wire) -> Result<Option<Model>> {
             path: wire.address.url.clone().into(),
             found,
             wanted: FORMAT,
-            advice: match found > FORMAT {
-                true => "a newer version of the program reads it",
-                false => "index the pictures again into a new collection",
+            advice: if found > FORMAT {
+                "a newer version of the program reads it"
+            } else {
+                "index the pictures again into a new collection"
             },
         });
     }
     let model = fields.remove("model").map(serde_json::Value::from);
     let model = model.and_then(|model| serde_json::from_value::<Model>(model).ok());
-    let model = model.filter(|model| model.dim > 0);
+    let model = model.filter(|model| crate::check_model(model).is_ok());
     let nameless = || wire.damaged("the index does not say what model its vectors are of");
     model.ok_or_else(nameless).map(Some)
 }
@@ -84,8 +88,7 @@ pub(super) fn note(wire: &Wire, name: &str) -> Result<Option<Vec<u8>>> {
 
 pub(super) fn set_note(wire: &Wire, name: &str, value: &[u8]) -> Result<()> {
     // Payloads are JSON, which has no bytes.
-    let value: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
-    let fields = json!({"name": name, "value": value});
+    let fields = json!({"value": to_hex(value)});
     put(wire, vec![point(NOTE, name, fields)])
 }
 
@@ -128,11 +131,11 @@ pub(super) fn count_refused(wire: &Wire) -> Result<u64> {
     read::count(wire, &wire.address.beside, of_kind(REFUSED))
 }
 
-fn of_kind(kind: &str) -> Filter {
+pub(super) fn of_kind(kind: &str) -> Filter {
     Filter::must([Condition::matches(KIND, kind.to_owned())])
 }
 
-fn id(kind: &str, name: &str) -> PointId {
+pub(super) fn id(kind: &str, name: &str) -> PointId {
     let hash = Sha256::digest(format!("{kind}\0{name}"));
     let mut id = [0; 16];
     id.iter_mut().zip(hash).for_each(|(id, hash)| *id = hash);
@@ -140,12 +143,16 @@ fn id(kind: &str, name: &str) -> PointId {
 }
 
 fn point(kind: &str, name: &str, fields: serde_json::Value) -> PointStruct {
-    let mut fields = Fields::try_from(fields).unwrap_or_default();
+    point_of(kind, name, Fields::try_from(fields).unwrap_or_default())
+}
+
+pub(super) fn point_of(kind: &str, name: &str, mut fields: Fields) -> PointStruct {
     fields.insert(KIND, kind);
+    fields.insert(NAME, name);
     PointStruct::new(id(kind, name), vec![1.0], fields)
 }
 
-fn put(wire: &Wire, points: Vec<PointStruct>) -> Result<()> {
+pub(super) fn put(wire: &Wire, points: Vec<PointStruct>) -> Result<()> {
     let request = UpsertPointsBuilder::new(&wire.address.beside, points).wait(true);
     wire.ask(request, |client, request| async move {
         client.upsert_points(request).await
@@ -153,7 +160,7 @@ fn put(wire: &Wire, points: Vec<PointStruct>) -> Result<()> {
     Ok(())
 }
 
-fn get(wire: &Wire, kind: &str, name: &str) -> Result<Option<HashMap<String, Value>>> {
+pub(super) fn get(wire: &Wire, kind: &str, name: &str) -> Result<Option<HashMap<String, Value>>> {
     let request =
         GetPointsBuilder::new(&wire.address.beside, vec![id(kind, name)]).with_payload(true);
     let found = wire.ask_if_there(request, |client, request| async move {
@@ -161,13 +168,4 @@ fn get(wire: &Wire, kind: &str, name: &str) -> Result<Option<HashMap<String, Val
     })?;
     let point = found.and_then(|found| found.result.into_iter().next());
     Ok(point.map(|point| point.payload))
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
-        _ => None,
-    };
-    text.as_bytes().chunks(2).map(byte).collect()
 }

@@ -5,6 +5,7 @@
 //! | `content`, `moment`, `moments` | the content's id, which of its moments this is, and how many there are |
 //! | `came` | a number that is higher the later a content came |
 //! | `start`, `end` | the moment's span in seconds, if it has one |
+//! | `left`, `top`, `right`, `bottom` | its region in fractions of the width and height, if it has one |
 //! | `taken`, `taken_from` | seconds, and who says so, as in [`Taken`] |
 //! | `phash` | as in [`Item`], in hexadecimal digits |
 //! | `payload` | as in [`Item`]; integers above those of 64 bits with a sign become floats |
@@ -21,7 +22,7 @@ use qdrant_client::qdrant::vectors_output::VectorsOptions;
 use qdrant_client::qdrant::{PointId, PointStruct, Value, VectorOutput, VectorsOutput};
 use serde_json::json;
 
-use crate::{File, Id, Item, Moment, Payload, Span, Taken, TakenFrom};
+use crate::{File, Id, Item, Moment, Part, Payload, Region, Span, Taken, TakenFrom};
 
 pub(super) const CONTENT: &str = "content";
 pub(super) const MOMENT: &str = "moment";
@@ -29,6 +30,8 @@ pub(super) const MOMENTS: &str = "moments";
 pub(super) const CAME: &str = "came";
 pub(super) const START: &str = "start";
 pub(super) const END: &str = "end";
+/// The sides of a region: left, top, right, bottom.
+pub(super) const SIDES: [&str; 4] = ["left", "top", "right", "bottom"];
 pub(super) const TAKEN: &str = "taken";
 pub(super) const TAKEN_FROM: &str = "taken_from";
 pub(super) const PHASH: &str = "phash";
@@ -51,29 +54,66 @@ pub(super) fn point_id(id: Id, moment: usize) -> PointId {
 
 /// The points of a content, with all their payload.
 pub(super) fn points(item: &Item, came: i64, files: &[File]) -> Vec<PointStruct> {
-    let links = links(files);
-    let point = |(number, moment): (usize, &Moment)| {
-        let mut fields = links.clone();
-        fields.insert(CONTENT, item.id.to_string());
-        fields.insert(MOMENT, number as i64);
-        fields.insert(MOMENTS, item.moments.len() as i64);
-        fields.insert(CAME, came);
-        if let Some(span) = moment.span {
-            fields.insert(START, span.start);
-            fields.insert(END, span.end);
-        }
-        if let Some(taken) = item.taken {
-            fields.insert(TAKEN, taken.at);
-            fields.insert(TAKEN_FROM, taken.from.name());
-        }
-        if let Some(phash) = &item.phash {
-            let digits: String = phash.iter().map(|byte| format!("{byte:02x}")).collect();
-            fields.insert(PHASH, digits);
-        }
-        fields.insert(PAYLOAD, Fields::from(item.payload.clone()));
-        PointStruct::new(point_id(item.id, number), moment.vector.clone(), fields)
+    let all = of_content(item, item.moments.len(), came, files);
+    let moments = item.moments.iter().enumerate();
+    let point = |(number, moment)| point(item.id, number, moment, &all);
+    moments.map(point).collect()
+}
+
+/// The part of the payload that all points of a content have, of which there are so many.
+pub(super) fn of_content(item: &Item, moments: usize, came: i64, files: &[File]) -> Fields {
+    let mut fields = links(files);
+    fields.insert(CONTENT, item.id.to_string());
+    fields.insert(MOMENTS, moments as i64);
+    fields.insert(CAME, came);
+    if let Some(taken) = item.taken {
+        fields.insert(TAKEN, taken.at);
+        fields.insert(TAKEN_FROM, taken.from.name());
+    }
+    if let Some(phash) = &item.phash {
+        fields.insert(PHASH, to_hex(phash));
+    }
+    fields.insert(PAYLOAD, Fields::from(item.payload.clone()));
+    fields
+}
+
+/// The point of a moment, with what all of its content have.
+pub(super) fn point(id: Id, number: usize, moment: &Moment, of_content: &Fields) -> PointStruct {
+    let mut fields = of_content.clone();
+    fields.insert(MOMENT, number as i64);
+    insert_part(&mut fields, &moment.part);
+    PointStruct::new(point_id(id, number), moment.vector.clone(), fields)
+}
+
+pub(super) fn insert_part(fields: &mut Fields, part: &Part) {
+    if let Some(span) = part.span {
+        fields.insert(START, span.start);
+        fields.insert(END, span.end);
+    }
+    if let Some(region) = part.region {
+        let sides = [region.left, region.top, region.right, region.bottom];
+        let sides = SIDES.into_iter().zip(sides);
+        sides.for_each(|(side, value)| fields.insert(side, value));
+    }
+}
+
+/// The part that a payload tells of.
+pub(super) fn part(fields: &HashMap<String, Value>) -> Part {
+    let number = |key: &str| float(fields.get(key));
+    let region = match SIDES.map(number) {
+        [Some(left), Some(top), Some(right), Some(bottom)] => Some(Region {
+            left,
+            top,
+            right,
+            bottom,
+        }),
+        _ => None,
     };
-    item.moments.iter().enumerate().map(point).collect()
+    let span = number(START).zip(number(END));
+    Part {
+        span: span.map(|(start, end)| Span { start, end }),
+        region,
+    }
 }
 
 /// The part of the payload that says which files have a content.
@@ -106,14 +146,14 @@ fn root_or(folder: &str) -> &str {
     }
 }
 
-/// What a point's payload tells, as far as it was asked for.
+/// The payload of a point, as far as it was asked for.
 #[derive(Debug, PartialEq)]
 pub(super) struct Record {
     pub(super) id: Id,
     pub(super) moment: usize,
     pub(super) moments: usize,
     pub(super) came: i64,
-    pub(super) span: Option<Span>,
+    pub(super) part: Part,
     pub(super) taken: Option<Taken>,
     pub(super) phash: Option<Vec<u8>>,
     pub(super) payload: Payload,
@@ -125,19 +165,17 @@ impl Record {
     /// None for a point that is not one of ours.
     pub(super) fn read(mut fields: HashMap<String, Value>) -> Option<Self> {
         let number = |key: &str| integer(fields.get(key));
-        let (start, end) = (fields.get(START), fields.get(END));
-        let span = float(start).zip(float(end));
         Some(Self {
             id: text(fields.get(CONTENT))?.parse().ok()?,
             moment: usize::try_from(number(MOMENT).unwrap_or(0)).ok()?,
             moments: usize::try_from(number(MOMENTS).unwrap_or(1)).ok()?,
             came: number(CAME).unwrap_or(0),
-            span: span.map(|(start, end)| Span { start, end }),
+            part: part(&fields),
             taken: number(TAKEN).map(|at| Taken {
                 at,
                 from: TakenFrom::named(text(fields.get(TAKEN_FROM)).unwrap_or_default()),
             }),
-            phash: text(fields.get(PHASH)).and_then(bytes),
+            phash: text(fields.get(PHASH)).and_then(from_hex),
             payload: match fields.remove(PAYLOAD).map(Into::into) {
                 Some(serde_json::Value::Object(payload)) => payload,
                 _ => Payload::new(),
@@ -169,11 +207,23 @@ pub(super) fn text(value: Option<&Value>) -> Option<&str> {
     }
 }
 
+/// Bytes as a payload can have them: in hexadecimal digits.
+pub(super) fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+    ];
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)]);
+    bytes.iter().flat_map(digits).collect()
+}
+
 /// The bytes that hexadecimal digits stand for.
-fn bytes(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    pairs.map(byte).collect()
+pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
+        _ => None,
+    };
+    text.as_bytes().chunks(2).map(byte).collect()
 }
 
 pub(super) fn integer(value: Option<&Value>) -> Option<i64> {
@@ -218,7 +268,15 @@ mod tests {
     #[test]
     fn a_point_tells_all_of_a_moment() {
         let moment = |start: f64| Moment {
-            span: Some(Span { start, end: 2.5 }),
+            part: Part {
+                region: Some(Region {
+                    left: 0.0,
+                    top: 0.125,
+                    right: 1.0,
+                    bottom: 0.3,
+                }),
+                ..Part::during(start, 2.5)
+            },
             vector: vec![1.0, 0.0],
         };
         let payload = json!({"a": [1, 2.5, null], "b": {"c": "d", "e": true}});
@@ -243,7 +301,7 @@ mod tests {
             moment: 1,
             moments: 2,
             came: 7,
-            span: item.moments[1].span,
+            part: item.moments[1].part,
             taken: item.taken,
             phash: item.phash.clone(),
             payload: item.payload.clone(),

@@ -1,4 +1,4 @@
-//! What went wrong with a request, in words of people who run a server.
+//! Reasons why a request failed, in words of people who run a server.
 
 use qdrant_client::QdrantError;
 use tonic::Code;

@@ -10,6 +10,7 @@ mod beside;
 mod convert;
 mod fault;
 mod open;
+mod pending;
 mod read;
 mod schema;
 mod search;
@@ -39,10 +40,10 @@ pub struct Qdrant {
     writer: Option<Mutex<Writer>>,
 }
 
-/// What one that writes knows.
+/// State of one that writes.
 #[derive(Default)]
 struct Writer {
-    /// What the last content that came has for `came`.
+    /// `came` of the last content that came.
     last: i64,
 }
 
@@ -93,8 +94,9 @@ impl Store for Qdrant {
         read::has(&self.wire, ids)
     }
 
-    /// Each content's changes are made in one request. If one fails, those before it are made; a change that can't be
-    /// made at all is found before anything is sent.
+    /// Each content's changes are made in one request, but for one that came in portions: when it is finished it is written in
+    /// several, its first moment last. If one fails, those before it are made; a change that can't be made at all is found
+    /// before anything is sent, up to the next change of a content in portions.
     fn apply(&self, changes: &[Change]) -> Result<()> {
         let mut writer = self.writer()?;
         apply::apply(&self.wire, self.model.dim, &mut writer.last, changes)

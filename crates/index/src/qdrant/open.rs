@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::address::Address;
 use super::wire::Wire;
-use super::{Qdrant, beside, read, schema};
+use super::{Qdrant, Writer, beside, pending, read, schema};
 use crate::{Error, Model, Result};
 
 impl Qdrant {
@@ -24,6 +24,7 @@ impl Qdrant {
     /// # Errors
     /// [`Error::Model`] if its vectors are another model's, and as [`Qdrant::open`].
     pub fn create(url: &str, model: &Model) -> Result<Self> {
+        crate::check_model(model)?;
         let wire = Wire::new(Address::parse(url)?)?;
         if beside::model(&wire)?.is_none() {
             // Each step can be done again, and the last says that all are done.
@@ -32,14 +33,14 @@ impl Qdrant {
             beside::set_model(&wire, model)?;
         }
         let store = Self::there(wire, true)?;
-        match crate::same(&store.model, model) {
-            true => Ok(store),
-            false => Err(Error::Model {
-                place: store.wire.address.url.clone(),
-                has: Box::new(store.model),
-                wanted: Box::new(model.clone()),
-            }),
+        if crate::same(&store.model, model) {
+            return Ok(store);
         }
+        Err(Error::Model {
+            place: store.wire.address.url.clone(),
+            has: Box::new(store.model),
+            wanted: Box::new(model.clone()),
+        })
     }
 
     /// Opens an index that is there, to write it, whatever its model is.
@@ -56,10 +57,14 @@ impl Qdrant {
         match (model, info) {
             (Some(model), Some(info)) => {
                 schema::check(&wire, &info, &model)?;
+                let mut writer = may_write.then(Writer::default);
+                if let Some(writer) = &mut writer {
+                    pending::sweep(&wire, &mut writer.last)?;
+                }
                 Ok(Self {
                     wire: wire.known(),
                     model,
-                    writer: may_write.then(Mutex::default),
+                    writer: writer.map(Mutex::new),
                 })
             }
             (Some(_), None) => Err(wire.damaged("the collection of its vectors is gone")),

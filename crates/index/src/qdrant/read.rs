@@ -32,7 +32,7 @@ fn first() -> Filter {
     Filter::must([Condition::matches(MOMENT, 0)])
 }
 
-/// What a server says of a collection; none if there is none.
+/// The server's account of a collection; none if there is none.
 pub(super) fn info(wire: &Wire, name: &str) -> Result<Option<CollectionInfo>> {
     let answer = wire.ask_if_there(name.to_owned(), |client, name| async move {
         client.collection_info(name).await
@@ -207,7 +207,7 @@ fn with_moments(wire: &Wire, firsts: Vec<RetrievedPoint>) -> Result<Vec<(Record,
         let vector = vector.ok_or_else(|| wire.damaged("a point has no vector"))?;
         let record = record(wire, point)?;
         let moment = Moment {
-            span: record.span,
+            part: record.part,
             vector,
         };
         let of = moments.entry(record.id).or_default();

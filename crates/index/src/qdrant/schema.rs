@@ -59,13 +59,13 @@ pub(super) fn check(wire: &Wire, info: &CollectionInfo, model: &Model) -> Result
     };
     let alike = [Distance::Dot, Distance::Cosine];
     let wanted = alike.map(|distance| (model.dim as u64, distance as i32));
-    match wanted.contains(&found) {
-        true => Ok(()),
-        false => Err(wire.damaged(format!(
-            "the collection is not for unnamed vectors of {} values that are compared by their product",
-            model.dim
-        ))),
+    if wanted.contains(&found) {
+        return Ok(());
     }
+    Err(wire.damaged(format!(
+        "the collection is not for unnamed vectors of {} values that are compared by their product",
+        model.dim
+    )))
 }
 
 /// An index of words.

@@ -5,8 +5,8 @@ use qdrant_client::qdrant::{
 };
 
 use super::convert::{
-    CAME, CONTENT, END, FILES, FOLDERS, MOMENT, N_FILES, PATHS, PAYLOAD, Record, START, TAKEN,
-    TAKEN_FROM, folder,
+    CAME, CONTENT, END, FILES, FOLDERS, MOMENT, N_FILES, PATHS, PAYLOAD, Record, SIDES, START,
+    TAKEN, TAKEN_FROM, folder,
 };
 use super::read::include;
 use super::wire::Wire;
@@ -21,6 +21,12 @@ const SPARE: usize = 8;
 
 /// Points equally near as the last one, up to which the older ones of them are looked for.
 const MANY: usize = 2048;
+
+/// The payload that hits tell of.
+const TOLD: &[&str] = &[
+    CONTENT, MOMENT, CAME, START, END, SIDES[0], SIDES[1], SIDES[2], SIDES[3], TAKEN, TAKEN_FROM,
+    PAYLOAD, FILES,
+];
 
 pub(super) fn search(wire: &Wire, query: &Query) -> Result<Vec<Hit>> {
     if query.k == 0 {
@@ -54,7 +60,7 @@ pub(super) fn search(wire: &Wire, query: &Query) -> Result<Vec<Hit>> {
         Hit {
             id: record.id,
             score,
-            span: record.span,
+            part: record.part,
             files: paths.filter(|path| query.filter.holds(path)).collect(),
             taken: record.taken,
             payload: record.payload,
@@ -74,16 +80,14 @@ fn nearest(wire: &Wire, query: &Query, limit: usize) -> Result<Vec<ScoredPoint>>
         .limit(limit as u64)
         .filter(conditions(query.filter))
         .params(params)
-        .with_payload(include(&[
-            CONTENT, MOMENT, CAME, START, END, TAKEN, TAKEN_FROM, PAYLOAD, FILES,
-        ]));
+        .with_payload(include(TOLD));
     let answer = wire.ask(request, |client, request| async move {
         client.query(request).await
     })?;
     Ok(answer.result)
 }
 
-/// What a point has to fulfil, so that a filter lets its content through and a file has it.
+/// The conditions that a point has to fulfil, so that a filter lets its content through and a file has it.
 pub(super) fn conditions(filter: &Filter) -> Conditions {
     let mut conditions = Conditions {
         must_not: vec![Condition::matches(N_FILES, 0)],

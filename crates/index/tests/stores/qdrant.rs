@@ -235,6 +235,47 @@ fn a_file_may_be_looked_in_as_a_folder_is() {
 }
 
 #[test]
+fn a_content_whose_end_was_written_down_is_completed() {
+    use qdrant_client::qdrant::points_update_operation::{Operation, SetPayload};
+    use qdrant_client::qdrant::{
+        PointId, PointsUpdateOperation, ScrollPointsBuilder, UpdateBatchPointsBuilder,
+    };
+    check_both("whole", |place| {
+        let store = place.fresh();
+        let before = suite::film(1, (0..3).map(axis).collect());
+        store.apply(&[Change::Put(before), link("/1", 1)]).unwrap();
+        let after = suite::film(1, (5..7).map(axis).collect());
+        store.apply(&[Change::Begin(after.clone())]).unwrap();
+        drop(store);
+        // As a kill leaves it that comes just after.
+        place.with(async |client| {
+            let beside = format!("{}-files", place.name);
+            let all = ScrollPointsBuilder::new(&beside)
+                .limit(100)
+                .with_payload(true);
+            let all = client.scroll(all).await.unwrap().result;
+            let begun = all.into_iter().find(|p| p.payload.contains_key("whole"));
+            let ids: Vec<PointId> = vec![begun.unwrap().id.unwrap()];
+            let set = SetPayload {
+                payload: [("whole".to_owned(), 1.into())].into(),
+                points_selector: Some(ids.into()),
+                ..SetPayload::default()
+            };
+            let step = PointsUpdateOperation {
+                operation: Some(Operation::SetPayload(set)),
+            };
+            let request = UpdateBatchPointsBuilder::new(&beside, vec![step]).wait(true);
+            client.update_points_batch(request).await.unwrap();
+        });
+        let store = place.change().unwrap();
+        assert_eq!(store.item(id(1)).unwrap(), Some(after));
+        assert_eq!(store.status().unwrap().vectors, 2);
+        assert_eq!(files(&*store, &[])["/1"], Some(id(1)));
+        assert!(store.apply(&[Change::Finish(id(1))]).is_err());
+    });
+}
+
+#[test]
 fn one_may_ask_from_within_a_runtime() {
     let place = Collection::on_fake("c");
     let store = place.fresh();

@@ -60,7 +60,10 @@ fn changes(embedding: Embedding) -> [Change; 2] {
             (file, id, None)
         }
     };
-    let moments = vec![Moment { span: None, vector }];
+    let moments = vec![Moment {
+        part: Default::default(),
+        vector,
+    }];
     let item = Item {
         id,
         taken,

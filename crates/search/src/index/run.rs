@@ -259,7 +259,10 @@ impl<'a> Run<'a> {
             taken: taken(&facts, file),
             phash: decoded.map(|known| known.phash.to_bytes()),
             payload,
-            moments: vec![Moment { span: None, vector }],
+            moments: vec![Moment {
+                part: Default::default(),
+                vector,
+            }],
         }));
         self.may_drop |= self.changed.contains(&file.path);
         self.changes.push(Change::Link(file.clone(), id));

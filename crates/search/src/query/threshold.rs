@@ -115,7 +115,7 @@ impl Calibration {
         for hit in hits {
             let item = store.item(hit.id)?;
             let moments = item.map(|item| item.moments).unwrap_or_default();
-            let Some(moment) = moments.iter().find(|moment| moment.span == hit.span) else {
+            let Some(moment) = moments.iter().find(|moment| moment.part == hit.part) else {
                 continue; // it has gone since
             };
             let products = moment.vector.iter().zip(&self.centre);

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use diptych_index::{Change, File, Id, Item, Local};
+use diptych_index::{Change, File, Id, Item, Local, Part};
 use diptych_search::index::{merge, names};
 use diptych_search::query::calibrate;
 use indicatif::HumanBytes;
@@ -156,7 +156,7 @@ pub(super) fn export(args: &ExportArgs) -> Result<Status> {
     store.each(&mut |item, of_item| {
         for moment in &item.moments {
             rows.extend(&moment.vector);
-            lines.push_str(&line(&item, item.id, moment.span, &of_item));
+            lines.push_str(&line(&item, item.id, moment.part, &of_item));
             lines.push('\n');
         }
         ControlFlow::Continue(())
@@ -174,13 +174,14 @@ pub(super) fn export(args: &ExportArgs) -> Result<Status> {
 }
 
 /// What belongs to a row.
-fn line(item: &Item, id: Id, span: Option<diptych_index::Span>, files: &[File]) -> String {
+fn line(item: &Item, id: Id, part: Part, files: &[File]) -> String {
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let line = json!({
         "id": id.to_string(),
         "paths": paths,
-        "start": span.map(|span| span.start),
-        "end": span.map(|span| span.end),
+        "start": part.span.map(|span| span.start),
+        "end": part.span.map(|span| span.end),
+        "region": part.region,
         "taken": item.taken.and_then(|taken| wall_clock(taken.at)),
         "taken_from": item.taken.map(|taken| taken.from),
         "payload": item.payload,

@@ -70,7 +70,7 @@ fn check(store: &Local, query: &[f32], method: Method) -> u64 {
     generation
 }
 
-/// What else is read, each of one generation.
+/// Asserts that all else that is read is of one generation.
 fn check_reads(store: &Local, at_least: u64) {
     let of = |item: &Item| item.payload["generation"].as_u64().unwrap();
     let one = store.item(Id([3; 16])).unwrap().unwrap();
@@ -226,6 +226,70 @@ fn what_is_searched_follows_others_whatever_they_threw_away() {
 }
 
 #[test]
+fn another_index_in_the_place_of_one_that_is_read_is_told() {
+    let (folder, store, queries) = many(300, Cells::Never);
+    let path = folder.path().join("index");
+    drop(store);
+    let reader = Local::open(&path).unwrap();
+    let (other_folder, other, _) = many(200, Cells::Never);
+    drop(other);
+    fs_err::rename(other_folder.path().join("index"), &path).unwrap();
+    let ask = || {
+        let query = Query {
+            vector: &queries[0],
+            k: 1000,
+            filter: &Filter::default(),
+            method: Method::Scan,
+        };
+        reader.search(&query)
+    };
+    // Connections that are open stay with what they have, and no other comes between.
+    let (mut found, mut told) = (0, 0);
+    let mut each = |_, _| {
+        match ask() {
+            Ok(hits) => {
+                assert_eq!(hits.len(), 300);
+                found += 1;
+            }
+            Err(error) => {
+                assert!(error.to_string().contains("another index"), "{error}");
+                told += 1;
+            }
+        }
+        ControlFlow::Continue(())
+    };
+    reader.each(&mut each).unwrap();
+    assert_eq!((found, told), (0, 300));
+    assert_eq!(ask().unwrap().len(), 300);
+}
+
+#[test]
+fn a_content_that_is_not_whole_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    let rng = &mut ChaCha8Rng::seed_from_u64(4);
+    let new = item(1, None, rng);
+    let id = new.id;
+    {
+        let store = Local::create(&path, &model()).unwrap();
+        let begin = [Change::Begin(new.clone()), Change::Extend(id, new.moments)];
+        store.apply(&begin).unwrap();
+        store.compact().unwrap();
+        assert_eq!(store.verify().unwrap().problems, [""; 0]);
+        assert_eq!(store.verify().unwrap().contents, 0);
+    }
+    assert_eq!(
+        Local::open(&path).unwrap().verify().unwrap().problems,
+        [""; 0]
+    );
+    let store = Local::change(&path).unwrap();
+    assert!(store.apply(&[Change::Finish(id)]).is_err());
+    assert_eq!(store.verify().unwrap().problems, [""; 0]);
+    let rows = |table: &str| super::super::read::count(&rusqlite::Connection::open(&path)?, table);
+    assert_eq!((rows("items"), rows("vectors")), (Ok(0), Ok(0)));
+}
+
+#[test]
 fn a_database_that_was_put_back_is_searched_as_it_is() {
     let (folder, store, queries) = many(300, Cells::Never);
     let all = search(&store, &queries[0], 1000, &Filter::default(), Method::Auto);
@@ -261,7 +325,7 @@ fn any_number_of_hits_may_be_asked_for() {
             assert_eq!(hits.len(), 100);
         }
         let query = Query {
-            vector: &vec![0.1; DIM + 1],
+            vector: &[0.1; DIM + 1],
             k: usize::MAX,
             filter: &Filter::default(),
             method,

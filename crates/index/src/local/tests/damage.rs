@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::{Local, sibling};
 use super::{File, file, item, model, unit};
-use crate::{Change, Id, Item, Moment, Span, Store};
+use crate::{Change, Id, Item, Moment, Part, Region, Store};
 
 /// An index with something in every table, and its file.
 fn index(folder: &tempfile::TempDir) -> std::path::PathBuf {
@@ -32,10 +32,15 @@ fn index(folder: &tempfile::TempDir) -> std::path::PathBuf {
     let film = Item {
         moments: (0..9)
             .map(|second| Moment {
-                span: Some(Span {
-                    start: f64::from(second),
-                    end: f64::from(second) + 0.5,
-                }),
+                part: Part {
+                    region: (second % 2 == 0).then_some(Region {
+                        left: 0.25,
+                        top: 0.0,
+                        right: 1.0,
+                        bottom: f64::from(second + 1) / 9.0,
+                    }),
+                    ..Part::during(f64::from(second), f64::from(second) + 0.5)
+                },
                 vector: unit(rng),
             })
             .collect(),

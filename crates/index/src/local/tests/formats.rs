@@ -4,8 +4,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rusqlite::{Connection, params};
 
-use super::super::{Local, schema};
-use super::{DIM, file, item, model, search, unit};
+use super::super::{Cells, Local, schema};
+use super::{DIM, file, item, many, model, search, unit};
 use crate::{Change, Error, Filter, Id, Method, Store, Taken, TakenFrom};
 
 /// The tables of format 1, as it made them.
@@ -67,6 +67,65 @@ fn old(path: &std::path::Path, vectors: &[Vec<f32>; 2]) {
         .unwrap();
 }
 
+/// Makes an index one of format 2, which had the same tables but for those that came later.
+fn to_format_2(path: &std::path::Path) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch("DROP TABLE pending; DROP TABLE regions; PRAGMA user_version = 2")
+        .unwrap();
+    // It is of what was there before.
+    fs_err::remove_file(super::super::sibling(path, "seal")).unwrap();
+}
+
+#[test]
+fn an_index_of_format_2_opens_with_all_that_it_held() {
+    // By one who reads and by one who writes.
+    for writes in [false, true] {
+        let (folder, store, queries) = many(300, Cells::Auto);
+        let path = folder.path().join("index");
+        let ask = |store: &Local| search(store, &queries[0], 9, &Filter::default(), Method::Auto);
+        let before = ask(&store);
+        drop(store);
+        to_format_2(&path);
+        let store = if writes {
+            Local::create(&path, &model()).unwrap()
+        } else {
+            Local::open(&path).unwrap()
+        };
+        assert_eq!(ask(&store), before);
+        assert_eq!(store.status().unwrap().format, schema::FORMAT);
+        assert_eq!(store.verify().unwrap().problems, [""; 0]);
+        drop(store);
+        let rng = &mut ChaCha8Rng::seed_from_u64(13);
+        let store = Local::change(&path).unwrap();
+        let new = item(9, Some(5), rng);
+        let link = Change::Link(file("/a/9.jpg"), new.id);
+        store.apply(&[Change::Put(new), link]).unwrap();
+        assert_eq!(store.verify().unwrap().problems, [""; 0]);
+    }
+}
+
+#[test]
+fn an_index_of_format_2_is_read_where_it_cant_be_written() {
+    let (folder, store, queries) = many(300, Cells::Auto);
+    let path = folder.path().join("index");
+    let ask = |store: &Local| search(store, &queries[0], 9, &Filter::default(), Method::Auto);
+    let before = ask(&store);
+    drop(store);
+    to_format_2(&path);
+    let whole = fs_err::read(&path).unwrap();
+    // Nothing can be written beside what is no folder's.
+    fs_err::remove_file(super::super::sibling(&path, "lock")).unwrap();
+    fs_err::create_dir(super::super::sibling(&path, "lock")).unwrap();
+    let store = Local::open(&path).unwrap();
+    assert_eq!(ask(&store), before);
+    let status = store.status().unwrap();
+    assert_eq!((status.format, status.contents), (2, 300));
+    assert_eq!(store.item(before[0].id).unwrap().unwrap().moments.len(), 1);
+    assert_eq!(store.verify().unwrap().problems, [""; 0]);
+    drop(store);
+    assert_eq!(fs_err::read(&path).unwrap(), whole);
+}
+
 #[test]
 fn an_index_of_format_1_that_another_process_has_says_so() {
     let rng = &mut ChaCha8Rng::seed_from_u64(12);
@@ -96,9 +155,10 @@ fn an_index_of_format_1_opens_with_all_that_it_held() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index");
         old(&path, &vectors);
-        let store = match writes {
-            true => Local::create(&path, &model()).unwrap(),
-            false => Local::open(&path).unwrap(),
+        let store = if writes {
+            Local::create(&path, &model()).unwrap()
+        } else {
+            Local::open(&path).unwrap()
         };
         let hits = search(&store, &vectors[1], 5, &Filter::default(), Method::Auto);
         assert_eq!(hits[0].files, ["/b/2.jpg"]);

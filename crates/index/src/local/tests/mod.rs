@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Cells, Local};
 use crate::{
-    Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Store, Taken,
+    Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Part, Payload, Query, Store, Taken,
     TakenFrom,
 };
 
@@ -45,7 +45,7 @@ fn item(id: u8, taken: Option<i64>, rng: &mut ChaCha8Rng) -> Item {
         phash: id.is_multiple_of(2).then(|| vec![id; 5]),
         payload: Payload::new(),
         moments: vec![Moment {
-            span: None,
+            part: Part::default(),
             vector: unit(rng),
         }],
     }
@@ -93,7 +93,7 @@ impl Pair {
         self.store.as_mut().unwrap()
     }
 
-    /// What a change makes of the list.
+    /// Makes a change in the list.
     fn change(&mut self, change: &Change) {
         match change {
             Change::Put(item) => {
@@ -108,6 +108,7 @@ impl Pair {
             Change::Refuse(file, _) => {
                 self.files.remove(&file.path);
             }
+            other => panic!("{other:?}"),
         }
         if !matches!(change, Change::Put(_)) {
             let files = &self.files;
@@ -263,7 +264,7 @@ fn many(n: usize, cells: Cells) -> (tempfile::TempDir, Local, Vec<Vec<f32>>) {
         changes.push(Change::Put(Item {
             id: Id(id),
             moments: vec![Moment {
-                span: None,
+                part: Part::default(),
                 vector: near(rng),
             }],
             ..item(0, Some(i64::from(i)), rng)

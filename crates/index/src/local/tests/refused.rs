@@ -1,4 +1,4 @@
-//! What is refused: other writers, other models, other files, and damaged ones.
+//! Openings and changes that are refused: other writers, other models, other files, and damaged ones.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -41,6 +41,19 @@ fn another_models_vectors_are_refused_and_both_are_named() {
         ..model()
     };
     assert!(Local::create(pair.path(), &renamed).is_ok());
+}
+
+#[test]
+fn a_model_without_values_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("index");
+    for dim in [0, usize::MAX] {
+        let model = Model { dim, ..model() };
+        let refused = Local::create(&path, &model).err().unwrap();
+        assert!(matches!(refused, Error::Change { .. }), "{refused}");
+        assert!(refused.to_string().contains("`test`"), "{refused}");
+        assert!(!path.exists());
+    }
 }
 
 #[test]

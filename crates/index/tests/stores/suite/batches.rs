@@ -129,6 +129,7 @@ pub(crate) fn random_changes_make_what_they_make_of_a_list(place: &dyn Place) {
                     Change::Link(file, id) => paths.insert(file.path.clone(), Some(*id)),
                     Change::Unlink(path) => paths.remove(path),
                     Change::Refuse(file, _) => paths.insert(file.path.clone(), None),
+                    other => panic!("{other:?}"),
                 };
                 items.retain(|id, _| paths.values().any(|of| *of == Some(*id)));
             }

@@ -139,7 +139,7 @@ pub(crate) fn a_content_may_be_replaced(place: &dyn Place) {
     assert_eq!(all[0].1, [file("/f")], "and its files");
     assert_eq!(store.status().unwrap().vectors, 3);
     let nearest = search(&*store, &axis(4), 1, &Filter::default());
-    assert_eq!(nearest[0].span.unwrap().start, 1.0);
+    assert_eq!(nearest[0].part.span.unwrap().start, 1.0);
     assert_eq!(nearest[0].taken, taken);
     assert_eq!(nearest[0].files, ["/f"]);
     // What it had is not found any longer.

@@ -25,9 +25,10 @@ pub(crate) fn many(rng: &mut ChaCha8Rng) -> (Vec<Item>, Vec<(String, Id)>) {
         };
         item.taken = rng.random_bool(0.8).then(|| Taken {
             at: rng.random_range(0..1000),
-            from: match rng.random_bool(0.6) {
-                true => TakenFrom::Exif,
-                false => TakenFrom::File,
+            from: if rng.random_bool(0.6) {
+                TakenFrom::Exif
+            } else {
+                TakenFrom::File
             },
         });
         item.payload.insert("number".into(), number.into());
@@ -97,7 +98,7 @@ fn truth(items: &[Item], paths: &[(String, Id)], query: &Query) -> Vec<(Id, Opti
             for moment in &item.moments {
                 let products = moment.vector.iter().zip(query.vector);
                 let score: f64 = products.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                all.push((item.id, moment.span.map(|s| s.start), score as f32));
+                all.push((item.id, moment.part.span.map(|s| s.start), score as f32));
             }
         }
     }
@@ -124,7 +125,7 @@ pub(crate) fn check_all(store: &dyn Store, items: &[Item], paths: &[(String, Id)
             let truth = truth(items, paths, &query);
             assert_eq!(hits.len(), truth.len(), "{filter:?}");
             for (hit, (id, start, score)) in hits.iter().zip(&truth) {
-                assert_eq!((hit.id, hit.span.map(|s| s.start)), (*id, *start));
+                assert_eq!((hit.id, hit.part.span.map(|s| s.start)), (*id, *start));
                 assert!((hit.score - score).abs() < 1e-6, "{} {score}", hit.score);
             }
             let rounded = |mut hits: Vec<Hit>| {
@@ -252,7 +253,7 @@ pub(crate) fn moments_are_found_one_by_one(place: &dyn Place) {
     for (at, moment) in film.moments.iter().enumerate() {
         let hits = search(&*store, &axis(at), 2, &Filter::default());
         assert_eq!(hits.len(), 2);
-        assert_eq!(hits[0].span, moment.span);
+        assert_eq!(hits[0].part, moment.part);
         assert_eq!(hits[0].score, 1.0);
     }
 }

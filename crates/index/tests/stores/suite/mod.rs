@@ -4,12 +4,13 @@ pub(crate) mod batches;
 pub(crate) mod changes;
 pub(crate) mod find;
 pub(crate) mod open;
+pub(crate) mod portions;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use diptych_index::{
-    Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Payload, Query, Result, Span, Store,
+    Change, File, Filter, Hit, Id, Item, Method, Model, Moment, Part, Payload, Query, Result, Store,
 };
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -41,6 +42,9 @@ macro_rules! suite {
         $crate::suite::suite!($place, find: the_nearest_are_those_of_a_plain_comparison, folders_are_not_beginnings_of_names,
             a_span_of_time_leaves_out_what_has_no_date, equal_files_are_one_hit, moments_are_found_one_by_one,
             of_equally_near_ones_the_older_come_first);
+        $crate::suite::suite!($place, portions: parts_come_back, parts_that_cant_be_are_refused, a_content_in_portions_is_there_once_it_is_whole,
+            what_is_replaced_in_portions_is_found_until_the_new_is_whole, what_is_begun_anew_or_abandoned_is_forgotten,
+            what_a_killed_writer_left_is_swept, a_content_is_made_of_an_iterator, threads_read_beside_one_that_writes);
     };
     ($place:expr, $module:ident: $($name:ident),*) => {
         $(
@@ -87,16 +91,18 @@ pub(crate) fn picture(number: u16, vector: Vec<f32>) -> Item {
         taken: None,
         phash: None,
         payload: Payload::new(),
-        moments: vec![Moment { span: None, vector }],
+        moments: vec![Moment {
+            part: Part::default(),
+            vector,
+        }],
     }
 }
 
 /// A film of moments of a second.
 pub(crate) fn film(number: u16, vectors: Vec<Vec<f32>>) -> Item {
     let moment = |(i, vector): (usize, Vec<f32>)| {
-        let (start, end) = (i as f64, i as f64 + 1.0);
-        let span = Some(Span { start, end });
-        Moment { span, vector }
+        let part = Part::during(i as f64, i as f64 + 1.0);
+        Moment { part, vector }
     };
     Item {
         moments: vectors.into_iter().enumerate().map(moment).collect(),

@@ -62,7 +62,7 @@ impl Plane {
                 .map(|(key, side)| (key.into(), side.into()))
                 .collect(),
             moments: vec![Moment {
-                span: None,
+                part: Default::default(),
                 vector: vec![radians.cos(), radians.sin()],
             }],
         };

@@ -40,7 +40,7 @@ fn index_of(rows: &Embeddings, fingerprint: &str) -> (tempfile::TempDir, Local) 
             phash: None,
             payload: Payload::new(),
             moments: vec![Moment {
-                span: None,
+                part: Default::default(),
                 vector: row.to_vec(),
             }],
         };
