@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::Result;
-use diptych_train::{Event, Measured, Outcome, PassedOver, Progress, Run, Tally, train};
+use diptych_train::clip::{Event, Measured, Progress, Run, train};
+use diptych_train::run::Outcome;
+use diptych_train::samples::{PassedOver, Tally};
 use indicatif::{FormattedDuration, ProgressBar};
 
 use crate::args::TrainArgs;
@@ -16,7 +18,7 @@ use crate::{Status, interrupt};
 pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
     let run = Run::open(&args.run)?;
     interrupt::watch("stopping after this step")?;
-    let mut reporter = Reporter::new(run.optimizer.steps, args.strict);
+    let mut reporter = Reporter::new(run.settings.optimizer.steps, args.strict);
     let outcome = train(&run, args.device.open()?, args.resume, &mut |event| {
         reporter.tell(event);
         if interrupt::asked() || (args.strict && reporter.passed_over.count() > 0) {
@@ -45,7 +47,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
         Outcome::Interrupted(step) => {
             message(format_args!(
                 "stopped after {step} of {} steps; `diptych train {} --resume` continues",
-                run.optimizer.steps,
+                run.settings.optimizer.steps,
                 args.run.display()
             ));
             Ok(Status::Interrupted)
@@ -124,10 +126,10 @@ impl Reporter {
         let numbers = format!(
             "loss {:.3} · right {:.0} % · scale {:.1} · rate {:.2e} · {:.0} pairs/s · {} left",
             p.loss,
-            100.0 * p.accuracy,
-            p.logit_scale,
+            100.0 * p.numbers.accuracy,
+            p.numbers.logit_scale,
             p.learning_rate,
-            p.pairs_per_s,
+            p.samples_per_s,
             FormattedDuration(p.remaining)
         );
         if let Some(bar) = &self.bar {
@@ -158,7 +160,7 @@ impl Reporter {
     }
 }
 
-/// What was measured, a line each.
+/// A measurement's lines.
 fn lines(measured: &Measured) -> Vec<String> {
     let percent = |shares: [f64; 3]| {
         let [at_1, at_5, at_10] = shares.map(|share| 100.0 * share);

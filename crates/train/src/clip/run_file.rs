@@ -1,0 +1,251 @@
+//! A training run, read from one TOML file.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::data::Data;
+use super::loss::Loss;
+use crate::optimise::Optimization;
+use crate::run::Settings;
+use crate::samples::expand;
+use crate::{Error, Result};
+use diptych::Precision;
+use diptych::model::Freeze;
+use diptych::weights::{Dtype, named_in};
+
+/// A training run of a CLIP model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "RunFile", into = "RunFile")]
+pub struct Run {
+    /// How long it is, how it learns, and what it keeps.
+    pub settings: Settings,
+    /// An architecture of `models/`, or the path of a JSON file like those.
+    pub architecture: String,
+    /// Where the parameters start: `default`, or a checkpoint directory of the same architecture,
+    /// relative to the run file. Drawn afresh, if it is not given.
+    pub init: Option<String>,
+    /// The part of each tower that is not trained.
+    pub freeze: Freeze,
+    /// What similarities are compared by.
+    pub loss: Loss,
+    /// Which texts a picture is told from.
+    pub negatives: Negatives,
+    /// The sets to train on.
+    pub data: Vec<Data>,
+    /// What happens to pictures on their way into a batch.
+    pub augmentation: Augmentation,
+    /// Number format of the finished model.
+    pub dtype: Dtype,
+    /// What the factors of matrix products are rounded to while training, `f32` or `bf16`; sums, norms and parameters
+    /// are f32.
+    pub compute: Precision,
+    /// Shards of captioned pictures to measure retrieval on; without any, what the data holds out is measured alone.
+    pub validation: Vec<PathBuf>,
+}
+
+/// A run as its file has it, where the keys of every task and CLIP's own stand beside each other.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunFile {
+    out: PathBuf,
+    architecture: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    init: Option<String>,
+    #[serde(default)]
+    freeze: Freeze,
+    #[serde(default)]
+    loss: Loss,
+    #[serde(default)]
+    negatives: Negatives,
+    #[serde(default)]
+    seed: u64,
+    data: Vec<Data>,
+    optimizer: Optimization,
+    #[serde(default)]
+    augmentation: Augmentation,
+    #[serde(default = "crate::run::default_checkpoint_every")]
+    checkpoint_every: usize,
+    #[serde(default = "crate::run::default_keep")]
+    keep: usize,
+    #[serde(default, alias = "precision")]
+    dtype: Dtype,
+    #[serde(default = "default_compute")]
+    compute: Precision,
+    #[serde(default)]
+    validation: Option<Validation>,
+}
+
+/// `[validation]`.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Validation {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shards: Vec<PathBuf>,
+    every: usize,
+}
+
+impl From<RunFile> for Run {
+    fn from(file: RunFile) -> Self {
+        Self {
+            settings: Settings {
+                out: file.out,
+                seed: file.seed,
+                optimizer: file.optimizer,
+                checkpoint_every: file.checkpoint_every,
+                keep: file.keep,
+                measure_every: file.validation.as_ref().map(|v| v.every),
+            },
+            architecture: file.architecture,
+            init: file.init,
+            freeze: file.freeze,
+            loss: file.loss,
+            negatives: file.negatives,
+            data: file.data,
+            augmentation: file.augmentation,
+            dtype: file.dtype,
+            compute: file.compute,
+            validation: file.validation.map(|v| v.shards).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Run> for RunFile {
+    fn from(run: Run) -> Self {
+        Self {
+            out: run.settings.out,
+            architecture: run.architecture,
+            init: run.init,
+            freeze: run.freeze,
+            loss: run.loss,
+            negatives: run.negatives,
+            seed: run.settings.seed,
+            data: run.data,
+            optimizer: run.settings.optimizer,
+            augmentation: run.augmentation,
+            checkpoint_every: run.settings.checkpoint_every,
+            keep: run.settings.keep,
+            dtype: run.dtype,
+            compute: run.compute,
+            validation: run.settings.measure_every.map(|every| Validation {
+                shards: run.validation,
+                every,
+            }),
+        }
+    }
+}
+
+/// Which texts of a batch are a picture's negatives.
+///
+/// Sets differ in more than what their pictures show: a blurred picture is one of CIFAR-10's, and a
+/// sentence that begins with "two dogs" Flickr8k's. Against texts of other sets that alone lowers the
+/// loss, and the model learns to tell sets, not things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Negatives {
+    /// All that are not true of it.
+    #[default]
+    Batch,
+    /// Those of its own set; a softmax ignores the others. With `loss = "softmax"` alone.
+    Set,
+}
+
+/// Random crops and flips.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Augmentation {
+    /// Least share of a picture's area that a random crop keeps.
+    pub min_scale: f64,
+    /// Whether half of the pictures are mirrored.
+    pub flip: bool,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        // open_clip's default crop.
+        Self {
+            min_scale: 0.9,
+            flip: true,
+        }
+    }
+}
+
+fn default_compute() -> Precision {
+    Precision::F32
+}
+
+impl Run {
+    /// Reads a run file; its relative paths become relative to where it lies.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it can't be read, [`Error::RunFile`] if it can't be followed.
+    pub fn open(path: &Path) -> Result<Self> {
+        let text = fs_err::read_to_string(path).map_err(Error::Io)?;
+        let refuse = |reason: String| Error::RunFile {
+            origin: path.display().to_string(),
+            reason,
+        };
+        let mut run: Self = toml::from_str(&text).map_err(|e| refuse(e.to_string()))?;
+        run.check().map_err(refuse)?;
+        // Absolute, so that the run's echo in another folder names the same files.
+        let base = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
+        let base = base.parent().unwrap_or(Path::new(""));
+        run.settings.resolve(base);
+        for data in &mut run.data {
+            data.resolve(base).map_err(|e| refuse(e.to_string()))?;
+        }
+        run.validation = expand(base, &run.validation).map_err(|e| refuse(e.to_string()))?;
+        for name in run.init.iter_mut().chain([&mut run.architecture]) {
+            *name = named_in(base, name);
+        }
+        Ok(run)
+    }
+
+    /// The run file with every default written out and every pattern expanded.
+    ///
+    /// # Errors
+    /// [`Error::RunFile`] if TOML can't say it.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string(self).map_err(|e| Error::RunFile {
+            origin: self.settings.out.display().to_string(),
+            reason: e.to_string(),
+        })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.settings.measure_every == Some(0) {
+            return Err("`validation.every` is 0, wanted at least 1".into());
+        }
+        self.settings.check()?;
+        if self.settings.optimizer.batch_size < 2 {
+            return Err(
+                "`batch_size` is 1, wanted at least 2: a picture is told from others".into(),
+            );
+        }
+        let scale = self.augmentation.min_scale;
+        if !(scale > 0.0 && scale <= 1.0) {
+            return Err(format!(
+                "`min_scale` is {scale}, wanted above 0 and at most 1"
+            ));
+        }
+        if !matches!(self.compute, Precision::F32 | Precision::Bf16) {
+            let got = self.compute.name();
+            return Err(format!("`compute` is `{got}`, wanted `f32` or `bf16`"));
+        }
+        if self.negatives == Negatives::Set && self.loss == Loss::Sigmoid {
+            return Err("`negatives = \"set\"` goes with `loss = \"softmax\"`".into());
+        }
+        let weighted = self
+            .data
+            .iter()
+            .filter(|data| data.weight.is_some())
+            .count();
+        if weighted != 0 && weighted != self.data.len() {
+            return Err(format!(
+                "{weighted} of {} sets have a `weight`; wanted one in all or in none",
+                self.data.len()
+            ));
+        }
+        self.data.iter().try_for_each(Data::check)
+    }
+}
