@@ -232,7 +232,10 @@ fn parts_are_imported_and_all_is_exported() {
 
 #[test]
 fn embeddings_of_clip_retrieval_are_imported() {
-    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/clip-retrieval");
+    const GOLDEN: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../search/tests/golden/clip-retrieval"
+    );
     let album = Album::new(1);
     let imported = album.run(&["index", "import", GOLDEN]);
     assert_eq!(imported.ok(), format!("5 contents from {GOLDEN}\n"));

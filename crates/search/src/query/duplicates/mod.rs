@@ -17,8 +17,8 @@ use serde::Serialize;
 
 use self::groups::Content;
 pub use self::threshold::{FALLBACK, NearThreshold};
-use crate::Result;
-use crate::index::{HEIGHT, WIDTH};
+use crate::source::{HEIGHT, WIDTH};
+use crate::{Error, Result};
 use diptych::Embeddings;
 use diptych::image::{Looks, PerceptualHash};
 
@@ -96,7 +96,7 @@ impl Member {
 /// one picture.
 ///
 /// # Errors
-/// If the index can't be read.
+/// [`Error::Index`] if the index can't be read or has a vector of another width than its own.
 pub fn duplicates(
     store: &dyn Store,
     sought: &Sought,
@@ -125,9 +125,13 @@ pub fn duplicates(
     found.exact = equal.map(|content| group(&[content], 1.0)).collect();
     if let Some(threshold) = sought.threshold {
         let mut rows = Embeddings::empty(dim);
-        contents
-            .iter_mut()
-            .for_each(|content| rows.push(&std::mem::take(&mut content.vector)));
+        for content in &mut contents {
+            let vector = std::mem::take(&mut content.vector);
+            if vector.len() != dim {
+                return Err(Error::width(vector.len(), dim));
+            }
+            rows.push(&vector);
+        }
         let (groups, interrupted) = groups::find(&rows, &contents, threshold, watch);
         found.interrupted = interrupted;
         found.unseen = contents

@@ -65,9 +65,9 @@ fn a_threshold_lets_through_what_is_near_and_nothing_else() {
         "a bowl of fruit",
     ];
     let rows = clip.encode_texts(&texts).unwrap();
-    let (_folder, mut store) = index_of(&rows, clip.fingerprint().unwrap());
+    let (_folder, store) = index_of(&rows, clip.fingerprint().unwrap());
     assert_eq!(Calibration::of(&store).unwrap(), None);
-    let calibration = calibrate(&clip, &mut store).unwrap().unwrap();
+    let calibration = calibrate(&clip, &store).unwrap().unwrap();
     assert_eq!(Calibration::of(&store).unwrap().unwrap(), calibration);
     assert!(calibration.cut <= calibration.gate);
     let hits = |text: &str| {
