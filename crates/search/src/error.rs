@@ -1,4 +1,4 @@
-//! What can go wrong while an index is made or asked, each kind with the values that tell a user what to mend.
+//! Errors while an index is made or asked, each kind with the values that tell a user what to mend.
 
 use std::path::{Path, PathBuf};
 
@@ -17,9 +17,9 @@ pub enum Error {
     /// A pattern of what is left out that can't be followed.
     #[error("exclude `{pattern}`: {reason}")]
     Pattern {
-        /// What was given.
+        /// Pattern, as it was given.
         pattern: String,
-        /// What is wrong with it.
+        /// Fault in it.
         reason: String,
     },
     /// An index that no threshold was found for yet; [`calibrate`](crate::query::calibrate) does.
@@ -30,7 +30,7 @@ pub enum Error {
     Note {
         /// Name of the note.
         name: &'static str,
-        /// What was found and what was wanted.
+        /// Reason, in words: found and wanted.
         reason: String,
     },
     /// Embeddings of another program that can't be taken in.
@@ -38,7 +38,7 @@ pub enum Error {
     Import {
         /// The file or folder.
         path: PathBuf,
-        /// What was found and what was wanted.
+        /// Reason, in words: found and wanted.
         reason: String,
     },
     /// An array that can't be read or written.
@@ -49,7 +49,7 @@ pub enum Error {
     File {
         /// Where it is.
         path: PathBuf,
-        /// What the system says, which the message has in it.
+        /// Answer of the system, which is a part of the message.
         error: std::io::Error,
     },
     /// A file that can't be read or written; the message names it.
@@ -64,7 +64,7 @@ impl From<ImageError> for Error {
 }
 
 impl Error {
-    /// What the system says of a file that it does not name.
+    /// Wraps what the system says of a file that it does not name.
     pub(crate) fn file(path: &Path, error: std::io::Error) -> Self {
         Self::File {
             path: path.to_owned(),

@@ -41,7 +41,7 @@ pub fn export(store: &dyn Store, folder: &Path) -> Result<usize> {
     Ok(n)
 }
 
-/// What belongs to a row.
+/// Line of a row.
 fn line(item: &Item, moment: &Moment, files: &[File]) -> String {
     let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
     let line = json!({

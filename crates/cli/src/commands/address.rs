@@ -36,9 +36,10 @@ impl Address {
 
     /// A file or a server's address.
     pub(super) fn named(name: &str) -> Self {
-        match SERVERS.iter().any(|scheme| name.starts_with(scheme)) {
-            true => Self::Server(name.to_owned()),
-            false => Self::File(name.into()),
+        if SERVERS.iter().any(|scheme| name.starts_with(scheme)) {
+            Self::Server(name.to_owned())
+        } else {
+            Self::File(name.into())
         }
     }
 

@@ -179,7 +179,7 @@ impl Part {
     }
 }
 
-/// What the crate `parquet` returns, which panics at some damaged files (60.1, `util/bit_util.rs`).
+/// Calls the crate `parquet`, which panics at some damaged files (60.1, `util/bit_util.rs`).
 fn caught<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     guarded(read).unwrap_or_else(|_| Err("the file is damaged".into()))
 }

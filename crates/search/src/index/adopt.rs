@@ -17,7 +17,7 @@ pub struct Embedding {
     pub path: String,
     /// `[D]`, of length 1.
     pub vector: Vec<f32>,
-    /// What else is told of it.
+    /// All else that is told of it.
     pub payload: Payload,
 }
 

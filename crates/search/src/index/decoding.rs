@@ -12,7 +12,7 @@ use crate::{Error, Result};
 const NOTE: &str = "decode";
 const VERSION: u32 = 1;
 
-/// What indexes were made with by default before it was noted, and are still.
+/// Default of indexes, now and before it was noted.
 pub const UNNOTED: Decode = Decode::Fast;
 
 /// How the pictures of an index were decoded.
@@ -89,9 +89,17 @@ impl Decoding {
         };
         // Where nothing changes nothing is written.
         if Self::noted(store)? != Some(now) {
-            store.set_note(NOTE, now.written()?.as_bytes())?;
+            now.note(store)?;
         }
         Ok(now)
+    }
+
+    /// Notes it in an index, whatever was noted before.
+    ///
+    /// # Errors
+    /// If the index can't be written.
+    pub fn note(self, store: &dyn Store) -> Result<()> {
+        Ok(store.set_note(NOTE, self.written()?.as_bytes())?)
     }
 
     /// As the pictures were decoded, if that is noted.

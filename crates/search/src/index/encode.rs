@@ -28,7 +28,7 @@ const SHARE: usize = 4;
 /// A file that has been dealt with.
 pub(super) struct Encoded<'a> {
     pub(super) file: &'a File,
-    /// What its content is known by, what is told of it, and its moments, at least one; or why there is none.
+    /// Id of its content, all that is told of it, and its moments, at least one; or why there is none.
     pub(super) content: Result<(Id, About, Vec<Moment>), Skipped>,
 }
 

@@ -32,7 +32,7 @@ pub(super) use self::walk::state;
 pub struct Options {
     /// Files and folders, too, whose names begin with a dot.
     pub hidden: bool,
-    /// What is left out, each pattern as a line of a `.gitignore`, counted from the folder that is indexed.
+    /// Patterns of what is left out, each as a line of a `.gitignore`, counted from the folder that is indexed.
     pub exclude: Vec<String>,
     /// Only a part of the files, so that many machines can share the work.
     pub shard: Option<Shard>,

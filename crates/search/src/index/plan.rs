@@ -1,4 +1,4 @@
-//! What there is, beside what the index holds → what has to be done.
+//! Files that there are, beside those that the index holds → the work to be done.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use super::walk::Walked;
 use super::{Options, Shard};
 use crate::Result;
 
-/// What has to be done.
+/// Work to be done.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Files that are new, then those that have another size or time than they had: so a picture that was renamed before
@@ -26,7 +26,7 @@ pub(super) struct Plan {
     pub(super) emptied: Vec<String>,
     /// The contents of the index.
     pub(super) known: FxHashSet<Id>,
-    /// What the index reaches now.
+    /// Reach of the index from now on.
     pub(super) reach: Reach,
     /// Whether that is to be noted.
     pub(super) is_new_reach: bool,

@@ -1,4 +1,4 @@
-//! What an index reaches: the folders and files that were named to it, and where the links below them lead.
+//! Reach of an index: the folders and files that were named to it, and where the links below them lead.
 //!
 //! Noted beside the index. What is asked of a folder is asked of what its links lead to, too; and a picture that was found
 //! through a link goes when the link goes, unless it lies in a folder that was named itself.
@@ -22,7 +22,7 @@ pub(super) type Links = BTreeMap<String, String>;
 /// Reach of an index; its JSON is the note.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Reach {
-    /// What was named.
+    /// Folders and files that were named.
     #[serde(rename = "roots")]
     pub(super) roots: BTreeSet<String>,
     /// The links that were found.
@@ -31,7 +31,7 @@ pub(super) struct Reach {
 }
 
 impl Reach {
-    /// What is noted in an index.
+    /// Reads the note of an index.
     pub(super) fn of(store: &dyn Store) -> Result<Self> {
         let note = store.note(NOTE)?.unwrap_or_default();
         // One that can't be read is like one that is missing: the next run notes it anew.
@@ -43,7 +43,7 @@ impl Reach {
         Ok(store.set_note(NOTE, &note)?)
     }
 
-    /// What is reached after a run over `roots`. `is_looked_at` says of which places all links were found.
+    /// Reach after a run over `roots`. `is_looked_at` says of which places all links were found.
     pub(super) fn after(
         &self,
         roots: &[PathBuf],

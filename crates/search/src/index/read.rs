@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What a source's error says of the content that it was opening.
+/// Consequence of a source's error for the content that it was opening.
 pub(super) fn skipped(id: Id, error: &SourceError) -> Skipped {
     match error {
         SourceError::Unreadable(error) => Skipped::Unreadable(error.to_string()),
@@ -110,7 +110,7 @@ fn read<'a>(
     Ok((source, is_whole.then(|| id(&bytes)), bytes))
 }
 
-/// What a content is known by: the first half of its SHA-256.
+/// Id of a content: the first half of its SHA-256.
 pub(super) fn id(bytes: &[u8]) -> Id {
     id_of(Sha256::new_with_prefix(bytes))
 }

@@ -84,7 +84,7 @@ pub fn index(
     Ok(run.report)
 }
 
-/// What is on its way into the index.
+/// Changes on their way into the index.
 struct Run<'a> {
     store: &'a dyn Store,
     watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What became of a content, for the files that wait for it.
+    /// Notes the fate of a content, for the files that wait for it.
     fn decide(&mut self, id: Id, fate: Result<(), String>) {
         for file in self.waiting.remove(&id).unwrap_or_default() {
             match &fate {

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 /// A file in a folder that says what is not to be indexed, as `.gitignore` does for git.
 pub const IGNORE_FILE: &str = ".diptychignore";
 
-/// What was found.
+/// Outcome of a walk.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
     /// In the order of their paths, each once, whatever links lead to it.

@@ -16,7 +16,7 @@ use crate::index::{places, same_file};
 use crate::source::embedding;
 use crate::{Error, Result, check_model};
 
-/// What is asked of an index beside the query itself: how many files, which ones, and how near.
+/// Conditions of a search beside the query itself: how many files, which ones, and how near.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// Files at the most.
@@ -53,7 +53,7 @@ impl Default for Request {
     }
 }
 
-/// What a hit must have.
+/// Least score of a hit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MinScore {
     /// This cosine.

@@ -27,7 +27,7 @@ pub struct Tile {
     pub path: String,
     /// Cosine, which is shown with three decimals.
     pub score: f32,
-    /// What to call it, if not by the name of its file.
+    /// Name to show, if not its file's.
     pub title: Option<String>,
     /// The bytes of a JPEG file.
     pub thumbnail: Option<Vec<u8>>,

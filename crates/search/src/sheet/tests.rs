@@ -1,4 +1,4 @@
-//! What a page shows, whatever files are called.
+//! Pages, whatever files are called.
 
 use super::*;
 
@@ -27,7 +27,7 @@ const HOSTILE: [&str; 7] = [
     "/a/猫 & \u{202e}gpj.jpg",
 ];
 
-/// What each is as text.
+/// Each as text.
 const ESCAPED: [&str; 7] = [
     "/a/&lt;script&gt;alert(1)&lt;/script&gt;.jpg",
     "/a/&quot; onerror=&quot;alert(1).jpg",
@@ -38,7 +38,7 @@ const ESCAPED: [&str; 7] = [
     "/a/猫 &amp; \u{202e}gpj.jpg",
 ];
 
-/// What each is as an address.
+/// Each as an address.
 #[cfg(unix)]
 const ADDRESSES: [&str; 7] = [
     "file:///a/%3Cscript%3Ealert%281%29%3C/script%3E.jpg",

@@ -75,11 +75,11 @@ pub struct About {
     pub taken: Option<Taken>,
     /// How it looks, as [`diptych_index::Item::phash`].
     pub phash: Option<Vec<u8>>,
-    /// What else is known of it.
+    /// All else that is known of it.
     pub payload: Payload,
 }
 
-/// What is encoded as one vector.
+/// A part of a content that is encoded as one vector.
 #[derive(Clone, Debug)]
 pub struct View {
     /// The part of the content that it stands for; none, if for all.
@@ -98,7 +98,7 @@ pub enum SourceError {
     /// Nothing of its content can be indexed: it is not tried again until the file changes.
     #[error("{reason}")]
     Content {
-        /// What was found and what was wanted.
+        /// Reason, in words: found and wanted.
         reason: String,
     },
 }

@@ -5,14 +5,16 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow};
 use diptych_index::{Change, File, Local};
 use diptych_search::import::ClipRetrieval;
-use diptych_search::index::{merge, names};
+use diptych_search::index::{Decoding, merge, names};
 use diptych_search::query::calibrate;
 use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::super::address::{self, Address};
 use super::super::open;
-use crate::args::{AddressOnly, CompactArgs, ExportArgs, ForgetArgs, ImportArgs, StatusArgs};
+use crate::args::{
+    AddressOnly, CompactArgs, ExportArgs, ForgetArgs, ImportArgs, StatusArgs, name_of,
+};
 use crate::output::{Data, error};
 use crate::{Status, interrupt, progress};
 
@@ -24,9 +26,10 @@ pub(super) fn status(args: &StatusArgs) -> Result<Status> {
     let mut data = Data::new();
     if args.refused {
         for (File { path, .. }, reason) in store.refused()? {
-            match args.json {
-                true => data.json(&json!({ "path": path, "reason": reason }))?,
-                false => data.line(format_args!("{path}: {reason}"))?,
+            if args.json {
+                data.json(&json!({ "path": path, "reason": reason }))?;
+            } else {
+                data.line(format_args!("{path}: {reason}"))?;
             }
         }
         data.flush()?;
@@ -52,6 +55,13 @@ pub(super) fn status(args: &StatusArgs) -> Result<Status> {
             status.method.name(),
             status.reason
         ))?;
+        let decoding = Decoding::of(store.as_ref())?;
+        if decoding.is_mixed {
+            data.line(format_args!(
+                "decoded   {}, and some otherwise",
+                name_of(decoding.decode)
+            ))?;
+        }
     }
     data.flush()?;
     Ok(Status::Done)
@@ -61,20 +71,22 @@ pub(super) fn verify(args: &AddressOnly) -> Result<Status> {
     let address = Address::new(&args.address)?;
     let verified = Local::open(address.file()?)?.verify()?;
     let mut data = Data::new();
-    match args.json {
-        true => data.json(&verified)?,
-        false => data.line(format_args!(
+    if args.json {
+        data.json(&verified)?;
+    } else {
+        data.line(format_args!(
             "{} files, {} contents, {} vectors",
             verified.files, verified.contents, verified.vectors
-        ))?,
+        ))?;
     }
     data.flush()?;
     for problem in &verified.problems {
         error(&anyhow!("{}: {problem}", address.file()?.display()));
     }
-    Ok(match verified.problems.is_empty() {
-        true => Status::Done,
-        false => Status::SomeFailed,
+    Ok(if verified.problems.is_empty() {
+        Status::Done
+    } else {
+        Status::SomeFailed
     })
 }
 
@@ -106,9 +118,10 @@ pub(super) fn forget(args: &ForgetArgs) -> Result<Status> {
     let mut data = Data::new();
     data.line(format_args!("{} files forgotten", forgotten.len()))?;
     data.flush()?;
-    Ok(match forgotten.is_empty() {
-        true => Status::NothingFound,
-        false => Status::Done,
+    Ok(if forgotten.is_empty() {
+        Status::NothingFound
+    } else {
+        Status::Done
     })
 }
 

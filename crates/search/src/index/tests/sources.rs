@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use diptych::image::{Pixels, Preprocess};
+use diptych::image::{Decode, Pixels, Preprocess};
 use diptych_index::Span;
 
 use super::*;
+use crate::index::Decoding;
 use crate::source::{About, Content, Input, Reading, Source, SourceError, View};
 
 /// A toy of an animation: `ANIM`, then a byte a frame, which is its shade; one of 255 is damaged.
@@ -168,7 +169,7 @@ fn contents_of_many_moments_are_indexed_beside_pictures() {
         let again = album.run_both(&store, &animations);
         assert_eq!(counts(&again), [0, 0, 0, 56]);
         // By one source alone it is another folder.
-        let pictures = album.store("pictures");
+        let pictures = album.store("of pictures alone");
         assert_eq!(counts(&album.run(&pictures)), [40, 0, 0, 0]);
     }
 }
@@ -222,4 +223,32 @@ fn an_index_of_another_model_is_refused() {
         refused,
         Err(Error::Index(diptych_index::Error::Model { .. }))
     ));
+}
+
+#[test]
+fn how_pictures_were_decoded_is_kept_and_a_mixture_is_known() {
+    let album = Album::new();
+    album.draw("a.png", 1);
+    let of = |decode, is_mixed| Decoding { decode, is_mixed };
+    let store = album.store("index");
+    assert_eq!(Decoding::of(&store).unwrap(), of(Decode::Fast, false));
+    // As long as it has nothing, what is asked for last is its own.
+    Decoding::add(&store, None).unwrap();
+    Decoding::add(&store, Some(Decode::Exact)).unwrap();
+    album.run(&store);
+    assert_eq!(Decoding::of(&store).unwrap(), of(Decode::Exact, false));
+    assert_eq!(
+        Decoding::add(&store, None).unwrap(),
+        of(Decode::Exact, false)
+    );
+    // One of other pictures is added.
+    let other = album.store("other");
+    album.run(&other);
+    merge(&store, &other, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(Decoding::of(&other).unwrap(), of(Decode::Fast, true));
+    let mixed = Decoding::add(&store, Some(Decode::Fast)).unwrap();
+    assert_eq!(mixed, of(Decode::Exact, true));
+    let new = album.store("new");
+    merge(&store, &new, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(Decoding::of(&new).unwrap(), of(Decode::Exact, true));
 }

@@ -80,7 +80,7 @@ impl Member {
         }
     }
 
-    /// What files are ordered by, the one to be kept first.
+    /// Order of files, the one to be kept first.
     fn rank(&self) -> (Reverse<(u64, u64)>, i64, &str) {
         let area = self
             .pixels

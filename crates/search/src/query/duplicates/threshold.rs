@@ -26,7 +26,7 @@ const SIDE: usize = 384;
 /// Share of copies that may be further away: of those made smaller and encoded again, and of those cropped and brightened.
 const MAY_MISS: [f64; 2] = [0.01, 0.05];
 
-/// What is taken off the lowest that was measured, since a sample has no extremes, and the threshold's limits.
+/// Margin below the lowest that was measured, since a sample has no extremes, and the threshold's limits.
 const MARGIN: f32 = 0.05;
 const LIMITS: (f32, f32) = (0.5, 0.98);
 

@@ -1,6 +1,7 @@
 //! Queries, as they are written and as they are answered.
 
 mod duplicates;
+mod requests;
 
 use std::ops::ControlFlow;
 
