@@ -3,7 +3,7 @@
 Two parts, of three embeddings and of two, of the width of Diptych's default model: values are a formula that the test
 repeats, in f16 and not of length 1. The pictures' names are of no files; one caption is missing.
 
-    python parity/embeddings.py --write-golden crates/cli/tests/golden/clip-retrieval
+    python parity/embeddings.py --write-golden crates/search/tests/golden/clip-retrieval
 
 Needs: numpy, pandas, pyarrow, fsspec, and clip-retrieval, of which one file is loaded (`pip install --no-deps` will do).
 """

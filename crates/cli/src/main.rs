@@ -5,7 +5,6 @@
 //! failed, 130 after Ctrl-C. No input makes it panic.
 
 mod args;
-mod base64;
 mod commands;
 mod gallery;
 mod inputs;
@@ -13,7 +12,6 @@ mod interrupt;
 mod output;
 mod preview;
 mod progress;
-mod sheet;
 
 use std::process::ExitCode;
 

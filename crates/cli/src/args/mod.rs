@@ -14,8 +14,8 @@ use diptych::image::{Decode, Interpolation, Order, ResizeMode};
 use diptych::weights::{DEFAULT_MODEL, Dtype, LayoutKind};
 
 pub(crate) use search::{
-    CompactArgs, DuplicatesArgs, ExportArgs, ForgetArgs, HitsArgs, ImportArgs, IndexArgs,
-    IndexCommand, MinScore, PlaceArgs, PlaceOnly, SearchArgs, SimilarArgs, StatusArgs,
+    AddressArgs, AddressOnly, CompactArgs, DuplicatesArgs, ExportArgs, ForgetArgs, HitsArgs,
+    ImportArgs, IndexArgs, IndexCommand, SearchArgs, SimilarArgs, StatusArgs,
 };
 pub(crate) use training::{PackArgs, TrainArgs};
 
@@ -390,6 +390,13 @@ const MEASURES: &[(&str, Measure)] = &[
     ("decode", Measure::Decode),
 ];
 const DECODES: &[(&str, Decode)] = &[("exact", Decode::Exact), ("fast", Decode::Fast)];
+
+/// The name of a way to decode.
+pub(crate) fn name_of(decode: Decode) -> &'static str {
+    let named = DECODES.iter().find(|(_, value)| *value == decode);
+    named.map_or("", |(name, _)| name)
+}
+
 const ORDERS: &[(&str, Order)] = &[("native", Order::Native), ("rgb-first", Order::RgbFirst)];
 const INTERPOLATIONS: &[(&str, Interpolation)] = &[
     ("bicubic", Interpolation::Bicubic),

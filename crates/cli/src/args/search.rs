@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueHint};
 use diptych::image::Decode;
 use diptych_index::{Cells, Method};
 use diptych_search::index::Shard;
+use diptych_search::query::MinScore;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -52,16 +53,17 @@ pub(crate) struct IndexArgs {
     #[arg(long)]
     pub(crate) retry: bool,
 
-    /// Decode large JPEGs at the smallest of 1/2, 1/4 and 1/8 that the model needs, or in full
-    #[arg(long, value_parser = one_of(DECODES), default_value = "fast")]
-    pub(crate) decode: Decode,
+    /// Decode large JPEGs at the smallest of 1/2, 1/4 and 1/8 that the model needs, or in full. Noted with the index, and
+    /// done so with pictures in queries, too [default: as the index was begun; a new one fast]
+    #[arg(long, value_parser = one_of(DECODES))]
+    pub(crate) decode: Option<Decode>,
 
     /// Print the report as one JSON object: unchanged, encoded, linked, removed, failed, emptied
     #[arg(long)]
     pub(crate) json: bool,
 
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) address: AddressArgs,
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -72,7 +74,7 @@ pub(crate) enum IndexCommand {
     /// Say what the index holds, and how it is searched
     Status(StatusArgs),
     /// Read all of the index and look for what is wrong
-    Verify(PlaceOnly),
+    Verify(AddressOnly),
     /// Give back the room of what was removed, and make anew what is searched
     Compact(CompactArgs),
     /// Take files and folders out of the index; what links below them lead to stays
@@ -85,7 +87,7 @@ pub(crate) enum IndexCommand {
 
 /// Which index.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct PlaceArgs {
+pub(crate) struct AddressArgs {
     /// Index [default: photos.diptych in the user's data directory]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) index: Option<PathBuf>,
@@ -98,7 +100,7 @@ pub(crate) struct PlaceArgs {
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) address: AddressArgs,
 
     /// List the files that could not be indexed, and why
     #[arg(long)]
@@ -110,9 +112,9 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PlaceOnly {
+pub(crate) struct AddressOnly {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) address: AddressArgs,
 
     /// Print one JSON object
     #[arg(long)]
@@ -122,7 +124,7 @@ pub(crate) struct PlaceOnly {
 #[derive(Debug, Args)]
 pub(crate) struct CompactArgs {
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) address: AddressArgs,
 
     /// Whether vectors are grouped, so that a search looks at some of them alone [default: as it was; at first, if they are many]
     #[arg(long, value_parser = one_of(CELLS))]
@@ -136,7 +138,7 @@ pub(crate) struct ForgetArgs {
     pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) address: AddressArgs,
 }
 
 #[derive(Debug, Args)]
@@ -146,7 +148,7 @@ pub(crate) struct ImportArgs {
     pub(crate) from: Vec<String>,
 
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) address: AddressArgs,
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -159,7 +161,7 @@ pub(crate) struct ExportArgs {
     pub(crate) out: PathBuf,
 
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) address: AddressArgs,
 }
 
 /// Search an index by words and pictures
@@ -185,6 +187,8 @@ pub(crate) struct SearchArgs {
 }
 
 /// Find pictures like one
+///
+/// Of a picture that the index has, and that is as it was, the index's own embedding is taken; another is read and encoded.
 #[derive(Debug, Args)]
 pub(crate) struct SimilarArgs {
     /// Picture, in the index or not
@@ -241,7 +245,7 @@ pub(crate) struct HitsArgs {
     pub(crate) html: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) address: AddressArgs,
 
     /// Model [default: the index's]
     #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]
@@ -282,20 +286,11 @@ pub(crate) struct DuplicatesArgs {
     pub(crate) html: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
+    pub(crate) address: AddressArgs,
 
     /// Model [default: the index's]
     #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]
     pub(crate) model: Option<String>,
-}
-
-/// What a hit must have.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum MinScore {
-    /// So much.
-    Cosine(f32),
-    /// More than any text has.
-    Auto,
 }
 
 const METHODS: &[(&str, Method)] = &[

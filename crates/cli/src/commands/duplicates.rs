@@ -8,18 +8,18 @@ use diptych_search::index::places;
 use diptych_search::query::{
     Duplicates, FALLBACK, Group, Member, NearThreshold, Sought, duplicates,
 };
+use diptych_search::sheet::{self, Tile, thumbnail};
 use indicatif::HumanBytes;
 use serde_json::json;
 
-use super::search::thumbnail;
-use super::store::{Place, clip_of};
+use super::address::{Address, clip_of};
 use crate::args::DuplicatesArgs;
 use crate::output::{Data, message};
-use crate::{Status, interrupt, progress, sheet};
+use crate::{Status, interrupt, progress};
 
 pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
-    let place = Place::new(&args.place)?;
-    let store = place.open()?;
+    let address = Address::new(&args.address)?;
+    let store = address.open()?;
     let mut sought = Sought::default();
     for folder in &args.within {
         sought.within.extend(places(store.as_ref(), folder)?);
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
     if !args.exact {
         sought.threshold = Some(match args.threshold {
             Some(threshold) => threshold,
-            None => threshold(&place, store.as_ref(), args)?,
+            None => threshold(&address, store.as_ref(), args)?,
         });
     }
     interrupt::watch("stopping")?;
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
 }
 
 /// The threshold of the index's model: as it is noted, or measured and noted for the next time, where that can be done.
-fn threshold(place: &Place, store: &dyn Store, args: &DuplicatesArgs) -> Result<f32> {
+fn threshold(address: &Address, store: &dyn Store, args: &DuplicatesArgs) -> Result<f32> {
     if let Some(noted) = NearThreshold::noted(store)? {
         return Ok(noted.cosine);
     }
@@ -58,9 +58,9 @@ fn threshold(place: &Place, store: &dyn Store, args: &DuplicatesArgs) -> Result<
         message(format_args!(
             "too few pictures of the index can be read to measure how near its model finds copies; taken is {FALLBACK}"
         ));
-    } else if let Ok(mut store) = place.change() {
+    } else if let Ok(store) = address.change() {
         // Where another process is writing, or nothing can be written, it is measured again.
-        let _ = measured.note(store.as_mut());
+        let _ = measured.note(store.as_ref());
     }
     Ok(measured.cosine)
 }
@@ -99,8 +99,8 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
     }
     data.flush()?;
     if let Some(path) = &args.html {
-        let entries: Vec<sheet::Entry> = groups().zip(1..).flat_map(entries).collect();
-        diptych_files::replace(path, sheet::page("duplicates", &entries).as_bytes())?;
+        let tiles: Vec<Tile> = groups().zip(1..).flat_map(tiles).collect();
+        diptych_files::replace(path, sheet::page("duplicates", &tiles).as_bytes())?;
     }
     if found.stale > 0 {
         message(format_args!(
@@ -114,9 +114,10 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
             found.unseen
         ));
     }
-    Ok(match groups().next() {
-        None => Status::NothingFound,
-        Some(_) => Status::Done,
+    Ok(if groups().next().is_none() {
+        Status::NothingFound
+    } else {
+        Status::Done
     })
 }
 
@@ -145,14 +146,14 @@ fn facts(member: &Member) -> String {
 }
 
 /// The tiles of a group on a page.
-fn entries(((kind, group), number): ((&str, &Group), usize)) -> Vec<sheet::Entry> {
+fn tiles(((kind, group), number): ((&str, &Group), usize)) -> Vec<Tile> {
     let keep = |at: usize| if at == 0 { "keep" } else { "copy" };
-    let entry = |(at, member): (usize, &Member)| sheet::Entry {
+    let tile = |(at, member): (usize, &Member)| Tile {
         path: member.path.clone(),
         score: group.cosine,
         title: Some(format!("{kind} {number}, {}: {}", keep(at), facts(member))),
-        thumbnail: thumbnail(&member.path),
+        thumbnail: thumbnail(member.path.as_ref()),
         start: None,
     };
-    group.members.iter().enumerate().map(entry).collect()
+    group.members.iter().enumerate().map(tile).collect()
 }

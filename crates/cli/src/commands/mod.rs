@@ -1,5 +1,6 @@
 //! The commands, a file each: options from what was typed, then the work.
 
+mod address;
 pub(crate) mod bench;
 pub(crate) mod classify;
 pub(crate) mod completions;
@@ -14,7 +15,6 @@ pub(crate) mod preprocess;
 pub(crate) mod search;
 pub(crate) mod show;
 pub(crate) mod similarity;
-mod store;
 pub(crate) mod tokenize;
 pub(crate) mod train;
 

@@ -3,14 +3,14 @@
 //! Source: <https://sw.kovidgoyal.net/kitty/graphics-protocol/>, "Control data reference".
 
 use super::Picture;
-use crate::base64::base64;
+use base64::prelude::{BASE64_STANDARD, Engine};
 
 /// Most characters of a chunk. A multiple of 4, as each chunk is decoded by itself.
 const CHUNK: usize = 4096;
 
 /// `cells` is the width on the screen in columns; the height follows.
 pub(super) fn encode(picture: Picture, cells: usize) -> Vec<u8> {
-    let data = base64(picture.pixels.as_flattened());
+    let data = BASE64_STANDARD.encode(picture.pixels.as_flattened());
     let (width, height) = (picture.width, picture.height);
     // `q=2`: no answer, which would be read as typed.
     let mut keys = format!("a=T,q=2,f=24,s={width},v={height},c={cells}");

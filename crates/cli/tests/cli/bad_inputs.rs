@@ -131,7 +131,10 @@ fn bad_pictures_among_good_ones_cost_themselves_alone() {
 
 /// A folder as clip-retrieval writes it, with these metadata.
 fn embeddings(metadata: &[u8]) -> tempfile::TempDir {
-    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/clip-retrieval");
+    const GOLDEN: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../search/tests/golden/clip-retrieval"
+    );
     let folder = tempfile::tempdir().unwrap();
     for name in ["img_emb", "metadata"] {
         fs_err::create_dir(folder.path().join(name)).unwrap();
@@ -169,7 +172,7 @@ fn parquet_that_is_damaged_or_nested_without_end_is_refused_in_a_sentence() {
     // A damaged page of data, which makes the crate panic.
     let golden = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/golden/clip-retrieval/metadata/metadata_0.parquet"
+        "/../search/tests/golden/clip-retrieval/metadata/metadata_0.parquet"
     );
     let mut damaged = fs_err::read(golden).unwrap();
     damaged[472] ^= 0x80;

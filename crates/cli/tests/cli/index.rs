@@ -169,6 +169,24 @@ fn another_model_is_refused_and_both_are_named() {
 }
 
 #[test]
+fn another_way_to_decode_than_the_indexs_is_told() {
+    let album = Album::new(1);
+    let pictures = album.path("pictures");
+    album.run(&["index", &pictures, "--decode", "exact"]).ok();
+    album.run(&["index", &pictures]).ok();
+    assert!(!album.run(&["index", "status"]).ok().contains("decoded"));
+    let told = album.run(&["index", &pictures, "--decode", "fast"]);
+    assert_eq!(told.code, Some(0));
+    assert!(told.stderr.contains("`--decode exact`"), "{told:?}");
+    let status = album.run(&["index", "status"]).ok();
+    assert!(
+        status.contains("decoded   exact, and some otherwise"),
+        "{status}"
+    );
+    album.run(&["index", &pictures]).ok();
+}
+
+#[test]
 fn whenever_it_is_killed_nothing_is_lost_or_doubled() {
     let album = Album::new(400);
     for milliseconds in [30, 60, 90, 120, 150, 180] {
@@ -232,7 +250,10 @@ fn parts_are_imported_and_all_is_exported() {
 
 #[test]
 fn embeddings_of_clip_retrieval_are_imported() {
-    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/clip-retrieval");
+    const GOLDEN: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../search/tests/golden/clip-retrieval"
+    );
     let album = Album::new(1);
     let imported = album.run(&["index", "import", GOLDEN]);
     assert_eq!(imported.ok(), format!("5 contents from {GOLDEN}\n"));

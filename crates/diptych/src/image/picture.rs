@@ -6,6 +6,8 @@
 use std::io::Read;
 use std::path::Path;
 
+use diptych_files::MAX_FILE_BYTES;
+
 use super::decode::{self, DecodeOptions};
 use super::error::ImageError;
 use super::preprocess::shortest;
@@ -45,9 +47,6 @@ impl Mode {
         }
     }
 }
-
-/// No picture's file is longer than this, uncompressed ones of the default limit included.
-const MAX_FILE_BYTES: u64 = 1 << 31;
 
 /// A decoded picture.
 #[derive(Clone, PartialEq, Eq)]

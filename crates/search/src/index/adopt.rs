@@ -6,9 +6,9 @@ use diptych_index::{Change, File, Item, Moment, Payload, Store};
 use rayon::prelude::*;
 
 use super::merge::keep_known;
-use super::{canonical, run, walk};
+use super::{canonical, read, run, walk};
 use crate::Result;
-use diptych::image::Facts;
+use crate::source::told;
 
 /// An embedding of a picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Embedding {
     pub path: String,
     /// `[D]`, of length 1.
     pub vector: Vec<f32>,
-    /// What else is told of it.
+    /// All else that is told of it.
     pub payload: Payload,
 }
 
@@ -26,7 +26,7 @@ pub struct Embedding {
 ///
 /// # Errors
 /// [`crate::Error::Index`] if the index can't be written or a vector is not one of the model's.
-pub fn adopt(store: &mut dyn Store, embeddings: Vec<Embedding>) -> Result<()> {
+pub fn adopt(store: &dyn Store, embeddings: Vec<Embedding>) -> Result<()> {
     let changes: Vec<[Change; 2]> = embeddings.into_par_iter().map(changes).collect();
     let mut changes = changes.concat();
     for change in &mut changes {
@@ -45,13 +45,13 @@ fn changes(embedding: Embedding) -> [Change; 2] {
     } = embedding;
     let (file, id, taken) = match present(&path) {
         Ok((file, bytes)) => {
-            let facts = Facts::of(&bytes);
-            payload.extend(run::payload(&facts));
-            let taken = run::taken(&facts, &file);
-            (file, run::id(&bytes), taken)
+            let about = told(&bytes);
+            payload.extend(about.payload);
+            let taken = about.taken.or_else(|| run::saved(&file));
+            (file, read::id(&bytes), taken)
         }
         Err(_) => {
-            let id = run::id(format!("no file: {path}").as_bytes());
+            let id = read::id(format!("no file: {path}").as_bytes());
             let file = File {
                 path,
                 size: 0,

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use diptych_index::{Change, Item, Store, TakenFrom};
 
+use super::Decoding;
 use crate::{Error, Result};
 
 /// Contents that are noted at a time.
@@ -16,7 +17,7 @@ const BATCH: usize = 1024;
 /// [`Error::Index`] if the two are of different models, or one of them can't be read or written.
 pub fn merge(
     from: &dyn Store,
-    into: &mut dyn Store,
+    into: &dyn Store,
     watch: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<u64> {
     let (has, wanted) = (into.model(), from.model());
@@ -27,6 +28,7 @@ pub fn merge(
             wanted: Box::new(wanted.clone()),
         }));
     }
+    Decoding::join(into, Decoding::of(from)?)?;
     let mut changes = Vec::new();
     let mut n = 0;
     let mut failed = None;

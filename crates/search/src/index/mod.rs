@@ -1,45 +1,46 @@
-//! Pictures on a disc → an index of their embeddings.
+//! Files on a disc → an index of the moments in them.
 //!
-//! Flow: `walk` finds files → `plan` compares them with what the index holds → `run` reads, encodes and notes what is new.
+//! Flow: `walk` finds files → `plan` compares them with what the index holds → `read` and `encode` make moments of what is
+//! new, by its [`Source`](crate::source::Source) → `run` notes them.
 //! Invariant: a content is encoded once, whatever files have it; what is noted is whole, so a run that was killed goes on
 //! where it was.
 
 mod adopt;
+mod decoding;
+mod encode;
 mod merge;
 mod place;
 mod plan;
 mod reach;
+mod read;
 mod run;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub use self::adopt::{Embedding, adopt};
+pub use self::decoding::{Decoding, UNNOTED};
 pub use self::merge::merge;
 pub use self::place::{canonical, names, same_file};
 pub use self::reach::places;
 pub use self::run::index;
-pub(super) use self::run::{HEIGHT, WIDTH};
 pub use self::walk::IGNORE_FILE;
 pub(super) use self::walk::state;
-use diptych::image::DecodeOptions;
 
-/// What is indexed, and how.
+/// Choices of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Files and folders, too, whose names begin with a dot.
     pub hidden: bool,
-    /// What is left out, each pattern as a line of a `.gitignore`, counted from the folder that is indexed.
+    /// Patterns of what is left out, each as a line of a `.gitignore`, counted from the folder that is indexed.
     pub exclude: Vec<String>,
     /// Only a part of the files, so that many machines can share the work.
     pub shard: Option<Shard>,
-    /// A folder in which no picture is left is taken at its word. Otherwise its pictures are kept in the index, since a
+    /// A folder in which no content is left is taken at its word. Otherwise its contents are kept in the index, since a
     /// disc that is not mounted looks the same.
     pub forget_emptied: bool,
     /// Files that could not be indexed are tried again, though they have not changed.
     pub retry: bool,
-    /// How pictures are decoded.
-    pub decode: DecodeOptions,
 }
 
 /// A part of all files, told by a hash of their paths.
@@ -58,11 +59,11 @@ pub struct Progress {
     pub files: usize,
     /// Files that have been dealt with.
     pub done: usize,
-    /// Pictures that were encoded.
+    /// Contents that were encoded.
     pub encoded: usize,
 }
 
-/// What a run did.
+/// Outcome of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
     /// Files that are as they were.
@@ -75,7 +76,7 @@ pub struct Report {
     pub removed: usize,
     /// Files that have nothing that can be indexed, and why.
     pub failed: Vec<Failed>,
-    /// Folders whose pictures were kept although none is left there.
+    /// Folders whose contents were kept although none is left there.
     pub emptied: Vec<String>,
     /// Whether it was stopped before its end.
     pub interrupted: bool,

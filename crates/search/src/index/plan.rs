@@ -1,4 +1,4 @@
-//! What there is, beside what the index holds → what has to be done.
+//! Files that there are, beside those that the index holds → the work to be done.
 
 use std::path::{Path, PathBuf};
 
@@ -6,11 +6,11 @@ use diptych_index::{File, Id, Store};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::reach::Reach;
-use super::walk::Found;
+use super::walk::Walked;
 use super::{Options, Shard};
 use crate::Result;
 
-/// What has to be done.
+/// Work to be done.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// Files that are new, then those that have another size or time than they had: so a picture that was renamed before
@@ -26,7 +26,7 @@ pub(super) struct Plan {
     pub(super) emptied: Vec<String>,
     /// The contents of the index.
     pub(super) known: FxHashSet<Id>,
-    /// What the index reaches now.
+    /// Reach of the index from now on.
     pub(super) reach: Reach,
     /// Whether that is to be noted.
     pub(super) is_new_reach: bool,
@@ -34,7 +34,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(
-        found: &Found,
+        found: &Walked,
         roots: &[PathBuf],
         store: &dyn Store,
         options: &Options,
@@ -119,7 +119,7 @@ impl Plan {
 fn other_names(
     store: &dyn Store,
     folders: FxHashSet<PathBuf>,
-    found: &Found,
+    found: &Walked,
 ) -> Result<Vec<String>> {
     // An index of another machine may hold relative names.
     let absolute = folders.into_iter().filter(|folder| folder.is_absolute());
@@ -169,10 +169,8 @@ impl Folders {
 }
 
 impl Shard {
-    /// Whether a path is this shard's: by a hash (FNV-1a, 64 bits), so that every machine agrees.
+    /// Whether a path is this shard's: by a hash, so that every machine agrees.
     pub(super) fn has(self, path: &str) -> bool {
-        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        let hash = path.bytes().fold(0xcbf2_9ce4_8422_2325, step);
-        hash % self.of == self.index
+        diptych::fnv1a(path) % self.of == self.index
     }
 }

@@ -1,4 +1,4 @@
-//! What an index reaches: the folders and files that were named to it, and where the links below them lead.
+//! Reach of an index: the folders and files that were named to it, and where the links below them lead.
 //!
 //! Noted beside the index. What is asked of a folder is asked of what its links lead to, too; and a picture that was found
 //! through a link goes when the link goes, unless it lies in a folder that was named itself.
@@ -10,7 +10,7 @@ use diptych_index::Store;
 use serde::{Deserialize, Serialize};
 
 use super::place::names;
-use super::walk::Found;
+use super::walk::Walked;
 use crate::{Error, Result};
 
 /// Name of the note.
@@ -19,33 +19,35 @@ const NOTE: &str = "reach";
 /// Links by their own places, and where they lead.
 pub(super) type Links = BTreeMap<String, String>;
 
-/// What an index reaches.
+/// Reach of an index; its JSON is the note.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Reach {
-    /// What was named.
+    /// Folders and files that were named.
+    #[serde(rename = "roots")]
     pub(super) roots: BTreeSet<String>,
     /// The links that were found.
+    #[serde(rename = "links")]
     pub(super) links: Links,
 }
 
 impl Reach {
-    /// What is noted in an index.
+    /// Reads the note of an index.
     pub(super) fn of(store: &dyn Store) -> Result<Self> {
         let note = store.note(NOTE)?.unwrap_or_default();
         // One that can't be read is like one that is missing: the next run notes it anew.
         Ok(serde_json::from_slice(&note).unwrap_or_default())
     }
 
-    pub(super) fn note(&self, store: &mut dyn Store) -> Result<()> {
-        let note = serde_json::to_vec(self).map_err(std::io::Error::from)?;
+    pub(super) fn note(&self, store: &dyn Store) -> Result<()> {
+        let note = serde_json::to_vec(self).map_err(|e| Error::note(NOTE, &e))?;
         Ok(store.set_note(NOTE, &note)?)
     }
 
-    /// What is reached after a run over `roots`. `is_looked_at` says of which places all links were found.
+    /// Reach after a run over `roots`. `is_looked_at` says of which places all links were found.
     pub(super) fn after(
         &self,
         roots: &[PathBuf],
-        found: &Found,
+        found: &Walked,
         is_looked_at: impl Fn(&str) -> bool,
     ) -> Self {
         let mut after = self.clone();
@@ -97,10 +99,27 @@ impl Reach {
 /// # Errors
 /// As [`canonical`](super::canonical), and if the index can't be read.
 pub fn places(store: &dyn Store, path: &Path) -> Result<Vec<String>> {
-    let mut places = names(path).map_err(|e| Error::io(path, e))?;
+    let mut places = names(path).map_err(|e| Error::file(path, e))?;
     let reach = Reach::of(store)?;
     let (targets, _) = reach.follow([&*places[0]].into_iter());
     let targets: Vec<String> = targets.into_iter().map(str::to_owned).collect();
     places.extend(targets);
     Ok(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If this changes, indexes that people have are taken as reaching nothing.
+    #[test]
+    fn the_note_is_written_as_it_ever_was() {
+        let reach = Reach {
+            roots: ["/b".to_owned(), "/a".to_owned()].into(),
+            links: [("/a/link".to_owned(), "/c".to_owned())].into(),
+        };
+        let note = r#"{"roots":["/a","/b"],"links":{"/a/link":"/c"}}"#;
+        assert_eq!(serde_json::to_string(&reach).unwrap(), note);
+        assert_eq!(serde_json::from_str::<Reach>(note).unwrap(), reach);
+    }
 }

@@ -5,19 +5,20 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use diptych_index::{Change, File, Id, Item, Moment, Payload, Store, Taken, TakenFrom};
+use diptych::Clip;
+use diptych_index::{Change, File, Id, Item, Moment, Store, Taken, TakenFrom};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use rustc_hash::{FxHashMap, FxHashSet};
-use sha2::{Digest, Sha256};
 
+use super::encode::{Encoded, Encoder, What};
 use super::place::canonical;
 use super::plan::Plan;
+use super::read::{Reader, Skipped};
 use super::{Failed, Options, Progress, Report, walk};
-use crate::Result;
-use diptych::image::{Decoded, Facts, PerceptualHash, Pixels};
-use diptych::{Clip, Embeddings};
+use crate::source::{About, Source};
+use crate::{Result, check_model};
 
 /// Changes are noted after so many, or after [`PATIENCE`]: what a kill may cost.
 const BATCH: usize = 256;
@@ -26,23 +27,28 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// New contents after which the index is settled on the way, so that others search it fast meanwhile.
 const SETTLE_EVERY: usize = 20_000;
 
-/// Brings an index up to date with files and folders. Pictures of the index that lie elsewhere are left alone.
+/// Brings an index up to date with files and folders. Contents of the index that lie elsewhere are left alone.
 /// `watch` is told how far it is and may stop it.
 ///
+/// A file in a folder that no source knows by its name is taken as one that is not there, so an index is to be given all its
+/// sources each time.
+///
 /// # Errors
-/// [`Error::Index`] if the index can't be written, and what keeps the model from working. Pictures that can't be read are
-/// no error, but in the report.
+/// [`crate::Error::Index`] if the index can't be written or is another model's, and what keeps the model from working. Files
+/// that can't be read are no error, but in the report.
 pub fn index(
     clip: &Clip,
-    store: &mut dyn Store,
+    store: &dyn Store,
+    sources: &[&dyn Source],
     roots: &[PathBuf],
     options: &Options,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Report> {
+    check_model(store, clip, "the one that was opened")?;
     // One that can't be looked into is told of by the walk.
     let place = |root: &PathBuf| canonical(root).unwrap_or_else(|_| root.clone());
     let roots: Vec<PathBuf> = roots.iter().map(place).collect();
-    let found = walk::walk(&roots, options)?;
+    let found = walk::walk(&roots, sources, options)?;
     let plan = Plan::new(&found, &roots, store, options)?;
     if plan.is_new_reach {
         plan.reach.note(store)?;
@@ -57,14 +63,13 @@ pub fn index(
         .extend(failed.map(|(path, reason)| Failed { path, reason }));
 
     let reader = Reader {
-        clip,
-        options,
+        sources,
+        preprocess: clip.preprocess(),
         known: Mutex::new(plan.known),
-        seen: Mutex::default(),
     };
     let mut to_read = plan.to_read;
     while !to_read.is_empty() {
-        if run.pass(&reader, &to_read)?.is_break() {
+        if run.pass(clip, &reader, &to_read)?.is_break() {
             run.note()?;
             run.report.interrupted = true;
             return Ok(run.report);
@@ -79,90 +84,9 @@ pub fn index(
     Ok(run.report)
 }
 
-/// Why a file is not encoded.
-enum Skipped {
-    /// It can't be read now, which says nothing of its content.
-    Unreadable(String),
-    /// Its content is in the index, or will be.
-    Known(Id),
-    Bad(String),
-    Model(diptych::Error),
-}
-
-impl From<diptych::Error> for Skipped {
-    fn from(error: diptych::Error) -> Self {
-        Self::Model(error)
-    }
-}
-
-/// Reads files, on many threads.
-struct Reader<'a> {
-    clip: &'a Clip,
-    options: &'a Options,
-    /// Contents that need not be encoded: the index has them, or another file's turn has come.
-    known: Mutex<FxHashSet<Id>>,
-    /// What was learned of files that are on their way.
-    seen: Mutex<FxHashMap<String, Seen>>,
-}
-
-/// What is known of a file that was read.
-struct Seen {
-    id: Id,
-    facts: Facts,
-    /// Perhaps none: it could not be decoded.
-    decoded: Option<Known>,
-}
-
-/// What is known of a picture once it is decoded.
-struct Known {
-    phash: PerceptualHash,
-    /// Columns and rows.
-    size: (usize, usize),
-}
-
-impl Reader<'_> {
-    fn read(&self, file: &File) -> Result<Pixels, Skipped> {
-        let bytes = fs_err::read(&file.path).map_err(|e| Skipped::Unreadable(e.to_string()))?;
-        let id = id(&bytes);
-        if !lock(&self.known).insert(id) {
-            return Err(Skipped::Known(id));
-        }
-        let look = |decoded: &Decoded| Known {
-            phash: PerceptualHash::of(&decoded.picture),
-            size: decoded.full,
-        };
-        let preprocess = self.clip.preprocess();
-        let loaded = preprocess.load_and(&bytes, &self.options.decode, look);
-        let (pixels, decoded) = match loaded {
-            Ok((pixels, known)) => (Ok(pixels), Some(known)),
-            Err(error) => (Err(Skipped::Bad(error.to_string())), None),
-        };
-        let facts = Facts::of(&bytes);
-        let seen = Seen { id, facts, decoded };
-        lock(&self.seen).insert(file.path.clone(), seen);
-        pixels
-    }
-
-    /// Lets contents be encoded that were known.
-    fn forget(&self, ids: impl Iterator<Item = Id>) {
-        let mut known = lock(&self.known);
-        ids.for_each(|id| {
-            known.remove(&id);
-        });
-    }
-
-    fn take(&self, file: &File) -> Option<Seen> {
-        lock(&self.seen).remove(&file.path)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|e| e.into_inner())
-}
-
-/// What is on its way into the index.
+/// Changes on their way into the index.
 struct Run<'a> {
-    store: &'a mut dyn Store,
+    store: &'a dyn Store,
     watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
     progress: Progress,
     report: Report,
@@ -181,7 +105,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(
-        store: &'a mut dyn Store,
+        store: &'a dyn Store,
         watch: &'a mut dyn FnMut(Progress) -> ControlFlow<()>,
         files: usize,
     ) -> Self {
@@ -204,38 +128,66 @@ impl<'a> Run<'a> {
     }
 
     /// Reads files once; stops where it is asked to.
-    fn pass(&mut self, reader: &Reader, to_read: &[File]) -> Result<ControlFlow<()>> {
-        let dim = reader.clip.config().embed_dim;
-        let stream = reader.clip.stream_images(to_read, |file| reader.read(file));
-        for (file, features) in to_read.iter().zip(stream) {
-            match (features, reader.take(file)) {
-                (Ok(features), Some(seen)) => {
-                    let row = Embeddings::from_features(dim, features)?
-                        .as_slice()
-                        .to_vec();
-                    if row.iter().all(|value| value.is_finite()) {
-                        self.encoded(file, seen, row);
-                    } else {
-                        let reason = "the model finds no embedding of it, but NaN".to_owned();
-                        self.bad(file, Some(seen.id), reason);
-                    }
-                }
-                (Err(Skipped::Known(id)), _) => self.known(file, id)?,
-                (Err(Skipped::Unreadable(reason)), _) => self.fail(file, reason),
-                (Err(Skipped::Bad(reason)), seen) => {
-                    self.bad(file, seen.map(|seen| seen.id), reason);
-                }
-                (Err(Skipped::Model(error)), _) => {
+    fn pass(&mut self, clip: &Clip, reader: &Reader, to_read: &[File]) -> Result<ControlFlow<()>> {
+        let mut encoder = Encoder::new(clip, reader, to_read);
+        loop {
+            let come = match encoder.next() {
+                Ok(Some(come)) => come,
+                Ok(None) => return Ok(ControlFlow::Continue(())),
+                Err(error) => {
                     self.note()?;
-                    return Err(error.into());
+                    return Err(error);
                 }
-                (Ok(_), None) => {}
+            };
+            // A content of many batches can be stopped within.
+            let is_within = !come.iter().any(|encoded| encoded.what.is_end());
+            for Encoded { file, what } in come {
+                let is_end = what.is_end();
+                self.take(file, what)?;
+                if is_end && self.advance()?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-            if self.advance()?.is_break() {
+            if is_within && (self.watch)(self.progress).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Notes what has come of a file.
+    fn take(&mut self, file: &File, what: What) -> Result<()> {
+        match what {
+            What::Whole(id, about, moments) => {
+                let item = item(file, id, about, moments);
+                self.changes.push(Change::Put(item));
+                self.encoded(file, id);
+            }
+            What::First(id, about, moments) => {
+                let item = item(file, id, about, moments);
+                self.changes.push(Change::Begin(item));
+                self.note()?; // portions would fill the memory
+            }
+            What::More(id, moments) => {
+                self.changes.push(Change::Extend(id, moments));
+                self.note()?;
+            }
+            What::Last(id, moments) => {
+                if !moments.is_empty() {
+                    self.changes.push(Change::Extend(id, moments));
+                }
+                self.changes.push(Change::Finish(id));
+                self.encoded(file, id);
+            }
+            What::Skipped(out, skipped) => {
+                self.changes.extend(out.map(Change::Abandon));
+                match skipped {
+                    Skipped::Known(id) => self.known(file, id)?,
+                    Skipped::Unreadable(reason) => self.fail(file, reason),
+                    Skipped::Bad(id, reason) => self.bad(file, id, reason),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Files that wait for a content that nobody has encoded; they are dealt with anew.
@@ -245,25 +197,9 @@ impl<'a> Run<'a> {
         files
     }
 
-    fn encoded(&mut self, file: &File, seen: Seen, vector: Vec<f32>) {
+    fn encoded(&mut self, file: &File, id: Id) {
         self.report.encoded += 1;
         self.since_settled += 1;
-        let Seen { id, facts, decoded } = seen;
-        let mut payload = payload(&facts);
-        if let Some(Known { size, .. }) = &decoded {
-            payload.insert(WIDTH.into(), size.0.into());
-            payload.insert(HEIGHT.into(), size.1.into());
-        }
-        self.changes.push(Change::Put(Item {
-            id,
-            taken: taken(&facts, file),
-            phash: decoded.map(|known| known.phash.to_bytes()),
-            payload,
-            moments: vec![Moment {
-                part: Default::default(),
-                vector,
-            }],
-        }));
         self.may_drop |= self.changed.contains(&file.path);
         self.changes.push(Change::Link(file.clone(), id));
         self.decide(id, Ok(()));
@@ -278,9 +214,10 @@ impl<'a> Run<'a> {
                 if self.may_drop {
                     self.note()?;
                 }
-                match self.store.has(&[id])?[0] {
-                    true => self.link(file.clone(), id),
-                    false => self.waiting.entry(id).or_default().push(file.clone()),
+                if self.store.has(&[id])?[0] {
+                    self.link(file.clone(), id);
+                } else {
+                    self.waiting.entry(id).or_default().push(file.clone());
                 }
             }
         }
@@ -294,7 +231,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What became of a content, for the files that wait for it.
+    /// Notes the fate of a content, for the files that wait for it.
     fn decide(&mut self, id: Id, fate: Result<(), String>) {
         for file in self.waiting.remove(&id).unwrap_or_default() {
             match &fate {
@@ -355,18 +292,22 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What a content is known by.
-pub(super) fn id(bytes: &[u8]) -> Id {
-    let mut id = Id([0; 16]);
-    id.0.copy_from_slice(&Sha256::digest(bytes)[..16]);
-    id
+/// A content as an index has it.
+fn item(file: &File, id: Id, about: About, moments: Vec<Moment>) -> Item {
+    Item {
+        id,
+        taken: about.taken.or_else(|| saved(file)),
+        phash: about.phash,
+        payload: about.payload,
+        moments,
+    }
 }
 
-/// When a picture was taken. One that does not say is as old as its file.
-pub(super) fn taken(facts: &Facts, file: &File) -> Option<Taken> {
-    let exif = facts.taken.map(|at| (at, TakenFrom::Exif));
-    let or_file = exif.or_else(|| Some((changed(file, &TimeZone::system())?, TakenFrom::File)));
-    or_file.map(|(at, from)| Taken { at, from })
+/// When a content that does not say when it was made was: it is as old as its file.
+pub(super) fn saved(file: &File) -> Option<Taken> {
+    let at = changed(file, &TimeZone::system())?;
+    let from = TakenFrom::File;
+    Some(Taken { at, from })
 }
 
 /// When a file was changed, by the clock on the wall here: who saved it remembers that day.
@@ -374,23 +315,6 @@ fn changed(file: &File, here: &TimeZone) -> Option<i64> {
     let instant = Timestamp::from_nanosecond(i128::from(file.modified)).ok()?;
     let epoch = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
     Some(here.to_datetime(instant).duration_since(epoch).as_secs())
-}
-
-/// Keys of a picture's columns and rows among what is told of it.
-pub(crate) const WIDTH: &str = "width";
-pub(crate) const HEIGHT: &str = "height";
-
-/// What is told of a picture beside its embedding.
-pub(super) fn payload(facts: &Facts) -> Payload {
-    let mut payload = Payload::new();
-    if let Some(camera) = &facts.camera {
-        payload.insert("camera".into(), camera.as_str().into());
-    }
-    if let Some((latitude, longitude)) = facts.place {
-        payload.insert("latitude".into(), latitude.into());
-        payload.insert("longitude".into(), longitude.into());
-    }
-    payload
 }
 
 #[cfg(test)]
@@ -408,13 +332,6 @@ mod tests {
         let new_zealand = TimeZone::fixed(jiff::tz::offset(12));
         // It is 1 May, 8 o'clock there.
         assert_eq!(changed(&file, &new_zealand), Some(1_714_550_400));
-        let facts = Facts {
-            taken: Some(-5),
-            ..Facts::default()
-        };
-        let exif = taken(&facts, &file).unwrap();
-        assert_eq!((exif.at, exif.from), (-5, TakenFrom::Exif));
-        let stands_in = taken(&Facts::default(), &file).unwrap();
-        assert_eq!(stands_in.from, TakenFrom::File);
+        assert_eq!(saved(&file).unwrap().from, TakenFrom::File);
     }
 }

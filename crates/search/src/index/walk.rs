@@ -1,4 +1,4 @@
-//! Folders and files as asked for → the pictures in them, with sizes and times.
+//! Folders and files as asked for → those that a source knows, with sizes and times.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,15 +12,15 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Options;
 use super::place::canonical;
 use super::reach::Links;
+use crate::source::Source;
 use crate::{Error, Result};
-use diptych::image::is_picture_name;
 
 /// A file in a folder that says what is not to be indexed, as `.gitignore` does for git.
 pub const IGNORE_FILE: &str = ".diptychignore";
 
-/// What was found.
+/// Outcome of a walk.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct Walked {
     /// In the order of their paths, each once, whatever links lead to it.
     pub(super) files: Vec<File>,
     /// Links, and such that lead nowhere.
@@ -29,13 +29,18 @@ pub(super) struct Found {
     pub(super) unreadable: Vec<(String, String)>,
 }
 
-/// Looks for pictures in folders, given by canonical paths, and takes files as they are named.
-pub(super) fn walk(roots: &[PathBuf], options: &Options) -> Result<Found> {
-    let mut found = Found::default();
+/// Looks in folders, given by canonical paths, for files that a source knows by their names, and takes files that are named
+/// themselves whatever they are called.
+pub(super) fn walk(
+    roots: &[PathBuf],
+    sources: &[&dyn Source],
+    options: &Options,
+) -> Result<Walked> {
+    let mut found = Walked::default();
     let folders = Arc::new(Mutex::new(Folders::default()));
     for root in roots {
         match fs_err::metadata(root) {
-            Ok(meta) if meta.is_dir() => folder(root, options, &folders, &mut found)?,
+            Ok(meta) if meta.is_dir() => folder(root, sources, options, &folders, &mut found)?,
             Ok(_) => file(root.clone(), &mut found),
             Err(error) => {
                 let path = root.to_string_lossy().into_owned();
@@ -88,9 +93,10 @@ impl Folders {
 
 fn folder(
     root: &Path,
+    sources: &[&dyn Source],
     options: &Options,
     folders: &Arc<Mutex<Folders>>,
-    found: &mut Found,
+    found: &mut Walked,
 ) -> Result<()> {
     let mut excluded = OverrideBuilder::new(root);
     for pattern in &options.exclude {
@@ -112,6 +118,7 @@ fn folder(
     if !lock(folders).seen.insert(root.to_owned()) {
         return Ok(());
     }
+    let is_named = |path: &Path| sources.iter().any(|source| source.has_name(path));
     let enters = folders.clone();
     let walk = WalkBuilder::new(root)
         .standard_filters(false)
@@ -123,7 +130,7 @@ fn folder(
         .build();
     for entry in walk {
         let entry = match entry {
-            Ok(entry) if is_folder(&entry) || !is_picture_name(entry.path()) => continue,
+            Ok(entry) if is_folder(&entry) || !is_named(entry.path()) => continue,
             Ok(entry) => entry,
             Err(error) => {
                 unreadable(&error, root, found);
@@ -159,7 +166,7 @@ fn link(own: &Path, target: &Path) -> Option<(String, String)> {
 }
 
 /// Notes what can't be read; a link to a folder above it is no fault, and was followed once.
-fn unreadable(error: &ignore::Error, root: &Path, found: &mut Found) {
+fn unreadable(error: &ignore::Error, root: &Path, found: &mut Walked) {
     let mut inner = error;
     let mut path = root.to_owned();
     loop {
@@ -198,7 +205,7 @@ fn unreadable(error: &ignore::Error, root: &Path, found: &mut Found) {
     }
 }
 
-fn file(path: PathBuf, found: &mut Found) {
+fn file(path: PathBuf, found: &mut Walked) {
     let lossy = path.to_string_lossy().into_owned();
     let Some(name) = path.to_str() else {
         let reason = "its name is not UTF-8, and an index holds no others".to_owned();

@@ -1,10 +1,12 @@
-//! A query → the pictures of an index that are nearest to it, or none of them.
+//! A query → the files of an index that are nearest to it, or none of them.
 //!
-//! Flow: words and pictures → [`Expression`](diptych::Expression) → one vector → a store's hits → [`Calibration`] drops what is no better than
-//! for texts that have nothing to do with the index.
+//! Flow: words and pictures → [`Expression`](diptych::Expression) → [`Request`] → one vector → a store's hits →
+//! [`Calibration`] drops what is no better than for texts that have nothing to do with the index → [`Found`].
 
 mod duplicates;
 mod picture_file;
+mod request;
+mod similar;
 #[cfg(test)]
 mod tests;
 mod threshold;
@@ -13,4 +15,5 @@ pub use self::duplicates::{
     Duplicates, FALLBACK, Group, Member, NearThreshold, Sought, duplicates,
 };
 pub use self::picture_file::picture_file;
+pub use self::request::{Found, MinScore, Request, wall_clock};
 pub use self::threshold::{Calibration, calibrate};

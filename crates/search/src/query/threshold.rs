@@ -7,7 +7,7 @@
 use diptych_index::{Filter, Hit, Method, Query, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::{Error, Result, check_model};
 use diptych::text::Overflow;
 use diptych::{Clip, Embeddings};
 
@@ -23,24 +23,30 @@ const CUT: f64 = 0.5;
 /// The name of the note that holds a calibration.
 const NOTE: &str = "threshold";
 
-/// What an index has for texts that have nothing to do with it.
+/// Scores that an index has for texts that have nothing to do with it; its JSON is the note.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// `[D]`: the mean of the background texts' embeddings.
+    #[serde(rename = "centre")]
     centre: Vec<f32>,
     /// Below this in its best hit, a query has none.
+    #[serde(rename = "gate")]
     pub gate: f32,
     /// Below this a hit is dropped.
+    #[serde(rename = "cut")]
     pub cut: f32,
     /// Contents of the index when it was made.
+    #[serde(rename = "contents")]
     pub contents: u64,
 }
 
 /// Calibrates an index, if it has changed much since that was done, and notes the result in it.
 ///
 /// # Errors
-/// What keeps the model from working or the index from being searched and written.
-pub fn calibrate(clip: &Clip, store: &mut dyn Store) -> Result<Option<Calibration>> {
+/// [`Error::Index`] for an index of another model, and what keeps the model from working or the index from being searched and
+/// written.
+pub fn calibrate(clip: &Clip, store: &dyn Store) -> Result<Option<Calibration>> {
+    check_model(store, clip, "the one that was opened")?;
     let contents = store.status()?.contents;
     let has_changed = |old: &Calibration| old.contents.abs_diff(contents) * 10 > contents;
     if let Some(old) = Calibration::of(store)?.filter(|old| !has_changed(old)) {
@@ -86,7 +92,7 @@ pub fn calibrate(clip: &Clip, store: &mut dyn Store) -> Result<Option<Calibratio
         cut: quantile(CUT).unwrap_or(f32::INFINITY),
         contents,
     };
-    let note = serde_json::to_vec(&calibration).map_err(std::io::Error::from)?;
+    let note = serde_json::to_vec(&calibration).map_err(|e| Error::note(NOTE, &e))?;
     store.set_note(NOTE, &note)?;
     Ok(Some(calibration))
 }
@@ -118,6 +124,9 @@ impl Calibration {
             let Some(moment) = moments.iter().find(|moment| moment.part == hit.part) else {
                 continue; // it has gone since
             };
+            if moment.vector.len() != self.centre.len() {
+                return Err(Error::width(moment.vector.len(), self.centre.len()));
+            }
             let products = moment.vector.iter().zip(&self.centre);
             let hubness: f32 = products.map(|(value, mean)| value * mean).sum();
             leaning.push((hit.score - hubness, hit));
@@ -126,12 +135,30 @@ impl Calibration {
             .iter()
             .map(|(lean, _)| *lean)
             .fold(f32::NEG_INFINITY, f32::max);
-        match best >= self.gate {
-            true => {
-                let near = leaning.into_iter().filter(|(lean, _)| *lean >= self.cut);
-                Ok(near.map(|(_, hit)| hit).collect())
-            }
-            false => Ok(Vec::new()),
+        if best < self.gate {
+            return Ok(Vec::new());
         }
+        let near = leaning.into_iter().filter(|(lean, _)| *lean >= self.cut);
+        Ok(near.map(|(_, hit)| hit).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If this changes, indexes that people have lose their threshold.
+    #[test]
+    fn the_note_is_written_as_it_ever_was() {
+        let calibration = Calibration {
+            centre: vec![0.5, -1.0],
+            gate: 0.25,
+            cut: 0.125,
+            contents: 7,
+        };
+        let note = r#"{"centre":[0.5,-1.0],"gate":0.25,"cut":0.125,"contents":7}"#;
+        assert_eq!(serde_json::to_string(&calibration).unwrap(), note);
+        let read: Calibration = serde_json::from_str(note).unwrap();
+        assert_eq!(read, calibration);
     }
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::passed_over::{Reason, Tally};
-use super::sample::{Location, MAX_MEMBER_BYTES, Sample, lines};
+use super::sample::{Location, Sample, lines};
 use diptych::image::is_picture_extension;
+use diptych_files::MAX_FILE_BYTES;
 
 /// Bytes of a plain shard read at once. Small, because headers lie far apart.
 pub(super) const HEADER_BYTES: usize = 1 << 12;
@@ -86,8 +87,7 @@ impl Members {
 
     pub(super) fn add(&mut self, path: &Path, location: &Location) {
         // What is too large as a member is too large through a link.
-        let is_too_large =
-            matches!(location, Location::Range { len, .. } if *len > MAX_MEMBER_BYTES);
+        let is_too_large = matches!(location, Location::Range { len, .. } if *len > MAX_FILE_BYTES);
         if let Some(known) = &mut self.known
             && let Some(path) = resolved(path)
             && !is_too_large

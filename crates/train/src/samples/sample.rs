@@ -9,10 +9,7 @@ use std::sync::Arc;
 
 use crate::{Error, Result};
 use diptych::image::{DecodeOptions, Picture};
-use diptych_files::PositionedFile;
-
-/// No picture or text of a training set has more bytes; one that does is damaged.
-pub(super) const MAX_MEMBER_BYTES: u64 = 1 << 28;
+use diptych_files::{MAX_FILE_BYTES, PositionedFile};
 
 /// A picture and what is said of it.
 #[derive(Clone, Debug)]
@@ -129,12 +126,15 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     if !metadata.is_file() {
         return Err(format!("{} is not a file", path.display()));
     }
-    if metadata.len() > MAX_MEMBER_BYTES {
-        return Err(format!("{} has {} bytes", path.display(), metadata.len()));
+    if metadata.len() > MAX_FILE_BYTES {
+        let (path, bytes) = (path.display(), metadata.len());
+        return Err(format!(
+            "{path} has {bytes} bytes, wanted at most {MAX_FILE_BYTES}"
+        ));
     }
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     let file = fs_err::File::open(path).map_err(|e| e.to_string())?;
-    file.take(MAX_MEMBER_BYTES)
+    file.take(MAX_FILE_BYTES)
         .read_to_end(&mut bytes)
         .map_err(|e| e.to_string())?;
     Ok(bytes)

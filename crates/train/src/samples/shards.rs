@@ -16,9 +16,10 @@ use rayon::prelude::*;
 use super::Found;
 use super::members::{HEADER_BYTES, Members, Name, Partial, Role, location_of};
 use super::passed_over::{Reason, Tally};
-use super::sample::{Location, MAX_MEMBER_BYTES, Sample};
+use super::sample::{Location, Sample};
 use crate::{Error, Result};
 use diptych::{GaveUp, guarded};
+use diptych_files::MAX_FILE_BYTES;
 
 use super::guard::parser_gave_up;
 
@@ -191,8 +192,11 @@ impl Shard {
             } else if !kind.is_file() {
                 self.lose(Reason::NoFile, format_args!("{shown} is no plain file"));
                 None
-            } else if name.role != Role::Other && size > MAX_MEMBER_BYTES {
-                self.lose(Reason::TooLarge, format_args!("{shown} has {size} bytes"));
+            } else if name.role != Role::Other && size > MAX_FILE_BYTES {
+                self.lose(
+                    Reason::TooLarge,
+                    format_args!("{shown} has {size} bytes, wanted at most {MAX_FILE_BYTES}"),
+                );
                 None
             } else {
                 let location = locate(&mut entry, &name, len)?;

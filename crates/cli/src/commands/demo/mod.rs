@@ -82,11 +82,11 @@ struct Classified<'a> {
 #[derive(Serialize)]
 struct Search<'a> {
     query: &'a str,
-    hits: Vec<Found<'a>>,
+    hits: Vec<Nearest<'a>>,
 }
 
 #[derive(Serialize)]
-struct Found<'a> {
+struct Nearest<'a> {
     path: String,
     label: &'a str,
     cosine: f32,
@@ -179,7 +179,7 @@ impl<'a> Report<'a> {
             query,
             hits: hits
                 .iter()
-                .map(|hit| Found {
+                .map(|hit| Nearest {
                     path: path(drawings[hit.row]),
                     label: labels[hit.row],
                     cosine: hit.cosine,

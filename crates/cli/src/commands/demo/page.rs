@@ -5,8 +5,8 @@
 use std::fmt::Write;
 
 use super::{Classified, Report, Search};
-use crate::base64::base64;
-use crate::sheet::escape;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use diptych_search::sheet::escape;
 
 /// How each page begins, by which the next demo knows it.
 pub(super) const BEGINNING: &str = "<!doctype html>\n<!-- Written by diptych demo. -->\n";
@@ -104,7 +104,7 @@ fn figure(picture: &Classified) -> String {
 fn image(label: &str, png: &[u8]) -> String {
     format!(
         "<img alt=\"{label}\" src=\"data:image/png;base64,{}\">",
-        base64(png)
+        BASE64_STANDARD.encode(png)
     )
 }
 

@@ -1,7 +1,5 @@
 //! `diptych index`: pictures → an index, and what is done with one besides searching it.
 
-mod embeddings;
-mod footer;
 mod upkeep;
 mod watch;
 
@@ -9,14 +7,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use diptych::Clip;
-use diptych::image::DecodeOptions;
+use diptych::image::{Decode, DecodeOptions};
 use diptych_index::Store;
-use diptych_search::index::{Options, Report, canonical, index};
+use diptych_search::index::{Decoding, Options, Report, canonical, index};
 use diptych_search::query::calibrate;
+use diptych_search::source::Pictures;
 
+use super::address::{self, Address};
 use super::open;
-use super::store::{self, Place};
-use crate::args::{IndexArgs, IndexCommand};
+use crate::args::{IndexArgs, IndexCommand, name_of};
 use crate::output::{Data, error, message};
 use crate::{Status, inputs, interrupt, progress};
 
@@ -31,11 +30,11 @@ pub(crate) fn run(args: IndexArgs) -> Result<Status> {
         Some(IndexCommand::Forget(args)) => upkeep::forget(&args),
         Some(IndexCommand::Import(args)) => upkeep::import(&args),
         Some(IndexCommand::Export(args)) => upkeep::export(&args),
-        None => pictures(&args),
+        None => make(&args),
     }
 }
 
-fn pictures(args: &IndexArgs) -> Result<Status> {
+fn make(args: &IndexArgs) -> Result<Status> {
     let roots = roots(&args.paths)?;
     let options = Options {
         hidden: args.hidden,
@@ -43,13 +42,9 @@ fn pictures(args: &IndexArgs) -> Result<Status> {
         shard: args.shard,
         forget_emptied: args.forget_emptied,
         retry: args.retry,
-        decode: DecodeOptions {
-            decode: args.decode,
-            ..DecodeOptions::default()
-        },
     };
-    let place = Place::new(&args.place)?;
-    if !roots.iter().any(|root| root.exists()) && place.is_missing() {
+    let address = Address::new(&args.address)?;
+    if !roots.iter().any(|root| root.exists()) && address.is_missing() {
         // An index of nothing would be found later, and searched in vain.
         for root in &roots {
             fs_err::metadata(root)?;
@@ -57,15 +52,17 @@ fn pictures(args: &IndexArgs) -> Result<Status> {
         bail!("no folder or picture is named, and there is no index yet");
     }
     let clip = open(&args.model)?;
-    let mut store = place.create(&store::model(&args.model, &clip)?)?;
+    let store = address.create(&address::model(&args.model, &clip)?)?;
+    let store = store.as_ref();
+    let pictures = pictures_of(store, args.decode)?;
     interrupt::watch("stopping; what was encoded is kept")?;
     if args.watch {
         return watch::follow(&roots, || {
-            let report = once(&clip, store.as_mut(), &roots, &options)?;
+            let report = once(&clip, store, &pictures, &roots, &options)?;
             tell(args, &report)
         });
     }
-    let report = once(&clip, store.as_mut(), &roots, &options)?;
+    let report = once(&clip, store, &pictures, &roots, &options)?;
     tell(args, &report)
 }
 
@@ -86,15 +83,34 @@ fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     roots.iter().map(place).collect()
 }
 
+/// Pictures, decoded as is asked for, or else as the index's are; and a word if they differ.
+fn pictures_of(store: &dyn Store, asked: Option<Decode>) -> Result<Pictures> {
+    let own = Decoding::add(store, asked)?.decode;
+    let decode = asked.unwrap_or(own);
+    if decode != own {
+        message(format_args!(
+            "warning: the index was begun with `--decode {}`, as pictures in queries are decoded; new ones are decoded otherwise, so their cosines may be off a little",
+            name_of(own)
+        ));
+    }
+    Ok(Pictures {
+        decode: DecodeOptions {
+            decode,
+            ..DecodeOptions::default()
+        },
+    })
+}
+
 /// One run over everything.
 fn once(
     clip: &Clip,
-    store: &mut dyn Store,
+    store: &dyn Store,
+    pictures: &Pictures,
     roots: &[PathBuf],
     options: &Options,
 ) -> Result<Report> {
     let mut bar = None;
-    let report = index(clip, store, roots, options, &mut |progress| {
+    let report = index(clip, store, &[pictures], roots, options, &mut |progress| {
         let bar = bar.get_or_insert_with(|| progress::files(progress.files));
         bar.set_position(progress.done as u64);
         interrupt::go_on()
@@ -112,9 +128,10 @@ fn once(
 /// Says what was done, and how it ended.
 fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
     for failed in report.failed.iter().take(NAMED) {
-        let sentence = match failed.reason.contains(&failed.path) {
-            true => failed.reason.clone(),
-            false => format!("{}: {}", failed.path, failed.reason),
+        let sentence = if failed.reason.contains(&failed.path) {
+            failed.reason.clone()
+        } else {
+            format!("{}: {}", failed.path, failed.reason)
         };
         error(&anyhow::anyhow!(sentence));
     }
@@ -130,16 +147,17 @@ fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
         ));
     }
     let mut data = Data::new();
-    match args.json {
-        true => data.json(report)?,
-        false => data.line(format_args!(
+    if args.json {
+        data.json(report)?;
+    } else {
+        data.line(format_args!(
             "{} encoded, {} copied or moved, {} removed, {} unchanged, {} failed",
             report.encoded,
             report.linked,
             report.removed,
             report.unchanged,
             report.failed.len()
-        ))?,
+        ))?;
     }
     data.flush()?;
     Ok(match (report.interrupted, report.failed.is_empty()) {

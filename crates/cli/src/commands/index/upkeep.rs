@@ -1,35 +1,35 @@
 //! `diptych index status|verify|compact|forget|import|export`.
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
-use diptych_index::{Change, File, Id, Item, Local, Part};
-use diptych_search::index::{merge, names};
+use diptych_index::{Change, File, Local};
+use diptych_search::import::ClipRetrieval;
+use diptych_search::index::{Decoding, merge, names};
 use diptych_search::query::calibrate;
 use indicatif::HumanBytes;
 use serde_json::json;
 
+use super::super::address::{self, Address};
 use super::super::open;
-use super::super::search::wall_clock;
-use super::super::store::{self, Place};
-use super::embeddings;
-use crate::args::{CompactArgs, ExportArgs, ForgetArgs, ImportArgs, PlaceOnly, StatusArgs};
+use crate::args::{
+    AddressOnly, CompactArgs, ExportArgs, ForgetArgs, ImportArgs, StatusArgs, name_of,
+};
 use crate::output::{Data, error};
-use crate::{Status, interrupt};
-use diptych_files::npy::NpyWriter;
+use crate::{Status, interrupt, progress};
 
 /// Changes that are made at a time.
 const BATCH: usize = 1024;
 
 pub(super) fn status(args: &StatusArgs) -> Result<Status> {
-    let store = Place::new(&args.place)?.open()?;
+    let store = Address::new(&args.address)?.open()?;
     let mut data = Data::new();
     if args.refused {
         for (File { path, .. }, reason) in store.refused()? {
-            match args.json {
-                true => data.json(&json!({ "path": path, "reason": reason }))?,
-                false => data.line(format_args!("{path}: {reason}"))?,
+            if args.json {
+                data.json(&json!({ "path": path, "reason": reason }))?;
+            } else {
+                data.line(format_args!("{path}: {reason}"))?;
             }
         }
         data.flush()?;
@@ -55,35 +55,44 @@ pub(super) fn status(args: &StatusArgs) -> Result<Status> {
             status.method.name(),
             status.reason
         ))?;
+        let decoding = Decoding::of(store.as_ref())?;
+        if decoding.is_mixed {
+            data.line(format_args!(
+                "decoded   {}, and some otherwise",
+                name_of(decoding.decode)
+            ))?;
+        }
     }
     data.flush()?;
     Ok(Status::Done)
 }
 
-pub(super) fn verify(args: &PlaceOnly) -> Result<Status> {
-    let place = Place::new(&args.place)?;
-    let verified = Local::open(place.file()?)?.verify()?;
+pub(super) fn verify(args: &AddressOnly) -> Result<Status> {
+    let address = Address::new(&args.address)?;
+    let verified = Local::open(address.file()?)?.verify()?;
     let mut data = Data::new();
-    match args.json {
-        true => data.json(&verified)?,
-        false => data.line(format_args!(
+    if args.json {
+        data.json(&verified)?;
+    } else {
+        data.line(format_args!(
             "{} files, {} contents, {} vectors",
             verified.files, verified.contents, verified.vectors
-        ))?,
+        ))?;
     }
     data.flush()?;
     for problem in &verified.problems {
-        error(&anyhow!("{}: {problem}", place.file()?.display()));
+        error(&anyhow!("{}: {problem}", address.file()?.display()));
     }
-    Ok(match verified.problems.is_empty() {
-        true => Status::Done,
-        false => Status::SomeFailed,
+    Ok(if verified.problems.is_empty() {
+        Status::Done
+    } else {
+        Status::SomeFailed
     })
 }
 
 pub(super) fn compact(args: &CompactArgs) -> Result<Status> {
-    let place = Place::new(&args.place)?;
-    let store = Local::change(place.file()?)?;
+    let address = Address::new(&args.address)?;
+    let store = Local::change(address.file()?)?;
     if let Some(cells) = args.cells {
         store.set_cells(cells)?;
     }
@@ -92,7 +101,7 @@ pub(super) fn compact(args: &CompactArgs) -> Result<Status> {
 }
 
 pub(super) fn forget(args: &ForgetArgs) -> Result<Status> {
-    let into = Place::new(&args.place)?.change()?;
+    let into = Address::new(&args.address)?.change()?;
     let mut within = Vec::new();
     for path in &args.paths {
         // What links below it lead to may have been named itself.
@@ -109,34 +118,24 @@ pub(super) fn forget(args: &ForgetArgs) -> Result<Status> {
     let mut data = Data::new();
     data.line(format_args!("{} files forgotten", forgotten.len()))?;
     data.flush()?;
-    Ok(match forgotten.is_empty() {
-        true => Status::NothingFound,
-        false => Status::Done,
+    Ok(if forgotten.is_empty() {
+        Status::NothingFound
+    } else {
+        Status::Done
     })
 }
 
 pub(super) fn import(args: &ImportArgs) -> Result<Status> {
     interrupt::watch("stopping; what was added is kept")?;
-    let place = Place::new(&args.place)?;
+    let address = Address::new(&args.address)?;
     let mut data = Data::new();
     for name in &args.from {
-        let n = match Path::new(name).is_dir() {
-            true => {
-                let parts = embeddings::parts(Path::new(name))?;
-                let clip = open(&args.model)?;
-                embeddings::check(&parts, clip.config().embed_dim)?;
-                let mut into = place.create(&store::model(&args.model, &clip)?)?;
-                let n = embeddings::import(&parts, into.as_mut())?;
-                if !interrupt::asked() {
-                    calibrate(&clip, into.as_mut())?;
-                }
-                n as u64
-            }
-            false => {
-                let from = Place::named(name).open()?;
-                let mut into = place.create(from.model())?;
-                merge(from.as_ref(), into.as_mut(), &mut |_| interrupt::go_on())?
-            }
+        let n = if Path::new(name).is_dir() {
+            embeddings(Path::new(name), &address, args)? as u64
+        } else {
+            let from = Address::named(name).open()?;
+            let into = address.create(from.model())?;
+            merge(from.as_ref(), into.as_ref(), &mut |_| interrupt::go_on())?
         };
         if interrupt::asked() {
             return Ok(Status::Interrupted);
@@ -147,44 +146,28 @@ pub(super) fn import(args: &ImportArgs) -> Result<Status> {
     Ok(Status::Done)
 }
 
-pub(super) fn export(args: &ExportArgs) -> Result<Status> {
-    let store = Place::new(&args.place)?.open()?;
-    let dim = store.model().dim;
-    // Of one reading, so that rows and lines belong together though another process writes meanwhile.
-    let mut rows: Vec<f32> = Vec::new();
-    let mut lines = String::new();
-    store.each(&mut |item, of_item| {
-        for moment in &item.moments {
-            rows.extend(&moment.vector);
-            lines.push_str(&line(&item, item.id, moment.part, &of_item));
-            lines.push('\n');
-        }
-        ControlFlow::Continue(())
-    })?;
-    fs_err::create_dir_all(&args.out)?;
-    let mut file = NpyWriter::create(&args.out.join("embeddings.npy"), &[rows.len() / dim, dim])?;
-    file.write(&rows)?;
-    file.finish()?;
-    let metadata = args.out.join("metadata.jsonl");
-    diptych_files::replace(&metadata, lines.as_bytes()).context("the metadata")?;
-    let mut data = Data::new();
-    data.line(format_args!("{} embeddings", rows.len() / dim))?;
-    data.flush()?;
-    Ok(Status::Done)
+/// Adds what clip-retrieval wrote into a folder.
+fn embeddings(folder: &Path, address: &Address, args: &ImportArgs) -> Result<usize> {
+    let made = ClipRetrieval::open(folder)?;
+    let clip = open(&args.model)?;
+    let bar = progress::files(made.count(clip.config().embed_dim)?);
+    let into = address.create(&address::model(&args.model, &clip)?)?;
+    let n = made.import(into.as_ref(), &mut |n| {
+        bar.set_position(n as u64);
+        interrupt::go_on()
+    });
+    bar.finish_and_clear();
+    if !interrupt::asked() {
+        calibrate(&clip, into.as_ref())?;
+    }
+    Ok(n?)
 }
 
-/// What belongs to a row.
-fn line(item: &Item, id: Id, part: Part, files: &[File]) -> String {
-    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    let line = json!({
-        "id": id.to_string(),
-        "paths": paths,
-        "start": part.span.map(|span| span.start),
-        "end": part.span.map(|span| span.end),
-        "region": part.region,
-        "taken": item.taken.and_then(|taken| wall_clock(taken.at)),
-        "taken_from": item.taken.map(|taken| taken.from),
-        "payload": item.payload,
-    });
-    line.to_string()
+pub(super) fn export(args: &ExportArgs) -> Result<Status> {
+    let store = Address::new(&args.address)?.open()?;
+    let n = diptych_search::export(store.as_ref(), &args.out)?;
+    let mut data = Data::new();
+    data.line(format_args!("{n} embeddings"))?;
+    data.flush()?;
+    Ok(Status::Done)
 }

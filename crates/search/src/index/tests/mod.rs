@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod links;
+mod sources;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -13,16 +14,17 @@ use super::{
     merge,
 };
 use crate::Error;
+use crate::source::Pictures;
 use diptych::Clip;
 use diptych::image::{Encoding, Picture};
 
 /// A folder of pictures and an index of it.
-struct Place {
+struct Album {
     folder: tempfile::TempDir,
     clip: Clip,
 }
 
-impl Place {
+impl Album {
     fn new() -> Self {
         Self {
             folder: tempfile::tempdir().unwrap(),
@@ -65,17 +67,22 @@ impl Place {
         Local::create(self.folder.path().join(name), &self.model()).unwrap()
     }
 
-    fn run_with(&self, store: &mut Local, options: &Options) -> Report {
+    fn run_with(&self, store: &Local, options: &Options) -> Report {
         let roots = [self.pictures()];
-        let report = index(&self.clip, store, &roots, options, &mut |_| {
-            ControlFlow::Continue(())
-        });
+        let report = index(
+            &self.clip,
+            store,
+            &[&Pictures::default()],
+            &roots,
+            options,
+            &mut |_| ControlFlow::Continue(()),
+        );
         let report = report.unwrap();
         assert_eq!(store.verify().unwrap().problems, [""; 0]);
         report
     }
 
-    fn run(&self, store: &mut Local) -> Report {
+    fn run(&self, store: &Local) -> Report {
         self.run_with(store, &Options::default())
     }
 
@@ -106,25 +113,25 @@ fn counts(report: &Report) -> [usize; 4] {
 
 #[test]
 fn what_is_new_changed_moved_or_gone_is_all_that_is_touched() {
-    let place = Place::new();
+    let album = Album::new();
     for (i, name) in ["a.png", "b.png", "sub/c.png", "sub/d.PNG"]
         .iter()
         .enumerate()
     {
-        place.draw(name, i as u8);
+        album.draw(name, i as u8);
     }
-    place.draw("sub/copy of a.png", 0);
-    place.write("notes.txt", b"no picture by its name");
-    let mut store = place.store("index");
-    assert_eq!(counts(&place.run(&mut store)), [4, 1, 0, 0]);
-    assert_eq!(counts(&place.run(&mut store)), [0, 0, 0, 5]);
+    album.draw("sub/copy of a.png", 0);
+    album.write("notes.txt", b"no picture by its name");
+    let store = album.store("index");
+    assert_eq!(counts(&album.run(&store)), [4, 1, 0, 0]);
+    assert_eq!(counts(&album.run(&store)), [0, 0, 0, 5]);
 
-    fs_err::rename(place.path("b.png"), place.path("sub/b2.png")).unwrap();
-    fs_err::remove_file(place.path("sub/d.PNG")).unwrap();
-    place.write("sub/c.png", b"");
-    place.draw("sub/c.png", 77);
-    place.draw("new.png", 99);
-    let report = place.run(&mut store);
+    fs_err::rename(album.path("b.png"), album.path("sub/b2.png")).unwrap();
+    fs_err::remove_file(album.path("sub/d.PNG")).unwrap();
+    album.write("sub/c.png", b"");
+    album.draw("sub/c.png", 77);
+    album.draw("new.png", 99);
+    let report = album.run(&store);
     assert_eq!(counts(&report), [2, 1, 2, 2]);
     let files = [
         "a.png",
@@ -133,33 +140,33 @@ fn what_is_new_changed_moved_or_gone_is_all_that_is_touched() {
         "sub/c.png",
         "sub/copy of a.png",
     ];
-    assert_eq!(place.files(&store), files);
+    assert_eq!(album.files(&store), files);
     assert_eq!(store.status().unwrap().contents, 4);
 
     // A copy goes, the content stays; the last file takes it along.
-    fs_err::remove_file(place.path("a.png")).unwrap();
-    place.run(&mut store);
+    fs_err::remove_file(album.path("a.png")).unwrap();
+    album.run(&store);
     assert_eq!(store.status().unwrap().contents, 4);
-    fs_err::remove_file(place.path("sub/copy of a.png")).unwrap();
-    place.run(&mut store);
+    fs_err::remove_file(album.path("sub/copy of a.png")).unwrap();
+    album.run(&store);
     assert_eq!(store.status().unwrap().contents, 3);
 }
 
 #[test]
 fn an_original_that_is_kept_under_another_name_keeps_its_content() {
-    let place = Place::new();
-    place.draw("photo.png", 1);
-    place.draw("other.png", 2);
-    let mut store = place.store("index");
-    place.run(&mut store);
+    let album = Album::new();
+    album.draw("photo.png", 1);
+    album.draw("other.png", 2);
+    let store = album.store("index");
+    album.run(&store);
     // Edited, and the original kept beside it; its old name comes first.
-    fs_err::rename(place.path("photo.png"), place.path("photo_original.png")).unwrap();
-    place.draw("photo.png", 3);
-    assert_eq!(counts(&place.run(&mut store)), [1, 1, 0, 1]);
+    fs_err::rename(album.path("photo.png"), album.path("photo_original.png")).unwrap();
+    album.draw("photo.png", 3);
+    assert_eq!(counts(&album.run(&store)), [1, 1, 0, 1]);
     assert_eq!(store.status().unwrap().contents, 3);
     // Two exchange their names.
-    let (photo, other) = (place.path("photo.png"), place.path("other.png"));
-    let aside = place.folder.path().join("aside");
+    let (photo, other) = (album.path("photo.png"), album.path("other.png"));
+    let aside = album.folder.path().join("aside");
     fs_err::rename(&photo, &aside).unwrap();
     fs_err::rename(&other, &photo).unwrap();
     fs_err::rename(&aside, &other).unwrap();
@@ -171,39 +178,39 @@ fn an_original_that_is_kept_under_another_name_keeps_its_content() {
             .unwrap();
     }
     // The one that is read second has lost its content to the first, and is encoded again.
-    assert_eq!(counts(&place.run(&mut store)), [1, 1, 0, 1]);
+    assert_eq!(counts(&album.run(&store)), [1, 1, 0, 1]);
     assert_eq!(store.status().unwrap().contents, 3);
-    assert_eq!(counts(&place.run(&mut store)), [0, 0, 0, 3]);
+    assert_eq!(counts(&album.run(&store)), [0, 0, 0, 3]);
 }
 
 #[test]
 fn where_nothing_has_changed_nothing_is_written() {
-    let place = Place::new();
-    place.draw("a.png", 1);
-    let mut store = place.store("index");
-    place.run(&mut store);
+    let album = Album::new();
+    album.draw("a.png", 1);
+    let store = album.store("index");
+    album.run(&store);
     let written = || {
-        let scan = fs_err::metadata(place.folder.path().join("index.scan"));
+        let scan = fs_err::metadata(album.folder.path().join("index.scan"));
         scan.unwrap().modified().unwrap()
     };
     let before = written();
-    place.run(&mut store);
+    album.run(&store);
     assert_eq!(written(), before);
 }
 
 #[test]
 fn a_picture_is_found_by_its_own_embedding_under_all_its_paths() {
-    let place = Place::new();
-    (0..20).for_each(|i| place.draw(&format!("{i}.png"), 12 * i));
-    place.draw("again.png", 12 * 3);
-    let mut store = place.store("index");
-    place.run(&mut store);
-    let pixels = place
+    let album = Album::new();
+    (0..20).for_each(|i| album.draw(&format!("{i}.png"), 12 * i));
+    album.draw("again.png", 12 * 3);
+    let store = album.store("index");
+    album.run(&store);
+    let pixels = album
         .clip
         .preprocess()
-        .load(place.path("3.png"), &Default::default())
+        .load(album.path("3.png"), &Default::default())
         .unwrap();
-    let embedding = place.clip.encode_images(&pixels).unwrap();
+    let embedding = album.clip.encode_images(&pixels).unwrap();
     let query = Query {
         vector: embedding.as_slice(),
         k: 1,
@@ -213,7 +220,7 @@ fn a_picture_is_found_by_its_own_embedding_under_all_its_paths() {
     let hits = store.search(&query).unwrap();
     assert!(hits[0].score > 0.999, "{hits:?}");
     let files: Vec<PathBuf> = hits[0].files.iter().map(PathBuf::from).collect();
-    assert_eq!(files, [place.path("3.png"), place.path("again.png")]);
+    assert_eq!(files, [album.path("3.png"), album.path("again.png")]);
     assert!(
         hits[0].taken.is_some(),
         "the file's time, where the picture has none"
@@ -222,19 +229,19 @@ fn a_picture_is_found_by_its_own_embedding_under_all_its_paths() {
 
 #[test]
 fn bad_pictures_are_told_once_and_skipped_until_they_change() {
-    let place = Place::new();
-    place.draw("good.png", 1);
-    place.write(
+    let album = Album::new();
+    album.draw("good.png", 1);
+    album.write(
         "bad.jpg",
         b"\xff\xd8\xff and then nothing that a decoder knows",
     );
-    place.write(
+    album.write(
         "bad copy.jpg",
         b"\xff\xd8\xff and then nothing that a decoder knows",
     );
-    place.write("empty.png", b"");
-    let mut store = place.store("index");
-    let report = place.run(&mut store);
+    album.write("empty.png", b"");
+    let store = album.store("index");
+    let report = album.run(&store);
     let mut failed: Vec<&str> = report
         .failed
         .iter()
@@ -244,17 +251,17 @@ fn bad_pictures_are_told_once_and_skipped_until_they_change() {
     assert_eq!(failed, ["bad copy.jpg", "bad.jpg", "empty.png"]);
     let same = |f: &Failed| f.reason == report.failed[0].reason || f.path.ends_with("empty.png");
     assert!(report.failed.iter().all(same), "{:?}", report.failed);
-    let again = place.run(&mut store);
+    let again = album.run(&store);
     assert_eq!((counts(&again), again.failed.len()), ([0, 0, 0, 4], 0));
     assert_eq!(store.refused().unwrap().len(), 3);
-    place.draw("empty.png", 9);
-    assert_eq!(counts(&place.run(&mut store)), [1, 0, 0, 3]);
+    album.draw("empty.png", 9);
+    assert_eq!(counts(&album.run(&store)), [1, 0, 0, 3]);
     assert_eq!(store.refused().unwrap().len(), 2);
 }
 
 #[test]
 fn hidden_and_excluded_files_are_left_out() {
-    let place = Place::new();
+    let album = Album::new();
     for name in [
         "a.png",
         ".hidden.png",
@@ -264,21 +271,21 @@ fn hidden_and_excluded_files_are_left_out() {
         "e.tmp.png",
         "mine/f.png",
     ] {
-        place.draw(name, 5);
+        album.draw(name, 5);
     }
-    place.write(&format!("mine/{IGNORE_FILE}"), b"f.png\n");
+    album.write(&format!("mine/{IGNORE_FILE}"), b"f.png\n");
     let options = Options {
         exclude: vec!["cache/".into(), "*.tmp.png".into()],
         ..Options::default()
     };
-    let mut store = place.store("index");
-    place.run_with(&mut store, &options);
-    assert_eq!(place.files(&store), ["a.png"]);
+    let store = album.store("index");
+    album.run_with(&store, &options);
+    assert_eq!(album.files(&store), ["a.png"]);
     let all = Options {
         hidden: true,
         ..Options::default()
     };
-    place.run_with(&mut store, &all);
+    album.run_with(&store, &all);
     let files = [
         ".folder/b.png",
         ".hidden.png",
@@ -287,72 +294,80 @@ fn hidden_and_excluded_files_are_left_out() {
         "deep/cache/d.png",
         "e.tmp.png",
     ];
-    assert_eq!(place.files(&store), files);
+    assert_eq!(album.files(&store), files);
     // What is excluded now is no longer found.
-    place.run_with(&mut store, &options);
-    assert_eq!(place.files(&store), ["a.png"]);
+    album.run_with(&store, &options);
+    assert_eq!(album.files(&store), ["a.png"]);
 }
 
 #[test]
 fn a_folder_that_is_empty_may_not_be_mounted() {
-    let place = Place::new();
-    place.draw("a.png", 1);
-    let mut store = place.store("index");
-    place.run(&mut store);
-    fs_err::remove_file(place.path("a.png")).unwrap();
-    let report = place.run(&mut store);
+    let album = Album::new();
+    album.draw("a.png", 1);
+    let store = album.store("index");
+    album.run(&store);
+    fs_err::remove_file(album.path("a.png")).unwrap();
+    let report = album.run(&store);
     assert_eq!((report.removed, report.emptied.len()), (0, 1));
     // One that is not there at all is an error, and nothing is lost either.
-    fs_err::remove_dir(place.pictures()).unwrap();
-    let report = place.run(&mut store);
+    fs_err::remove_dir(album.pictures()).unwrap();
+    let report = album.run(&store);
     assert_eq!((report.removed, report.failed.len()), (0, 1));
-    assert_eq!(place.files(&store), ["a.png"]);
-    fs_err::create_dir(place.pictures()).unwrap();
+    assert_eq!(album.files(&store), ["a.png"]);
+    fs_err::create_dir(album.pictures()).unwrap();
     let options = Options {
         forget_emptied: true,
         ..Options::default()
     };
-    assert_eq!(place.run_with(&mut store, &options).removed, 1);
+    assert_eq!(album.run_with(&store, &options).removed, 1);
 }
 
 #[test]
 fn a_run_that_is_stopped_goes_on_where_it_was() {
-    let place = Place::new();
-    (0..60).for_each(|i| place.draw(&format!("{i:02}.png"), 4 * i));
-    let mut store = place.store("index");
-    let roots = [place.pictures()];
+    let album = Album::new();
+    (0..60).for_each(|i| album.draw(&format!("{i:02}.png"), 4 * i));
+    let store = album.store("index");
+    let roots = [album.pictures()];
     let stop = &mut |progress: Progress| match progress.done {
         20 => ControlFlow::Break(()),
         _ => ControlFlow::Continue(()),
     };
-    let report = index(&place.clip, &mut store, &roots, &Options::default(), stop).unwrap();
+    let report = index(
+        &album.clip,
+        &store,
+        &[&Pictures::default()],
+        &roots,
+        &Options::default(),
+        stop,
+    )
+    .unwrap();
     assert!(report.interrupted);
     assert_eq!(store.status().unwrap().files, 20);
-    assert_eq!(counts(&place.run(&mut store)), [40, 0, 0, 20]);
+    assert_eq!(counts(&album.run(&store)), [40, 0, 0, 20]);
 }
 
 #[test]
 fn parts_that_were_indexed_apart_make_the_whole() {
-    let place = Place::new();
-    (0..30).for_each(|i| place.draw(&format!("{i}.png"), 8 * i));
-    place.write("bad.png", b"bad");
-    let mut whole = place.store("whole");
-    place.run(&mut whole);
-    let mut merged = place.store("merged");
+    let album = Album::new();
+    (0..30).for_each(|i| album.draw(&format!("{i}.png"), 8 * i));
+    album.write("bad.png", b"bad");
+    let whole = album.store("whole");
+    album.run(&whole);
+    let merged = album.store("merged");
     for part in 0..3 {
         let options = Options {
             shard: Some(Shard { index: part, of: 3 }),
             ..Options::default()
         };
-        let mut store = place.store(&format!("part {part}"));
-        let report = place.run_with(&mut store, &options);
+        let store = album.store(&format!("part {part}"));
+        let report = album.run_with(&store, &options);
         assert!(report.encoded < 30, "{report:?}");
-        merge(&store, &mut merged, &mut |_| ControlFlow::Continue(())).unwrap();
+        merge(&store, &merged, &mut |_| ControlFlow::Continue(())).unwrap();
     }
-    assert_eq!(place.files(&merged), place.files(&whole));
+    assert_eq!(album.files(&merged), album.files(&whole));
     assert_eq!(merged.refused().unwrap(), whole.refused().unwrap());
     assert_eq!(merged.verify().unwrap().problems, [""; 0]);
-    assert_eq!(counts(&place.run(&mut merged)), [0, 0, 0, 31]);
+    assert_eq!(counts(&album.run(&merged)), [0, 0, 0, 31]);
     // What an older program wrote takes nothing from what is known.
     let known = |store: &Local| {
         let mut all = Vec::new();
@@ -364,7 +379,7 @@ fn parts_that_were_indexed_apart_make_the_whole() {
         all.sort_by_key(|(id, ..)| *id);
         all
     };
-    let old = place.store("old");
+    let old = album.store("old");
     let each = merged.each(&mut |mut item, files| {
         item.phash = None;
         item.taken = item.taken.map(|taken| Taken {
@@ -377,15 +392,15 @@ fn parts_that_were_indexed_apart_make_the_whole() {
     });
     each.unwrap();
     let before = known(&merged);
-    merge(&old, &mut merged, &mut |_| ControlFlow::Continue(())).unwrap();
+    merge(&old, &merged, &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(known(&merged), before);
     assert!(before.iter().all(|(_, phash, _)| phash.is_some()));
     let other = Model {
         fingerprint: "other".into(),
-        ..place.model()
+        ..album.model()
     };
-    let mut other = Local::create(place.folder.path().join("other"), &other).unwrap();
-    let refused = merge(&whole, &mut other, &mut |_| ControlFlow::Continue(()));
+    let other = Local::create(album.folder.path().join("other"), &other).unwrap();
+    let refused = merge(&whole, &other, &mut |_| ControlFlow::Continue(()));
     assert!(matches!(
         refused,
         Err(Error::Index(diptych_index::Error::Model { .. }))
@@ -394,11 +409,11 @@ fn parts_that_were_indexed_apart_make_the_whole() {
 
 #[test]
 fn embeddings_made_elsewhere_are_not_made_again() {
-    let place = Place::new();
-    place.draw("here.png", 1);
-    place.draw("copy.png", 1);
+    let album = Album::new();
+    album.draw("here.png", 1);
+    album.draw("copy.png", 1);
     let embedding = |path: PathBuf, at: usize| {
-        let mut vector = vec![0.0; place.model().dim];
+        let mut vector = vec![0.0; album.model().dim];
         vector[at] = 1.0;
         Embedding {
             path: path.to_str().unwrap().to_owned(),
@@ -406,16 +421,16 @@ fn embeddings_made_elsewhere_are_not_made_again() {
             payload: [("caption".to_owned(), "one".into())].into_iter().collect(),
         }
     };
-    let mut store = place.store("index");
+    let store = album.store("index");
     let made = vec![
-        embedding(place.path("here.png"), 0),
-        embedding(place.path("not here.png"), 1),
+        embedding(album.path("here.png"), 0),
+        embedding(album.path("not here.png"), 1),
     ];
-    adopt(&mut store, made).unwrap();
-    assert_eq!(place.files(&store), ["here.png", "not here.png"]);
+    adopt(&store, made).unwrap();
+    assert_eq!(album.files(&store), ["here.png", "not here.png"]);
 
     // One is unchanged, one a copy of it, and one is gone.
-    assert_eq!(counts(&place.run(&mut store)), [0, 1, 1, 1]);
+    assert_eq!(counts(&album.run(&store)), [0, 1, 1, 1]);
     let mut items = Vec::new();
     let each = store.each(&mut |item, _| {
         items.push(item);
@@ -430,17 +445,17 @@ fn embeddings_made_elsewhere_are_not_made_again() {
 
 #[test]
 fn what_could_not_be_indexed_is_tried_again_when_asked_to() {
-    let place = Place::new();
-    place.write("bad.png", b"no picture");
-    let mut store = place.store("index");
-    assert_eq!(place.run(&mut store).failed.len(), 1);
-    let again = place.run(&mut store);
+    let album = Album::new();
+    album.write("bad.png", b"no picture");
+    let store = album.store("index");
+    assert_eq!(album.run(&store).failed.len(), 1);
+    let again = album.run(&store);
     assert_eq!((again.failed.len(), again.unchanged), (0, 1));
     let retry = Options {
         retry: true,
         ..Options::default()
     };
-    assert_eq!(place.run_with(&mut store, &retry).failed.len(), 1);
+    assert_eq!(album.run_with(&store, &retry).failed.len(), 1);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use serde::Serialize;
 use self::groups::Content;
 pub use self::threshold::{FALLBACK, NearThreshold};
 use crate::Result;
-use crate::index::{HEIGHT, WIDTH};
+use crate::source::{HEIGHT, WIDTH};
 use diptych::Embeddings;
 use diptych::image::{Looks, PerceptualHash};
 
@@ -80,7 +80,7 @@ impl Member {
         }
     }
 
-    /// What files are ordered by, the one to be kept first.
+    /// Order of files, the one to be kept first.
     fn rank(&self) -> (Reverse<(u64, u64)>, i64, &str) {
         let area = self
             .pixels
@@ -96,7 +96,7 @@ impl Member {
 /// one picture.
 ///
 /// # Errors
-/// If the index can't be read.
+/// [`Error::Index`] if the index can't be read or has a vector of another width than its own.
 pub fn duplicates(
     store: &dyn Store,
     sought: &Sought,

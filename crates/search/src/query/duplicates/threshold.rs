@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use diptych_index::Store;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+use crate::{Error, Result, check_model};
 use diptych::image::{DecodeOptions, Encoding, Interpolation, Picture, Pixels};
 use diptych::{Clip, Embeddings};
 
@@ -26,21 +26,24 @@ const SIDE: usize = 384;
 /// Share of copies that may be further away: of those made smaller and encoded again, and of those cropped and brightened.
 const MAY_MISS: [f64; 2] = [0.01, 0.05];
 
-/// What is taken off the lowest that was measured, since a sample has no extremes, and the threshold's limits.
+/// Margin below the lowest that was measured, since a sample has no extremes, and the threshold's limits.
 const MARGIN: f32 = 0.05;
 const LIMITS: (f32, f32) = (0.5, 0.98);
 
 /// Name of the note that holds the threshold.
 const NOTE: &str = "near";
 
-/// Least cosine of near duplicates.
+/// Least cosine of near duplicates; its JSON is the note.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NearThreshold {
     /// The cosine.
+    #[serde(rename = "cosine")]
     pub cosine: f32,
     /// Pictures that it was measured by; none, if too few could be read and it is [`FALLBACK`].
+    #[serde(rename = "pictures")]
     pub pictures: usize,
     /// Contents of the index when it was.
+    #[serde(rename = "contents")]
     contents: u64,
 }
 
@@ -48,8 +51,9 @@ impl NearThreshold {
     /// Measures the threshold of an index, by pictures of it that can be read.
     ///
     /// # Errors
-    /// If the index can't be read, or the model fails.
+    /// If the index can't be read or is another model's, or the model fails.
     pub fn measure(clip: &Clip, store: &dyn Store) -> Result<Self> {
+        check_model(store, clip, "the one that was opened")?;
         measure(clip, store, store.status()?.contents)
     }
 
@@ -68,8 +72,8 @@ impl NearThreshold {
     ///
     /// # Errors
     /// If the index can't be written.
-    pub fn note(&self, store: &mut dyn Store) -> Result<()> {
-        let note = serde_json::to_vec(self).map_err(std::io::Error::from)?;
+    pub fn note(&self, store: &dyn Store) -> Result<()> {
+        let note = serde_json::to_vec(self).map_err(|e| Error::note(NOTE, &e))?;
         Ok(store.set_note(NOTE, &note)?)
     }
 }
@@ -144,4 +148,23 @@ fn cosines(clip: &Clip, picture: &Picture) -> Result<[f32; 4]> {
     )?;
     let all = own.cosines(&embeddings)?;
     Ok([all[1], all[2], all[3], all[4]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If this changes, indexes that people have are measured anew.
+    #[test]
+    fn the_note_is_written_as_it_ever_was() {
+        let threshold = NearThreshold {
+            cosine: 0.75,
+            pictures: 64,
+            contents: 1000,
+        };
+        let note = r#"{"cosine":0.75,"pictures":64,"contents":1000}"#;
+        assert_eq!(serde_json::to_string(&threshold).unwrap(), note);
+        let read: NearThreshold = serde_json::from_str(note).unwrap();
+        assert_eq!(read, threshold);
+    }
 }

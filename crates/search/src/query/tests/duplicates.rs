@@ -7,6 +7,7 @@ use diptych_index::{Change, File, Id, Item, Local, Model, Moment, Store};
 
 use super::super::{Duplicates, Group, NearThreshold, Sought, duplicates};
 use crate::index::{self as indexing, canonical, state};
+use crate::source::Pictures;
 use diptych::Clip;
 use diptych::image::{Encoding, Interpolation, PerceptualHash, Picture};
 
@@ -275,12 +276,13 @@ fn copies_of_photographs_are_found_by_the_models_own_threshold() {
         fingerprint: clip.fingerprint().unwrap().into(),
         dim: clip.config().embed_dim,
     };
-    let mut store = Local::create(folder.path().join("index"), &model).unwrap();
+    let store = Local::create(folder.path().join("index"), &model).unwrap();
     let options = indexing::Options::default();
     let go_on = &mut |_| ControlFlow::Continue(());
     indexing::index(
         &clip,
-        &mut store,
+        &store,
+        &[&Pictures::default()],
         std::slice::from_ref(&pictures),
         &options,
         go_on,
@@ -291,7 +293,7 @@ fn copies_of_photographs_are_found_by_the_models_own_threshold() {
         threshold.pictures > 20 && threshold.cosine < 0.98,
         "{threshold:?}"
     );
-    threshold.note(&mut store).unwrap();
+    threshold.note(&store).unwrap();
     assert_eq!(NearThreshold::noted(&store).unwrap(), Some(threshold));
     let found = find(&store, Some(threshold.cosine));
     assert_eq!((found.exact.len(), found.unseen, found.stale), (0, 0, 0));

@@ -1,6 +1,7 @@
 //! Queries, as they are written and as they are answered.
 
 mod duplicates;
+mod requests;
 
 use std::ops::ControlFlow;
 
@@ -65,9 +66,9 @@ fn a_threshold_lets_through_what_is_near_and_nothing_else() {
         "a bowl of fruit",
     ];
     let rows = clip.encode_texts(&texts).unwrap();
-    let (_folder, mut store) = index_of(&rows, clip.fingerprint().unwrap());
+    let (_folder, store) = index_of(&rows, clip.fingerprint().unwrap());
     assert_eq!(Calibration::of(&store).unwrap(), None);
-    let calibration = calibrate(&clip, &mut store).unwrap().unwrap();
+    let calibration = calibrate(&clip, &store).unwrap().unwrap();
     assert_eq!(Calibration::of(&store).unwrap().unwrap(), calibration);
     assert!(calibration.cut <= calibration.gate);
     let hits = |text: &str| {

@@ -249,8 +249,11 @@ fn a_link_to_a_member_that_is_too_large_leads_nowhere() {
         len,
         shard_len: u64::MAX,
     };
-    members.add(Path::new("a.png"), &location(sample::MAX_MEMBER_BYTES));
-    members.add(Path::new("b.png"), &location(sample::MAX_MEMBER_BYTES + 1));
+    members.add(Path::new("a.png"), &location(diptych_files::MAX_FILE_BYTES));
+    members.add(
+        Path::new("b.png"),
+        &location(diptych_files::MAX_FILE_BYTES + 1),
+    );
     let mut follow = |target: &str| members.follow(Path::new("c.png"), Path::new(target), false);
     assert!(follow("./a.png").is_some());
     assert!(follow("b.png").is_none());

@@ -6,23 +6,24 @@ use anyhow::{Context, Result, bail};
 use diptych::Clip;
 use diptych::weights::{DEFAULT_MODEL, Parts};
 use diptych_index::{Local, Model, Store};
+use diptych_search::{check_model, model_of};
 
-use crate::args::{ModelArgs, PlaceArgs};
+use crate::args::{AddressArgs, ModelArgs};
 use crate::output::hinted;
 
 /// How the address of an index on a server begins.
 const SERVERS: [&str; 2] = ["qdrant://", "qdrants://"];
 
-/// Where an index is.
+/// Address of an index.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum Address {
     File(PathBuf),
     Server(String),
 }
 
-impl Place {
+impl Address {
     /// The one that was named, or the user's own.
-    pub(super) fn new(args: &PlaceArgs) -> Result<Self> {
+    pub(super) fn new(args: &AddressArgs) -> Result<Self> {
         match (&args.index, &args.store) {
             (_, Some(url)) => match Self::named(url) {
                 Self::Server(url) => Ok(Self::Server(url)),
@@ -35,9 +36,10 @@ impl Place {
 
     /// A file or a server's address.
     pub(super) fn named(name: &str) -> Self {
-        match SERVERS.iter().any(|scheme| name.starts_with(scheme)) {
-            true => Self::Server(name.to_owned()),
-            false => Self::File(name.into()),
+        if SERVERS.iter().any(|scheme| name.starts_with(scheme)) {
+            Self::Server(name.to_owned())
+        } else {
+            Self::File(name.into())
         }
     }
 
@@ -140,43 +142,27 @@ pub(super) fn clip_of(store: &dyn Store, named: Option<&str>) -> Result<Clip> {
     let opened = super::local(named, Parts::All).and_then(|local| Ok(Clip::open(local)?));
     let clip =
         opened.with_context(|| format!("the index's vectors are of the model `{}`", has.name))?;
-    let fingerprint = clip.fingerprint().unwrap_or_default();
-    if fingerprint == has.fingerprint {
-        return Ok(clip);
-    }
-    let error = diptych_index::Error::Model {
-        place: store.status()?.place,
-        has: Box::new(has.clone()),
-        wanted: Box::new(Model {
-            name: named.to_owned(),
-            fingerprint: fingerprint.to_owned(),
-            dim: clip.config().embed_dim,
-        }),
-    };
-    Err(if named == DEFAULT_MODEL {
-        hinted(
+    match check_model(store, &clip, named) {
+        Ok(()) => Ok(clip),
+        Err(error) if named == DEFAULT_MODEL => Err(hinted(
             error,
             "the default model is another since; index again into a new file",
-        )
-    } else {
-        error.into()
-    })
+        )),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What an index calls a model that was named so.
 pub(super) fn model(args: &ModelArgs, clip: &Clip) -> Result<Model> {
-    let Some(fingerprint) = clip.fingerprint() else {
+    if clip.fingerprint().is_none() {
         bail!("the model has no fingerprint");
-    };
+    }
     // A path is to be found from any folder.
     let path = Path::new(&args.model);
-    let name = match args.model != DEFAULT_MODEL && path.exists() {
-        true => fs_err::canonicalize(path)?.display().to_string(),
-        false => args.model.clone(),
-    };
-    Ok(Model {
-        name,
-        fingerprint: fingerprint.to_owned(),
-        dim: clip.config().embed_dim,
-    })
+    let is_path = args.model != DEFAULT_MODEL && path.exists();
+    if is_path {
+        let path = fs_err::canonicalize(path)?;
+        return Ok(model_of(clip, &path.display().to_string()));
+    }
+    Ok(model_of(clip, &args.model))
 }

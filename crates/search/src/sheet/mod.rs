@@ -1,38 +1,63 @@
-//! Contact sheet: what a search found → one HTML file, the pictures inside.
+//! Contact sheet: what a search found → one HTML page, the pictures inside.
 //!
 //! Invariant: no script and no address of anything but the files found; it needs no network, and
 //! what a user or a file's name says is text.
 
+mod thumbnail;
 mod url;
 
 use std::fmt::Write;
 use std::path::{self, Path};
 
-use crate::base64::base64;
+use base64::prelude::{BASE64_STANDARD, Engine};
+use rayon::prelude::*;
+
+pub use self::thumbnail::{THUMBNAIL, thumbnail};
+use crate::query::Found;
 
 /// How each page begins, by which it can be known again.
 const BEGINNING: &str = "<!doctype html>\n<!-- Written by diptych. -->\n";
 
 const STYLE: &str = include_str!("style.css");
 
-/// Something found.
+/// A tile of a page.
 #[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    /// Where it is; relative paths are understood from the working directory.
-    pub(crate) path: String,
-    pub(crate) score: f32,
-    /// What to call it, if not by the name of its file.
-    pub(crate) title: Option<String>,
+pub struct Tile {
+    /// Where its file is; relative paths are understood from the working directory.
+    pub path: String,
+    /// Cosine, which is shown with three decimals.
+    pub score: f32,
+    /// Name to show, if not its file's.
+    pub title: Option<String>,
     /// The bytes of a JPEG file.
-    pub(crate) thumbnail: Option<Vec<u8>>,
+    pub thumbnail: Option<Vec<u8>>,
     /// Where in a film it is, in seconds.
-    pub(crate) start: Option<f64>,
+    pub start: Option<f64>,
 }
 
-/// The page as HTML: `entries` in their order.
-pub(crate) fn page(query: &str, entries: &[Entry]) -> String {
+impl From<&Found> for Tile {
+    /// A tile with the file's thumbnail, if it is a picture that can be read.
+    fn from(found: &Found) -> Self {
+        Self {
+            path: found.path.clone(),
+            score: found.score,
+            title: None,
+            thumbnail: thumbnail(Path::new(&found.path)),
+            start: found.start,
+        }
+    }
+}
+
+/// The page of what a query found, with thumbnails.
+pub fn of_found(query: &str, found: &[Found]) -> String {
+    let tiles: Vec<Tile> = found.par_iter().map(Tile::from).collect();
+    page(query, &tiles)
+}
+
+/// The page as HTML: `tiles` in their order.
+pub fn page(query: &str, tiles: &[Tile]) -> String {
     let query = escape(query);
-    let found = match entries.len() {
+    let found = match tiles.len() {
         0 => "Nothing found".to_owned(),
         1 => "1 result".to_owned(),
         n => format!("{n} results"),
@@ -46,26 +71,26 @@ pub(crate) fn page(query: &str, entries: &[Entry]) -> String {
          <title>{query} – Diptych</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
          <h1>“<bdi>{query}</bdi>”</h1>\n<p>{found}</p>\n<ol>\n"
     );
-    for (entry, rank) in entries.iter().zip(1..) {
-        html.push_str(&tile(entry, rank));
+    for (tile, rank) in tiles.iter().zip(1..) {
+        html.push_str(&item(tile, rank));
     }
     html.push_str("</ol>\n</main>\n</body>\n</html>\n");
     html
 }
 
 /// A picture, its rank and score, what it is called and where it is.
-fn tile(entry: &Entry, rank: usize) -> String {
-    let name = escape(entry.title.as_deref().unwrap_or(file_name(&entry.path)));
+fn item(tile: &Tile, rank: usize) -> String {
+    let name = escape(tile.title.as_deref().unwrap_or(file_name(&tile.path)));
     // Long paths break between folders before they break anywhere.
-    let path = escape(&entry.path).replace('/', "/<wbr>");
-    let start = entry.start.filter(|secs| secs.is_finite() && *secs >= 0.0);
-    let (open, close) = match address(&entry.path, start) {
+    let path = escape(&tile.path).replace('/', "/<wbr>");
+    let start = tile.start.filter(|secs| secs.is_finite() && *secs >= 0.0);
+    let (open, close) = match address(&tile.path, start) {
         Some(address) => (format!("a class=\"tile\" href=\"{address}\""), "a"),
         None => ("div class=\"tile\"".to_owned(), "div"),
     };
     let mut html = format!(
         "<li><{open}>\n{}\n<span class=\"facts\"><span>{rank}</span>",
-        picture(&name, entry.thumbnail.as_deref())
+        picture(&name, tile.thumbnail.as_deref())
     );
     if let Some(start) = start {
         put(&mut html, format_args!("<span>{}</span>", clock(start)));
@@ -75,7 +100,7 @@ fn tile(entry: &Entry, rank: usize) -> String {
         format_args!(
             "<b>{:.3}</b></span>\n<bdi class=\"name\">{name}</bdi>\n\
              <bdi class=\"path\">{path}</bdi>\n</{close}></li>\n",
-            entry.score
+            tile.score
         ),
     );
     html
@@ -86,7 +111,7 @@ fn picture(name: &str, jpeg: Option<&[u8]>) -> String {
     match jpeg {
         Some(jpeg) => format!(
             "<img class=\"picture\" alt=\"{name}\" src=\"data:image/jpeg;base64,{}\">",
-            base64(jpeg)
+            BASE64_STANDARD.encode(jpeg)
         ),
         None => "<span class=\"picture missing\">no preview</span>".to_owned(),
     }
@@ -125,7 +150,7 @@ fn put(html: &mut String, text: std::fmt::Arguments) {
 }
 
 /// Text with the characters that mean something in HTML written out.
-pub(crate) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut html = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,9 +1,9 @@
-//! What a page shows, whatever files are called.
+//! Pages, whatever files are called.
 
 use super::*;
 
-fn entry(path: &str) -> Entry {
-    Entry {
+fn tile(path: &str) -> Tile {
+    Tile {
         path: path.into(),
         score: 0.25,
         title: None,
@@ -12,9 +12,9 @@ fn entry(path: &str) -> Entry {
     }
 }
 
-/// The page of one entry.
-fn one(entry: Entry) -> String {
-    page("a cat", &[entry])
+/// The page of one tile.
+fn one(tile: Tile) -> String {
+    page("a cat", &[tile])
 }
 
 const HOSTILE: [&str; 7] = [
@@ -27,7 +27,7 @@ const HOSTILE: [&str; 7] = [
     "/a/猫 & \u{202e}gpj.jpg",
 ];
 
-/// What each is as text.
+/// Each as text.
 const ESCAPED: [&str; 7] = [
     "/a/&lt;script&gt;alert(1)&lt;/script&gt;.jpg",
     "/a/&quot; onerror=&quot;alert(1).jpg",
@@ -38,7 +38,7 @@ const ESCAPED: [&str; 7] = [
     "/a/猫 &amp; \u{202e}gpj.jpg",
 ];
 
-/// What each is as an address.
+/// Each as an address.
 #[cfg(unix)]
 const ADDRESSES: [&str; 7] = [
     "file:///a/%3Cscript%3Ealert%281%29%3C/script%3E.jpg",
@@ -53,7 +53,7 @@ const ADDRESSES: [&str; 7] = [
 #[test]
 fn hostile_names_are_text() {
     for (path, escaped) in HOSTILE.iter().zip(ESCAPED) {
-        let html = one(entry(path));
+        let html = one(tile(path));
         let breakable = escaped.replace('/', "/<wbr>");
         let text = format!("<bdi class=\"path\">{breakable}</bdi>");
         assert!(html.contains(&text), "{html}");
@@ -66,14 +66,14 @@ fn hostile_names_are_text() {
 #[test]
 fn hostile_names_are_addresses() {
     for (path, address) in HOSTILE.iter().zip(ADDRESSES) {
-        let html = one(entry(path));
+        let html = one(tile(path));
         assert!(html.contains(&format!("href=\"{address}\"")), "{html}");
     }
 }
 
 #[test]
 fn nothing_typed_becomes_an_element_or_an_attribute() {
-    let mut hostile = entry("/a.jpg");
+    let mut hostile = tile("/a.jpg");
     hostile.title = Some("</bdi><script>\"'&".into());
     let html = page("</title><script>\"'&", &[hostile]);
     assert!(!html.contains("<script"), "{html}");
@@ -92,9 +92,9 @@ fn control_characters_are_shown_as_such() {
 #[test]
 fn scores_have_three_decimals() {
     for (score, text) in [(0.312_49, "0.312"), (1.0, "1.000"), (-0.05, "-0.050")] {
-        let html = one(Entry {
+        let html = one(Tile {
             score,
-            ..entry("/a.jpg")
+            ..tile("/a.jpg")
         });
         assert!(html.contains(&format!("<b>{text}</b>")), "{html}");
     }
@@ -102,16 +102,16 @@ fn scores_have_three_decimals() {
 
 #[test]
 fn a_thumbnail_is_inside_the_page() {
-    let html = one(entry("/a.jpg"));
+    let html = one(tile("/a.jpg"));
     let image = "<img class=\"picture\" alt=\"a.jpg\" src=\"data:image/jpeg;base64,Zm9v\">";
     assert!(html.contains(image), "{html}");
 }
 
 #[test]
 fn a_tile_stands_in_for_a_missing_thumbnail() {
-    let html = one(Entry {
+    let html = one(Tile {
         thumbnail: None,
-        ..entry("/a.jpg")
+        ..tile("/a.jpg")
     });
     assert!(!html.contains("<img"), "{html}");
     assert!(html.contains("<span class=\"picture missing\">no preview</span>"));
@@ -119,21 +119,21 @@ fn a_tile_stands_in_for_a_missing_thumbnail() {
 
 #[test]
 fn a_title_comes_before_the_name_of_the_file() {
-    let html = one(Entry {
+    let html = one(Tile {
         title: Some("A cat".into()),
-        ..entry("/a.jpg")
+        ..tile("/a.jpg")
     });
     assert!(html.contains("<bdi class=\"name\">A cat</bdi>"), "{html}");
-    assert!(one(entry("/b/a.jpg")).contains("<bdi class=\"name\">a.jpg</bdi>"));
+    assert!(one(tile("/b/a.jpg")).contains("<bdi class=\"name\">a.jpg</bdi>"));
 }
 
 #[cfg(unix)]
 #[test]
 fn a_moment_of_a_film_is_told_and_linked() {
     let at = |start| {
-        one(Entry {
+        one(Tile {
             start: Some(start),
-            ..entry("/a.mp4")
+            ..tile("/a.mp4")
         })
     };
     let html = at(65.5);
@@ -154,21 +154,21 @@ fn moments_are_written_as_on_a_player() {
 fn a_relative_path_is_linked_from_the_working_directory() {
     let here = path::absolute("b c.jpg").unwrap();
     let address = url::file(here.to_str().unwrap(), cfg!(windows));
-    let html = one(entry("b c.jpg"));
+    let html = one(tile("b c.jpg"));
     assert!(html.contains(&format!("href=\"{address}\"")), "{html}");
     assert!(html.contains("<bdi class=\"path\">b c.jpg</bdi>"));
 }
 
 #[test]
 fn what_leads_nowhere_has_no_link() {
-    let html = one(entry(""));
+    let html = one(tile(""));
     assert!(!html.contains("<a"), "{html}");
     assert!(html.contains("<div class=\"tile\">"), "{html}");
 }
 
 #[test]
 fn results_are_counted() {
-    let counted = |n| page("", &vec![entry("/a.jpg"); n]);
+    let counted = |n| page("", &vec![tile("/a.jpg"); n]);
     assert!(counted(0).contains("<p>Nothing found</p>"));
     assert!(counted(1).contains("<p>1 result</p>"));
     assert!(counted(2).contains("<p>2 results</p>"));
@@ -176,7 +176,7 @@ fn results_are_counted() {
 
 #[test]
 fn a_page_asks_for_nothing_else() {
-    let html = one(entry("/a.jpg"));
+    let html = one(tile("/a.jpg"));
     for word in ["http:", "https:", "<link", "@import", "url("] {
         assert!(!html.contains(word), "{word}");
     }

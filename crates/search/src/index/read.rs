@@ -1,0 +1,142 @@
+//! A file → what it is known by, and its content as its source opens it. On many threads.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+
+use diptych::image::{ImageError, Preprocess};
+use diptych_files::MAX_FILE_BYTES;
+use diptych_index::{File, Id};
+use rustc_hash::FxHashSet;
+use sha2::{Digest, Sha256};
+
+use crate::source::{Content, Input, Reading, START_BYTES, Source, SourceError, source_of};
+
+/// Bytes of a streamed file that are hashed at a time.
+const PIECE: usize = 1 << 20;
+
+/// Why a file is not encoded.
+pub(super) enum Skipped {
+    /// It can't be read now, which says nothing of its content.
+    Unreadable(String),
+    /// Its content is in the index, or will be.
+    Known(Id),
+    /// Nothing of it can be indexed; with its content's id, if all of it was read.
+    Bad(Option<Id>, String),
+}
+
+/// Reads files, each content once.
+pub(super) struct Reader<'a> {
+    pub(super) sources: &'a [&'a dyn Source],
+    pub(super) preprocess: &'a Preprocess,
+    /// Contents that need not be encoded: the index has them, or another file's turn has come.
+    pub(super) known: Mutex<FxHashSet<Id>>,
+}
+
+impl<'a> Reader<'a> {
+    /// Opens a file whose content is not known yet.
+    pub(super) fn open(&self, file: &'a File) -> Result<(Id, Reading, Content<'a>), Skipped> {
+        let path = Path::new(&file.path);
+        let read = read(path, file.size, |start| {
+            source_of(self.sources, path, start)
+        });
+        let (source, id, bytes) = read.map_err(|e| Skipped::Unreadable(e.to_string()))?;
+        let Some(id) = id else {
+            let limit = MAX_FILE_BYTES;
+            let reason = ImageError::FileTooLong { limit }.to_string();
+            return Err(Skipped::Bad(None, reason));
+        };
+        if !lock(&self.known).insert(id) {
+            return Err(Skipped::Known(id));
+        }
+        let Some(source) = source else {
+            return Err(Skipped::Bad(Some(id), "no kind of content is known".into()));
+        };
+        let opened = source.open(Input { path, bytes }, self.preprocess);
+        match opened {
+            Ok(content) => Ok((id, source.reading(), content)),
+            Err(error) => Err(skipped(id, &error)),
+        }
+    }
+
+    /// Lets contents be encoded that were known.
+    pub(super) fn forget(&self, ids: impl Iterator<Item = Id>) {
+        let mut known = lock(&self.known);
+        ids.for_each(|id| {
+            known.remove(&id);
+        });
+    }
+}
+
+/// Consequence of a source's error for the content that it was opening.
+pub(super) fn skipped(id: Id, error: &SourceError) -> Skipped {
+    match error {
+        SourceError::Unreadable(error) => Skipped::Unreadable(error.to_string()),
+        error => Skipped::Bad(Some(id), error.to_string()),
+    }
+}
+
+/// Reads a file once: the source that `choose` takes by its first bytes, its content's id, and all of it for a source that
+/// asks for that. No id for one that is too long to be read whole.
+fn read<'a>(
+    path: &Path,
+    size: u64,
+    choose: impl FnOnce(&[u8]) -> Option<&'a dyn Source>,
+) -> io::Result<(Option<&'a dyn Source>, Option<Id>, Vec<u8>)> {
+    let mut file = fs_err::File::open(path)?;
+    let mut bytes = Vec::with_capacity(START_BYTES);
+    file.by_ref()
+        .take(START_BYTES as u64)
+        .read_to_end(&mut bytes)?;
+    let source = choose(&bytes);
+    if source.is_some_and(|source| source.reading() == Reading::Streamed) {
+        let mut hash = Sha256::new_with_prefix(&bytes);
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => return Ok((source, Some(id_of(hash)), Vec::new())),
+                Ok(n) => hash.update(&piece[..n]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    // Where it has grown since, the vector does, too; one that is as it was needs no second allocation.
+    bytes.reserve_exact((size.min(MAX_FILE_BYTES) as usize + 1).saturating_sub(bytes.len()));
+    // One byte above the limit tells a file that is too long from one that is not.
+    let rest = MAX_FILE_BYTES + 1 - bytes.len() as u64;
+    file.take(rest).read_to_end(&mut bytes)?;
+    let is_whole = bytes.len() as u64 <= MAX_FILE_BYTES;
+    Ok((source, is_whole.then(|| id(&bytes)), bytes))
+}
+
+/// Id of a content: the first half of its SHA-256.
+pub(super) fn id(bytes: &[u8]) -> Id {
+    id_of(Sha256::new_with_prefix(bytes))
+}
+
+fn id_of(hash: Sha256) -> Id {
+    let mut id = Id([0; 16]);
+    id.0.copy_from_slice(&hash.finalize()[..16]);
+    id
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_stay_what_they_are() {
+        // printf abc | sha256sum
+        let abc = "ba7816bf8f01cfea414140de5dae2223";
+        assert_eq!(id(b"abc").to_string(), abc);
+        assert_eq!(
+            id_of(Sha256::new_with_prefix(b"a").chain_update(b"bc")).to_string(),
+            abc
+        );
+    }
+}

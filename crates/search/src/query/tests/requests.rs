@@ -1,0 +1,185 @@
+//! The door of a search: filters, scores, and files that the index has itself.
+
+use std::path::PathBuf;
+
+use diptych::image::{Encoding, Picture};
+use diptych::{Clip, Embeddings, Expression};
+use diptych_index::{Change, File, Id, Item, Local, Moment, Part, Payload, Store};
+
+use super::super::{Found, MinScore, Request};
+use super::index_of;
+use crate::index::{canonical, state};
+use crate::{Error, source};
+
+/// An index of vectors in the plane, at these degrees, of files that are on no disk.
+fn plane(degrees: &[f32]) -> (tempfile::TempDir, Local) {
+    let mut rows = Embeddings::empty(2);
+    for degrees in degrees {
+        let radians = degrees.to_radians();
+        rows.push(&[radians.cos(), radians.sin()]).unwrap();
+    }
+    index_of(&rows, "plane")
+}
+
+fn paths(found: &[Found]) -> Vec<&str> {
+    found.iter().map(|found| found.path.as_str()).collect()
+}
+
+/// A model where none may be needed.
+fn none() -> Result<Clip, Error> {
+    panic!("a model was opened")
+}
+
+#[test]
+fn the_nearest_files_are_told_as_far_as_they_are_near_enough() {
+    let (_folder, store) = plane(&[0.0, 20.0, 40.0, 90.0]);
+    let request = Request {
+        top: 3,
+        ..Request::default()
+    };
+    let nearest = |request: &Request| request.nearest(&store, &[1.0, 0.0]);
+    assert_eq!(paths(&nearest(&request).unwrap()), ["/0", "/1", "/2"]);
+    let near = Request {
+        min_score: Some(MinScore::Cosine(0.9)),
+        ..request.clone()
+    };
+    assert_eq!(paths(&nearest(&near).unwrap()), ["/0", "/1"]);
+    let within = Request {
+        within: vec![PathBuf::from("/2"), PathBuf::from("/3")],
+        ..request.clone()
+    };
+    assert_eq!(paths(&nearest(&within).unwrap()), ["/2", "/3"]);
+    let calibrated = Request {
+        min_score: Some(MinScore::Auto),
+        ..request.clone()
+    };
+    assert!(matches!(nearest(&calibrated), Err(Error::NoThreshold)));
+    let wide = request.nearest(&store, &[1.0, 0.0, 0.0]);
+    let Err(Error::Index(diptych_index::Error::Vector { got: 3, wanted: 2 })) = wide else {
+        panic!("{wide:?}");
+    };
+}
+
+#[test]
+fn what_is_told_of_a_file_has_fixed_names() {
+    let (_folder, store) = plane(&[0.0]);
+    let found = Request::default().nearest(&store, &[1.0, 0.0]).unwrap();
+    assert_eq!(
+        serde_json::to_string(&found[0]).unwrap(),
+        r#"{"path":"/0","score":1.0,"start":null,"end":null,"taken":null,"taken_from":null}"#
+    );
+}
+
+#[test]
+fn another_models_index_is_refused() {
+    let clip = Clip::open("default").unwrap();
+    let (_folder, store) = plane(&[0.0]);
+    let expression = Expression::<()>::parse("a dog", |_| Ok(None)).unwrap();
+    let refused = Request::default().search(&store, &clip, &expression, |()| unreachable!());
+    assert!(matches!(
+        refused,
+        Err(Error::Index(diptych_index::Error::Model { .. }))
+    ));
+}
+
+#[test]
+fn a_file_that_the_index_has_as_it_is_needs_no_model() {
+    let (folder, store) = plane(&[0.0, 20.0, 90.0]);
+    let top = canonical(folder.path()).unwrap();
+    let path = top.join("mine.png");
+    let grey = Picture::from_rgb(8, 8, vec![90; 192]).unwrap();
+    fs_err::write(&path, Encoding::Png.encode(&grey).unwrap()).unwrap();
+    let link = |file: File, id: u8| Change::Link(file, Id([id; 16]));
+    let now = state(path.to_str().unwrap()).unwrap();
+    store.apply(&[link(now.clone(), 1)]).unwrap();
+    let similar = |name: &str| {
+        let file = top.join(name);
+        Request::default().similar(&store, &file, none)
+    };
+    // Its content's other name is nearest, then what is 20 degrees away.
+    assert_eq!(paths(&similar("mine.png").unwrap()), ["/1", "/0", "/2"]);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&path, top.join("link.png")).unwrap();
+        assert_eq!(paths(&similar("link.png").unwrap()), ["/1", "/0", "/2"]);
+    }
+    // One that has changed since is read.
+    let before = File {
+        size: now.size + 1,
+        ..now
+    };
+    store.apply(&[link(before, 1)]).unwrap();
+    let asked = Request::default().similar(&store, &path, || Err(Error::NoThreshold));
+    assert!(matches!(asked, Err(Error::NoThreshold)));
+}
+
+#[test]
+fn of_a_content_with_parts_what_stands_for_all_is_taken() {
+    let (folder, store) = plane(&[0.0, 90.0]);
+    let path = canonical(folder.path()).unwrap().join("film");
+    fs_err::write(&path, "film").unwrap();
+    let put = |spans: &[Option<f64>]| {
+        let moment = |start: &Option<f64>| Moment {
+            part: start.map_or_else(Part::default, |start| Part::during(start, start + 1.0)),
+            vector: if start.is_none() {
+                vec![0.0, 1.0]
+            } else {
+                vec![1.0, 0.0]
+            },
+        };
+        let item = Item {
+            id: Id([9; 16]),
+            taken: None,
+            phash: None,
+            payload: Payload::new(),
+            moments: spans.iter().map(moment).collect(),
+        };
+        let file = state(path.to_str().unwrap()).unwrap();
+        let changes = [Change::Put(item), Change::Link(file, Id([9; 16]))];
+        store.apply(&changes).unwrap();
+    };
+    put(&[Some(0.0), None, Some(1.0)]);
+    let found = Request::default().similar(&store, &path, none).unwrap();
+    assert_eq!(found[0].path, "/1");
+    // Without such the file is read.
+    put(&[Some(0.0), Some(1.0)]);
+    let asked = Request::default().similar(&store, &path, || Err(Error::NoThreshold));
+    assert!(matches!(asked, Err(Error::NoThreshold)));
+}
+
+#[test]
+fn a_picture_in_a_query_is_decoded_as_the_indexs_are() {
+    use diptych::image::{Decode, DecodeOptions};
+    let clip = Clip::open("default").unwrap();
+    let rows = clip.encode_texts(&["a dog"]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.jpg");
+    let noise = (0..3 * 900 * 900u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
+    let picture = Picture::from_rgb(900, 900, noise.collect()).unwrap();
+    fs_err::write(&path, Encoding::Jpeg.encode(&picture).unwrap()).unwrap();
+    let decoded = |decode| {
+        let options = DecodeOptions {
+            decode,
+            ..DecodeOptions::default()
+        };
+        let pixels = clip.preprocess().load(&path, &options).unwrap();
+        clip.encode_images(&pixels).unwrap()
+    };
+    assert_ne!(decoded(Decode::Exact), decoded(Decode::Fast));
+    for (noted, wanted) in [
+        (None, Decode::Fast),
+        (Some(Decode::Exact), Decode::Exact),
+        (Some(Decode::Fast), Decode::Fast),
+    ] {
+        let (_folder, store) = index_of(&rows, clip.fingerprint().unwrap());
+        if let Some(decode) = noted {
+            let note = crate::index::Decoding {
+                decode,
+                is_mixed: false,
+            };
+            note.note(&store).unwrap();
+        }
+        let found = source::embedding(&store, &clip, &path).unwrap();
+        assert_eq!(found, decoded(wanted), "{noted:?}");
+    }
+}

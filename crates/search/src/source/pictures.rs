@@ -1,0 +1,107 @@
+//! Pictures as a source: one view each, of all of it.
+
+use std::path::Path;
+
+use diptych::image::{
+    DecodeOptions, Decoded, Facts, Format, ImageError, PerceptualHash, Preprocess, is_picture_name,
+};
+use diptych::{Clip, Embeddings};
+use diptych_index::{Part, Payload, Store, Taken, TakenFrom};
+
+use super::{About, Content, Input, Reading, Source, SourceError, View};
+use crate::Result;
+use crate::index::Decoding;
+
+/// Keys of a picture's columns and rows among what is told of it.
+pub(crate) const WIDTH: &str = "width";
+pub(crate) const HEIGHT: &str = "height";
+
+/// Pictures, in every format that is read.
+#[derive(Clone, Debug, Default)]
+pub struct Pictures {
+    /// How they are decoded.
+    pub decode: DecodeOptions,
+}
+
+impl Source for Pictures {
+    fn has_name(&self, path: &Path) -> bool {
+        is_picture_name(path)
+    }
+
+    fn has_start(&self, start: &[u8]) -> bool {
+        diptych::guarded(|| Format::of(start).is_some()).unwrap_or(false)
+    }
+
+    fn reading(&self) -> Reading {
+        Reading::Whole
+    }
+
+    fn open<'a>(
+        &'a self,
+        input: Input<'a>,
+        preprocess: &'a Preprocess,
+    ) -> Result<Content<'a>, SourceError> {
+        let mut about = told(&input.bytes);
+        let look = |decoded: &Decoded| {
+            let (width, height) = decoded.full;
+            about.phash = Some(PerceptualHash::of(&decoded.picture).to_bytes());
+            about.payload.insert(WIDTH.into(), width.into());
+            about.payload.insert(HEIGHT.into(), height.into());
+        };
+        let (pixels, ()) = preprocess.load_and(&input.bytes, &self.decode, look)?;
+        let view = View {
+            part: Part::default(),
+            pixels,
+        };
+        Ok(Content {
+            about,
+            views: Box::new(std::iter::once(Ok(view))),
+        })
+    }
+}
+
+impl From<ImageError> for SourceError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Read(error) => Self::Unreadable(error),
+            error => Self::Content {
+                reason: error.to_string(),
+            },
+        }
+    }
+}
+
+/// All that the bytes of a picture's file tell without being decoded.
+pub(crate) fn told(bytes: &[u8]) -> About {
+    let facts = Facts::of(bytes);
+    let mut payload = Payload::new();
+    if let Some(camera) = &facts.camera {
+        payload.insert("camera".into(), camera.as_str().into());
+    }
+    if let Some((latitude, longitude)) = facts.place {
+        payload.insert("latitude".into(), latitude.into());
+        payload.insert("longitude".into(), longitude.into());
+    }
+    let exif = |at| Taken {
+        at,
+        from: TakenFrom::Exif,
+    };
+    About {
+        taken: facts.taken.map(exif),
+        phash: None,
+        payload,
+    }
+}
+
+/// The embedding of a picture's file, `[1, D]`, decoded as the pictures of an index are.
+///
+/// # Errors
+/// [`crate::Error::Model`] if it is no picture or the model fails, and if the index can't be read.
+pub fn embedding(store: &dyn Store, clip: &Clip, path: &Path) -> Result<Embeddings> {
+    let options = DecodeOptions {
+        decode: Decoding::of(store)?.decode,
+        ..DecodeOptions::default()
+    };
+    let pixels = clip.preprocess().load(path, &options)?;
+    Ok(clip.encode_images(&pixels)?)
+}
