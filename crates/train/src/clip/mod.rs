@@ -35,7 +35,7 @@ use crate::Result;
 use crate::run::{self, Outcome};
 use diptych::Device;
 
-/// What a run of CLIP tells while it works.
+/// Something that a run of CLIP tells while it works.
 pub type Event = run::Event<Numbers, Measured>;
 /// Numbers of one step of CLIP.
 pub type Progress = run::Progress<Numbers>;
