@@ -13,7 +13,7 @@ use crate::samples::{Damage, Set, Table, expand};
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// WebDataset shards, `.tar` or `.tar.gz`, with `{000..099}`, `{a,b}`, `*`, `?` and `[…]` as in a
-    /// shell; relative to the run file. [`Run::open`] puts the files in the patterns' place.
+    /// shell; relative to the run file. [`super::Run::open`] puts the files in the patterns' place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<PathBuf>,
     /// Instead of `shards`, a table of pictures and captions, `.csv` or `.tsv`; relative to the run file,

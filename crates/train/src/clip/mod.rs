@@ -31,6 +31,8 @@ pub use run_file::{Augmentation, Negatives, Run};
 pub use task::{ClipTask, Numbers, Opened};
 pub use validation::{HeldOut, Measured};
 
+pub use diptych_evaluate::{Accuracy, Recall};
+
 use crate::Result;
 use crate::run::{self, Outcome};
 use diptych::Device;

@@ -59,7 +59,7 @@ pub trait Task: Sync {
     fn echo(&self) -> Result<String>;
 
     /// All that must stay the same for a resumed run to continue the one that was begun. It is kept with every checkpoint
-    /// and so part of the disk's format: written out, never `Debug`'s, with golden values in a test.
+    /// and so part of the disk's format: explicit, in a version of its own, with golden values in a test; never `Debug`'s.
     fn identity(&self) -> String;
 
     /// The string by which measurements can be compared: the run, and what it is measured on.
