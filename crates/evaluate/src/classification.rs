@@ -6,7 +6,7 @@
 use std::fmt::Display;
 
 use diptych::image::Pixels;
-use diptych::{Clip, Result, ZeroShot};
+use diptych::{Clip, Error, Result, ZeroShot};
 use serde::Serialize;
 
 use crate::encode::{Labelled, encode};
@@ -31,10 +31,8 @@ pub struct Accuracy {
 /// `[1, 3, S, S]`, are left out, and told in [`Accuracy::skipped`].
 ///
 /// # Errors
-/// What keeps the model from being used; [`Error::Dim`](diptych::Error::Dim) if the classifier is another model's.
-///
-/// # Panics
-/// If a class is not one of the classifier's.
+/// [`Error::Prompts`] for a class that is not one of the classifier's, [`Error::Dim`] if that is another model's; whatever
+/// keeps the model from being used.
 pub fn classification<P, E>(
     clip: &Clip,
     classifier: &ZeroShot,
@@ -46,8 +44,13 @@ where
     E: Display,
 {
     let encoded = encode(clip, pictures, load)?;
-    let cosines = classifier.cosines(&encoded.images)?;
     let classes = classifier.labels().len();
+    if let Some(class) = encoded.labels.iter().find(|&&class| class >= classes) {
+        return Err(Error::Prompts {
+            reason: format!("a picture is of class {class}, wanted 0 to {}", classes - 1),
+        });
+    }
+    let cosines = classifier.cosines(&encoded.images)?;
     let rows = cosines.chunks_exact(classes.max(1));
     let ranks: Vec<usize> = rows
         .zip(&encoded.labels)

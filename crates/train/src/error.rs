@@ -19,7 +19,7 @@ pub enum Error {
     RunFile {
         /// The run file, or the part of it that is wrong.
         origin: String,
-        /// What was found and what was wanted.
+        /// Found and wanted, in words.
         reason: String,
     },
     /// A run that its architecture or its device can't do.
@@ -27,7 +27,7 @@ pub enum Error {
     Unsupported {
         /// The architecture, or the key of the run file that asks for it.
         origin: String,
-        /// What is missing.
+        /// The part that is missing, or was wanted.
         reason: String,
     },
     /// A pattern of files that can't be read or matches nothing.
@@ -41,7 +41,7 @@ pub enum Error {
     Set {
         /// The set, by the name of its first file.
         set: String,
-        /// What was found and what was wanted.
+        /// Found and wanted, in words.
         reason: String,
     },
     /// Data that does not fill a batch.
@@ -57,7 +57,7 @@ pub enum Error {
     Unusable {
         /// Samples that were tried.
         tries: usize,
-        /// What is wrong with them.
+        /// Number, reason and example of what is wrong with them.
         passed_over: Tally,
     },
     /// A run that is to be measured, on nothing.
@@ -81,7 +81,7 @@ pub enum Error {
     OtherRun {
         /// The checkpoint.
         checkpoint: PathBuf,
-        /// What is not the same.
+        /// The part that is not the same.
         reason: String,
     },
     /// A training run that would be overwritten.
@@ -97,7 +97,7 @@ pub enum Error {
     Occupied {
         /// The folder.
         folder: PathBuf,
-        /// What lies there, and what was wanted.
+        /// Found there and wanted, in words.
         reason: String,
     },
     /// A run that another process is at work on.
@@ -111,9 +111,9 @@ pub enum Error {
     Diverged {
         /// The step, from 1.
         step: usize,
-        /// What was not finite.
+        /// The number that was not finite.
         what: &'static str,
-        /// What it was.
+        /// Its value.
         value: f32,
         /// The learning rate of the step.
         learning_rate: f64,
@@ -133,7 +133,7 @@ pub enum Error {
     Parameter {
         /// The parameter, by its path in the module tree.
         name: String,
-        /// What was found and what was wanted.
+        /// Found and wanted, in words.
         reason: String,
     },
     /// A file to pack that is none of the kinds that are known.
@@ -151,7 +151,7 @@ pub enum Error {
     Packing {
         /// The source or the folder that an option does not go with.
         path: PathBuf,
-        /// What was found and what was wanted.
+        /// Found and wanted, in words.
         reason: String,
     },
     /// A shard, table or folder, or a sample in it, that can't be used.
@@ -159,7 +159,7 @@ pub enum Error {
     Data {
         /// The file or folder.
         path: PathBuf,
-        /// What was found and what was wanted.
+        /// Found and wanted, in words.
         reason: String,
     },
     /// Something of a data set that would be passed over, where nothing must be.

@@ -206,7 +206,7 @@ impl Batches {
         })
     }
 
-    /// What was passed over when the data was opened.
+    /// The tally of what was passed over when the data was opened.
     pub fn passed_over(&self) -> &Tally {
         &self.passed_over
     }

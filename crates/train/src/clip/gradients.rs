@@ -25,7 +25,7 @@ const TEXT_PARTS: usize = 4;
 pub struct Contrastive {
     /// The device that models lie on, with autodiff.
     pub device: Device,
-    /// What similarities are compared by.
+    /// Comparison of similarities with the truth.
     pub loss: Loss,
     /// The part of each tower that the model was built not to train.
     pub freeze: Freeze,
@@ -62,7 +62,7 @@ impl Contrastive {
     /// [`Error::Batch`] if its parts are not of one size.
     pub fn gradients(&self, model: &ClipModel, batch: &Batch) -> Result<BatchGradients> {
         let n = pairs(batch)?;
-        let chunk = self.chunk_size.unwrap_or(n);
+        let chunk = self.chunk_size.unwrap_or(n).max(1);
         if chunk < n {
             return self.gradients_by_chunk(model, batch, chunk);
         }

@@ -1,4 +1,4 @@
-//! What is not trained on but measured: every so many samples of a set, and whole classes.
+//! Samples that are not trained on but measured: every so many samples of a set, and whole classes.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// Texts that a set may have for them to be taken for classes.
 const MAX_CLASSES: usize = 2000;
 
-/// What a sample is for.
+/// The use of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Split {
     /// Training.
@@ -22,7 +22,7 @@ pub(super) enum Split {
 }
 
 impl Split {
-    /// What the `i`-th sample of a set is for.
+    /// The use of the `i`-th sample of a set.
     pub(super) fn of(data: &Data, i: usize, sample: &Sample) -> Self {
         let names_withheld = |text: &String| data.withhold.iter().any(|w| w == class_name(text));
         if sample.texts.iter().any(names_withheld) {
@@ -83,7 +83,7 @@ pub(super) fn exams(data: &[Data], samples: &[(Sample, usize)]) -> Vec<Exam> {
     exams
 }
 
-/// What to tell of a set that keeps samples from training but has no classes to measure them by.
+/// A warning about a set that keeps samples from training but has no classes to measure them by.
 pub(super) fn unmeasured(data: &Data, samples: &[Sample]) -> Option<String> {
     let keeps = data.hold_out > 0 || !data.withhold.is_empty();
     let classes = classes(data, samples.iter()).len();
@@ -135,7 +135,7 @@ pub(super) fn check(data: &Data, samples: &[Sample]) -> Result<()> {
     }
 }
 
-/// What a sample's class goes by: the first of its names; or its caption.
+/// The name of a sample's class: the first of its names; or its caption.
 fn class_of<'a>(data: &Data, sample: &'a Sample) -> &'a str {
     let text = sample.texts.first().map_or("", String::as_str);
     match data.texts {
@@ -155,7 +155,7 @@ fn classes<'a>(data: &Data, samples: impl Iterator<Item = &'a Sample>) -> Vec<&'
     classes.into_iter().collect()
 }
 
-/// What sets are called in curves and messages: by their first file, told apart by a number.
+/// Names of sets in curves and messages: by their first file, told apart by a number.
 fn set_names(data: &[Data]) -> Vec<String> {
     let names: Vec<String> = data.iter().map(set_name).collect();
     let numbered = names.iter().enumerate().map(|(d, name)| {

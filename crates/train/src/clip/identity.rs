@@ -72,7 +72,7 @@ impl Run {
     }
 }
 
-/// What every set has.
+/// The part of a set's identity that every set has.
 fn set(data: &Data) -> String {
     let names = list(&data.shards, |shard| option(shard.file_name()));
     let texts = match data.texts {
@@ -93,7 +93,7 @@ fn set(data: &Data) -> String {
     )
 }
 
-/// What few sets have; nothing for most.
+/// The part that few sets have; nothing for most.
 fn extras(data: &Data) -> Option<String> {
     let name = |path: &Option<PathBuf>| option(path.as_ref().and_then(|path| path.file_name()));
     let is_plain = data.table.is_none()

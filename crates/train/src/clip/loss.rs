@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::positives::Positives;
 
-/// What a batch's similarities are compared by.
+/// Comparison of a batch's similarities with the truth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Loss {

@@ -18,17 +18,17 @@ pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
         .filter(|name| !name.is_empty())
 }
 
-/// What a pair's text says, and what could be said of its picture: hashes of captions and names.
+/// The meaning of a pair's text, and all that could be said of its picture: hashes of captions and names.
 pub(super) struct Meaning {
     text: u64,
     /// The picture's captions, or its class's names.
     names: Vec<u64>,
-    /// What kinds of thing it is, or what its captions say is in it.
+    /// The kinds of thing it is, or that its captions say are in it.
     kinds: Vec<u64>,
 }
 
 impl Meaning {
-    /// What the text of another pair is to the picture of this one. It is true of it if it says one of the
+    /// The relation of another pair's text to the picture of this one. It is true of it if it says one of the
     /// picture's names or kinds.
     ///
     /// A kind is ignored where the picture's text is a name or another kind, and a name where it is a
@@ -52,7 +52,7 @@ pub(super) const KIND_EVERY: u32 = 8;
 /// Of how many captions one is what they say is in the picture instead.
 pub(super) const SAID_EVERY: u32 = 4;
 
-/// What is in a picture counts if one in so many of its captions says it.
+/// Something is in a picture if one in so many of its captions says it.
 pub(super) const SAID_BY: usize = 3;
 
 /// One of a sample's texts, and what it means.
@@ -113,7 +113,7 @@ pub(super) fn unsaid<'a>(data: &'a Data, samples: &[Sample]) -> Option<&'a str> 
     missing.first().copied()
 }
 
-/// What is in a picture by its captions: the kinds that enough of them have a word for.
+/// Things in a picture by its captions: the kinds that enough of them have a word for.
 fn said<'a>(captions: &[String], kinds: &'a BTreeMap<String, String>) -> Vec<&'a str> {
     if kinds.is_empty() {
         return Vec::new();

@@ -31,11 +31,13 @@ pub use run_file::{Augmentation, Negatives, Run};
 pub use task::{ClipTask, Numbers, Opened};
 pub use validation::{HeldOut, Measured};
 
+pub use diptych_evaluate::{Accuracy, Recall};
+
 use crate::Result;
 use crate::run::{self, Outcome};
 use diptych::Device;
 
-/// What a run of CLIP tells while it works.
+/// Something that a run of CLIP tells while it works.
 pub type Event = run::Event<Numbers, Measured>;
 /// Numbers of one step of CLIP.
 pub type Progress = run::Progress<Numbers>;

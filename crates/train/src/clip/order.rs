@@ -5,6 +5,8 @@
 //! own, and the places are dealt to the sets in blocks: the number that a set gets of a block is its
 //! share, the order in the block is drawn. So how often a set was shown before a place, and with that
 //! where in which of its passes it is, is counted without walking the run from its start.
+//! There is no shuffle buffer: with every picture in reach, a pass is a full permutation, which mixes better than a
+//! buffer does, and a run is resumed to the bit without saving where a stream was.
 //! Invariant: a place's sample is a function of seed, sets and place; what is kept here only saves time.
 
 use std::ops::Range;

@@ -4,7 +4,7 @@
 //! the batch are as true: the class's other names, the same words. What kind of thing it is (a hypernym)
 //! is true as well, and not to be preferred or avoided.
 
-/// What a text is to a picture.
+/// A text's relation to a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// It says something else.
@@ -63,7 +63,7 @@ impl Positives {
         self.n == 0
     }
 
-    /// What text `j` is to picture `i`.
+    /// The relation of text `j` to picture `i`.
     pub fn relation(&self, i: usize, j: usize) -> Relation {
         self.of[i * self.n + j]
     }
@@ -73,7 +73,7 @@ impl Positives {
         matches!(self.relation(i, j), Relation::Positive | Relation::Ignored)
     }
 
-    /// What the similarities of pictures to texts should be, each row a distribution over the texts,
+    /// Targets of the similarities of pictures to texts, each row a distribution over the texts,
     /// and of texts to pictures, each column one over the pictures: `[N, N]` both. What is ignored
     /// has no share.
     pub(super) fn targets(&self) -> [Vec<f32>; 2] {
@@ -93,7 +93,7 @@ impl Positives {
         [share(&rows, |k, n| k / n), share(&columns, |k, n| k % n)]
     }
 
-    /// What to add to similarities so that what is ignored takes no part in a softmax `[N, N]`; nothing,
+    /// A mask to add to similarities, so that what is ignored takes no part in a softmax `[N, N]`; nothing,
     /// if all take part.
     pub(super) fn mask(&self) -> Option<Vec<f32>> {
         let ignored = |r: &Relation| matches!(r, Relation::Ignored | Relation::Apart);

@@ -27,17 +27,17 @@ pub struct Run {
     pub init: Option<String>,
     /// The part of each tower that is not trained.
     pub freeze: Freeze,
-    /// What similarities are compared by.
+    /// Comparison of similarities with the truth.
     pub loss: Loss,
     /// Which texts a picture is told from.
     pub negatives: Negatives,
     /// The sets to train on.
     pub data: Vec<Data>,
-    /// What happens to pictures on their way into a batch.
+    /// Crops and flips of pictures on their way into a batch.
     pub augmentation: Augmentation,
     /// Number format of the finished model.
     pub dtype: Dtype,
-    /// What the factors of matrix products are rounded to while training, `f32` or `bf16`; sums, norms and parameters
+    /// The format that the factors of matrix products are rounded to while training, `f32` or `bf16`; sums, norms and parameters
     /// are f32.
     pub compute: Precision,
     /// Shards of captioned pictures to measure retrieval on; without any, what the data holds out is measured alone.

@@ -1,4 +1,4 @@
-//! What the loop asks of CLIP.
+//! CLIP's answers to what the loop asks.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -92,6 +92,21 @@ impl<'r> ClipTask<'r> {
     /// How a batch's gradients are taken.
     pub fn contrastive(&self) -> &Contrastive {
         &self.contrastive
+    }
+
+    /// The batch, if it is for this architecture.
+    fn fitting<'b>(&self, batch: &'b Batch) -> Result<&'b Batch> {
+        let config = &self.description.config;
+        let got = (batch.pixels.side(), batch.tokens.context_length());
+        let want = (config.vision_cfg.image_size, config.text_cfg.context_length);
+        if got.0 == want.0 && got.1 <= want.1 {
+            return Ok(batch);
+        }
+        let told = |(side, length)| format!("pictures of side {side} and texts of {length} tokens");
+        Err(Error::Batch {
+            got: told(got),
+            want: told(want),
+        })
     }
 
     fn options(&self) -> BuildOptions {
@@ -232,7 +247,7 @@ impl Task for ClipTask<'_> {
             named,
             logits_per_image,
             loss,
-        } = self.contrastive.gradients(model, batch)?;
+        } = self.contrastive.gradients(model, self.fitting(batch)?)?;
         let numbers = Numbers {
             logit_scale: model.logit_scale().into_scalar(),
             accuracy: accuracy(logits_per_image, batch),

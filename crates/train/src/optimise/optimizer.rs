@@ -58,7 +58,7 @@ impl Optimizer {
         Self { rounding, ..self }
     }
 
-    /// What it was made with.
+    /// The options that it was made with.
     pub fn config(&self) -> &Optimization {
         &self.config
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What moves parameters by their gradients.
+/// The rule that moves parameters by their gradients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Algorithm {

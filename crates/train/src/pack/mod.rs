@@ -32,12 +32,12 @@ use writer::Writer;
 /// Pictures in memory at once.
 const CHUNK: usize = 128;
 
-/// What to pack, and how.
+/// A source to pack, and how.
 #[derive(Clone, Debug)]
 pub struct Packing {
     /// Table, folder of classes, or caption file.
     pub path: PathBuf,
-    /// What it is; found out, if it is not given.
+    /// Its kind; found out, if it is not given.
     pub source: Option<Source>,
     /// The folder that pictures' names are relative to; that of `path`, if it is not given.
     pub images: Option<PathBuf>,
@@ -68,7 +68,7 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// What was packed.
+/// The outcome of a packing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
     /// Pictures in the shards.

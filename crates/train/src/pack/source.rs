@@ -1,4 +1,4 @@
-//! What is packed: which kind of source a path is, and its samples.
+//! Sources to pack: which kind of source a path is, and its samples.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};

@@ -27,7 +27,7 @@ fn packing(dir: &Path, path: &str, change: impl FnOnce(&mut Packing)) -> Result<
     packed.map(Option::unwrap).map_err(|e| e.to_string())
 }
 
-/// What the shards of a report have: a picture's bytes, and its texts.
+/// Contents of a report's shards: a picture's bytes, and its texts.
 fn contents(report: &Report) -> Vec<(Vec<u8>, String)> {
     let samples = read_shards(&report.shards).unwrap();
     assert_eq!(samples.len(), report.samples);

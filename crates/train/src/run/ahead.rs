@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-/// What a thread of its own makes for each step, in order. Dropped, it ends the thread.
+/// Products of a thread of its own, one for each step, in order. Dropped, it ends the thread.
 pub(super) struct Ahead<'scope, B> {
     made: Receiver<B>,
     maker: Option<ScopedJoinHandle<'scope, ()>>,
@@ -39,7 +39,7 @@ impl<'scope, B: Send + 'scope> Ahead<'scope, B> {
 impl<B> Iterator for Ahead<'_, B> {
     type Item = B;
 
-    /// What is made for the next step; a panic of the maker's goes on here.
+    /// The product for the next step; a panic of the maker's goes on here.
     fn next(&mut self) -> Option<B> {
         if let Ok(batch) = self.made.recv() {
             return Some(batch);

@@ -18,7 +18,7 @@ pub(super) struct Best<'a, T> {
     task: &'a T,
     /// Where it lies.
     place: PathBuf,
-    /// What is said of it.
+    /// The note about it.
     path: PathBuf,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Best<'a, T> {
 struct Note {
     step: usize,
     score: f64,
-    /// What was run and measured on; another run's best is none of this one's.
+    /// The run and what it was measured on; another run's best is none of this one's.
     run: String,
     measured: serde_json::Value,
 }

@@ -1,4 +1,4 @@
-//! What a run's page shows beside what the loop knows of: charts, told by where their numbers are in the record.
+//! Charts of a task on its run's page, told by where their numbers are in the record.
 
 /// A chart of one or several curves.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +14,7 @@ pub struct Chart {
 pub enum Curve {
     /// One curve.
     At {
-        /// What it is called.
+        /// Its name.
         name: &'static str,
         /// Where its number is: `/accuracy` of a step, `/measured/image/2` of a measurement.
         number: &'static str,

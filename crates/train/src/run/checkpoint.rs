@@ -153,9 +153,13 @@ impl<'a, T: Task> Checkpoints<'a, T> {
             return error;
         };
         let path = self.settings.out.join(format!("diverged-step-{step}.txt"));
-        let listed = match replace(&path, (sources.join("\n") + "\n").as_bytes()) {
-            Ok(()) => format!("its batch is listed in {}", path.display()),
-            Err(error) => format!("its batch can't be listed: {error}"),
+        let listed = if sources.is_empty() {
+            "the parameters stay as they were".into()
+        } else {
+            match replace(&path, (sources.join("\n") + "\n").as_bytes()) {
+                Ok(()) => format!("its batch is listed in {}", path.display()),
+                Err(error) => format!("its batch can't be listed: {error}"),
+            }
         };
         let last = self.list().ok().and_then(|mut all| all.pop());
         let last = match last {

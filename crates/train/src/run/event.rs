@@ -1,11 +1,11 @@
-//! What a run tells while it works, and how it ends.
+//! Events of a run while it works, and how it ends.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::samples::PassedOver;
 
-/// What a run tells while it works; `N` are a step's numbers, `M` a measurement, as its task has them.
+/// Something that a run tells while it works; `N` are a step's numbers, `M` a measurement, as its task has them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event<N, M> {
@@ -41,7 +41,7 @@ pub struct Progress<N> {
     pub steps: usize,
     /// The loss.
     pub loss: f32,
-    /// What the task tells beside its loss.
+    /// The task's own numbers, beside its loss.
     pub numbers: N,
     /// Norm of the gradient of all parameters together, before clipping.
     pub gradient_norm: f32,

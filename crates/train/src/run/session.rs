@@ -24,7 +24,7 @@ type EventOf<T> = Event<<T as Task>::Numbers, <T as Task>::Measured>;
 /// `on_event` is called after every step and may break the run off; what is done by then is kept.
 ///
 /// # Errors
-/// Those of the task and of the disk; [`Error::Diverged`]; [`Error::Busy`] if another process is at work on this run;
+/// Those of the task and of the disk; [`Error::RunFile`] for settings out of their range; [`Error::Diverged`]; [`Error::Busy`] if another process is at work on this run;
 /// [`Error::Occupied`] if its folder holds other files and no run; [`Error::UnfinishedRun`] if it holds a run that is not to
 /// be resumed; [`Error::OtherRun`] if that was begun otherwise.
 pub fn train<T: Task>(
@@ -33,6 +33,10 @@ pub fn train<T: Task>(
     resume: bool,
     on_event: &mut dyn FnMut(EventOf<T>) -> ControlFlow<()>,
 ) -> Result<Outcome> {
+    settings.check().map_err(|reason| Error::RunFile {
+        origin: settings.out.display().to_string(),
+        reason,
+    })?;
     folder::check(&settings.out)?;
     let _lock = folder::lock(&settings.out)?;
     let checkpoints = Checkpoints::new(task, settings);

@@ -38,7 +38,7 @@ pub trait Task: Sync {
     type Batch: Send;
     /// Numbers of one step beside its loss: an object, each field a key of the record's line.
     type Numbers: Clone + Debug + Serialize;
-    /// What is measured on the way, as the record has it.
+    /// A measurement on the way, as the record has it.
     type Measured: Clone + Debug + Serialize;
 
     /// Samples, in the plural, as the record calls them: `pairs` makes the key `pairs_per_s`.
@@ -55,19 +55,19 @@ pub trait Task: Sync {
     /// The run file with every default written out.
     ///
     /// # Errors
-    /// What keeps it from being written.
+    /// Whatever keeps it from being written.
     fn echo(&self) -> Result<String>;
 
     /// All that must stay the same for a resumed run to continue the one that was begun. It is kept with every checkpoint
-    /// and so part of the disk's format: written out, never `Debug`'s, with golden values in a test.
+    /// and so part of the disk's format: explicit, in a version of its own, with golden values in a test; never `Debug`'s.
     fn identity(&self) -> String;
 
-    /// What measurements can be compared by: the run, and what it is measured on.
+    /// The string by which measurements can be compared: the run, and what it is measured on.
     fn measured_identity(&self) -> String {
         self.identity()
     }
 
-    /// What the factors of Muon's products are rounded to.
+    /// The format that the factors of Muon's products are rounded to.
     fn precision(&self) -> Precision {
         Precision::F32
     }
@@ -82,7 +82,7 @@ pub trait Task: Sync {
     /// Opens the data, and tells what is passed over or is to be warned of. Breaks off if `on_notice` says so.
     ///
     /// # Errors
-    /// What keeps the data from being read.
+    /// Whatever keeps the data from being read.
     fn open(
         &self,
         on_notice: &mut dyn FnMut(Notice) -> ControlFlow<()>,
@@ -99,7 +99,7 @@ pub trait Task: Sync {
     /// The batch of `step`, from 0: a function of the run file, the data and the step alone.
     ///
     /// # Errors
-    /// What ends the run; a bad sample should not.
+    /// Whatever ends the run; a bad sample should not.
     fn batch(&self, data: &Self::Data, step: usize) -> Result<Self::Batch>;
 
     /// Samples that others took the place of in a batch, each told once in a run.
@@ -117,13 +117,13 @@ pub trait Task: Sync {
     /// The model that a run begins with.
     ///
     /// # Errors
-    /// What keeps it from being built.
+    /// Whatever keeps it from being built.
     fn start(&self) -> Result<Self::Model>;
 
     /// The gradients of a batch, and what `step`, from 0, tells.
     ///
     /// # Errors
-    /// What ends the run. A loss that is no number is the loop's to tell.
+    /// Whatever ends the run. A loss that is no number is the loop's to tell.
     fn gradients(
         &self,
         model: &Self::Model,
@@ -139,7 +139,7 @@ pub trait Task: Sync {
     /// Measures a model without autodiff, averaged if the run says so.
     ///
     /// # Errors
-    /// What ends the run, after the checkpoint has been written.
+    /// Whatever ends the run, after the checkpoint has been written.
     fn measure(&self, data: &Self::Data, model: Self::Model)
     -> Result<Measurement<Self::Measured>>;
 
@@ -186,13 +186,13 @@ pub struct Gradients<N> {
 pub struct Measurement<M> {
     /// One number to compare models by; the higher, the better.
     pub score: f64,
-    /// What was measured, for the record.
+    /// The measurement, for the record.
     pub measured: M,
     /// Samples that could not be measured on; the loop tells each once.
     pub passed_over: Vec<PassedOver>,
 }
 
-/// What a model is written for.
+/// The use that a model is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To go on from: nothing may be rounded.

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 pub struct Step<N> {
     /// The loss.
     pub loss: f32,
-    /// What the task tells beside it.
+    /// The task's own numbers, beside it.
     pub numbers: N,
     /// Norm of the gradient of all parameters together, before clipping.
     pub gradient_norm: f32,
@@ -36,7 +36,7 @@ impl<'t, T: Task> Trainer<'t, T> {
         }
     }
 
-    /// What is trained.
+    /// The task, which is what is trained.
     pub fn task(&self) -> &'t T {
         self.task
     }

@@ -120,7 +120,7 @@ impl Classes<'_> {
     }
 }
 
-/// What lies in a folder and is neither hidden nor the system's, in alphabetical order.
+/// Paths of a folder that are neither hidden nor the system's, in alphabetical order.
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs_err::read_dir(folder).map_err(Error::Io)? {

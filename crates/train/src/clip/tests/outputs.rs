@@ -1,4 +1,4 @@
-//! What a run leaves in its folder, and tells on the way.
+//! Files that a run leaves in its folder, and what it tells on the way.
 
 use std::ops::ControlFlow;
 

@@ -123,6 +123,26 @@ fn running_statistics_move_once_a_chunk_and_not_in_the_rehearsal() {
 }
 
 #[test]
+fn batches_that_do_not_fit_are_refused() {
+    let whole = || recorded("tiny-vit", true).2.remove(0);
+    let mut trainer = trainer(&config("vit"), optimizer(10, 3), Freeze::default());
+    let mut check = |batch: Batch, wanted: &str| {
+        let message = trainer.step(&batch, 0).unwrap_err().to_string();
+        assert!(message.contains(wanted), "{message}");
+    };
+    let fewer = Batch {
+        positives: Positives::new(7, |_, _| Relation::Negative),
+        ..whole()
+    };
+    check(fewer, "8 pictures, 8 texts and relations of 7 pairs");
+    let larger = Batch {
+        pixels: recorded("tiny-resnet", true).2.remove(0).pixels,
+        ..whole()
+    };
+    check(larger, "wanted pictures of side 16");
+}
+
+#[test]
 fn gradients_are_clipped_by_their_common_norm() {
     let batch = &recorded("tiny-vit", true).2[0];
     let trainer = trainer(&config("vit"), optimizer(10, 3), Freeze::default());

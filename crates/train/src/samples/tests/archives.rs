@@ -1,4 +1,4 @@
-//! What archives hold beside pairs: names, partners, links, damage.
+//! Members of archives beside pairs: names, partners, links, damage.
 
 use super::*;
 

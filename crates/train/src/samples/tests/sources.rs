@@ -1,4 +1,4 @@
-//! What sets are read from: shards, tables, folders.
+//! Sources of sets: shards, tables, folders.
 
 use super::*;
 
