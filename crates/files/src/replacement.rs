@@ -42,6 +42,7 @@ impl Replacement {
         match fs_err::metadata(&target) {
             Ok(found) if found.is_dir() => Err(at(Error::other("it is a directory"))),
             Ok(found) if !found.is_file() => {
+                #[allow(clippy::disallowed_methods, reason = "the message names it")]
                 let device = File::options().write(true).open(&target).map_err(at)?;
                 Ok(Self::new(target, device, None))
             }

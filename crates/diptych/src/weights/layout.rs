@@ -184,7 +184,7 @@ fn same_shape(a: &[usize], b: &[usize]) -> bool {
 
 /// A matrix whose rows are the columns of `data`; anything else stays.
 fn turned(data: TensorData) -> TensorData {
-    let &[rows, columns] = &data.shape()[..] else {
+    let &[rows, columns] = data.shape() else {
         return data;
     };
     let values = data.values();

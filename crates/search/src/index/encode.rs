@@ -171,7 +171,7 @@ impl<'a> Open<'a> {
         if self.reading == Reading::Streamed {
             // Its source read it after it was hashed.
             let path = &self.file.path;
-            let now = state(path).map_err(|e| Skipped::Unreadable(e.to_string()))?;
+            let now = state(path)?;
             if now != *self.file {
                 let reason = format!("{path}: it changed while it was read");
                 return Err(Skipped::Unreadable(reason));

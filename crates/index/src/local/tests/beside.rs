@@ -261,7 +261,7 @@ fn any_number_of_hits_may_be_asked_for() {
             assert_eq!(hits.len(), 100);
         }
         let query = Query {
-            vector: &vec![0.1; DIM + 1],
+            vector: &[0.1; DIM + 1],
             k: usize::MAX,
             filter: &Filter::default(),
             method,
