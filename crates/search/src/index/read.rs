@@ -53,17 +53,21 @@ impl<'a> Reader<'a> {
         let id = if is_streamed {
             streamed_id(&mut from, &std::mem::take(&mut bytes))?
         } else {
-            // Where it has grown since, the vector does, too; one that is as it was needs no second allocation.
-            bytes.reserve_exact(
-                (file.size.min(MAX_FILE_BYTES) as usize + 1).saturating_sub(bytes.len()),
-            );
+            let too_long = || {
+                let limit = MAX_FILE_BYTES;
+                let reason = ImageError::FileTooLong { limit }.to_string();
+                Skipped::Bad(None, reason)
+            };
+            if file.size > MAX_FILE_BYTES {
+                return Err(too_long());
+            }
+            // One that is as it was needs no second allocation; it may have grown since.
+            bytes.reserve_exact((file.size as usize + 1).saturating_sub(bytes.len()));
             // One byte above the limit tells a file that is too long from one that is not.
             let rest = MAX_FILE_BYTES + 1 - bytes.len() as u64;
             from.take(rest).read_to_end(&mut bytes)?;
             if bytes.len() as u64 > MAX_FILE_BYTES {
-                let limit = MAX_FILE_BYTES;
-                let reason = ImageError::FileTooLong { limit }.to_string();
-                return Err(Skipped::Bad(None, reason));
+                return Err(too_long());
             }
             id(&bytes)
         };
