@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use diptych_files::MAX_FILE_BYTES;
 use diptych_index::{Change, File, Item, Moment, Payload, Store};
 use rayon::prelude::*;
 
@@ -74,13 +75,16 @@ fn changes(embedding: Embedding) -> [Change; 2] {
     [Change::Put(item), Change::Link(file, id)]
 }
 
-/// A file that is on this machine, and what it holds.
+/// A file that is on this machine, and its bytes; one that is too long is as if it were not.
 fn present(path: &str) -> std::io::Result<(File, Vec<u8>)> {
     if !fs_err::metadata(path)?.is_file() {
         return Err(std::io::ErrorKind::InvalidInput.into());
     }
     // Its state first: what changes later is found to have changed.
     let file = walk::state(&canonical(Path::new(path))?.to_string_lossy())?;
+    if file.size > MAX_FILE_BYTES {
+        return Err(std::io::ErrorKind::FileTooLarge.into());
+    }
     let bytes = fs_err::read(path)?;
     Ok((file, bytes))
 }

@@ -25,6 +25,12 @@ pub(super) enum Skipped {
     Bad(Option<Id>, String),
 }
 
+impl From<io::Error> for Skipped {
+    fn from(error: io::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
 /// Reads files, each content once.
 pub(super) struct Reader<'a> {
     pub(super) sources: &'a [&'a dyn Source],
@@ -37,14 +43,33 @@ impl<'a> Reader<'a> {
     /// Opens a file whose content is not known yet.
     pub(super) fn open(&self, file: &'a File) -> Result<(Id, Reading, Content<'a>), Skipped> {
         let path = Path::new(&file.path);
-        let read = read(path, file.size, |start| {
-            source_of(self.sources, path, start)
-        });
-        let (source, id, bytes) = read.map_err(|e| Skipped::Unreadable(e.to_string()))?;
-        let Some(id) = id else {
-            let limit = MAX_FILE_BYTES;
-            let reason = ImageError::FileTooLong { limit }.to_string();
-            return Err(Skipped::Bad(None, reason));
+        let mut from = fs_err::File::open(path)?;
+        let mut bytes = Vec::with_capacity(START_BYTES);
+        from.by_ref()
+            .take(START_BYTES as u64)
+            .read_to_end(&mut bytes)?;
+        let source = source_of(self.sources, path, &bytes);
+        let is_streamed = source.is_some_and(|source| source.reading() == Reading::Streamed);
+        let id = if is_streamed {
+            streamed_id(&mut from, &std::mem::take(&mut bytes))?
+        } else {
+            let too_long = || {
+                let limit = MAX_FILE_BYTES;
+                let reason = ImageError::FileTooLong { limit }.to_string();
+                Skipped::Bad(None, reason)
+            };
+            if file.size > MAX_FILE_BYTES {
+                return Err(too_long());
+            }
+            // One that is as it was needs no second allocation; it may have grown since.
+            bytes.reserve_exact((file.size as usize + 1).saturating_sub(bytes.len()));
+            // One byte above the limit tells a file that is too long from one that is not.
+            let rest = MAX_FILE_BYTES + 1 - bytes.len() as u64;
+            from.take(rest).read_to_end(&mut bytes)?;
+            if bytes.len() as u64 > MAX_FILE_BYTES {
+                return Err(too_long());
+            }
+            id(&bytes)
         };
         if !lock(&self.known).insert(id) {
             return Err(Skipped::Known(id));
@@ -76,38 +101,18 @@ pub(super) fn skipped(id: Id, error: &SourceError) -> Skipped {
     }
 }
 
-/// Reads a file once: the source that `choose` takes by its first bytes, its content's id, and all of it for a source that
-/// asks for that. No id for one that is too long to be read whole.
-fn read<'a>(
-    path: &Path,
-    size: u64,
-    choose: impl FnOnce(&[u8]) -> Option<&'a dyn Source>,
-) -> io::Result<(Option<&'a dyn Source>, Option<Id>, Vec<u8>)> {
-    let mut file = fs_err::File::open(path)?;
-    let mut bytes = Vec::with_capacity(START_BYTES);
-    file.by_ref()
-        .take(START_BYTES as u64)
-        .read_to_end(&mut bytes)?;
-    let source = choose(&bytes);
-    if source.is_some_and(|source| source.reading() == Reading::Streamed) {
-        let mut hash = Sha256::new_with_prefix(&bytes);
-        let mut piece = vec![0; PIECE];
-        loop {
-            match file.read(&mut piece) {
-                Ok(0) => return Ok((source, Some(id_of(hash)), Vec::new())),
-                Ok(n) => hash.update(&piece[..n]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+/// The id of a file that is read to its end in pieces, after its first bytes.
+fn streamed_id(from: &mut impl Read, start: &[u8]) -> io::Result<Id> {
+    let mut hash = Sha256::new_with_prefix(start);
+    let mut piece = vec![0; PIECE];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(id_of(hash)),
+            Ok(n) => hash.update(&piece[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
-    // Where it has grown since, the vector does, too; one that is as it was needs no second allocation.
-    bytes.reserve_exact((size.min(MAX_FILE_BYTES) as usize + 1).saturating_sub(bytes.len()));
-    // One byte above the limit tells a file that is too long from one that is not.
-    let rest = MAX_FILE_BYTES + 1 - bytes.len() as u64;
-    file.take(rest).read_to_end(&mut bytes)?;
-    let is_whole = bytes.len() as u64 <= MAX_FILE_BYTES;
-    Ok((source, is_whole.then(|| id(&bytes)), bytes))
 }
 
 /// Id of a content: the first half of its SHA-256.
@@ -134,9 +139,7 @@ mod tests {
         // printf abc | sha256sum
         let abc = "ba7816bf8f01cfea414140de5dae2223";
         assert_eq!(id(b"abc").to_string(), abc);
-        assert_eq!(
-            id_of(Sha256::new_with_prefix(b"a").chain_update(b"bc")).to_string(),
-            abc
-        );
+        let streamed = streamed_id(&mut &b"bc"[..], b"a").unwrap();
+        assert_eq!(streamed.to_string(), abc);
     }
 }

@@ -253,3 +253,18 @@ fn how_pictures_were_decoded_is_kept_and_a_mixture_is_known() {
     merge(&store, &new, &mut |_| ControlFlow::Continue(())).unwrap();
     assert_eq!(Decoding::of(&new).unwrap(), of(Decode::Exact, true));
 }
+
+#[test]
+fn a_file_that_is_too_long_to_be_read_whole_is_refused() {
+    let album = Album::new();
+    album.animate("long.anim", &[]);
+    let path = album.path("long.anim");
+    let file = fs_err::OpenOptions::new().write(true).open(path).unwrap();
+    // No byte of it is on the disk, nor is it read.
+    file.set_len(diptych_files::MAX_FILE_BYTES + 1).unwrap();
+    let store = album.store("index");
+    let report = album.run_both(&store, &Animations::new(Reading::Whole));
+    let reason = "the file has more than 2147483648 bytes, which no picture needs";
+    assert_eq!(report.failed[0].reason, reason);
+    assert_eq!(store.refused().unwrap().len(), 1);
+}

@@ -24,7 +24,7 @@ const TILE: usize = 1 << 17;
 const SIDE: usize = 96;
 
 /// A content that is compared.
-pub(super) struct Content {
+pub(super) struct Compared {
     /// Its files, the one to be kept first; at least one.
     pub(super) members: Vec<Member>,
     /// `[D]`.
@@ -33,7 +33,7 @@ pub(super) struct Content {
     looks: OnceLock<Option<Looks>>,
 }
 
-impl Content {
+impl Compared {
     pub(super) fn new(
         files: Vec<File>,
         pixels: Option<(u64, u64)>,
@@ -75,7 +75,7 @@ impl Content {
 /// Groups of rows, the keeper first, and whether `watch` stopped before all were found. A row is in one group at the most.
 pub(super) fn find(
     rows: &Embeddings,
-    contents: &[Content],
+    contents: &[Compared],
     threshold: f32,
     watch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> (Vec<Vec<usize>>, bool) {

@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use diptych_index::{File, Payload, Store, is_within};
 use serde::Serialize;
 
-use self::groups::Content;
+use self::groups::Compared;
 pub use self::threshold::{FALLBACK, NearThreshold};
 use crate::Result;
 use crate::source::{HEIGHT, WIDTH};
@@ -103,7 +103,7 @@ pub fn duplicates(
     watch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Duplicates> {
     let dim = store.model().dim;
-    let mut contents: Vec<Content> = Vec::new();
+    let mut contents: Vec<Compared> = Vec::new();
     store.each(&mut |mut item, mut files| {
         files.retain(|file| is_sought(&file.path, &sought.within));
         // Films are compared by their parts, not as a whole.
@@ -111,7 +111,7 @@ pub fn duplicates(
             let hash = item.phash.as_deref().and_then(PerceptualHash::from_bytes);
             let looks = hash.map(|hash| Looks::from(&hash));
             let vector = std::mem::take(&mut item.moments[0].vector);
-            contents.push(Content::new(files, pixels(&item.payload), vector, looks));
+            contents.push(Compared::new(files, pixels(&item.payload), vector, looks));
         }
         ControlFlow::Continue(())
     })?;
@@ -135,7 +135,7 @@ pub fn duplicates(
             .filter(|content| content.is_unseen())
             .count();
         let groups = groups.iter().map(|members| {
-            let contents: Vec<&Content> = members.iter().map(|&row| &contents[row]).collect();
+            let contents: Vec<&Compared> = members.iter().map(|&row| &contents[row]).collect();
             group(&contents, groups::lowest_cosine(&rows, members))
         });
         found.near = groups.collect();
@@ -159,7 +159,7 @@ fn pixels(payload: &Payload) -> Option<(u64, u64)> {
     number(WIDTH).zip(number(HEIGHT))
 }
 
-fn group(contents: &[&Content], cosine: f32) -> Group {
+fn group(contents: &[&Compared], cosine: f32) -> Group {
     let members = contents.iter().flat_map(|content| content.members.clone());
     let mut members: Vec<Member> = members.collect();
     members.sort_by(|a, b| a.rank().cmp(&b.rank()));

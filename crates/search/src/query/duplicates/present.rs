@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::Member;
-use super::groups::Content;
+use super::groups::Compared;
 use crate::index::state;
 
 /// A file, compared with what the index says of it.
@@ -23,7 +23,7 @@ enum Now {
 /// have none. Returns the number of files that are not as they were.
 ///
 /// Where no file of the index is there, it is of another machine, and all are taken at their word.
-pub(super) fn keep_present(contents: &mut Vec<Content>) -> usize {
+pub(super) fn keep_present(contents: &mut Vec<Compared>) -> usize {
     let now: Vec<Vec<Now>> = contents
         .par_iter()
         .map(|content| content.members.iter().map(now).collect())
