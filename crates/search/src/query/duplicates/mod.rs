@@ -96,7 +96,7 @@ impl Member {
 /// one picture.
 ///
 /// # Errors
-/// [`Error::Index`] if the index can't be read or has a vector of another width than its own.
+/// [`crate::Error::Index`] if the index can't be read or has a vector of another width than its own.
 pub fn duplicates(
     store: &dyn Store,
     sought: &Sought,
