@@ -5,11 +5,13 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::Result;
+use diptych::weights::Parts;
 use diptych_train::clip::{Event, Measured, Progress, Run, train};
 use diptych_train::run::Outcome;
 use diptych_train::samples::{PassedOver, Tally};
 use indicatif::{FormattedDuration, ProgressBar};
 
+use super::local;
 use crate::args::TrainArgs;
 use crate::output::{Data, message};
 use crate::progress::{self, BETWEEN_LINES};
@@ -17,6 +19,14 @@ use crate::{Status, interrupt};
 
 pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
     let run = Run::open(&args.run)?;
+    // Published models come with progress; a run that goes on has all it needs.
+    if !args.resume {
+        local(&run.architecture, Parts::Description)?;
+        run.init
+            .as_deref()
+            .map(|init| local(init, Parts::All))
+            .transpose()?;
+    }
     interrupt::watch("stopping after this step")?;
     let mut reporter = Reporter::new(run.settings.optimizer.steps, args.strict);
     let outcome = train(&run, args.device.open()?, args.resume, &mut |event| {
