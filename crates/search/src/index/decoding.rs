@@ -2,7 +2,7 @@
 //!
 //! Noted beside the index, `{"version":1,"decode":"fast"}`. One that was made before this was noted is taken as [`UNNOTED`].
 
-use diptych::image::Decode;
+use diptych::image::{Decode, DecodeOptions};
 use diptych_index::Store;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +54,14 @@ impl Decoding {
             is_mixed: false,
         };
         Ok(Self::noted(store)?.unwrap_or(unnoted))
+    }
+
+    /// The choices by which a picture is decoded alike.
+    pub fn options(self) -> DecodeOptions {
+        DecodeOptions {
+            decode: self.decode,
+            ..DecodeOptions::default()
+        }
     }
 
     /// Notes that pictures are added which were decoded in a way; none stands for the index's own. Returns how the index's

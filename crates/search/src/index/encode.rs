@@ -160,8 +160,8 @@ impl<'a> Encoder<'a> {
         let share = share.max(1);
         let room = VIEWS.saturating_sub(open.len() * share);
         let new: Vec<&File> = self.files.by_ref().take(room).collect();
-        let reader = self.reader;
-        let going_on = open.into_par_iter().map(|open| open.take(share));
+        let (reader, side) = (self.reader, self.reader.preprocess.size);
+        let going_on = open.into_par_iter().map(|open| open.take(share, side));
         let begun = new.into_par_iter().map(|file| match reader.open(file) {
             Ok((id, reading, content)) => Open {
                 file,
@@ -169,7 +169,7 @@ impl<'a> Encoder<'a> {
                 reading,
                 content,
             }
-            .take(1),
+            .take(1, side),
             Err(skipped) => {
                 let (views, then) = (Vec::new(), Then::Skipped(skipped));
                 (Loaded { file, views, then }, None)
@@ -182,8 +182,8 @@ impl<'a> Encoder<'a> {
 }
 
 impl<'a> Open<'a> {
-    /// Takes the next views, at most so many; and itself, if it has more.
-    fn take(mut self, most: usize) -> (Loaded<'a>, Option<Self>) {
+    /// Takes the next views, at most so many, whose pixels have this side; and itself, if it has more.
+    fn take(mut self, most: usize, side: usize) -> (Loaded<'a>, Option<Self>) {
         let (file, mut views) = (self.file, Vec::new());
         let then = loop {
             if self.content.views.size_hint().1 == Some(0) {
@@ -194,7 +194,15 @@ impl<'a> Open<'a> {
                 return (Loaded { file, views, then }, Some(self));
             }
             match self.content.views.next() {
-                Some(Ok(view)) => views.push(view),
+                Some(Ok(view)) if (view.pixels.len(), view.pixels.side()) == (1, side) => {
+                    views.push(view);
+                }
+                Some(Ok(View { pixels, .. })) => {
+                    let (n, got) = (pixels.len(), pixels.side());
+                    let reason =
+                        format!("a view has {n} pictures of side {got}, wanted one of {side}");
+                    break Then::Skipped(Skipped::Bad(Some(self.id), reason));
+                }
                 Some(Err(error)) => break Then::Skipped(skipped(self.id, &error)),
                 None => break self.end(),
             }

@@ -98,10 +98,7 @@ pub(crate) fn told(bytes: &[u8]) -> About {
 /// # Errors
 /// [`crate::Error::Model`] if it is no picture or the model fails, and if the index can't be read.
 pub fn embedding(store: &dyn Store, clip: &Clip, path: &Path) -> Result<Embeddings> {
-    let options = DecodeOptions {
-        decode: Decoding::of(store)?.decode,
-        ..DecodeOptions::default()
-    };
+    let options = Decoding::of(store)?.options();
     let pixels = clip.preprocess().load(path, &options)?;
     Ok(clip.encode_images(&pixels)?)
 }

@@ -9,7 +9,7 @@ use super::*;
 use crate::index::Decoding;
 use crate::source::{About, Content, Input, Reading, Source, SourceError, View};
 
-/// A toy of an animation: `ANIM`, then a byte a frame, which is its shade; one of 255 is damaged.
+/// A toy of an animation: `ANIM`, then a byte a frame, which is its shade; one of 255 is damaged, and 254 is no one frame.
 struct Animations {
     reading: Reading,
     /// Frames that were made.
@@ -60,9 +60,13 @@ impl Source for Animations {
             let rgb = [shade, shade.wrapping_mul(7), 255 - shade].repeat(64);
             let picture = Picture::from_rgb(8, 8, rgb).map_err(SourceError::from)?;
             let start = at as f64;
+            let mut pixels = preprocess.apply(&picture);
+            if shade == 254 {
+                pixels.push(&pixels.clone())?;
+            }
             Ok(View {
                 part: Part::during(start, start + 1.0),
-                pixels: preprocess.apply(&picture),
+                pixels,
             })
         });
         Ok(Content {
@@ -122,6 +126,7 @@ fn contents_of_many_moments_are_indexed_beside_pictures() {
         album.animate("damaged copy.anim", &[1, 2, 3, 4, 5, 6, 255, 8]);
         let late = [vec![1; 300], vec![255, 8]].concat();
         album.animate("late damage.anim", &late);
+        album.animate("double.anim", &[1, 254, 3]);
         // Told by its first bytes, not by its name.
         album.animate("no picture.png", &[30, 31]);
         let store = album.store("index");
@@ -139,6 +144,10 @@ fn contents_of_many_moments_are_indexed_beside_pictures() {
             [
                 ("damaged copy.anim", "frame 6 is damaged"),
                 ("damaged.anim", "frame 6 is damaged"),
+                (
+                    "double.anim",
+                    "a view has 2 pictures of side 64, wanted one of 64"
+                ),
                 ("empty.anim", "there is nothing in it to encode"),
                 ("late damage.anim", "frame 300 is damaged"),
             ]
@@ -168,7 +177,7 @@ fn contents_of_many_moments_are_indexed_beside_pictures() {
             assert!(off.fold(0.0, f32::max) < 1e-5, "moment {at}");
         }
         let again = album.run_both(&store, &animations);
-        assert_eq!(counts(&again), [0, 0, 0, 57]);
+        assert_eq!(counts(&again), [0, 0, 0, 58]);
         // By one source alone it is another folder.
         let pictures = album.store("of pictures alone");
         assert_eq!(counts(&album.run(&pictures)), [40, 0, 0, 0]);
