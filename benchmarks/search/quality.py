@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).parent
-BACKGROUND = HERE.parents[1] / "crates/diptych/src/tasks/query/background.txt"
+BACKGROUND = HERE.parents[1] / "crates/search/src/query/background.txt"
 FRAMES = ("a close view of {}", "{} seen from the side", "a picture of {} and of nothing else", "{} in front of a plain wall")
 TEMPLATE = ("--template", "{}")
 

@@ -15,6 +15,7 @@ use crate::{DeviceKind, Error, Result};
 
 /// A CLIP model with everything that belongs to it.
 pub struct Clip {
+    name: String,
     config: ClipConfig,
     preprocess: Preprocess,
     tokenizer: Tokenizer,
@@ -47,6 +48,7 @@ impl Clip {
     /// # Errors
     /// As [`Clip::open`].
     pub fn open_in(model: impl AsRef<Path>, precision: Precision) -> Result<Self> {
+        let model = model.as_ref();
         let mut checkpoint = Checkpoint::named(model)?;
         let description = checkpoint.description().clone();
         let fingerprint = checkpoint.fingerprint().to_owned();
@@ -63,6 +65,7 @@ impl Clip {
         );
         let engine = Engine::new(description.config.clone(), precision, checkpoint);
         Ok(Self {
+            name: model.display().to_string(),
             fingerprint: Some(fingerprint),
             ..Self::new(description, Towers::Engine(engine), logits)
         })
@@ -107,6 +110,7 @@ impl Clip {
             ..
         } = description;
         Self {
+            name: "a model in training".into(),
             config,
             preprocess,
             tokenizer,
@@ -129,6 +133,11 @@ impl Clip {
     /// What tells this model from another, as [`Checkpoint::fingerprint`] does; none while it is being trained.
     pub fn fingerprint(&self) -> Option<&str> {
         self.fingerprint.as_deref()
+    }
+
+    /// The name or path that it was opened by, for messages.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The architecture.
@@ -258,10 +267,12 @@ impl Clip {
     /// # Errors
     /// As [`Clip::open`].
     pub fn open_differentiable(model: impl AsRef<Path>, device: &crate::Device) -> Result<Self> {
+        let name = model.as_ref().display().to_string();
         let mut checkpoint = Checkpoint::named(model)?;
         let description = checkpoint.description().clone();
         let model = crate::model::ClipModel::build(&description.config, &mut checkpoint, device)?;
         Ok(Self {
+            name,
             fingerprint: Some(checkpoint.fingerprint().to_owned()),
             ..Self::from_model(description, model)
         })

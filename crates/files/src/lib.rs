@@ -9,7 +9,7 @@ mod positioned;
 mod replacement;
 
 pub use positioned::PositionedFile;
-pub use replacement::{Replacement, TEMPORARY, replace, replace_directory, replace_with};
+pub use replacement::{Replacement, TEMPORARY, occupied, replace, replace_directory, replace_with};
 
 /// Bytes of a file, or of a member of an archive, that is read into memory whole; one that has more is refused. An
 /// uncompressed picture of 200 megapixels, four channels and 16 bits has 1.6 GB.

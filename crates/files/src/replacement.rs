@@ -38,7 +38,7 @@ impl Replacement {
     /// As [`Replacement::create`], and if there is a directory.
     pub fn create_named(path: &Path) -> Result<Self> {
         let at = |e| cannot_write(path, e);
-        let target = fs_err::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let target = fs_err::canonicalize(path).unwrap_or_else(|_| led_to(path));
         match fs_err::metadata(&target) {
             Ok(found) if found.is_dir() => Err(at(Error::other("it is a directory"))),
             Ok(found) if !found.is_file() => {
@@ -146,12 +146,35 @@ pub fn replace_directory<E: From<Error>>(
         return Ok(()); // what was there goes with `new`
     }
     // Where the system can't exchange two directories, there is a moment without either.
-    let old; // kept until the end
+    let mut old = None; // kept until the end
     if place.exists() {
-        old = new_directory()?;
-        fs_err::rename(place, old.path().join("old"))?;
+        let aside = new_directory()?;
+        fs_err::rename(place, aside.path().join("old"))?;
+        old = Some(aside);
     }
-    Ok(fs_err::rename(new.keep(), place)?)
+    let new = new.keep();
+    if let Err(error) = fs_err::rename(&new, place) {
+        // What was there must not go with its temporary name.
+        if let Some(old) = &old {
+            let _ = fs_err::rename(old.path().join("old"), place);
+        }
+        let _ = fs_err::remove_dir_all(new);
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// Contents of a place that [`replace_directory`] must not replace: a file, or a directory that has something in it and is none
+/// of `is_ours`.
+///
+/// # Errors
+/// If the directory can't be looked into.
+pub fn occupied(place: &Path, is_ours: impl FnOnce(&Path) -> bool) -> Result<Option<&'static str>> {
+    if !place.is_dir() {
+        return Ok(place.exists().then_some("a file"));
+    }
+    let is_occupied = !is_ours(place) && fs_err::read_dir(place)?.next().is_some();
+    Ok(is_occupied.then_some("a directory"))
 }
 
 /// Exchanges two directories at one stroke; false, if the second is not there or the system can't.
@@ -166,6 +189,12 @@ fn exchange(new: &Path, place: &Path) -> bool {
         let _ = (new, place);
         false
     }
+}
+
+/// The place that a link which leads nowhere yet leads to; a path that is no link, as it is.
+fn led_to(path: &Path) -> PathBuf {
+    let target = fs_err::read_link(path).map(|target| parent(path).join(target));
+    target.unwrap_or_else(|_| path.to_owned())
 }
 
 /// A temporary file in the directory of `path`.
@@ -235,6 +264,9 @@ mod tests {
         named.commit().unwrap();
         assert_eq!(fs_err::read(&file).unwrap(), b"new");
         assert!(fs_err::symlink_metadata(&link).unwrap().is_symlink());
+        fs_err::remove_file(&file).unwrap();
+        Replacement::create_named(&link).unwrap().commit().unwrap();
+        assert!(file.is_file() && link.is_symlink(), "it led nowhere");
         let mut null = Replacement::create_named(Path::new("/dev/null")).unwrap();
         null.write_all(b"gone").unwrap();
         null.commit().unwrap();

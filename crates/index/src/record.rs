@@ -80,7 +80,7 @@ impl Part {
     }
 
     /// Whether there can be such a part.
-    pub(crate) fn is_possible(&self) -> bool {
+    pub fn is_possible(&self) -> bool {
         let is_possible = |span: Span| {
             let is_finite = span.start.is_finite() && span.end.is_finite();
             is_finite && span.start <= span.end

@@ -93,10 +93,10 @@ pub enum Error {
         step: usize,
     },
     /// A folder that holds what must not be overwritten.
-    #[error("{}: {reason}", folder.display())]
+    #[error("{}: {reason}", path.display())]
     Occupied {
         /// The folder.
-        folder: PathBuf,
+        path: PathBuf,
         /// Found there and wanted, in words.
         reason: String,
     },

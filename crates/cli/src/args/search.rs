@@ -322,13 +322,8 @@ fn shard(text: &str) -> Result<Shard, &'static str> {
     let (part, of) = text.split_once('/').ok_or(WANTED)?;
     let number = |text: &str| text.parse::<u64>().map_err(|_| WANTED);
     let (part, of) = (number(part)?, number(of)?);
-    match 1 <= part && part <= of {
-        true => Ok(Shard {
-            index: part - 1,
-            of,
-        }),
-        false => Err("the part is from 1 to N"),
-    }
+    let shard = part.checked_sub(1).and_then(|part| Shard::new(part, of));
+    shard.ok_or("the part is from 1 to N")
 }
 
 /// The second a day begins by the clock on the wall, as an index counts them.
@@ -372,8 +367,8 @@ mod tests {
 
     #[test]
     fn parts_are_counted_from_one() {
-        assert_eq!(shard("1/1"), Ok(Shard { index: 0, of: 1 }));
-        assert_eq!(shard("3/4"), Ok(Shard { index: 2, of: 4 }));
+        assert_eq!(shard("1/1"), Ok(Shard::new(0, 1).unwrap()));
+        assert_eq!(shard("3/4"), Ok(Shard::new(2, 4).unwrap()));
         for wrong in ["0/4", "5/4", "1", "a/b", "1/0"] {
             assert!(shard(wrong).is_err(), "{wrong}");
         }

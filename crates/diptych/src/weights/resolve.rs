@@ -5,9 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::DEFAULT_MODEL;
 use super::describe::{architecture, architectures};
 use super::names::{Published, published, published_as};
+use super::{CONFIG_FILE, DEFAULT_MODEL, HF_CONFIG_FILE};
 use crate::{Error, Result};
 
 /// What a name stands for.
@@ -81,14 +81,30 @@ pub fn is_architecture(name: &str) -> bool {
     }
 }
 
-/// What a name in a file that lies in `folder` stands for: something that lies there, else the name as it is.
+/// What a name in a file that lies in `folder` stands for: a file or a checkpoint's directory that lies there, a name that
+/// is known, or else the place where something was to lie.
 #[must_use]
 pub fn named_in(folder: &Path, name: &str) -> String {
     let place = folder.join(name);
-    if name != DEFAULT_MODEL && place.exists() {
-        place.display().to_string()
-    } else {
+    // A run's own folder may bear its architecture's name.
+    let has_config = || {
+        [CONFIG_FILE, HF_CONFIG_FILE]
+            .iter()
+            .any(|config| place.join(config).exists())
+    };
+    let is_there = place.is_file() || has_config();
+    // `runs/best` is no repository of the hub where there is a folder `runs`.
+    let is_path = || {
+        let first = name.split_once('/').map(|(first, _)| folder.join(first));
+        first.is_some_and(|first| first.is_dir())
+    };
+    let is_known = || {
+        architecture(name).is_some() || published(name).is_ok_and(|published| published.is_some())
+    };
+    if name == DEFAULT_MODEL || (!is_there && !is_path() && is_known()) {
         name.to_owned()
+    } else {
+        place.display().to_string()
     }
 }
 
@@ -123,6 +139,18 @@ mod tests {
             at("RN50").display().to_string()
         );
         assert_eq!(named_in(folder.path(), "RN101"), "RN101");
+        // A run's folder that bears its architecture's name is no checkpoint.
+        fs_err::create_dir(at("RN50x4")).unwrap();
+        assert_eq!(named_in(folder.path(), "RN50x4"), "RN50x4");
+        fs_err::write(at("RN50x4").join(CONFIG_FILE), "{}").unwrap();
+        let there = |name: &str| at(name).display().to_string();
+        assert_eq!(named_in(folder.path(), "RN50x4"), there("RN50x4"));
+        // What is missing is looked for beside the file, and nowhere else.
+        fs_err::create_dir(at("runs")).unwrap();
+        for missing in ["best", "runs/best", "gone.json"] {
+            assert_eq!(named_in(folder.path(), missing), there(missing));
+        }
+        assert_eq!(named_in(folder.path(), "ViT-L/14"), "ViT-L/14");
     }
 
     #[test]

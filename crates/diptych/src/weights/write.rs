@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::TensorData;
-use diptych_files::{replace, replace_with};
+use diptych_files::{occupied, replace, replace_directory, replace_with};
 use serde_json::{Map, json};
 
 use super::config::{ConfigFile, PreprocessFile};
@@ -41,23 +41,18 @@ pub fn write_checkpoint(
 /// # Errors
 /// [`Error::Occupied`] if something else lies there; those of the disk and of `fill`.
 pub fn replace_checkpoint(place: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let refuse = |what: &str| {
-        Err(Error::Occupied {
+    let is_checkpoint = |place: &Path| {
+        let has = |name: &str| place.join(name).exists();
+        // `config.json` alone could be anybody's.
+        has(CONFIG_FILE) || has(HF_CONFIG_FILE) && has(HF_WEIGHTS_FILE)
+    };
+    if let Some(what) = occupied(place, is_checkpoint)? {
+        return Err(Error::Occupied {
             path: place.to_owned(),
             reason: format!("there is {what} here that is not a checkpoint; it stays as it is"),
-        })
-    };
-    if place.exists() && !place.is_dir() {
-        return refuse("a file");
+        });
     }
-    let has = |name: &str| place.join(name).exists();
-    // `config.json` alone could be anybody's.
-    let is_checkpoint = has(CONFIG_FILE) || has(HF_CONFIG_FILE) && has(HF_WEIGHTS_FILE);
-    let occupied = place.is_dir() && !is_checkpoint;
-    if occupied && fs_err::read_dir(place).map_err(Error::Io)?.next().is_some() {
-        return refuse("a directory");
-    }
-    diptych_files::replace_directory(place, fill)
+    replace_directory(place, fill)
 }
 
 /// Writes a checkpoint's files into the directory `dir`, beside others.

@@ -148,6 +148,11 @@ impl<'a> Encoder<'a> {
         Ok(Some(come))
     }
 
+    /// Contents of which portions were handed out, and that are not at their ends.
+    pub(super) fn out(&self) -> impl Iterator<Item = Id> {
+        self.begun.values().filter_map(|begun| begun.out)
+    }
+
     /// The next batch.
     fn load(&mut self) -> Vec<Loaded<'a>> {
         let open = std::mem::take(&mut self.open);
@@ -194,6 +199,11 @@ impl<'a> Open<'a> {
                 return (Loaded { file, views, then }, Some(self));
             }
             match self.content.views.next() {
+                // An index takes none such, and nothing that comes with one.
+                Some(Ok(view)) if !view.part.is_possible() => {
+                    let reason = format!("a view of {:?}, which is no part of anything", view.part);
+                    break Then::Skipped(Skipped::Bad(Some(self.id), reason));
+                }
                 Some(Ok(view)) if (view.pixels.len(), view.pixels.side()) == (1, side) => {
                     views.push(view);
                 }

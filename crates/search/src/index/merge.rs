@@ -30,6 +30,7 @@ pub fn merge(
     }
     Decoding::join(into, Decoding::of(from)?)?;
     let mut changes = Vec::new();
+    let mut moments = 0;
     let mut n = 0;
     let mut failed = None;
     from.each(&mut |mut item, files| {
@@ -39,11 +40,13 @@ pub fn merge(
             failed = Some(error);
             return ControlFlow::Break(());
         }
+        moments += item.moments.len();
         changes.push(Change::Put(item));
         changes.extend(files.into_iter().map(|file| Change::Link(file, id)));
-        if changes.len() < BATCH {
+        if changes.len().max(moments) < BATCH {
             return ControlFlow::Continue(());
         }
+        moments = 0;
         let noted = into.apply(&std::mem::take(&mut changes));
         match noted {
             Ok(()) => watch(n),

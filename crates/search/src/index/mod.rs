@@ -18,6 +18,8 @@ mod run;
 mod tests;
 mod walk;
 
+use std::num::NonZero;
+
 pub use self::adopt::{Embedding, adopt};
 pub use self::decoding::{Decoding, UNNOTED};
 pub use self::merge::merge;
@@ -47,9 +49,18 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     /// Which part, from 0.
-    pub index: u64,
-    /// How many parts there are.
-    pub of: u64,
+    index: u64,
+    /// How many parts there are, at least one.
+    of: NonZero<u64>,
+}
+
+impl Shard {
+    /// Part `index`, from 0, of `of`; none, if there is no such part. Machines that share the work each make an index, which
+    /// are [merged](merge) then.
+    pub fn new(index: u64, of: u64) -> Option<Self> {
+        let of = NonZero::new(of).filter(|of| index < of.get())?;
+        Some(Self { index, of })
+    }
 }
 
 /// How far a run is.

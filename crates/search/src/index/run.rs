@@ -44,7 +44,7 @@ pub fn index(
     options: &Options,
     watch: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<Report> {
-    check_model(store, clip, "the one that was opened")?;
+    check_model(store, clip, clip.name())?;
     // One that can't be looked into is told of by the walk.
     let place = |root: &PathBuf| canonical(root).unwrap_or_else(|_| root.clone());
     let roots: Vec<PathBuf> = roots.iter().map(place).collect();
@@ -130,14 +130,19 @@ impl<'a> Run<'a> {
     /// Reads files once; stops where it is asked to.
     fn pass(&mut self, clip: &Clip, reader: &Reader, to_read: &[File]) -> Result<ControlFlow<()>> {
         let mut encoder = Encoder::new(clip, reader, to_read);
+        let passed = self.pass_all(&mut encoder);
+        // What was begun is not gone on with: the next run encodes such a content anew.
+        self.changes.extend(encoder.out().map(Change::Abandon));
+        if passed.is_err() {
+            self.note()?;
+        }
+        passed
+    }
+
+    fn pass_all(&mut self, encoder: &mut Encoder) -> Result<ControlFlow<()>> {
         loop {
-            let come = match encoder.next() {
-                Ok(Some(come)) => come,
-                Ok(None) => return Ok(ControlFlow::Continue(())),
-                Err(error) => {
-                    self.note()?;
-                    return Err(error);
-                }
+            let Some(come) = encoder.next()? else {
+                return Ok(ControlFlow::Continue(()));
             };
             // A content of many batches can be stopped within.
             let is_within = !come.iter().any(|encoded| encoded.what.is_end());

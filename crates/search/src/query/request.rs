@@ -97,7 +97,7 @@ impl Request {
         expression: &Expression<P>,
         embedding: impl FnMut(&P) -> Result<Embeddings>,
     ) -> Result<Vec<Found>> {
-        check_model(store, clip, "the one that was opened")?;
+        check_model(store, clip, clip.name())?;
         let own = self.templates.iter().map(String::as_str);
         let mut templates: Vec<&str> = own.collect();
         if templates.is_empty() {
@@ -122,17 +122,23 @@ impl Request {
             Some(vector) => vector,
             None => {
                 let clip = clip()?;
-                check_model(store, &clip, "the one that was opened")?;
+                check_model(store, &clip, clip.name())?;
                 embedding(store, &clip, file)?.as_slice().to_vec()
             }
         };
-        // The file itself is not like itself, but the same.
-        let one_more = self.top.saturating_add(1);
-        let hits = self.hits(store, &vector, one_more)?;
-        let mut found = found(hits);
-        found.retain(|found| !same_file(Path::new(&found.path), file));
-        found.truncate(self.top);
-        Ok(found)
+        // The file itself is not like itself, but the same; where it has many parts, they may all come first.
+        let mut k = self.top.saturating_add(1);
+        loop {
+            let hits = self.hits(store, &vector, k)?;
+            let is_all = hits.len() < k;
+            let mut found = found(hits);
+            found.retain(|found| !same_file(Path::new(&found.path), file));
+            if is_all || found.len() >= self.top {
+                found.truncate(self.top);
+                return Ok(found);
+            }
+            k = k.saturating_mul(4);
+        }
     }
 
     /// Searches for what is nearest to a vector `[D]` of length 1.

@@ -46,7 +46,7 @@ pub struct Calibration {
 /// [`Error::Index`] for an index of another model, and what keeps the model from working or the index from being searched and
 /// written.
 pub fn calibrate(clip: &Clip, store: &dyn Store) -> Result<Option<Calibration>> {
-    check_model(store, clip, "the one that was opened")?;
+    check_model(store, clip, clip.name())?;
     let contents = store.status()?.contents;
     let has_changed = |old: &Calibration| old.contents.abs_diff(contents) * 10 > contents;
     if let Some(old) = Calibration::of(store)?.filter(|old| !has_changed(old)) {

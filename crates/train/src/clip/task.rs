@@ -51,7 +51,6 @@ impl<'r> ClipTask<'r> {
     /// Those of [`describe`]; [`Error::Unsupported`] if architecture or device can't do as the run says.
     pub fn new(run: &'r Run, device: Device) -> Result<Self> {
         let description = describe(&run.architecture)?;
-        fits_open_clip(Path::new(&run.architecture), &description)?;
         Self::with_description(run, description, device)
     }
 
@@ -64,6 +63,8 @@ impl<'r> ClipTask<'r> {
         description: Description,
         device: Device,
     ) -> Result<Self> {
+        // Before a step is taken: its checkpoints are written so.
+        fits_open_clip(Path::new(&run.architecture), &description)?;
         if run.loss == Loss::Sigmoid && description.config.init_logit_bias.is_none() {
             return Err(Error::Unsupported {
                 origin: run.architecture.clone(),

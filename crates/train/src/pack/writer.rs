@@ -56,7 +56,7 @@ impl Writer {
             }
             if is_shard_of(&found, &name) {
                 return Err(Error::Occupied {
-                    folder: out.clone(),
+                    path: out.clone(),
                     reason: format!(
                         "{found} is here already; wanted another name or another folder"
                     ),

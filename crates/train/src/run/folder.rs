@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use diptych_files::{TEMPORARY, replace, replace_directory};
+use diptych_files::{TEMPORARY, occupied, replace, replace_directory};
 
 use super::task::{Purpose, Task};
 use crate::{Error, Result};
@@ -36,7 +36,7 @@ pub(super) fn check(out: &Path) -> Result<()> {
     match foreign.iter().min() {
         None => Ok(()),
         Some(first) => Err(Error::Occupied {
-            folder: out.to_owned(),
+            path: out.to_owned(),
             reason: format!(
                 "`out` holds other files (for example {first}) and no run; wanted a folder that is new or \
                  empty, or a run's"
@@ -112,18 +112,11 @@ pub(super) fn replace_directory_of<T: Task>(
     place: &Path,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<()> {
-    let refuse = |what: &str| {
-        Err(Error::Occupied {
-            folder: place.to_owned(),
+    if let Some(what) = occupied(place, |place| place.join(T::MARK).exists())? {
+        return Err(Error::Occupied {
+            path: place.to_owned(),
             reason: format!("there is {what} here that is not a checkpoint; it stays as it is"),
-        })
-    };
-    if place.exists() && !place.is_dir() {
-        return refuse("a file");
-    }
-    let is_foreign = place.is_dir() && !place.join(T::MARK).exists();
-    if is_foreign && fs_err::read_dir(place)?.next().is_some() {
-        return refuse("a directory");
+        });
     }
     replace_directory(place, fill)
 }

@@ -47,18 +47,18 @@ pub struct Download<'a> {
 ///
 /// # Errors
 /// [`Error::Hub`] if it is neither there nor to be had: what is cached, and what would be fetched;
-/// [`Error::Model`] for a training run of open_clip's that we don't know.
+/// [`Error::Model`] for a name that stands for nothing.
 pub fn fetch(
     name: &str,
     parts: Parts,
     tell: &mut dyn FnMut(Download) -> ControlFlow<()>,
 ) -> Result<Option<PathBuf>> {
-    let Ok(Named::Known {
+    let Named::Known {
         published: Some(model),
         ..
-    }) = resolve(Path::new(name))
+    } = resolve(Path::new(name))?
     else {
-        return Ok(None); // whoever opens it says what is wrong
+        return Ok(None);
     };
     download(&model, parts, tell)
 }

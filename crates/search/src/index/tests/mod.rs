@@ -356,7 +356,7 @@ fn parts_that_were_indexed_apart_make_the_whole() {
     let merged = album.store("merged");
     for part in 0..3 {
         let options = Options {
-            shard: Some(Shard { index: part, of: 3 }),
+            shard: Shard::new(part, 3),
             ..Options::default()
         };
         let store = album.store(&format!("part {part}"));

@@ -65,7 +65,7 @@ impl Source for Animations {
                 pixels.push(&pixels.clone())?;
             }
             Ok(View {
-                part: Part::during(start, start + 1.0),
+                part: Part::during(start, start + if shade == 253 { -1.0 } else { 1.0 }),
                 pixels,
             })
         });
@@ -127,6 +127,7 @@ fn contents_of_many_moments_are_indexed_beside_pictures() {
         let late = [vec![1; 300], vec![255, 8]].concat();
         album.animate("late damage.anim", &late);
         album.animate("double.anim", &[1, 254, 3]);
+        album.animate("backwards.anim", &[1, 253, 3]);
         // Told by its first bytes, not by its name.
         album.animate("no picture.png", &[30, 31]);
         let store = album.store("index");
@@ -142,6 +143,11 @@ fn contents_of_many_moments_are_indexed_beside_pictures() {
         assert_eq!(
             failed,
             [
+                (
+                    "backwards.anim",
+                    "a view of Part { span: Some(Span { start: 1.0, end: 0.0 }), region: None }, which is no part of \
+                     anything",
+                ),
                 ("damaged copy.anim", "frame 6 is damaged"),
                 ("damaged.anim", "frame 6 is damaged"),
                 (
@@ -177,7 +183,14 @@ fn contents_of_many_moments_are_indexed_beside_pictures() {
             assert!(off.fold(0.0, f32::max) < 1e-5, "moment {at}");
         }
         let again = album.run_both(&store, &animations);
-        assert_eq!(counts(&again), [0, 0, 0, 58]);
+        assert_eq!(counts(&again), [0, 0, 0, 59]);
+        // Of many parts each, the two are equal.
+        let sought = crate::query::Sought::default();
+        let equal =
+            crate::query::duplicates(&store, &sought, &mut |_, _| ControlFlow::Continue(()));
+        let equal = equal.unwrap().exact;
+        assert_eq!((equal.len(), equal[0].members.len()), (1, 2));
+        assert!(equal[0].members[0].path.ends_with(".anim"));
         // By one source alone it is another folder.
         let pictures = album.store("of pictures alone");
         assert_eq!(counts(&album.run(&pictures)), [40, 0, 0, 0]);
@@ -207,6 +220,33 @@ fn a_content_of_many_moments_is_stopped_within_and_no_more_are_made_than_two_bat
     assert!(report.interrupted);
     assert!(animations.made.load(Ordering::Relaxed) <= 7 * 16);
     assert_eq!(store.status().unwrap().contents, 0);
+}
+
+#[test]
+fn what_was_begun_is_abandoned_where_a_run_stops_and_encoded_anew_by_the_next() {
+    let album = Album::new();
+    let shades: Vec<u8> = (0..900).map(|i| (i % 250) as u8).collect();
+    album.animate("long.anim", &shades);
+    let store = album.store("index");
+    let animations = Animations::new(Reading::Whole);
+    let sources: [&dyn Source; 1] = [&animations];
+    let (options, roots) = (Options::default(), [album.pictures()]);
+    // After its first portion, before its end.
+    let mut stop = |_| {
+        if animations.made.load(Ordering::Relaxed) > 500 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let report = index(&album.clip, &store, &sources, &roots, &options, &mut stop).unwrap();
+    assert!(report.interrupted);
+    let status = store.status().unwrap();
+    assert_eq!((status.contents, status.vectors), (0, 0));
+    assert_eq!(store.verify().unwrap().problems, [""; 0]);
+    let report = album.run_both(&store, &animations);
+    assert_eq!(counts(&report), [1, 0, 0, 0]);
+    assert_eq!(store.status().unwrap().vectors, 900);
 }
 
 #[test]

@@ -103,25 +103,31 @@ pub fn duplicates(
     watch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Result<Duplicates> {
     let dim = store.model().dim;
-    let mut contents: Vec<Compared> = Vec::new();
+    let (mut contents, mut of_parts) = (Vec::new(), Vec::new());
     store.each(&mut |mut item, mut files| {
         files.retain(|file| is_sought(&file.path, &sought.within));
-        // Films are compared by their parts, not as a whole.
-        if item.moments.len() == 1 && !files.is_empty() {
+        let size = pixels(&item.payload);
+        // A content of many parts is compared with no other as a whole, but its files are equal.
+        if item.moments.len() > 1 && files.len() > 1 {
+            of_parts.push(Compared::new(files, size, Vec::new(), None));
+        } else if item.moments.len() == 1 && !files.is_empty() {
             let hash = item.phash.as_deref().and_then(PerceptualHash::from_bytes);
             let looks = hash.map(|hash| Looks::from(&hash));
             let vector = std::mem::take(&mut item.moments[0].vector);
-            contents.push(Compared::new(files, pixels(&item.payload), vector, looks));
+            contents.push(Compared::new(files, size, vector, looks));
         }
         ControlFlow::Continue(())
     })?;
     let mut found = Duplicates {
-        stale: present::keep_present(&mut contents),
+        stale: present::keep_present(&mut contents) + present::keep_present(&mut of_parts),
         ..Duplicates::default()
     };
     // The best first, so that whatever is in no group yet when its turn comes is a keeper.
     contents.sort_by(|a, b| a.best().rank().cmp(&b.best().rank()));
-    let equal = contents.iter().filter(|content| content.members.len() > 1);
+    let equal = contents
+        .iter()
+        .chain(&of_parts)
+        .filter(|content| content.members.len() > 1);
     found.exact = equal.map(|content| group(&[content], 1.0)).collect();
     if let Some(threshold) = sought.threshold {
         let mut rows = Embeddings::empty(dim);

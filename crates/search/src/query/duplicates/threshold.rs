@@ -53,7 +53,7 @@ impl NearThreshold {
     /// # Errors
     /// If the index can't be read or is another model's, or the model fails.
     pub fn measure(clip: &Clip, store: &dyn Store) -> Result<Self> {
-        check_model(store, clip, "the one that was opened")?;
+        check_model(store, clip, clip.name())?;
         measure(clip, store, store.status()?.contents)
     }
 

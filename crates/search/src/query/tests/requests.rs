@@ -141,6 +141,15 @@ fn of_a_content_with_parts_what_stands_for_all_is_taken() {
     put(&[Some(0.0), None, Some(1.0)]);
     let found = Request::default().similar(&store, &path, none).unwrap();
     assert_eq!(found[0].path, "/1");
+    // Its own parts may all come before any other file.
+    let many: Vec<Option<f64>> = (0..40).map(|i| (i > 0).then_some(f64::from(i))).collect();
+    put(&many);
+    let two = Request {
+        top: 2,
+        ..Request::default()
+    };
+    let found = two.similar(&store, &path, none).unwrap();
+    assert_eq!(paths(&found), ["/1", "/0"]);
     // Without such the file is read.
     put(&[Some(0.0), Some(1.0)]);
     let asked = Request::default().similar(&store, &path, || Err(Error::NoThreshold));
