@@ -263,22 +263,36 @@ fn one_that_reads_follows_a_few_changes_without_the_file() {
 
 #[test]
 fn threads_of_a_pool_may_write_and_settle_at_a_time() {
-    use rayon::prelude::*;
     let (done, is_done) = std::sync::mpsc::channel();
     // On a thread of its own, so that one that waits for itself fails, and does not hang.
     std::thread::spawn(move || {
-        let (_folder, store, _) = many(2000, Cells::Always);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build();
-        pool.unwrap().install(|| {
-            (0..24u32).into_par_iter().for_each(|n| {
-                add(&store, n * 200..n * 200 + 200);
-                store.settle().unwrap();
+        let (_folder, store, _) = many(10_000, Cells::Never);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+        let pool = pool.unwrap();
+        let settled = AtomicBool::new(false);
+        let added = std::thread::scope(|scope| {
+            let adding = scope.spawn(|| {
+                let mut n = 0;
+                while !settled.load(Ordering::SeqCst) {
+                    std::thread::sleep(std::time::Duration::from_millis(u64::from(n % 7)));
+                    pool.install(|| add(&store, n..n + 1));
+                    n += 1;
+                }
+                n
             });
+            for cells in [Cells::Always, Cells::Never].into_iter().cycle().take(24) {
+                store.set_cells(cells).unwrap();
+                pool.install(|| store.settle().unwrap());
+            }
+            settled.store(true, Ordering::SeqCst);
+            adding.join().unwrap()
         });
-        done.send(store.status().unwrap().vectors).unwrap();
+        let vectors = store.status().unwrap().vectors;
+        done.send((vectors, u64::from(added))).unwrap();
     });
-    let vectors = is_done.recv_timeout(std::time::Duration::from_secs(120));
-    assert_eq!(vectors, Ok(2000 + 24 * 200));
+    let wait = std::time::Duration::from_secs(60);
+    let (vectors, added) = is_done.recv_timeout(wait).unwrap();
+    assert_eq!(vectors, 10_000 + added);
 }
 
 #[test]
