@@ -59,6 +59,17 @@ pub trait Store: Send + Sync {
     /// As [`Store::status`].
     fn item(&self, id: Id) -> Result<Option<Item>>;
 
+    /// The vector of a content's moment that stands for this part, as a [`Hit`] tells it; of several the first.
+    ///
+    /// # Errors
+    /// As [`Store::status`].
+    fn vector(&self, id: Id, part: &Part) -> Result<Option<Vec<f32>>> {
+        let moments = self.item(id)?.map(|item| item.moments);
+        let mut moments = moments.unwrap_or_default().into_iter();
+        let found = moments.find(|moment| moment.part == *part);
+        Ok(found.map(|moment| moment.vector))
+    }
+
     /// Which of these contents are there, in the same order.
     ///
     /// # Errors

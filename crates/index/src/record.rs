@@ -200,6 +200,8 @@ pub fn file_id(path: &Path) -> std::io::Result<FileId> {
 /// A content whose moments would fill the memory comes in portions: [`Change::Begin`], any number of [`Change::Extend`] and
 /// [`Change::Finish`], in one call or in many. Until it is finished it is not there, and what it replaces is. What was begun
 /// and not finished when an index is opened to be written is swept. [`put_moments`](crate::put_moments) does it for an iterator.
+/// On a server a [`Change::Finish`] that fails half way is made up for by the next change that begins, finishes or abandons that
+/// content, or when the index is next opened to be written.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A content is there, or is replaced. It is found once a file has it.

@@ -8,42 +8,75 @@ use std::path::Path;
 
 use super::cells::Partition;
 use super::columns::{Codes, Columns, When};
-use crate::Result;
+use crate::{Error, Result};
 
 /// The first bytes of the file; the last digit is its version.
 const MAGIC: [u8; 8] = *b"dptscan2";
 
-/// Numbers in the header: magic, identity, generation, newest, `D`, `N`, further folders, cells.
+/// Numbers in the header: magic, identity, generation, the highest number of a vector (which nobody reads; its place is kept),
+/// `D`, `N`, further folders, cells.
 const HEADER: usize = 8;
 
 /// Bytes of the checksum at the end.
 const SUM: u64 = 4;
 
-/// Reads columns and their generation. None if there is no such file, or none that can be used.
-pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<(i64, Columns)> {
-    let mut file = fs_err::File::open(path).ok()?;
+/// What the header says of the file.
+pub(super) struct Head {
+    pub(super) generation: i64,
+    rows: usize,
+    others: usize,
+    pub(super) cells: usize,
+}
+
+/// Reads the header alone. None as of [`read`].
+pub(super) fn head(path: &Path, identity: i64, dim: usize) -> Option<Head> {
+    read_head(&mut fs_err::File::open(path).ok()?, identity, dim)
+}
+
+fn read_head(file: &mut fs_err::File, identity: i64, dim: usize) -> Option<Head> {
     let len = file.metadata().ok()?.len();
-    let header = longs(&mut file, HEADER).ok()?;
+    let header = longs(file, HEADER).ok()?;
     let [magic, of, generation, _, width, rows, others, cells] = header[..] else {
         return None;
     };
     let count = |n: i64| usize::try_from(n).ok().filter(|&n| n as u64 <= len);
     let (rows, others, cells) = (count(rows)?, count(others)?, count(cells)?);
-    let starts = if cells > 0 { cells + 1 } else { 0 };
     let in_codes = (dim as u64)
         .checked_add(8)?
         .checked_mul((rows + cells) as u64)?;
-    let elsewhere = 20 * rows as u64 + 12 * others as u64 + 8 * (starts + HEADER) as u64;
+    let elsewhere = 20 * rows as u64 + 12 * others as u64 + 8 * (starts(cells) + HEADER) as u64;
     let is_ours = magic == i64::from_le_bytes(MAGIC) && of == identity && width == dim as i64;
     if !is_ours || in_codes.checked_add(elsewhere)?.checked_add(SUM)? != len {
         return None;
     }
+    Some(Head {
+        generation,
+        rows,
+        others,
+        cells,
+    })
+}
+
+/// Numbers that say where cells begin and end.
+fn starts(cells: usize) -> usize {
+    if cells > 0 { cells + 1 } else { 0 }
+}
+
+/// Reads columns and their generation. None if there is no such file, or none that can be used.
+pub(super) fn read(path: &Path, identity: i64, dim: usize) -> Option<(i64, Columns)> {
+    let mut file = fs_err::File::open(path).ok()?;
+    let Head {
+        generation,
+        rows,
+        others,
+        cells,
+    } = read_head(&mut file, identity, dim)?;
     let vectors = longs(&mut file, rows).ok()?;
     let taken = get(&mut file, rows, |bytes| When(i64::from_le_bytes(bytes))).ok()?;
     let folders = ints(&mut file, rows).ok()?;
     let more_vectors = longs(&mut file, others).ok()?;
     let more_folders = ints(&mut file, others).ok()?;
-    let starts: Vec<usize> = longs(&mut file, starts)
+    let starts: Vec<usize> = longs(&mut file, starts(cells))
         .ok()?
         .into_iter()
         .map(|n| n as usize)
@@ -74,7 +107,7 @@ pub(super) fn write(
     columns: &Columns,
 ) -> Result<()> {
     let newest = columns.vectors.iter().max().copied().unwrap_or(0);
-    super::replace(path, |file| {
+    diptych_files::replace_with(path, |file| {
         let mut out = BufWriter::with_capacity(1 << 20, Summed::new(file));
         let numbers = [
             i64::from_le_bytes(MAGIC),
@@ -104,6 +137,7 @@ pub(super) fn write(
         let Summed { file, sum } = out.get_mut();
         file.write_all(&sum.clone().finalize().to_le_bytes())
     })
+    .map_err(Error::Io)
 }
 
 /// Whether a file is as it was written, to the byte.
@@ -121,19 +155,19 @@ pub(super) fn is_whole(path: &Path) -> std::io::Result<bool> {
 }
 
 /// A file, and the checksum of what was written to it.
-struct Summed<'a> {
-    file: &'a mut std::fs::File,
+struct Summed<W> {
+    file: W,
     sum: crc32fast::Hasher,
 }
 
-impl<'a> Summed<'a> {
-    fn new(file: &'a mut std::fs::File) -> Self {
+impl<W> Summed<W> {
+    fn new(file: W) -> Self {
         let sum = crc32fast::Hasher::new();
         Self { file, sum }
     }
 }
 
-impl Write for Summed<'_> {
+impl<W: Write> Write for Summed<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let n = self.file.write(bytes)?;
         self.sum.update(&bytes[..n]);

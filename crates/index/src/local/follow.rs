@@ -39,6 +39,9 @@ impl Snapshot {
         } else {
             (Self::default(), None)
         };
+        if since.is_none() {
+            next.made = generation;
+        }
         let touched = touched(db, since)?;
         next.hide(&touched);
         let mut reader = Reader::new(db)?;

@@ -42,7 +42,7 @@ use self::readers::Readers;
 use self::searched::Searched;
 pub use self::verify::Verified;
 use self::write::Writer;
-use crate::{Change, Error, File, Hit, Id, Item, Model, Query, Result, Status, Store};
+use crate::{Change, Error, File, Hit, Id, Item, Model, Part, Query, Result, Status, Store};
 
 /// Vectors up to which there are no cells, so that every one is compared: a scan of so many takes less time than people notice
 /// (`benchmarks/search`).
@@ -51,8 +51,8 @@ pub(crate) const SCAN_UP_TO: usize = 100_000;
 /// An index in a file on this machine.
 ///
 /// Any number of threads may read and search it at a time, beside each other and beside one that writes, here or in another
-/// process: none waits for another, but that no more searches run at a time than there are cores. Threads that write
-/// take turns.
+/// process, and none waits for another; but of more searches at a time than there are cores, the others take turns on a
+/// thread a core. Threads that write take turns.
 pub struct Local {
     path: PathBuf,
     model: Model,
@@ -138,6 +138,10 @@ impl Store for Local {
         self.read(|db| read::item(db, id))
     }
 
+    fn vector(&self, id: Id, part: &Part) -> Result<Option<Vec<f32>>> {
+        self.read(|db| read::vector(db, id, part))
+    }
+
     fn has(&self, ids: &[Id]) -> Result<Vec<bool>> {
         self.read(|db| read::has(db, ids))
     }
@@ -197,28 +201,6 @@ fn log_of(path: &Path) -> PathBuf {
 /// Whether a part of the index at `path` is in its log.
 fn has_log(path: &Path) -> bool {
     fs_err::metadata(log_of(path)).is_ok_and(|log| log.len() > 0)
-}
-
-/// Writes a whole file, in the place of an older one if there is one.
-fn replace(
-    path: &Path,
-    write: impl FnOnce(&mut std::fs::File) -> std::io::Result<()>,
-) -> Result<()> {
-    let at = |e: std::io::Error| {
-        let reason = format!("cannot write {}: {e}", path.display());
-        std::io::Error::new(e.kind(), reason)
-    };
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".diptych-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(at)?;
-    write(file.as_file_mut()).map_err(at)?;
-    file.as_file().sync_all().map_err(at)?;
-    file.persist(path).map_err(|e| at(e.error))?;
-    Ok(())
 }
 
 /// Removes a file, if it is there.

@@ -34,9 +34,9 @@ impl Local {
             match Self::change(path) {
                 // What is searched, too, or each reader would make it anew.
                 Ok(opened) => opened.settle()?,
-                Err(locked @ Error::Locked { .. }) => return Err(locked),
+                Err(locked @ Error::Locked { .. }) if format == 1 => return Err(locked),
                 Err(_) if format == 1 => return Err(schema::old(path)),
-                // It is read as it is.
+                // It is read as it is, also while a program of then writes it.
                 Err(_) => {}
             }
             db = to_read(path)?;

@@ -32,7 +32,7 @@ const FAR: f32 = 6.0;
 
 /// A cell, and the product of its centre with the query.
 #[derive(Clone, Copy)]
-struct Near {
+struct NearCell {
     product: f32,
     cell: usize,
 }
@@ -43,13 +43,13 @@ pub(super) fn probe(look: Look, snapshot: &Snapshot, grouped: &Segment) -> Found
     let cells = &columns.cells;
     let products = cells.products(look.query).into_iter().enumerate();
     // Deletions may have emptied some.
-    let mut near: Vec<Near> = products
+    let mut near: Vec<NearCell> = products
         .filter(|(cell, _)| !cells.rows(*cell).is_empty())
-        .map(|(cell, product)| Near { product, cell })
+        .map(|(cell, product)| NearCell { product, cell })
         .collect();
     // Most often these are all that matter, and the others need no order.
     let first = near.len().div_ceil(NEAR).max(MEASURED.0).min(near.len());
-    let nearer = |a: &Near, b: &Near| b.product.total_cmp(&a.product);
+    let nearer = |a: &NearCell, b: &NearCell| b.product.total_cmp(&a.product);
     if first < near.len() {
         near.select_nth_unstable_by(first, nearer);
     }
@@ -75,7 +75,7 @@ pub(super) fn probe(look: Look, snapshot: &Snapshot, grouped: &Segment) -> Found
     let (mut next, mut sorted, mut rows) = (0, first, FIRST);
     loop {
         let bound = found.bound();
-        let is_far = |near: &Near| expected.above(near, bound) > FAR;
+        let is_far = |near: &NearCell| expected.above(near, bound) > FAR;
         let goes_on =
             next == sorted || (bound.is_finite() && !near[..sorted].last().is_some_and(is_far));
         if sorted < near.len() && goes_on {
@@ -109,7 +109,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn measure(query: &[f32], columns: &Columns, near: &[Near]) -> Self {
+    fn measure(query: &[f32], columns: &Columns, near: &[NearCell]) -> Self {
         let (cells, rows) = MEASURED;
         let mut of_centre = Vec::with_capacity(cells * rows);
         let mut measured = Vec::with_capacity(cells * rows);
@@ -136,18 +136,18 @@ impl Expected {
     }
 
     /// How many spreads above what is expected of a cell's rows a product is.
-    fn above(&self, near: &Near, product: f32) -> f32 {
+    fn above(&self, near: &NearCell, product: f32) -> f32 {
         (product - self.ratio * near.product) / self.spread
     }
 
     /// How many of these cells, nearest first, have to be looked at so that no more than `most` rows of the others are
     /// expected above `bound`.
-    fn wanted(&self, cells: &Partition, near: &[Near], bound: f32, most: f32) -> usize {
+    fn wanted(&self, cells: &Partition, near: &[NearCell], bound: f32, most: f32) -> usize {
         // Fewer than `k` have been found.
         if bound == f32::NEG_INFINITY {
             return near.len();
         }
-        let above = |near: &Near| self.above(near, bound);
+        let above = |near: &NearCell| self.above(near, bound);
         let far = near.partition_point(|near| above(near) <= FAR || above(near).is_nan());
         let mut missed = 0.0;
         for (i, near) in near[..far].iter().enumerate().rev() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use super::columns::floats;
 use super::rows::join;
@@ -155,6 +155,27 @@ pub(super) fn item(db: &Connection, id: Id) -> rusqlite::Result<Option<Item>> {
     };
     item.moments = moments(db, number)?;
     Ok(Some(item))
+}
+
+pub(super) fn vector(db: &Connection, id: Id, part: &Part) -> rusqlite::Result<Option<Vec<f32>>> {
+    // `IS`, since a part without a span or a region has none to be equal to.
+    let sql =
+        "SELECT embedding FROM vectors JOIN items USING (item) LEFT JOIN regions USING (vector)
+               WHERE id = ? AND span_start IS ? AND span_end IS ?
+               AND region_left IS ? AND region_top IS ? AND region_right IS ? AND region_bottom IS ?
+               ORDER BY vector LIMIT 1";
+    let (span, region) = (part.span, part.region);
+    let values = params![
+        &id.0[..],
+        span.map(|s| s.start),
+        span.map(|s| s.end),
+        region.map(|r| r.left),
+        region.map(|r| r.top),
+        region.map(|r| r.right),
+        region.map(|r| r.bottom),
+    ];
+    let row = |row: &Row| Ok(floats(row.get_ref(0)?.as_blob()?));
+    db.prepare_cached(sql)?.query_row(values, row).optional()
 }
 
 pub(super) fn has(db: &Connection, ids: &[Id]) -> rusqlite::Result<Vec<bool>> {

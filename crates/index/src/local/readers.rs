@@ -38,13 +38,22 @@ impl Readers {
     /// Reads by a connection that nobody else uses meanwhile.
     pub(super) fn read<T>(&self, read: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let idle = self.idle().pop();
-        let db = idle.map_or_else(|| self.open(), Ok)?;
+        let db = match idle {
+            Some(db) if !self.is_outdated(&db)? => db,
+            _ => self.open()?,
+        };
         let result = read(&db);
         let mut idle = self.idle();
         if idle.len() < KEPT {
             idle.push(db);
         }
         result
+    }
+
+    /// Whether a connection has stand-ins for tables that are there by now: they would hide them.
+    fn is_outdated(&self, db: &Connection) -> Result<bool> {
+        let at = |e| Error::database(&self.path, e);
+        Ok(schema::has_stand_ins(db).map_err(at)? && schema::older(db).map_err(at)?.is_none())
     }
 
     fn open(&self) -> Result<Connection> {

@@ -190,6 +190,12 @@ pub(super) fn stand_in(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Whether a connection was given tables by [`stand_in`].
+pub(super) fn has_stand_ins(db: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_temp_schema WHERE type = 'table')";
+    db.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
 /// An index of format 1 that can't be brought up to date.
 pub(super) fn old(path: &Path) -> Error {
     Error::Format {

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use rusqlite::Connection;
 
-use super::{has_log, replace, schema, sibling};
+use super::{has_log, schema, sibling};
 use crate::{Error, FileId, Result, file_id};
 
 /// The first bytes of the file; the last digit is its version.
@@ -56,11 +56,12 @@ pub(super) fn set(index: &Path, db: &Connection) -> Result<()> {
     let sums = sums(index, size)?;
     let sums = sums.iter().flat_map(|sum| sum.to_le_bytes());
     let body: Vec<u8> = stamp.to_le_bytes().into_iter().chain(sums).collect();
-    replace(&file(index), |out| {
+    let written = diptych_files::replace_with(&file(index), |out| {
         out.write_all(&MAGIC)?;
         out.write_all(&crc32fast::hash(&body).to_le_bytes())?;
         out.write_all(&body)
-    })
+    });
+    written.map_err(Error::Io)
 }
 
 /// A sentence, if the database is not as it was when it was sealed; `db` is in a transaction, in which nothing is read yet.

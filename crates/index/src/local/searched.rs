@@ -3,6 +3,7 @@
 //! Whoever finds that it is older than the tables follows; those who need that wait, all others search on. A writer
 //! follows by itself, before its changes can be seen.
 
+use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rusqlite::{Connection, Transaction};
@@ -11,9 +12,6 @@ use super::follow::Failed;
 use super::snapshot::Snapshot;
 use super::{Local, file, schema, sibling};
 use crate::{Error, Result};
-
-/// Times that a search begins anew because others have followed later changes than it sees.
-const TRIES: usize = 3;
 
 pub(super) struct Searched {
     /// Locked for as long as it takes to copy the pointer.
@@ -66,39 +64,43 @@ impl Local {
         &self,
         db: &'a Connection,
     ) -> Result<(Transaction<'a>, Arc<Snapshot>)> {
-        let at = |e| self.at(e);
-        let mut tries = 0;
-        loop {
-            let moment = db.unchecked_transaction().map_err(at)?;
-            let generation = schema::number(&moment, "generation").map_err(at)?;
-            let mut held = self.searched.held();
-            if held.generation == generation {
-                return Ok((moment, held));
-            }
-            if held.generation < generation {
-                let following = self.searched.following();
-                held = self.searched.held();
-                if held.generation < generation {
-                    held = self.with_file(&moment, held)?;
-                }
-                if held.generation < generation {
-                    held = Arc::new(self.followed(&held, &moment)?);
-                }
-                following.publish(held.clone());
-                if held.generation == generation {
-                    return Ok((moment, held));
-                }
-            }
-            // Another one was faster, with later changes than this transaction sees.
-            tries += 1;
-            if tries > TRIES {
-                // Later than there are: the database was put back.
-                let following = self.searched.following();
-                let anew = Arc::new(self.followed(&Snapshot::default(), &moment)?);
-                following.publish(anew.clone());
-                return Ok((moment, anew));
-            }
+        let (moment, generation) = self.begin(db)?;
+        let held = self.searched.held();
+        if held.generation == generation {
+            return Ok((moment, held));
         }
+        drop(moment);
+        // From here on nobody puts another snapshot in its place, so that none is later than a transaction that begins now.
+        let following = self.searched.following();
+        let mut held = self.searched.held();
+        loop {
+            let (moment, generation) = self.begin(db)?;
+            if held.generation < generation
+                && let Some(filed) = self.filed(&moment, &held, generation)?
+            {
+                held = filed;
+                if held.generation > generation {
+                    // Another process has written since; a transaction that begins now sees that.
+                    continue;
+                }
+            }
+            let next = match held.generation.cmp(&generation) {
+                Ordering::Equal => held,
+                Ordering::Less => Arc::new(self.followed(&held, &moment)?),
+                // Later than there are: the database was put back.
+                Ordering::Greater => Arc::new(self.followed(&Snapshot::default(), &moment)?),
+            };
+            following.publish(next.clone());
+            return Ok((moment, next));
+        }
+    }
+
+    /// A transaction that reads, and the generation that it sees.
+    fn begin<'a>(&self, db: &'a Connection) -> Result<(Transaction<'a>, i64)> {
+        let at = |e| self.at(e);
+        let moment = db.unchecked_transaction().map_err(at)?;
+        let generation = schema::number(&moment, "generation").map_err(at)?;
+        Ok((moment, generation))
     }
 
     pub(super) fn followed(&self, snapshot: &Snapshot, db: &Connection) -> Result<Snapshot> {
@@ -106,20 +108,34 @@ impl Local {
         followed.map_err(|failed| self.failed(failed))
     }
 
-    /// A snapshot, or that of the file beside the database where the list of changes since the snapshot is gone:
-    /// another process has written it.
-    fn with_file(&self, db: &Connection, held: Arc<Snapshot>) -> Result<Arc<Snapshot>> {
+    /// The snapshot of the file beside the database, which another process has written, where the list of changes since
+    /// the one that is held is gone, or where that has become slow and the file's has not.
+    fn filed(
+        &self,
+        db: &Connection,
+        held: &Snapshot,
+        generation: i64,
+    ) -> Result<Option<Arc<Snapshot>>> {
         let kept_from = schema::number(db, "kept_from").map_err(|e| self.at(e))?;
-        if held.generation >= kept_from {
-            return Ok(held);
-        }
-        let file = file::read(&sibling(&self.path, "scan"), self.identity, self.model.dim);
-        Ok(match file {
-            Some((generation, columns)) if generation >= kept_from => {
-                Arc::new(Snapshot::of(generation, Arc::new(columns)))
+        let path = sibling(&self.path, "scan");
+        let is_listed = held.generation >= kept_from;
+        if is_listed {
+            let (is_sparse, is_loose) = (held.is_sparse(), held.needs_regrouping());
+            if !is_sparse && !is_loose {
+                return Ok(None);
             }
-            _ => held,
-        })
+            let Some(head) = file::head(&path, self.identity, self.model.dim) else {
+                return Ok(None);
+            };
+            let is_newer = head.generation > held.made && head.generation <= generation;
+            let has_cells = head.cells > 0 || held.n_cells() > 0;
+            if !is_newer || !(is_sparse || has_cells) {
+                return Ok(None);
+            }
+        }
+        let file = file::read(&path, self.identity, self.model.dim);
+        let file = file.filter(|(of, _)| *of >= kept_from && (!is_listed || *of <= generation));
+        Ok(file.map(|(of, columns)| Arc::new(Snapshot::of(of, Arc::new(columns)))))
     }
 
     fn failed(&self, failed: Failed) -> Error {

@@ -12,10 +12,15 @@ use super::columns::Columns;
 /// Rows of a segment up to which the next ones are joined to it: copying so many takes some milliseconds.
 pub(super) const SEGMENT: usize = 1 << 14;
 
+/// Rows that have gone, and are still in memory, that are too many, as a share of those that have not.
+const GONE: usize = 4;
+
 /// Everything that can be found in one generation.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {
     pub(super) generation: i64,
+    /// The generation that its first segment was made of.
+    pub(super) made: i64,
     /// Only the first may have cells.
     segments: Vec<Segment>,
 }
@@ -121,8 +126,15 @@ impl Snapshot {
         };
         Self {
             generation,
+            made: generation,
             segments,
         }
+    }
+
+    /// Whether many rows that are in memory have gone.
+    pub(super) fn is_sparse(&self) -> bool {
+        let all: usize = self.segments.iter().map(|s| s.columns.len()).sum();
+        all - self.len() > self.len() / GONE
     }
 
     /// Rows that can be found.

@@ -1,8 +1,9 @@
-//! As many searches at a time as there are cores; the others wait, first come, first served.
+//! Few searches at a time, however many ask; the others wait, first come, first served.
 //!
-//! While there are few, each runs on its caller's thread, and shares its work among all cores. Once they are more, a thread
-//! for each core takes one after the other, whole: more threads than cores would interrupt each other in the middle
-//! of a search, and callers that woke each other by turns would leave cores idle meanwhile (`benchmarks/search`).
+//! While no more ask than there are cores, each runs on its caller's thread, and shares its work among all cores. Those that
+//! come meanwhile are served by a thread for each core, which takes one after the other, whole; so at the most twice as many
+//! run as there are cores. Many more threads would interrupt each other in the middle of a search, and callers that woke
+//! each other by turns would leave cores idle meanwhile (`benchmarks/search`).
 
 use std::num::NonZero;
 use std::sync::OnceLock;
@@ -50,6 +51,23 @@ pub(super) fn run<T: Send>(search: impl FnOnce(Threads) -> T + Send) -> T {
         Some(pool) => pool.install(|| search(Threads::One)),
         None => search(Threads::All),
     }
+}
+
+/// Runs work that many threads share, for one who holds a lock, on threads of its own.
+///
+/// A thread of a caller's pool that waits for its share of work is given other work of that pool meanwhile, which may want the
+/// same lock: then it waits for itself.
+pub(super) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let named = |n| format!("diptych-cells-{n}");
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(cores())
+        .thread_name(named);
+    let Ok(pool) = pool.build() else {
+        return work(); // the system gives no threads
+    };
+    // Asked by a thread that is of no pool, which then does nothing else meanwhile.
+    let done = std::thread::scope(|scope| scope.spawn(|| pool.install(work)).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Asked once, since the system has it in files.

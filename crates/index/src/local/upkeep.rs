@@ -8,11 +8,15 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::columns::Columns;
 use super::snapshot::Snapshot;
 use super::write::Writer;
-use super::{Cells, Local, SCAN_UP_TO, file, open, schema, sibling};
+use super::{Cells, Local, SCAN_UP_TO, file, open, read, schema, sibling, turns};
 use crate::{Result, Store};
 
 /// How long one waits for those that read the log, so that it can be made short.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Changes up to which they stay listed, as a share of all vectors: other processes then follow them, where they would else
+/// read the whole file for each of few.
+const LISTED: usize = 16;
 
 /// The note that says whether there are to be cells.
 const CELLS: &str = "cells";
@@ -39,7 +43,7 @@ impl Local {
         })
     }
 
-    /// Makes what is searched one piece, like the tables, and keeps it; then the list of changes is no longer needed.
+    /// Makes what is searched one piece, like the tables, and keeps it; then a long list of changes is no longer needed.
     ///
     /// Searches go on with what they had meanwhile.
     pub(super) fn bring_up_to_date(&self, writer: &mut Writer) -> Result<()> {
@@ -50,7 +54,8 @@ impl Local {
         let generation = snapshot.generation;
         let path = sibling(&self.path, "scan");
         let is_kept = writer.kept == Some(generation) && path.exists();
-        let wants_cells = self.wants_cells(snapshot.len())?;
+        let rows = snapshot.len();
+        let wants_cells = self.wants_cells(rows)?;
         let regroup = wants_cells && snapshot.needs_regrouping();
         let ungroup = !wants_cells && snapshot.n_cells() > 0;
         if !is_kept || regroup || ungroup {
@@ -59,7 +64,8 @@ impl Local {
             drop(snapshot);
             self.publish(generation, &columns);
             if regroup {
-                columns = Arc::new(columns.regrouped(dim));
+                // The writer is locked.
+                columns = Arc::new(turns::apart(|| columns.regrouped(dim)));
             } else if ungroup {
                 Arc::make_mut(&mut columns).cells = Default::default();
             }
@@ -68,11 +74,14 @@ impl Local {
             writer.kept = Some(generation);
         }
         // Nothing is written where nothing has changed.
-        let kept_from = schema::number(writer.db(), "kept_from").map_err(at)?;
-        if kept_from == generation {
-            return Ok(());
+        let listed = read::count(writer.db(), "changes").map_err(at)?;
+        if listed > (rows / LISTED) as u64 {
+            return forget_changes(writer.unseal(&self.path)?, generation).map_err(at);
         }
-        forget_changes(writer.unseal(&self.path)?, generation).map_err(at)
+        if !is_kept {
+            shorten_log(writer.db()).map_err(at)?;
+        }
+        Ok(())
     }
 
     fn publish(&self, generation: i64, columns: &Arc<Columns>) {
@@ -102,7 +111,7 @@ impl Local {
 }
 
 /// Drops the list of changes up to a generation, which the columns' file has followed.
-fn forget_changes(db: &Connection, generation: i64) -> rusqlite::Result<()> {
+pub(super) fn forget_changes(db: &Connection, generation: i64) -> rusqlite::Result<()> {
     let change = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     change.execute("DELETE FROM changes WHERE generation <= ?", [generation])?;
     schema::set_number(&change, "kept_from", generation)?;

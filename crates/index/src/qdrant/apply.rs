@@ -28,10 +28,10 @@ pub(super) fn apply(wire: &Wire, dim: usize, last: &mut i64, changes: &[Change])
     }
     for changes in changes.chunk_by(|a, b| !is_of_portions(a) && !is_of_portions(b)) {
         match changes {
-            [Change::Begin(item)] => pending::begin(wire, item)?,
+            [Change::Begin(item)] => pending::begin(wire, last, item)?,
             [Change::Extend(id, moments)] => pending::extend(wire, *id, moments)?,
             [Change::Finish(id)] => pending::finish(wire, last, *id)?,
-            [Change::Abandon(id)] => pending::abandon(wire, *id)?,
+            [Change::Abandon(id)] => pending::abandon(wire, last, *id)?,
             changes => {
                 let mut plan = Plan::new(wire, *last, changes)?;
                 for change in changes {

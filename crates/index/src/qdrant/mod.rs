@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard};
 
 use self::wire::Wire;
-use crate::{Change, Error, File, Filter, Id, Item, Model, Query, Result, Status, Store};
+use crate::{Change, Error, File, Filter, Id, Item, Model, Part, Query, Result, Status, Store};
 
 /// The version of the format that is written. 1: the first.
 const FORMAT: u32 = 1;
@@ -88,6 +88,10 @@ impl Store for Qdrant {
 
     fn item(&self, id: Id) -> Result<Option<Item>> {
         read::item(&self.wire, id)
+    }
+
+    fn vector(&self, id: Id, part: &Part) -> Result<Option<Vec<f32>>> {
+        read::vector_of(&self.wire, id, part)
     }
 
     fn has(&self, ids: &[Id]) -> Result<Vec<bool>> {

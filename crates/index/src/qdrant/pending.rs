@@ -3,7 +3,8 @@
 //!
 //! `begun` is a point for each content: `content` (its record without vectors, as a point of it has), `moments` (how many
 //! have come, or are about to) and `whole`. Each moment is a `moment`: its part, and its `vector` in hexadecimal digits. Once it
-//! is said to be whole, its points are written, the first last: by that a content is there. Every step can be done again.
+//! is said to be whole, its points are written, the first last: by that a content is there. Every step can be done again, and
+//! from then on all are done, whatever fails: some of the points that it replaces may have gone.
 
 use std::collections::HashMap;
 
@@ -55,6 +56,38 @@ impl Begun {
         beside::put(wire, vec![beside::point_of(BEGUN, &name, fields)])
     }
 
+    /// Whether all its moments wait: one of [`extend`] may have failed.
+    fn check(&self, wire: &Wire) -> Result<()> {
+        let id = self.item.id;
+        let mut there = 0;
+        let numbers: Vec<usize> = (0..self.moments).collect();
+        for numbers in numbers.chunks(PAGE) {
+            let ids: Vec<PointId> = numbers.iter().map(|n| moment_id(id, *n)).collect();
+            let request = GetPointsBuilder::new(&wire.address.beside, ids).with_payload(false);
+            let answer = wire.ask(request, |client, request| async move {
+                client.get_points(request).await
+            })?;
+            there += answer.result.len();
+        }
+        if there == self.moments {
+            return Ok(());
+        }
+        let what = format!(
+            "content {id}: of its {} moments {there} came, so it can't be finished",
+            self.moments
+        );
+        Err(Error::Change { what })
+    }
+
+    /// Completes what is said to be whole, and forgets the rest.
+    fn end(self, wire: &Wire, last: &mut i64) -> Result<()> {
+        if self.is_whole {
+            complete(wire, last, self)
+        } else {
+            self.remove(wire)
+        }
+    }
+
     /// Forgets it.
     fn remove(&self, wire: &Wire) -> Result<()> {
         let id = self.item.id;
@@ -67,8 +100,8 @@ impl Begun {
     }
 }
 
-pub(super) fn begin(wire: &Wire, item: &Item) -> Result<()> {
-    abandon(wire, item.id)?;
+pub(super) fn begin(wire: &Wire, last: &mut i64, item: &Item) -> Result<()> {
+    abandon(wire, last, item.id)?;
     let begun = Begun {
         item: Item {
             moments: Vec::new(),
@@ -82,7 +115,9 @@ pub(super) fn begin(wire: &Wire, item: &Item) -> Result<()> {
 }
 
 pub(super) fn extend(wire: &Wire, id: Id, moments: &[Moment]) -> Result<()> {
-    let begun = Begun::read(wire, id)?.ok_or_else(|| crate::not_begun(id))?;
+    // What is said to be whole takes no more.
+    let begun = Begun::read(wire, id)?.filter(|begun| !begun.is_whole);
+    let begun = begun.ok_or_else(|| crate::not_begun(id))?;
     let first = begun.moments;
     // Counted before they come, so that all are swept that may have come.
     let begun = Begun {
@@ -110,9 +145,13 @@ pub(super) fn finish(wire: &Wire, last: &mut i64, id: Id) -> Result<()> {
     if begun.moments == 0 {
         return Err(crate::without_vector(id));
     }
+    if !begun.is_whole {
+        begun.check(wire)?;
+    }
     complete(wire, last, begun)
 }
 
+/// Writes the points of a content, of which all moments have come.
 fn complete(wire: &Wire, last: &mut i64, begun: Begun) -> Result<()> {
     let id = begun.item.id;
     let begun = Begun {
@@ -139,7 +178,10 @@ fn complete(wire: &Wire, last: &mut i64, begun: Begun) -> Result<()> {
     }
     let numbers: Vec<usize> = (0..begun.moments).collect();
     for numbers in numbers.chunks(PAGE).rev() {
-        let moments = moments(wire, id, numbers)?;
+        let Some(moments) = moments(wire, id, numbers)? else {
+            // They were there when it was said to be whole, and go when all points are written.
+            break;
+        };
         let pairs = numbers.iter().zip(&moments);
         let points = pairs.map(|(number, moment)| convert::point(id, *number, moment, &all));
         let points: Vec<PointStruct> = points.collect();
@@ -151,9 +193,12 @@ fn complete(wire: &Wire, last: &mut i64, begun: Begun) -> Result<()> {
     begun.remove(wire)
 }
 
-/// Forgets a content that was begun, if it was.
-pub(super) fn abandon(wire: &Wire, id: Id) -> Result<()> {
-    Begun::read(wire, id)?.map_or(Ok(()), |begun| begun.remove(wire))
+/// Forgets a content that was begun, if it was; one that is said to be whole is completed.
+pub(super) fn abandon(wire: &Wire, last: &mut i64, id: Id) -> Result<()> {
+    match Begun::read(wire, id)? {
+        Some(begun) => begun.end(wire, last),
+        None => Ok(()),
+    }
 }
 
 /// Ends what another process has begun: what is said to be whole is completed, the rest goes.
@@ -164,18 +209,11 @@ pub(super) fn sweep(wire: &Wire, last: &mut i64) -> Result<()> {
         all.push(Begun::of(wire, point.payload)?);
         Ok(())
     })?;
-    for begun in all {
-        if begun.is_whole {
-            complete(wire, last, begun)?;
-        } else {
-            begun.remove(wire)?;
-        }
-    }
-    Ok(())
+    all.into_iter().try_for_each(|begun| begun.end(wire, last))
 }
 
-/// Moments of a content that wait, by their numbers.
-fn moments(wire: &Wire, id: Id, numbers: &[usize]) -> Result<Vec<Moment>> {
+/// Moments of a content that wait, by their numbers; none if one is missing.
+fn moments(wire: &Wire, id: Id, numbers: &[usize]) -> Result<Option<Vec<Moment>>> {
     let ids: Vec<PointId> = numbers.iter().map(|n| moment_id(id, *n)).collect();
     let request = GetPointsBuilder::new(&wire.address.beside, ids).with_payload(true);
     let answer = wire.ask(request, |client, request| async move {
@@ -194,13 +232,8 @@ fn moments(wire: &Wire, id: Id, numbers: &[usize]) -> Result<Vec<Moment>> {
         };
         found.insert(name.to_owned(), moment);
     }
-    let mut moment = |number: &usize| {
-        let missing = || Error::Change {
-            what: format!("content {id}: moment {number} did not come, so it can't be finished"),
-        };
-        found.remove(&name(id, *number)).ok_or_else(missing)
-    };
-    numbers.iter().map(&mut moment).collect()
+    let mut moment = |number: &usize| found.remove(&name(id, *number));
+    Ok(numbers.iter().map(&mut moment).collect())
 }
 
 fn name(id: Id, number: usize) -> String {

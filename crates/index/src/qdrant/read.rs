@@ -11,11 +11,12 @@ use qdrant_client::qdrant::{
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::convert::{
-    CAME, CONTENT, FILES, MOMENT, MOMENTS, N_FILES, PATHS, Record, point_id, vector,
+    CAME, CONTENT, END, FILES, MOMENT, MOMENTS, N_FILES, PATHS, Record, SIDES, START, point_id,
+    vector,
 };
 use super::wire::Wire;
 use super::{FORMAT, PAGE, beside, search};
-use crate::{File, Id, Item, Method, Model, Moment, Result, Status};
+use crate::{File, Id, Item, Method, Model, Moment, Part, Result, Status};
 
 /// Numbers of files of a content that are told apart when files are counted.
 const NUMBERS: u64 = 10_000;
@@ -237,6 +238,38 @@ pub(super) fn item(wire: &Wire, id: Id) -> Result<Option<Item>> {
     let first = get(wire, &[point_id(id, 0)], &[], true)?;
     let content = with_moments(wire, first)?.pop();
     Ok(content.map(|(content, moments)| content.into_item(moments).0))
+}
+
+/// The vector of the first moment that stands for a part: parts are read first, which are small.
+pub(super) fn vector_of(wire: &Wire, id: Id, part: &Part) -> Result<Option<Vec<f32>>> {
+    const PARTS: &[&str] = &[
+        CONTENT, MOMENT, MOMENTS, START, END, SIDES[0], SIDES[1], SIDES[2], SIDES[3],
+    ];
+    // Most contents have one moment, and a part that is asked for is often the first.
+    let Some(mut first) = get(wire, &[point_id(id, 0)], PARTS, true)?.pop() else {
+        return Ok(None);
+    };
+    let values = vector(first.vectors.take());
+    let first = record(wire, first)?;
+    if first.part == *part {
+        return Ok(values);
+    }
+    let points: Vec<PointId> = (1..first.moments).map(|n| point_id(id, n)).collect();
+    for points in points.chunks(PAGE) {
+        let mut found = None;
+        for point in get(wire, points, PARTS, false)? {
+            let record = record(wire, point)?;
+            let is_earlier = found.is_none_or(|moment| record.moment < moment);
+            if record.part == *part && is_earlier {
+                found = Some(record.moment);
+            }
+        }
+        if let Some(moment) = found {
+            let point = get(wire, &[point_id(id, moment)], &[CONTENT], true)?.pop();
+            return Ok(point.and_then(|point| vector(point.vectors)));
+        }
+    }
+    Ok(None)
 }
 
 pub(super) fn each(

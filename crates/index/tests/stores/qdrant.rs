@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use diptych_index::{Change, Error, Model, Qdrant, Result, Store};
+use diptych_index::{Change, Error, Item, Model, Qdrant, Result, Store, put_moments};
 use qdrant_client::Qdrant as Client;
 use qdrant_client::qdrant::{CreateCollectionBuilder, Distance, VectorParamsBuilder};
 use rand::SeedableRng;
@@ -234,12 +234,35 @@ fn a_file_may_be_looked_in_as_a_folder_is() {
     });
 }
 
-#[test]
-fn a_content_whose_end_was_written_down_is_completed() {
+/// Says that the content which was begun is whole, as a kill leaves it that comes just after.
+fn say_whole(place: &Collection) {
     use qdrant_client::qdrant::points_update_operation::{Operation, SetPayload};
     use qdrant_client::qdrant::{
         PointId, PointsUpdateOperation, ScrollPointsBuilder, UpdateBatchPointsBuilder,
     };
+    place.with(async |client| {
+        let beside = format!("{}-files", place.name);
+        let all = ScrollPointsBuilder::new(&beside)
+            .limit(100)
+            .with_payload(true);
+        let all = client.scroll(all).await.unwrap().result;
+        let begun = all.into_iter().find(|p| p.payload.contains_key("whole"));
+        let ids: Vec<PointId> = vec![begun.unwrap().id.unwrap()];
+        let set = SetPayload {
+            payload: [("whole".to_owned(), 1.into())].into(),
+            points_selector: Some(ids.into()),
+            ..SetPayload::default()
+        };
+        let step = PointsUpdateOperation {
+            operation: Some(Operation::SetPayload(set)),
+        };
+        let request = UpdateBatchPointsBuilder::new(&beside, vec![step]).wait(true);
+        client.update_points_batch(request).await.unwrap();
+    });
+}
+
+#[test]
+fn a_content_whose_end_was_written_down_is_completed() {
     check_both("whole", |place| {
         let store = place.fresh();
         let before = suite::film(1, (0..3).map(axis).collect());
@@ -247,32 +270,97 @@ fn a_content_whose_end_was_written_down_is_completed() {
         let after = suite::film(1, (5..7).map(axis).collect());
         store.apply(&[Change::Begin(after.clone())]).unwrap();
         drop(store);
-        // As a kill leaves it that comes just after.
-        place.with(async |client| {
-            let beside = format!("{}-files", place.name);
-            let all = ScrollPointsBuilder::new(&beside)
-                .limit(100)
-                .with_payload(true);
-            let all = client.scroll(all).await.unwrap().result;
-            let begun = all.into_iter().find(|p| p.payload.contains_key("whole"));
-            let ids: Vec<PointId> = vec![begun.unwrap().id.unwrap()];
-            let set = SetPayload {
-                payload: [("whole".to_owned(), 1.into())].into(),
-                points_selector: Some(ids.into()),
-                ..SetPayload::default()
-            };
-            let step = PointsUpdateOperation {
-                operation: Some(Operation::SetPayload(set)),
-            };
-            let request = UpdateBatchPointsBuilder::new(&beside, vec![step]).wait(true);
-            client.update_points_batch(request).await.unwrap();
-        });
+        say_whole(place);
         let store = place.change().unwrap();
         assert_eq!(store.item(id(1)).unwrap(), Some(after));
         assert_eq!(store.status().unwrap().vectors, 2);
         assert_eq!(files(&*store, &[])["/1"], Some(id(1)));
         assert!(store.apply(&[Change::Finish(id(1))]).is_err());
     });
+}
+
+#[test]
+fn an_end_that_failed_half_way_is_made_up_for() {
+    let film = |seed| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        suite::film(1, (0..600).map(|_| suite::unit(&mut rng)).collect())
+    };
+    let (before, after, other) = (film(1), film(2), film(3));
+    let put = |store: &dyn Store, item: Item| {
+        let bare = Item {
+            moments: Vec::new(),
+            ..item.clone()
+        };
+        put_moments(store, bare, item.moments.into_iter().map(Ok::<_, Error>))
+    };
+    let mut place = Collection::on_fake("c");
+    let store = place.fresh();
+    put(&*store, before).unwrap();
+    store.apply(&[link("/1", 1)]).unwrap();
+    // Of three requests that write its points the second fails; then it is abandoned.
+    place.fake().refuse_after("c", 1);
+    assert!(put(&*store, after.clone()).is_err());
+    assert_eq!(store.item(id(1)).unwrap().as_ref(), Some(&after));
+    // The same, and then it is begun anew.
+    let begin = [Change::Begin(other.clone())];
+    store.apply(&begin).unwrap();
+    place.fake().refuse_after("c", 2);
+    assert!(store.apply(&[Change::Finish(id(1))]).is_err());
+    let begin = [Change::Begin(after.clone())];
+    store.apply(&begin).unwrap();
+    assert_eq!(store.item(id(1)).unwrap(), Some(other));
+    store.apply(&[Change::Finish(id(1))]).unwrap();
+    assert_eq!(store.item(id(1)).unwrap(), Some(after));
+    assert_eq!(store.status().unwrap().vectors, 600);
+}
+
+#[test]
+fn a_content_of_which_moments_did_not_come_is_not_finished() {
+    let mut place = Collection::on_fake("c");
+    let store = place.fresh();
+    let film = suite::film(1, (0..300).map(|i| axis(i % 60)).collect());
+    let bare = Item {
+        moments: Vec::new(),
+        ..film.clone()
+    };
+    store.apply(&[Change::Begin(bare)]).unwrap();
+    // That it grows, and its first page.
+    place.fake().refuse_after("c-files", 2);
+    let extend = [Change::Extend(id(1), film.moments.clone())];
+    assert!(store.apply(&extend).is_err());
+    let error = store.apply(&[Change::Finish(id(1))]).unwrap_err();
+    assert!(error.to_string().contains("256 came"), "{error}");
+    assert_eq!(store.has(&[id(1)]).unwrap(), [false]);
+    // It is in nobody's way.
+    store.apply(&[Change::Begin(film.clone())]).unwrap();
+    store
+        .apply(&[Change::Finish(id(1)), link("/1", 1)])
+        .unwrap();
+    assert_eq!(store.item(id(1)).unwrap(), Some(film));
+}
+
+#[test]
+fn a_content_that_was_being_forgotten_when_it_was_whole_is_there() {
+    let mut place = Collection::on_fake("c");
+    let store = place.fresh();
+    let film = suite::film(1, (0..2).map(axis).collect());
+    store
+        .apply(&[Change::Put(film.clone()), link("/1", 1)])
+        .unwrap();
+    let bare = Item {
+        moments: Vec::new(),
+        ..film.clone()
+    };
+    // Its points are written, and what had come of it is removed but for that it was begun.
+    store.apply(&[Change::Begin(bare)]).unwrap();
+    place.fake().refuse_after("c-files", 1);
+    let extend = [Change::Extend(id(1), film.moments.clone())];
+    assert!(store.apply(&extend).is_err());
+    drop(store);
+    say_whole(&place);
+    let store = place.change().unwrap();
+    assert_eq!(store.item(id(1)).unwrap(), Some(film));
+    assert!(store.apply(&[Change::Finish(id(1))]).is_err());
 }
 
 #[test]

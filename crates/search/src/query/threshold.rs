@@ -119,15 +119,13 @@ impl Calibration {
     pub fn keep(&self, store: &dyn Store, hits: Vec<Hit>) -> Result<Vec<Hit>> {
         let mut leaning = Vec::with_capacity(hits.len());
         for hit in hits {
-            let item = store.item(hit.id)?;
-            let moments = item.map(|item| item.moments).unwrap_or_default();
-            let Some(moment) = moments.iter().find(|moment| moment.part == hit.part) else {
+            let Some(vector) = store.vector(hit.id, &hit.part)? else {
                 continue; // it has gone since
             };
-            if moment.vector.len() != self.centre.len() {
-                return Err(Error::width(moment.vector.len(), self.centre.len()));
+            if vector.len() != self.centre.len() {
+                return Err(Error::width(vector.len(), self.centre.len()));
             }
-            let products = moment.vector.iter().zip(&self.centre);
+            let products = vector.iter().zip(&self.centre);
             let hubness: f32 = products.map(|(value, mean)| value * mean).sum();
             leaning.push((hit.score - hubness, hit));
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::super::{Cells, Local, sibling};
+use super::super::{Cells, Local, sibling, upkeep};
 use super::{DIM, file, item, many, model, search, unit};
 use crate::{Change, Filter, Id, Item, Method, Moment, Query, Store};
 
@@ -190,6 +190,111 @@ fn threads_that_write_take_turns() {
     assert_eq!(store.verify().unwrap().problems, [""; 0]);
 }
 
+/// Settles, and drops the list of changes however short it is.
+fn settle_and_forget(store: &Local) {
+    store.settle().unwrap();
+    let generation = store.searched.held().generation;
+    let mut writer = store.writer().unwrap();
+    let db = writer.unseal(store.path()).unwrap();
+    upkeep::forget_changes(db, generation).unwrap();
+}
+
+/// New contents, from this number on.
+fn add(store: &Local, numbers: std::ops::Range<u32>) {
+    let rng = &mut ChaCha8Rng::seed_from_u64(numbers.start.into());
+    let change = |number: u32| {
+        let mut new = item(0, None, rng);
+        new.id.0[8..12].copy_from_slice(&(number + 1).to_be_bytes());
+        let link = Change::Link(file(&format!("/added/{number}")), new.id);
+        [Change::Put(new), link]
+    };
+    let changes: Vec<Change> = numbers.flat_map(change).collect();
+    store.apply(&changes).unwrap();
+}
+
+#[test]
+fn one_that_reads_takes_over_cells_and_room_that_the_writer_made() {
+    let (folder, writer, queries) = many(3000, Cells::Always);
+    let reader = Local::open(folder.path().join("index")).unwrap();
+    let ask = |store: &Local| search(store, &queries[0], 20, &Filter::default(), Method::Scan);
+    let mut last = 3000;
+    for round in 0..6 {
+        // It sees them before they are in cells.
+        add(&writer, last..last + 400);
+        last += 400;
+        assert_eq!(ask(&reader), ask(&writer));
+        writer.settle().unwrap();
+        add(&writer, last..last + 1);
+        last += 1;
+        assert_eq!(ask(&reader), ask(&writer));
+        assert_eq!(reader.searched.held().outside(), 1, "{round}");
+    }
+    let gone = (3000..4600).map(|n| Change::Unlink(format!("/added/{n}")));
+    writer.apply(&gone.collect::<Vec<_>>()).unwrap();
+    assert_eq!(ask(&reader), ask(&writer));
+    assert!(reader.searched.held().is_sparse());
+    writer.settle().unwrap();
+    add(&writer, last..last + 1);
+    assert_eq!(ask(&reader), ask(&writer));
+    assert!(!reader.searched.held().is_sparse());
+}
+
+#[test]
+fn one_that_reads_follows_a_few_changes_without_the_file() {
+    let (folder, writer, queries) = many(3000, Cells::Always);
+    let reader = Local::open(folder.path().join("index")).unwrap();
+    let made = reader.searched.held().made;
+    let ask = |store: &Local| search(store, &queries[0], 20, &Filter::default(), Method::Scan);
+    for n in 0..20 {
+        add(&writer, 2 * n..2 * n + 1);
+        writer.settle().unwrap();
+        add(&writer, 2 * n + 1..2 * n + 2);
+        writer.settle().unwrap();
+        assert_eq!(ask(&reader), ask(&writer));
+        assert_eq!(reader.searched.held().made, made);
+    }
+    // A long list is dropped.
+    add(&writer, 100..600);
+    writer.settle().unwrap();
+    let listed = super::super::read::count(writer.writer().unwrap().db(), "changes");
+    assert_eq!(listed, Ok(0));
+    assert_eq!(ask(&reader), ask(&writer));
+}
+
+#[test]
+fn threads_of_a_pool_may_write_and_settle_at_a_time() {
+    let (done, is_done) = std::sync::mpsc::channel();
+    // On a thread of its own, so that one that waits for itself fails, and does not hang.
+    std::thread::spawn(move || {
+        let (_folder, store, _) = many(10_000, Cells::Never);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+        let pool = pool.unwrap();
+        let settled = AtomicBool::new(false);
+        let added = std::thread::scope(|scope| {
+            let adding = scope.spawn(|| {
+                let mut n = 0;
+                while !settled.load(Ordering::SeqCst) {
+                    std::thread::sleep(std::time::Duration::from_millis(u64::from(n % 7)));
+                    pool.install(|| add(&store, n..n + 1));
+                    n += 1;
+                }
+                n
+            });
+            for cells in [Cells::Always, Cells::Never].into_iter().cycle().take(24) {
+                store.set_cells(cells).unwrap();
+                pool.install(|| store.settle().unwrap());
+            }
+            settled.store(true, Ordering::SeqCst);
+            adding.join().unwrap()
+        });
+        let vectors = store.status().unwrap().vectors;
+        done.send((vectors, u64::from(added))).unwrap();
+    });
+    let wait = std::time::Duration::from_secs(60);
+    let (vectors, added) = is_done.recv_timeout(wait).unwrap();
+    assert_eq!(vectors, 10_000 + added);
+}
+
 #[test]
 fn what_is_searched_follows_others_whatever_they_threw_away() {
     let (folder, writer, queries) = many(3000, Cells::Always);
@@ -205,9 +310,9 @@ fn what_is_searched_follows_others_whatever_they_threw_away() {
         writer.apply(&[gone, Change::Put(new), link]).unwrap();
         match round % 4 {
             // The list of changes is gone, and what is searched is in the file.
-            0 | 1 => writer.settle().unwrap(),
+            0 | 1 => settle_and_forget(&writer),
             2 => {
-                writer.settle().unwrap();
+                settle_and_forget(&writer);
                 fs_err::remove_file(sibling(&path, "scan")).unwrap();
             }
             _ => {}

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::super::{Cells, Local, schema};
 use super::{DIM, file, item, many, model, search, unit};
-use crate::{Change, Error, Filter, Id, Method, Store, Taken, TakenFrom};
+use crate::{Change, Error, Filter, Id, Method, Region, Store, Taken, TakenFrom};
 
 /// The tables of format 1, as it made them.
 const FORMAT_1: &str = "
@@ -124,6 +124,40 @@ fn an_index_of_format_2_is_read_where_it_cant_be_written() {
     assert_eq!(store.verify().unwrap().problems, [""; 0]);
     drop(store);
     assert_eq!(fs_err::read(&path).unwrap(), whole);
+}
+
+#[test]
+fn an_index_of_format_2_is_read_while_another_process_has_it() {
+    let (folder, store, queries) = many(300, Cells::Auto);
+    let path = folder.path().join("index");
+    let ask = |store: &Local| search(store, &queries[0], 9, &Filter::default(), Method::Auto);
+    let before = ask(&store);
+    drop(store);
+    to_format_2(&path);
+    let lock = super::super::lock::Lock::take(&path).unwrap();
+    let reader = Local::open(&path).unwrap();
+    assert_eq!(reader.status().unwrap().format, 2);
+    assert_eq!(ask(&reader), before);
+    drop(lock);
+    // What is brought up to date meanwhile is seen, and so are the tables that the reader did without.
+    let writer = Local::change(&path).unwrap();
+    let rng = &mut ChaCha8Rng::seed_from_u64(14);
+    let mut new = item(9, None, rng);
+    new.moments[0].part.region = Some(Region {
+        left: 0.0,
+        top: 0.25,
+        right: 0.5,
+        bottom: 1.0,
+    });
+    let (id, moment) = (new.id, new.moments[0].clone());
+    writer.apply(&[Change::Begin(new.clone())]).unwrap();
+    assert_eq!(reader.status().unwrap().contents, 300);
+    let link = Change::Link(file("/a/9.jpg"), id);
+    writer.apply(&[Change::Put(new), link]).unwrap();
+    assert_eq!(reader.status().unwrap().format, schema::FORMAT);
+    let hits = search(&reader, &moment.vector, 1, &Filter::default(), Method::Auto);
+    assert_eq!((hits[0].id, hits[0].part), (id, moment.part));
+    assert_eq!(reader.item(id).unwrap().unwrap().moments, [moment]);
 }
 
 #[test]

@@ -65,6 +65,12 @@ impl Fake {
         self.runtime = None;
     }
 
+    /// Lets so many requests write points into a collection, and refuses the one after them.
+    pub(crate) fn refuse_after(&self, collection: &str, requests: usize) {
+        let mut all = self.state.0.lock().unwrap();
+        all.get_mut(collection).unwrap().until_refused = Some(requests);
+    }
+
     /// Where a collection is.
     pub(crate) fn url(&self, collection: &str) -> String {
         format!("qdrant://{}/{collection}", self.address)

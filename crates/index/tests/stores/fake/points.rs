@@ -30,6 +30,8 @@ pub(super) struct Collection {
     pub(super) points: BTreeMap<u128, Point>,
     /// Fields that have an index.
     pub(super) indices: HashSet<String>,
+    /// Requests that write points until one is refused.
+    pub(super) until_refused: Option<usize>,
 }
 
 impl Collection {
@@ -44,6 +46,7 @@ impl Collection {
             dim,
             points: BTreeMap::new(),
             indices: HashSet::new(),
+            until_refused: None,
         })
     }
 
@@ -58,6 +61,10 @@ impl Collection {
     }
 
     pub(super) fn upsert(&mut self, points: Vec<PointStruct>) -> Result<(), Status> {
+        match self.until_refused.take() {
+            Some(0) => return Err(Status::deadline_exceeded("Timeout expired")),
+            until => self.until_refused = until.map(|n| n - 1),
+        }
         for point in points {
             let vector = match point.vectors.and_then(|v| v.vectors_options) {
                 Some(VectorsOptions::Vector(vector)) => match vector.vector {

@@ -55,7 +55,11 @@ pub(crate) fn parts_come_back(place: &dyn Place) {
     for (at, part) in parts.iter().enumerate() {
         let hits = search(&*store, &axis(at), 1, &Filter::default());
         assert_eq!(hits[0].part, *part);
+        assert_eq!(store.vector(id(1), part).unwrap(), Some(axis(at)));
+        assert_eq!(store.vector(id(2), part).unwrap(), None);
     }
+    let other = of(None, Some(region(0.0, 0.1, 0.25, 0.7)));
+    assert_eq!(store.vector(id(1), &other).unwrap(), None);
     // Others in their place.
     let fewer = of_parts(1, &parts[2..]);
     store.apply(&[Change::Put(fewer.clone())]).unwrap();
@@ -139,6 +143,9 @@ pub(crate) fn a_content_in_portions_is_there_once_it_is_whole(place: &dyn Place)
         assert_eq!((hits[0].id, hits[0].part), (id(1), moment.part));
         assert_eq!(hits[0].files, ["/1"]);
     }
+    let last = &long.moments[699];
+    let vector = store.vector(id(1), &last.part).unwrap();
+    assert_eq!(vector.as_ref(), Some(&last.vector));
     let status = store.status().unwrap();
     assert_eq!((status.contents, status.vectors, status.files), (2, 701, 2));
     // It is no longer one that was begun.
