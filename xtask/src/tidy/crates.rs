@@ -76,8 +76,8 @@ const PLACES: &[Place] = &[
 /// What every crate's tests may use, and nothing else may.
 const TESTING: &str = "crates/testing";
 
-/// A crate depends only on what stands below it, and on nothing of the core's ground but through its manifest's floor.
-pub(super) fn chain(repo: &Repo) -> Vec<Violation> {
+/// A crate depends only on what stands below it, and on what stands beside it where [`PLACES`] says so.
+pub(super) fn floors(repo: &Repo) -> Vec<Violation> {
     let mut violations = Vec::new();
     for member in &repo.crates {
         let manifest = manifest(member);
@@ -179,10 +179,10 @@ mod tests {
 
     #[test]
     fn a_crate_may_use_what_stands_below_it_only() {
-        let uses = |folder: &str, other: &str| chain(&repo(folder, inner(other))).is_empty();
+        let uses = |folder: &str, other: &str| floors(&repo(folder, inner(other))).is_empty();
         assert!(uses("crates/cli", "crates/film") && uses("crates/film", "crates/search"));
         assert!(uses("crates/search", "crates/index") && uses("crates/diptych", "crates/kernels"));
-        let found = chain(&repo("crates/diptych", inner("crates/search")));
+        let found = floors(&repo("crates/diptych", inner("crates/search")));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].path, "crates/diptych/Cargo.toml");
         assert!(!uses("crates/film", "crates/draw"), "a use of another use");
@@ -194,17 +194,17 @@ mod tests {
 
     #[test]
     fn test_helpers_are_for_tests() {
-        assert_eq!(chain(&repo("crates/train", inner(TESTING))).len(), 1);
+        assert_eq!(floors(&repo("crates/train", inner(TESTING))).len(), 1);
         let dev = Dependency {
             is_dev: true,
             ..inner(TESTING)
         };
-        assert!(chain(&repo("crates/train", dev)).is_empty());
+        assert!(floors(&repo("crates/train", dev)).is_empty());
     }
 
     #[test]
     fn a_crate_without_a_place_is_found() {
-        assert_eq!(chain(&repo("crates/new", outer("serde"))).len(), 1);
+        assert_eq!(floors(&repo("crates/new", outer("serde"))).len(), 1);
     }
 
     #[test]

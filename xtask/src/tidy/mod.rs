@@ -25,7 +25,7 @@ const RULES: &[(&str, Rule)] = &[
     ("`unsafe` lives in kernels alone", source::unsafe_code),
     ("open work has an issue", source::open_work),
     ("no path of one machine", source::machine_paths),
-    ("crates use what stands below them", crates::chain),
+    ("crates use what stands below them", crates::floors),
     ("a crate minds its own business", crates::forbidden),
     ("model configs parse", tree::model_configs),
     ("goldens say what made them", tree::golden_versions),
