@@ -10,6 +10,7 @@ use anyhow::{Result, anyhow};
 use diptych::model::{ClipConfig, Profile};
 use diptych::weights::{
     CONFIG_FILE, Checkpoint, DEFAULT_MODEL, Description, HF_CONFIG_FILE, architectures, describe,
+    has_config,
 };
 use serde::Serialize;
 
@@ -158,10 +159,7 @@ fn checkpoints(folders: &[PathBuf]) -> Vec<Result<PathBuf>> {
 
 /// Checkpoint directories from `folder` to `depth` levels below it, by name.
 fn below(folder: &Path, depth: usize) -> std::io::Result<Vec<PathBuf>> {
-    if [CONFIG_FILE, HF_CONFIG_FILE]
-        .iter()
-        .any(|name| folder.join(name).exists())
-    {
+    if has_config(folder) {
         return Ok(vec![folder.to_owned()]);
     }
     let mut folders = Vec::new();

@@ -28,5 +28,6 @@ pub use profile::{Profile, TowerProfile};
 pub(crate) use stages::{BATCH_NORM_EPSILON, BottleneckShape};
 #[cfg(feature = "differentiable")]
 pub use towers::{
-    BuildOptions, ClipModel, ParameterPath, Phase, has_kernels, named_tensors, plain_values,
+    BuildOptions, ClipModel, ParameterPath, Phase, has_kernels, named_parameters, named_tensors,
+    plain_values,
 };

@@ -11,7 +11,7 @@ use super::layout::{Layout, open_clip_shapes};
 use super::published::{Parts, obtained};
 use super::resolve::{Named, no_weights, resolve};
 use super::storage::Storage;
-use super::{CONFIG_FILE, Description, HF_CONFIG_FILE, default, shapes};
+use super::{Description, default, has_config, shapes};
 use crate::model::{Parameter, Source, parameters};
 use crate::{Error, Result};
 
@@ -208,12 +208,9 @@ fn weights_file(dir: &Path) -> Result<PathBuf> {
 /// goes with one; else as its shapes say.
 pub(super) fn describe_file(path: &Path, storage: &Storage) -> Result<Description> {
     let dir = path.parent().unwrap_or(Path::new(""));
-    let has_config = [CONFIG_FILE, HF_CONFIG_FILE]
-        .iter()
-        .any(|name| dir.join(name).exists());
     let name = path.file_name().unwrap_or_default();
     let is_theirs = WEIGHTS_FILES.iter().any(|known| name == *known);
-    if has_config && is_theirs && !storage.is_script() {
+    if has_config(dir) && is_theirs && !storage.is_script() {
         return Description::open(dir);
     }
     let origin = path.display().to_string();

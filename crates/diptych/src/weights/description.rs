@@ -43,6 +43,12 @@ pub struct Origins {
     pub tokenizer: String,
 }
 
+/// Whether a directory has a configuration of open_clip's or of transformers', and so is meant as a checkpoint.
+pub fn has_config(dir: &Path) -> bool {
+    let names = [CONFIG_FILE, HF_CONFIG_FILE];
+    names.iter().any(|name| dir.join(name).exists())
+}
+
 /// What stands for a file that a checkpoint does not have.
 const OPENAI_PREPROCESS: &str = "OpenAI's, since no file says otherwise";
 const SIGLIP_PREPROCESS: &str = "SigLIP's, since no file says otherwise";

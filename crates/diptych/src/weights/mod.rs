@@ -36,7 +36,7 @@ pub use checkpoint::{Checkpoint, Summary, Weights};
 pub use convert::{LayoutKind, convert};
 pub use default::DEFAULT_MODEL;
 pub use describe::{architectures, describe};
-pub use description::{Description, Origins};
+pub use description::{Description, Origins, has_config};
 pub use dtype::Dtype;
 #[cfg(feature = "hub")]
 pub use hub::{Download, fetch};

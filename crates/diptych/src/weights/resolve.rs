@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::describe::{architecture, architectures};
 use super::names::{Published, published, published_as};
-use super::{CONFIG_FILE, DEFAULT_MODEL, HF_CONFIG_FILE};
+use super::{DEFAULT_MODEL, has_config};
 use crate::{Error, Result};
 
 /// What a name stands for.
@@ -87,12 +87,7 @@ pub fn is_architecture(name: &str) -> bool {
 pub fn named_in(folder: &Path, name: &str) -> String {
     let place = folder.join(name);
     // A run's own folder may bear its architecture's name.
-    let has_config = || {
-        [CONFIG_FILE, HF_CONFIG_FILE]
-            .iter()
-            .any(|config| place.join(config).exists())
-    };
-    let is_there = place.is_file() || has_config();
+    let is_there = place.is_file() || has_config(&place);
     // `runs/best` is no repository of the hub where there is a folder `runs`.
     let is_path = || {
         let first = name.split_once('/').map(|(first, _)| folder.join(first));
@@ -117,6 +112,7 @@ fn is_weights(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::weights::CONFIG_FILE;
 
     #[test]
     fn what_lies_on_the_disk_goes_before_names_and_the_embedded_model_before_all() {

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use qdrant_client::Payload as Fields;
 use qdrant_client::qdrant::{
-    Condition, CreateCollectionBuilder, DeletePointsBuilder, Distance, Filter, GetPointsBuilder,
-    PointId, PointStruct, UpsertPointsBuilder, Value, VectorParamsBuilder,
+    Condition, CreateCollectionBuilder, Distance, Filter, GetPointsBuilder, PointId, PointStruct,
+    UpsertPointsBuilder, Value, VectorParamsBuilder,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -96,12 +96,7 @@ pub(super) fn set_note(wire: &Wire, name: &str, value: &[u8]) -> Result<()> {
 pub(super) fn set_refused(wire: &Wire, refused: &[(&File, &str)], others: &[&str]) -> Result<()> {
     for paths in others.chunks(PAGE) {
         let ids: Vec<PointId> = paths.iter().map(|path| id(REFUSED, path)).collect();
-        let request = DeletePointsBuilder::new(&wire.address.beside)
-            .points(ids)
-            .wait(true);
-        wire.ask(request, |client, request| async move {
-            client.delete_points(request).await
-        })?;
+        wire.delete(&wire.address.beside, ids)?;
     }
     for refused in refused.chunks(PAGE) {
         let point = |(file, reason): &(&File, &str)| {

@@ -9,9 +9,7 @@
 use std::collections::HashMap;
 
 use qdrant_client::Payload as Fields;
-use qdrant_client::qdrant::{
-    DeletePointsBuilder, GetPointsBuilder, PointId, PointStruct, UpsertPointsBuilder, Value,
-};
+use qdrant_client::qdrant::{GetPointsBuilder, PointId, PointStruct, UpsertPointsBuilder, Value};
 
 use super::convert::{self, Record, from_hex, insert_part, integer, text, to_hex};
 use super::wire::Wire;
@@ -169,12 +167,7 @@ fn complete(wire: &Wire, last: &mut i64, begun: Begun) -> Result<()> {
     let gone: Vec<usize> = (begun.moments..had).collect();
     for gone in gone.chunks(PAGE) {
         let ids: Vec<PointId> = gone.iter().map(|n| convert::point_id(id, *n)).collect();
-        let request = DeletePointsBuilder::new(&wire.address.vectors)
-            .points(ids)
-            .wait(true);
-        wire.ask(request, |client, request| async move {
-            client.delete_points(request).await
-        })?;
+        wire.delete(&wire.address.vectors, ids)?;
     }
     let numbers: Vec<usize> = (0..begun.moments).collect();
     for numbers in numbers.chunks(PAGE).rev() {
@@ -245,11 +238,5 @@ fn moment_id(id: Id, number: usize) -> PointId {
 }
 
 fn remove(wire: &Wire, ids: Vec<PointId>) -> Result<()> {
-    let request = DeletePointsBuilder::new(&wire.address.beside)
-        .points(ids)
-        .wait(true);
-    wire.ask(request, |client, request| async move {
-        client.delete_points(request).await
-    })?;
-    Ok(())
+    wire.delete(&wire.address.beside, ids)
 }

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use qdrant_client::qdrant::{DeletePointsBuilder, PointId};
 use qdrant_client::{Qdrant as Client, QdrantError};
 use tokio::runtime::{Builder, Runtime};
 use tonic::Code;
@@ -84,6 +85,18 @@ impl Wire {
     {
         self.try_to(request, ask)?
             .map_err(|error| self.error(reason(&error)))
+    }
+
+    /// Deletes points of a collection, and waits until they have gone.
+    ///
+    /// # Errors
+    /// As [`Wire::ask`].
+    pub(super) fn delete(&self, collection: &str, ids: Vec<PointId>) -> Result<()> {
+        let request = DeletePointsBuilder::new(collection).points(ids).wait(true);
+        self.ask(request, |client, request| async move {
+            client.delete_points(request).await
+        })?;
+        Ok(())
     }
 
     /// Asks for something in a collection; none if there is no such collection.

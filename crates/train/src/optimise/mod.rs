@@ -9,7 +9,7 @@ mod schedule;
 mod settings;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use gradients::NamedGradients;
 pub use muon::Matrices;

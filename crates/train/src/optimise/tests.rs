@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::*;
 
-fn optimizer(steps: usize, warmup_steps: usize) -> Optimization {
+pub(crate) fn optimizer(steps: usize, warmup_steps: usize) -> Optimization {
     Optimization {
         steps,
         batch_size: 8,

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{self, Tensor};
-use diptych::model::{ParameterPath, plain_values};
-use diptych::weights::{Dtype, TensorData, TensorFile, write_tensors};
+use diptych::model::{ParameterPath, named_parameters};
+use diptych::weights::{Dtype, TensorFile, write_tensors};
 
 use crate::{Error, Result};
 
@@ -18,15 +18,9 @@ pub const MODEL_FILE: &str = "model.safetensors";
 /// # Errors
 /// [`Error::Model`] if the file can't be written, or a number is not finite.
 pub fn write_model<M: Module>(dir: &Path, model: &M) -> Result<()> {
-    let mut collector = Collector::default();
-    model.visit(&mut collector);
+    let tensors = named_parameters(model);
     let path = dir.join(MODEL_FILE);
-    Ok(write_tensors(
-        &path,
-        &collector.tensors,
-        Dtype::F32,
-        HashMap::new(),
-    )?)
+    Ok(write_tensors(&path, &tensors, Dtype::F32, HashMap::new())?)
 }
 
 /// Reads what [`write_model`] wrote into `dir` into `model`, one of the same modules.
@@ -47,29 +41,6 @@ pub fn read_model<M: Module>(dir: &Path, model: M) -> Result<M> {
             reason,
         }),
         None => Ok(model),
-    }
-}
-
-#[derive(Default)]
-struct Collector {
-    path: ParameterPath,
-    tensors: Vec<(String, TensorData)>,
-}
-
-impl ModuleVisitor for Collector {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _name: &str, container: &str) {
-        self.path.exit(container);
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
-        let shape = tensor.shape().to_vec();
-        let data = TensorData::new(plain_values(tensor), shape);
-        self.tensors.push((self.path.name(), data));
     }
 }
 

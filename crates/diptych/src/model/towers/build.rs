@@ -122,8 +122,20 @@ impl ParameterPath {
 
 /// The named tensors of `model`, as a checkpoint stores them.
 pub fn named_tensors(model: &ClipModel) -> Vec<(String, TensorData)> {
+    let mut tensors = named_parameters(model);
+    for (name, data) in &mut tensors {
+        // The temperature and bias are scalars in a state dict and `[1]` here.
+        if name.starts_with("logit_") {
+            *data = TensorData::new(std::mem::take(data).into_values(), []);
+        }
+    }
+    tensors
+}
+
+/// All floating-point parameters of a module, by their paths in its tree, in f32.
+pub fn named_parameters<M: Module>(module: &M) -> Vec<(String, TensorData)> {
     let mut collector = Collector::default();
-    model.visit(&mut collector);
+    module.visit(&mut collector);
     collector.tensors
 }
 
@@ -143,15 +155,9 @@ impl ModuleVisitor for Collector {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let name = self.path.name();
         let tensor = param.val();
-        // The temperature and bias are scalars in a state dict and `[1]` here.
-        let shape = if name.starts_with("logit_") {
-            Vec::new()
-        } else {
-            tensor.shape().to_vec()
-        };
+        let shape = tensor.shape().to_vec();
         let data = TensorData::new(plain_values(tensor), shape);
-        self.tensors.push((name, data));
+        self.tensors.push((self.path.name(), data));
     }
 }

@@ -14,6 +14,6 @@ mod tests;
 mod text;
 mod vit;
 
-pub use build::{BuildOptions, ParameterPath, named_tensors};
+pub use build::{BuildOptions, ParameterPath, named_parameters, named_tensors};
 pub use clip::{ClipModel, Phase};
 pub use ops::{has_kernels, plain_values};

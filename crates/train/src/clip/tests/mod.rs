@@ -8,6 +8,7 @@ mod runs;
 mod steps;
 
 use super::*;
+use crate::optimise::tests::optimizer;
 use crate::optimise::{Algorithm, Optimization, Optimizer};
 use crate::run::{Task, Trainer};
 use diptych::model::{ClipConfig, ClipModel, Freeze};
@@ -49,22 +50,4 @@ fn trainer_of(model: ClipModel, config: &ClipConfig, run: Run) -> ClipTrainer {
 fn gradients(trainer: &ClipTrainer, batch: &Batch) -> BatchGradients {
     let contrastive = trainer.task().contrastive();
     contrastive.gradients(trainer.model(), batch).unwrap()
-}
-
-fn optimizer(steps: usize, warmup_steps: usize) -> Optimization {
-    Optimization {
-        steps,
-        batch_size: 8,
-        learning_rate: 1e-3,
-        warmup_steps,
-        weight_decay: 0.2,
-        algorithm: Algorithm::AdamW,
-        decay_steps: None,
-        beta1: 0.9,
-        beta2: 0.98,
-        epsilon: 1e-6,
-        clip_norm: None,
-        ema: None,
-        chunk_size: None,
-    }
 }
