@@ -6,7 +6,7 @@
 use libjpeg_turbo_rs::common::types::{ColorSpace, DecodeLimits};
 use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat, ScalingFactor};
 
-use super::{Format, Limit, skim};
+use super::{Format, Limit, forgiving, skim};
 use crate::image::error::ImageError;
 use crate::image::orient::Orientation;
 use crate::image::picture::{Mode, Picture};
@@ -17,8 +17,30 @@ const MAX_SCANS: usize = 500;
 /// The picture, its columns and rows at full scale, and how to turn it.
 pub(super) type Scaled = (Picture, (usize, usize), Orientation);
 
-/// Decodes at the smallest scale that is not smaller than `wanted` says of the full size.
+/// Decodes at the smallest scale that is not smaller than `wanted` says of the full size; a damaged file, or one of a rare
+/// sampling, at its own.
 pub(super) fn decode(
+    bytes: &[u8],
+    limit: &Limit,
+    wanted: &dyn Fn((usize, usize)) -> (usize, usize),
+) -> Result<Scaled, ImageError> {
+    let error = match in_order(bytes, limit, wanted) {
+        Err(error @ (ImageError::Damaged { .. } | ImageError::Unsupported { .. })) => error,
+        decided => return decided,
+    };
+    let check = |width, height| limit.check(width as u64, height as u64).is_ok();
+    match forgiving::decode(bytes, MAX_SCANS, check) {
+        Ok(Some((width, height, mode, data))) => {
+            let picture = finish(width, height, mode, data)?;
+            Ok((picture, (width, height), Orientation::default()))
+        }
+        Ok(None) => Err(error),
+        Err(fault) => Err(ImageError::damaged(Format::Jpeg, fault)),
+    }
+}
+
+/// Decodes a file that is in order.
+fn in_order(
     bytes: &[u8],
     limit: &Limit,
     wanted: &dyn Fn((usize, usize)) -> (usize, usize),
@@ -44,6 +66,7 @@ pub(super) fn decode(
     if header.components.len() == 4 && (1..4).any(|i| sampling(i) != sampling(0)) {
         return unsupported("four inks of different resolution");
     }
+    let is_lossless = header.is_lossless;
 
     let orientation = decoder
         .exif_data()
@@ -56,23 +79,38 @@ pub(super) fn decode(
         ColorSpace::Unknown => return unsupported("an unknown colour space"),
     };
     decoder.set_output_format(format);
-    let reduction = reduction((width, height), wanted((width, height)));
+    // What a scan of a progressive file has not told yet is guessed from the blocks around.
+    decoder.set_block_smoothing(true);
+    // A lossless file has no blocks that could be made smaller.
+    let reduction = match is_lossless {
+        true => 1,
+        false => reduction((width, height), wanted((width, height))),
+    };
     let scale = ScalingFactor::try_new(1, reduction as u32).map_err(damaged)?;
     decoder.set_scale(scale);
     let colours = decoder.jpeg_color_space();
     let skims = reduction == 8 && matches!(colours, ColorSpace::Grayscale | ColorSpace::YCbCr);
     let skimmed = skims.then(|| skim::eighth(bytes, MAX_SCANS)).flatten();
-    let mut data = match skimmed {
+    let data = match skimmed {
         Some(data) => data,
         None => decoder.decode_image().map_err(damaged)?.data,
     };
+    let [w, h] = [width, height].map(|side| side.div_ceil(reduction));
+    Ok((finish(w, h, mode, data)?, (width, height), orientation))
+}
+
+/// The picture of decoded pixels.
+fn finish(
+    width: usize,
+    height: usize,
+    mode: Mode,
+    mut data: Vec<u8>,
+) -> Result<Picture, ImageError> {
     if mode == Mode::Cmyk {
         // Stored inverted after Adobe's custom; Pillow takes that for granted, too.
         data.iter_mut().for_each(|ink| *ink = 255 - *ink);
     }
-    let [w, h] = [width, height].map(|side| side.div_ceil(reduction));
-    let picture = Picture::new(w, h, mode, data)?;
-    Ok((picture, (width, height), orientation))
+    Picture::new(width, height, mode, data)
 }
 
 /// The largest of 8, 4, 2 and 1 that divides both sides of `full` to no less than `wanted`, as Pillow's

@@ -4,6 +4,7 @@
 //! another's, is an error of its picture.
 
 mod bmp;
+mod forgiving;
 mod format;
 mod gif;
 #[cfg(feature = "heif")]
