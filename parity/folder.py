@@ -50,6 +50,11 @@ def reference(path):
         return "-", f"{type(error).__name__}: {error}"
 
 
+def quiet():
+    """Keeps libtiff from telling stderr of each bad code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
 def judged(path):
     """What Pillow says of a file, small enough to send between processes."""
     kind, found = reference(path)
@@ -106,7 +111,7 @@ def main():
 
     names = (os.path.join(base, name) for base, _, files in os.walk(arguments.folder) for name in files)
     paths = sorted(path for path in names if "\n" not in path)
-    with concurrent.futures.ProcessPoolExecutor(arguments.threads) as pool:
+    with concurrent.futures.ProcessPoolExecutor(arguments.threads, initializer=quiet) as pool:
         theirs = list(pool.map(judged, paths, chunksize=16))
     ours = decoded(arguments.binary, paths, arguments.threads, None)
 

@@ -3,13 +3,17 @@
 //! Source: EXIF 2.32 (CIPA DC-008), by the crate `kamadak-exif`.
 
 use std::io::Cursor;
+use std::sync::LazyLock;
 
 use exif::{Exif, In, Reader, Tag, Value};
 use jiff::civil::{Date, DateTime, Time};
+use regex::Regex;
 
+use super::Format;
+use super::metadata::Metadata;
 use crate::guarded;
 
-/// What a picture's EXIF block tells.
+/// What a picture's EXIF block tells, or its XMP.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// When it was taken by the clock on the wall there, in seconds since 1970 began by that clock. An offset from UTC,
@@ -22,22 +26,37 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads the EXIF block of a file's bytes: JPEG, PNG, TIFF, WebP or HEIF. What is not there or damaged is left out.
+    /// Reads the EXIF block of a file's bytes (JPEG, PNG, TIFF, WebP or HEIF), and of XMP the time, where EXIF has none. What
+    /// is not there or damaged is left out.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let read = || {
-            let mut reader = Reader::new();
-            reader.continue_on_error(true);
-            let exif = reader.read_from_container(&mut Cursor::new(bytes));
-            let exif = exif.or_else(|error| error.distill_partial_result(|_| {}));
-            exif.map(|exif| Self {
+        // A picture is not refused for what is written beside it.
+        guarded(|| Self::read(bytes)).unwrap_or_default()
+    }
+
+    fn read(bytes: &[u8]) -> Self {
+        let Some(format) = Format::of(bytes) else {
+            return Self::default();
+        };
+        let metadata = Metadata::of(bytes, format);
+        let mut reader = Reader::new();
+        reader.continue_on_error(true);
+        let exif = match metadata.exif {
+            Some(block) => reader.read_raw(block.into_owned()),
+            None => reader.read_from_container(&mut Cursor::new(bytes)),
+        };
+        let exif = exif.or_else(|error| error.distill_partial_result(|_| {}));
+        let in_xmp = || taken_in_xmp(metadata.xmp.as_deref()?);
+        let mut facts = exif.map_or_else(
+            |_| Self::default(),
+            |exif| Self {
                 taken: taken(&exif),
                 place: place(&exif),
                 camera: camera(&exif),
-            })
-        };
-        // A picture is not refused for what is written beside it.
-        guarded(|| read().unwrap_or_default()).unwrap_or_default()
+            },
+        );
+        facts.taken = facts.taken.or_else(in_xmp);
+        facts
     }
 }
 
@@ -56,6 +75,26 @@ fn taken(exif: &Exif) -> Option<i64> {
     let times = [Tag::DateTimeOriginal, Tag::DateTimeDigitized, Tag::DateTime];
     let mut found = times.into_iter().filter_map(|tag| text(exif, tag));
     found.find_map(|time| wall_clock(&time))
+}
+
+/// The time in XMP, as an attribute or an element: of the exposure, of an editor's making, of the original on paper or film.
+fn taken_in_xmp(xmp: &[u8]) -> Option<i64> {
+    static TIMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+        let names = [
+            "exif:DateTimeOriginal",
+            "exif:DateTimeDigitized",
+            "xmp:CreateDate",
+            "photoshop:DateCreated",
+        ];
+        let patterns =
+            names.map(|name| Regex::new(&format!(r#"{name}(?:\s*=\s*["']|>\s*)([0-9][^"'<]*)"#)));
+        patterns.into_iter().flatten().collect()
+    });
+    let text = String::from_utf8_lossy(xmp);
+    let mut found = TIMES
+        .iter()
+        .filter_map(|time| Some(time.captures(&text)?.get(1)?.as_str()));
+    found.find_map(wall_clock)
 }
 
 /// Seconds since 1970 began of a time as programs write it: EXIF's `2024:05:01 08:00:00`, ISO 8601's

@@ -22,16 +22,13 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Whether its values are a text.
-    pub(super) fn is_text(self) -> bool {
-        self.kind == 2
-    }
-
-    /// Bytes of a number that [`Block::field`] reads.
-    pub(super) fn size(self) -> Option<usize> {
+    /// Bytes of a value.
+    fn width(self) -> Option<usize> {
         match self.kind {
-            3 => Some(2),
-            4 | 13 => Some(4),
+            1 | 2 | 6 | 7 => Some(1),
+            3 | 8 => Some(2),
+            4 | 9 | 11 | 13 => Some(4),
+            5 | 10 | 12 | 16 | 17 | 18 => Some(8),
             _ => None,
         }
     }
@@ -141,16 +138,50 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The numbers of an entry, in its field or where that points to.
-    pub(super) fn numbers(self, entry: Entry) -> impl Iterator<Item = u32> + use<'a> {
-        let (size, fitting) = if entry.kind == 3 { (2, 2) } else { (4, 1) };
-        let start = match entry.count > fitting {
-            true => self.long(entry.at).map(|at| at as usize),
-            false => Some(entry.at),
+    /// The bytes of an entry's values, in its field or where that points to.
+    pub(super) fn values(self, entry: Entry) -> Option<&'a [u8]> {
+        let length = usize::try_from(entry.count)
+            .ok()?
+            .checked_mul(entry.width()?)?;
+        let is_big = self.short(2) == Some(43);
+        let start = match (length <= if is_big { 8 } else { 4 }, is_big) {
+            (true, _) => entry.at,
+            (false, true) => self.long_long(entry.at)?,
+            (false, false) => self.long(entry.at)? as usize,
         };
-        (0..entry.count as usize).map_while(move |i| {
-            let at = start?.checked_add(i.checked_mul(size)?)?;
-            self.field(Entry { at, ..entry })
+        self.bytes.get(start..start.checked_add(length)?)
+    }
+
+    /// The whole numbers of an entry, none below zero; those that leave the block are left out.
+    pub(super) fn numbers(self, entry: Entry) -> impl Iterator<Item = u64> + use<'a> {
+        let width = match entry.kind {
+            1 | 3 | 4 | 13 | 16 | 18 => entry.width(),
+            _ => None,
+        };
+        let bytes = self.values(entry).unwrap_or_default();
+        bytes
+            .chunks_exact(width.unwrap_or(1))
+            .filter(move |_| width.is_some())
+            .map(move |value| {
+                let join = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+                match self.big_endian {
+                    true => value.iter().fold(0, join),
+                    false => value.iter().rev().fold(0, join),
+                }
+            })
+    }
+
+    /// The fractions of an entry.
+    pub(super) fn fractions(self, entry: Entry) -> impl Iterator<Item = f32> + use<'a> {
+        let is_fraction = entry.kind == 5;
+        let bytes = self.values(entry).unwrap_or_default();
+        let pairs = bytes.as_chunks::<8>().0.iter().filter(move |_| is_fraction);
+        pairs.filter_map(move |pair| {
+            let of = Block {
+                bytes: pair,
+                ..self
+            };
+            Some((f64::from(of.long(0)?) / f64::from(of.long(4)?)) as f32)
         })
     }
 

@@ -26,6 +26,7 @@ mod encode;
 mod error;
 mod facts;
 mod ifd;
+mod metadata;
 mod orient;
 mod phash;
 mod picture;

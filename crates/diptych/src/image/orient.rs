@@ -6,7 +6,7 @@ use super::ifd::Block;
 use super::picture::Picture;
 
 /// The tag of the orientation.
-const ORIENTATION: u16 = 0x0112;
+pub(super) const ORIENTATION: u16 = 0x0112;
 
 /// What has to be done to see the picture upright.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,17 +39,6 @@ impl Orientation {
         }
     }
 
-    /// From an EXIF block, with or without its `Exif` prefix; damaged blocks count as upright.
-    pub(super) fn from_exif(block: &[u8]) -> Self {
-        let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-        Self::from_tag(Self::tag(tiff).unwrap_or(1))
-    }
-
-    /// The value of the tag in a TIFF.
-    pub(super) fn tag(tiff: &[u8]) -> Option<u32> {
-        Some(find_number(tiff, ORIENTATION)?.value)
-    }
-
     /// Whether columns become rows.
     pub(super) fn transposes(self) -> bool {
         self.transpose
@@ -74,25 +63,15 @@ impl Orientation {
     }
 }
 
-/// A number in the first directory of a TIFF block.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TiffNumber {
-    pub(super) value: u32,
-    /// Where its lowest byte lies in the block.
-    pub(super) low_byte: usize,
-}
-
-/// Finds the SHORT or LONG of `tag` in the first directory of a TIFF block, classic or BigTIFF.
-pub(super) fn find_number(tiff: &[u8], tag: u16) -> Option<TiffNumber> {
+/// The first of a SHORT's or LONG's numbers in the first directory of a TIFF block, classic or BigTIFF.
+pub(super) fn find_number(tiff: &[u8], tag: u16) -> Option<u32> {
     let block = Block::new(tiff)?;
-    if !matches!(block.short(2)?, 42 | 43) {
+    if ![2, 3]
+        .iter()
+        .any(|&at| matches!(tiff.get(at), Some(42 | 43)))
+    {
         return None;
     }
     let entry = block.first_entries().find(|entry| entry.tag == tag)?;
-    let value = block.field(entry)?;
-    let low_byte = match block.big_endian {
-        true => entry.at + entry.size()? - 1,
-        false => entry.at,
-    };
-    Some(TiffNumber { value, low_byte })
+    block.field(entry)
 }

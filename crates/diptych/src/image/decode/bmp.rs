@@ -27,7 +27,32 @@ struct Header {
     offset: usize,
 }
 
+/// The header of a file, which a bitmap from a clipboard or a resource lacks, saying nothing of where the pixels are.
+const FILE_HEADER: &[u8; 14] = b"BM\0\0\0\0\0\0\0\0\0\0\0\0";
+
+/// Whether a bitmap begins with its own header, not with that of a file.
+pub(super) fn is_bare(bytes: &[u8]) -> bool {
+    let lengths = [12u32, 40, 52, 56, 64, 108, 124];
+    let begins = lengths
+        .iter()
+        .any(|length| bytes.starts_with(&length.to_le_bytes()));
+    // There is one plane, always.
+    let planes = if bytes.first() == Some(&12) { 8 } else { 12 };
+    begins
+        && bytes
+            .get(planes..)
+            .is_some_and(|rest| rest.starts_with(&[1, 0]))
+}
+
 pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
+    let whole;
+    let bytes = match is_bare(bytes) {
+        true => {
+            whole = [FILE_HEADER, bytes].concat();
+            &whole
+        }
+        false => bytes,
+    };
     let header = Header::read(bytes, limit)?;
     let data = bytes
         .get(header.offset..)
@@ -130,7 +155,9 @@ impl Header {
                 ));
             }
             let size = if old { 3 } else { 4 };
-            let entries = bytes.get(after..after + size * colours).ok_or_else(cut)?;
+            let begin = after;
+            after += size * colours;
+            let entries = bytes.get(begin..after).ok_or_else(cut)?;
             palette = entries
                 .chunks_exact(size)
                 .map(|c| [c[2], c[1], c[0]])

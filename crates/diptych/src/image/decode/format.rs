@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::raw;
+use super::{bmp, raw};
 
 /// What can be read, for messages.
 pub(in crate::image) const WANTED: &str = match cfg!(feature = "heif") {
@@ -16,7 +16,7 @@ pub(in crate::image) const WANTED: &str = match cfg!(feature = "heif") {
 pub enum Format {
     /// AV1 in HEIF; read by builds with the feature `heif`.
     Avif,
-    /// Windows bitmap.
+    /// Windows bitmap, as a file or without a file's header.
     Bmp,
     /// Graphics Interchange Format.
     Gif,
@@ -83,9 +83,12 @@ impl Format {
             _ if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => Some(Self::Png),
             _ if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") => Some(Self::Gif),
             _ if raw::is_raw(bytes) => Some(Self::Raw),
+            // The number is in the other order in some files.
             [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some(Self::Tiff),
+            [b'I', b'I', 0, 42, ..] | [b'M', b'M', 42, 0, ..] => Some(Self::Tiff),
             [b'B', b'M', ..] => Some(Self::Bmp),
             [_, _, _, _, b'f', b't', b'y', b'p', ..] => of_brands(bytes),
+            _ if bmp::is_bare(bytes) => Some(Self::Bmp),
             _ => None,
         }
     }

@@ -1,7 +1,7 @@
 //! GIF: the first frame on its canvas.
 //!
 //! Source: `GifImagePlugin.py` of Pillow 13. What lies outside the frame takes the transparent index,
-//! or 0; a frame that leaves the screen widens it; a palette that says "index = grey" makes it grey.
+//! or 0; a frame that leaves the screen widens it; a palette that says "index = grey" makes it grey, and so does none.
 
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
@@ -9,10 +9,32 @@ use super::{Format, Limit};
 use crate::image::error::ImageError;
 use crate::image::picture::{Mode, Picture};
 
+/// Bytes up to the global colour table; among them those that tell of it; and how they tell of one of 256.
+const HEADER: usize = 13;
+const FLAGS: usize = 10;
+const TABLE_OF_256: u8 = 0x87;
+
 pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
+    let has_none = bytes.get(FLAGS).is_some_and(|flags| flags & 0x80 == 0);
+    match bytes.split_at_checked(HEADER) {
+        // A frame may bring a table of its own; where there is none at all, an index is a grey.
+        Some((head, rest)) if has_none => {
+            let greys = (0..=255).flat_map(|grey| [grey; 3]);
+            let mut whole: Vec<u8> = head.iter().copied().chain(greys).collect();
+            whole[FLAGS] |= TABLE_OF_256;
+            whole.extend_from_slice(rest);
+            first_frame(&whole, limit)
+        }
+        _ => first_frame(bytes, limit),
+    }
+}
+
+/// The first frame of a file with a colour table.
+fn first_frame(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
     let damaged = |error| ImageError::damaged(Format::Gif, error);
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
+    options.allow_unknown_blocks(true);
     options.set_memory_limit(MemoryLimit::Unlimited); // `limit` is checked below, before pixels are read
     let mut decoder = options.read_info(bytes).map_err(damaged)?;
     let screen = (decoder.width(), decoder.height());

@@ -6,16 +6,13 @@
 use libjpeg_turbo_rs::common::types::{ColorSpace, DecodeLimits};
 use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat, ScalingFactor};
 
-use super::{Format, Limit, forgiving, skim};
+use super::forgiving::{self, Colours};
+use super::{Decoded, Format, Limit, skim};
 use crate::image::error::ImageError;
-use crate::image::orient::Orientation;
 use crate::image::picture::{Mode, Picture};
 
 /// Most scans of a progressive picture: writers make a dozen, hostile files thousands.
-const MAX_SCANS: usize = 500;
-
-/// The picture, its columns and rows at full scale, and how to turn it.
-pub(super) type Scaled = (Picture, (usize, usize), Orientation);
+pub(super) const MAX_SCANS: usize = 500;
 
 /// Decodes at the smallest scale that is not smaller than `wanted` says of the full size; a damaged file, or one of a rare
 /// sampling, at its own.
@@ -23,16 +20,16 @@ pub(super) fn decode(
     bytes: &[u8],
     limit: &Limit,
     wanted: &dyn Fn((usize, usize)) -> (usize, usize),
-) -> Result<Scaled, ImageError> {
+) -> Result<Decoded, ImageError> {
     let error = match in_order(bytes, limit, wanted) {
         Err(error @ (ImageError::Damaged { .. } | ImageError::Unsupported { .. })) => error,
         decided => return decided,
     };
     let check = |width, height| limit.check(width as u64, height as u64).is_ok();
-    match forgiving::decode(bytes, MAX_SCANS, check) {
+    match forgiving::decode(bytes, MAX_SCANS, Colours::Seen, check) {
         Ok(Some((width, height, mode, data))) => {
             let picture = finish(width, height, mode, data)?;
-            Ok((picture, (width, height), Orientation::default()))
+            Ok(picture.into())
         }
         Ok(None) => Err(error),
         Err(fault) => Err(ImageError::damaged(Format::Jpeg, fault)),
@@ -44,7 +41,7 @@ fn in_order(
     bytes: &[u8],
     limit: &Limit,
     wanted: &dyn Fn((usize, usize)) -> (usize, usize),
-) -> Result<Scaled, ImageError> {
+) -> Result<Decoded, ImageError> {
     let damaged = |error: JpegError| ImageError::damaged(Format::Jpeg, error);
     let unsupported = |found: &str| Err(ImageError::unsupported(Format::Jpeg, found));
     let limits = DecodeLimits {
@@ -68,10 +65,6 @@ fn in_order(
     }
     let is_lossless = header.is_lossless;
 
-    let orientation = decoder
-        .exif_data()
-        .map(Orientation::from_exif)
-        .unwrap_or_default();
     let (format, mode) = match decoder.jpeg_color_space() {
         ColorSpace::Grayscale => (PixelFormat::Grayscale, Mode::Grey),
         ColorSpace::YCbCr | ColorSpace::Rgb => (PixelFormat::Rgb, Mode::Rgb),
@@ -96,7 +89,10 @@ fn in_order(
         None => decoder.decode_image().map_err(damaged)?.data,
     };
     let [w, h] = [width, height].map(|side| side.div_ceil(reduction));
-    Ok((finish(w, h, mode, data)?, (width, height), orientation))
+    Ok(Decoded {
+        picture: finish(w, h, mode, data)?,
+        full: (width, height),
+    })
 }
 
 /// The picture of decoded pixels.

@@ -25,6 +25,7 @@ pub(super) use format::WANTED;
 pub use format::{Format, is_picture_extension, is_picture_name};
 
 use super::error::ImageError;
+use super::metadata::Metadata;
 use super::orient::Orientation;
 use super::picture::Picture;
 use crate::guarded;
@@ -103,47 +104,56 @@ pub(super) fn decode_at_least(
         .unwrap_or_else(|gave_up| Err(ImageError::damaged(format, gave_up)))
 }
 
-/// Hands over to the decoder of `limit`'s format.
+/// Hands over to the decoder of `limit`'s format, and turns the picture upright.
 fn decode_as(
     bytes: &[u8],
     limit: &Limit,
     options: &DecodeOptions,
     wanted: &dyn Fn((usize, usize)) -> (usize, usize),
 ) -> Result<Decoded, ImageError> {
-    let turned = |picture: Picture, orientation: Orientation| match options.orient {
-        true => orientation.apply(picture),
-        false => picture,
-    };
-    let (picture, orientation) = match limit.format {
-        Format::Bmp => (bmp::decode(bytes, limit)?, Orientation::default()),
-        Format::Gif => (gif::decode(bytes, limit)?, Orientation::default()),
+    let format = limit.format;
+    let decoded: Decoded = match format {
+        Format::Bmp => bmp::decode(bytes, limit)?.into(),
+        Format::Gif => gif::decode(bytes, limit)?.into(),
         // Upright already, whatever the options say.
         #[cfg(feature = "heif")]
         Format::Avif | Format::Heif => return Ok(heif::decode(bytes, limit)?.into()),
         #[cfg(not(feature = "heif"))]
         Format::Avif | Format::Heif => {
             let feature = "heif";
-            let format = limit.format;
             return Err(ImageError::NotBuilt { format, feature });
         }
-        Format::Jpeg | Format::Raw => {
-            let (picture, full, orientation) = match limit.format {
-                Format::Raw => raw::decode(bytes, limit, wanted)?,
-                _ => jpeg::decode(bytes, limit, wanted)?,
-            };
-            let picture = turned(picture, orientation);
-            let full = match options.orient && orientation.transposes() {
-                true => (full.1, full.0),
-                false => full,
-            };
-            return Ok(Decoded { picture, full });
+        Format::Jpeg => jpeg::decode(bytes, limit, wanted)?,
+        Format::Png => png::decode(bytes, limit)?.into(),
+        Format::Raw => {
+            let (decoded, orientation) = raw::decode(bytes, limit, wanted)?;
+            return Ok(match options.orient {
+                true => decoded.turned(orientation),
+                false => decoded,
+            });
         }
-        Format::Png => png::decode(bytes, limit)?,
-        // Upright already, whatever the options say.
-        Format::Tiff => return Ok(tiff::decode(bytes, limit)?.into()),
-        Format::WebP => webp::decode(bytes, limit)?,
+        Format::Tiff => tiff::decode(bytes, limit)?.into(),
+        Format::WebP => webp::decode(bytes, limit)?.into(),
     };
-    Ok(turned(picture, orientation).into())
+    // A TIFF's orientation belongs to the format, so it is turned in any case, as Pillow does.
+    Ok(match options.orient || format == Format::Tiff {
+        true => decoded.turned(Metadata::of(bytes, format).orientation()),
+        false => decoded,
+    })
+}
+
+impl Decoded {
+    /// The picture upright.
+    fn turned(self, orientation: Orientation) -> Self {
+        let (width, height) = self.full;
+        Self {
+            picture: orientation.apply(self.picture),
+            full: match orientation.transposes() {
+                true => (height, width),
+                false => (width, height),
+            },
+        }
+    }
 }
 
 impl From<Picture> for Decoded {

@@ -6,13 +6,76 @@ use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 
 use super::{Format, Limit, high_bytes, scale_grey, unpack};
 use crate::image::error::ImageError;
-use crate::image::orient::Orientation;
 use crate::image::picture::{Mode, Picture};
+
+/// The bytes that every file begins with.
+const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 
 /// Most that chunks other than pixels may take; a large EXIF block has tens of kilobytes.
 const MAX_CHUNK_BYTES: usize = 64 << 20;
 
-pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientation), ImageError> {
+/// Decodes a file; one that breaks rules that Pillow does not ask for, by the chunks that are asked for.
+pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
+    match in_order(bytes, limit) {
+        Err(error @ ImageError::Damaged { .. }) => match essential(bytes) {
+            Some(mended) => in_order(&mended, limit).map_err(|_| error),
+            None => Err(error),
+        },
+        decided => decided,
+    }
+}
+
+/// The chunks that the pixels need, in a file of their own: the header, a palette, the first run of data. Checksums of the
+/// data are not looked at, and neither is the end.
+fn essential(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (mut header, mut palette, mut data) = (None, None, Vec::new());
+    let mut rest = bytes.get(SIGNATURE.len()..)?;
+    while let Some((length, after)) = rest.split_first_chunk::<4>()
+        && let Some((name, after)) = after.split_first_chunk::<4>()
+    {
+        let length = u32::from_be_bytes(*length) as usize;
+        match (name, after.split_at_checked(length)) {
+            (b"IHDR", Some((body, _))) => header = Some(body),
+            (b"PLTE", Some((body, _))) => palette = Some(body),
+            (b"IDAT", found) => data.extend_from_slice(found.map_or(after, |(body, _)| body)),
+            _ if !data.is_empty() => break,
+            _ => {}
+        }
+        rest = after.get(length.checked_add(4)?..).unwrap_or_default();
+    }
+    let mut header: [u8; 13] = header?.get(..13)?.try_into().ok()?;
+    // There is one way to compress.
+    header[10] = 0;
+    let mut out = SIGNATURE.to_vec();
+    let mut add = |name: &[u8; 4], body: &[u8]| {
+        out.extend_from_slice(&(body.len() as u32).to_be_bytes());
+        let start = out.len();
+        out.extend_from_slice(name);
+        out.extend_from_slice(body);
+        let checksum = crc32(&out[start..]);
+        out.extend_from_slice(&checksum.to_be_bytes());
+    };
+    add(b"IHDR", &header);
+    if header[9] == ColorType::Indexed as u8 {
+        let palette = palette?;
+        add(
+            b"PLTE",
+            &palette[..(palette.len() / 3 * 3).min(3 << header[8])],
+        );
+    }
+    add(b"IDAT", &data);
+    add(b"IEND", &[]);
+    Some(out)
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let mut crc = flate2::Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// Decodes a file that is in order.
+fn in_order(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
     let damaged = |error| ImageError::damaged(Format::Png, error);
     let mut decoder = Decoder::new_with_limits(
         Cursor::new(bytes),
@@ -35,22 +98,14 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientatio
     })?;
     let mut data = vec![0; length];
     reader.next_frame(&mut data).map_err(damaged)?;
-    // An EXIF block may follow the pixels; damage there costs nothing but the orientation.
-    let _ = reader.finish();
-
     let info = reader.info();
-    let orientation = info
-        .exif_metadata
-        .as_deref()
-        .map(Orientation::from_exif)
-        .unwrap_or_default();
     let bits = info.bit_depth as usize;
     let wide = info.bit_depth == BitDepth::Sixteen;
     let samples = || {
         data.chunks_exact(2)
             .map(|b| u16::from_be_bytes([b[0], b[1]]))
     };
-    let picture = match info.color_type {
+    match info.color_type {
         ColorType::Grayscale if wide => {
             Picture::new(width, height, Mode::Grey, scale_grey(samples()))
         }
@@ -90,6 +145,5 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientatio
                 if wide { high_bytes(samples()) } else { data },
             )
         }
-    }?;
-    Ok((picture, orientation))
+    }
 }

@@ -12,7 +12,6 @@ use image_webp::{DecodingError, WebPDecoder};
 
 use super::{Format, Limit};
 use crate::image::error::ImageError;
-use crate::image::orient::Orientation;
 use crate::image::picture::{Mode, Picture};
 
 /// Bytes of a chunk's name and length, and those of a file before its first chunk.
@@ -29,7 +28,7 @@ fn damaged(reason: impl ToString) -> ImageError {
     ImageError::damaged(Format::WebP, reason)
 }
 
-pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientation), ImageError> {
+pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
     let (width, height) = decoder.dimensions();
     let (width, height) = limit.check(width, height)?;
@@ -51,13 +50,7 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientatio
     } else {
         pixels(&mut decoder).map_err(damaged)?
     };
-    // A damaged EXIF block costs nothing but the orientation.
-    let exif = decoder.exif_metadata().ok().flatten();
-    let orientation = exif
-        .as_deref()
-        .map(Orientation::from_exif)
-        .unwrap_or_default();
-    Ok((Picture::new(width, height, mode, data)?, orientation))
+    Picture::new(width, height, mode, data)
 }
 
 fn mode_of(decoder: &WebPDecoder<Cursor<&[u8]>>) -> Mode {

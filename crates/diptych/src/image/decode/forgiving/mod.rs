@@ -75,13 +75,22 @@ impl Frame {
     }
 }
 
+/// What becomes of components.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Colours {
+    /// Those of less resolution are stretched, luma and chroma become RGB; four inks come as they are stored.
+    Seen,
+    /// All as they are stored, those of less resolution repeated.
+    Stored,
+}
+
 /// Decodes a picture of 8 bits a sample that is coded by Huffman; `None` if it is coded in another way.
 ///
-/// `check` is asked whether a picture of this width and height may be decoded, before memory is taken for it. Four inks
-/// come as they are stored.
+/// `check` is asked whether a picture of this width and height may be decoded, before memory is taken for it.
 pub(super) fn decode(
     bytes: &[u8],
     max_scans: usize,
+    colours: Colours,
     check: impl FnOnce(usize, usize) -> bool,
 ) -> Result<Option<(usize, usize, Mode, Vec<u8>)>, Fault> {
     let mut stream = Stream::new(bytes);
@@ -121,5 +130,5 @@ pub(super) fn decode(
             _ => {}
         }
     }
-    planes::join(&tables).map(Some)
+    planes::join(&tables, colours).map(Some)
 }

@@ -4,7 +4,7 @@ use libjpeg_turbo_rs::decode::color::{ycbcr_to_rgb_row, ycck_to_cmyk_row};
 use libjpeg_turbo_rs::decode::upsample::{fancy_h2v1, fancy_h2v2_row};
 
 use super::markers::Tables;
-use super::{Component, Fault};
+use super::{Colours, Component, Fault};
 use crate::image::picture::Mode;
 
 /// The samples of a component, and how they are stretched.
@@ -20,7 +20,10 @@ struct Plane {
 }
 
 /// The picture that the frame's blocks hold: its width, height, mode and pixels.
-pub(super) fn join(tables: &Tables) -> Result<(usize, usize, Mode, Vec<u8>), Fault> {
+pub(super) fn join(
+    tables: &Tables,
+    colours: Colours,
+) -> Result<(usize, usize, Mode, Vec<u8>), Fault> {
     let frame = tables.frame.as_ref().ok_or("there is no frame")?;
     let (width, height) = (frame.width, frame.height);
     let most = frame.most();
@@ -49,12 +52,13 @@ pub(super) fn join(tables: &Tables) -> Result<(usize, usize, Mode, Vec<u8>), Fau
         3 => Mode::Rgb,
         _ => Mode::Cmyk,
     };
-    let is_ycc = tables.is_ycc(&ids);
+    let is_stored = colours == Colours::Stored;
+    let is_ycc = !is_stored && tables.is_ycc(&ids);
     let mut data = vec![0; width * height * mode.channels()];
     let mut lines = vec![vec![0; width + 16]; planes.len()];
     for (y, out) in data.chunks_exact_mut(width * mode.channels()).enumerate() {
         for (plane, line) in planes.iter().zip(&mut lines) {
-            plane.line(y, line, width);
+            plane.line(y, line, width, is_stored);
         }
         match (&lines[..], is_ycc) {
             ([y, cb, cr], true) => ycbcr_to_rgb_row(y, cb, cr, out, width),
@@ -90,9 +94,9 @@ fn samples(component: &Component, idct: fn(&[i16; 64], &[u16; 64], &mut [u8; 64]
 }
 
 impl Plane {
-    /// The samples for line `y` of the picture, `width` of them: between two neighbours where there are half as many, else
-    /// repeated.
-    fn line(&self, y: usize, out: &mut [u8], width: usize) {
+    /// The samples for line `y` of the picture, `width` of them: between two neighbours where there are half as many, unless
+    /// they shall only be repeated; else repeated.
+    fn line(&self, y: usize, out: &mut [u8], width: usize, repeat: bool) {
         let row = y / self.down;
         let stored =
             |row: usize| &self.samples[row.min(self.height - 1) * self.stride..][..self.width];
@@ -103,9 +107,11 @@ impl Plane {
             _ => stored(row + 1),
         };
         match (self.across, self.down) {
-            (2, 1) if self.width > 2 => fancy_h2v1(near, self.width, out, 2 * self.width),
-            (2, 2) if self.width > 2 => fancy_h2v2_row(near, far, out, self.width),
-            (1, 2) => {
+            (2, 1) if self.width > 2 && !repeat => {
+                fancy_h2v1(near, self.width, out, 2 * self.width)
+            }
+            (2, 2) if self.width > 2 && !repeat => fancy_h2v2_row(near, far, out, self.width),
+            (1, 2) if !repeat => {
                 let bias = if y % 2 == 0 { 1 } else { 2 };
                 let pairs = near.iter().zip(far);
                 let values =

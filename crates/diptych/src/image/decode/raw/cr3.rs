@@ -4,7 +4,7 @@
 
 use super::Found;
 use crate::image::ifd::Block;
-use crate::image::orient::Orientation;
+use crate::image::orient::{ORIENTATION, find_number};
 
 /// More boxes than any camera writes.
 const MAX_BOXES: usize = 1000;
@@ -41,7 +41,7 @@ pub(super) fn previews(bytes: &[u8]) -> Found {
                 b"uuid" if inner.starts_with(CANON) => open.push((body + 16, header.end)),
                 // Two numbers stand before the one box inside.
                 b"uuid" if inner.starts_with(PREVIEW) => open.push((body + 24, header.end)),
-                b"CMT1" => found.orientation = Orientation::tag(inner),
+                b"CMT1" => found.orientation = find_number(inner, ORIENTATION),
                 b"PRVW" => {
                     let length = big_endian(inner).long(PREVIEW_LENGTH);
                     let start = (body + PREVIEW_BYTES) as u64;

@@ -12,9 +12,9 @@ mod cr3;
 mod raf;
 mod tiff;
 
-use super::jpeg::{self, Scaled};
-use super::{Format, Limit, tiff as plain};
+use super::{Decoded, Format, Limit, jpeg, tiff as plain};
 use crate::image::error::ImageError;
+use crate::image::metadata::Metadata;
 use crate::image::orient::Orientation;
 
 /// More segments before the frame than any camera writes, fill bytes included.
@@ -34,12 +34,12 @@ pub(super) fn is_raw(bytes: &[u8]) -> bool {
     raf::is_raf(bytes) || cr3::is_cr3(bytes) || tiff::is_raw(bytes)
 }
 
-/// Decodes the largest preview as a JPEG is decoded.
+/// Decodes the largest preview as a JPEG is decoded, and says how it is to be turned.
 pub(super) fn decode(
     bytes: &[u8],
     limit: &Limit,
     wanted: &dyn Fn((usize, usize)) -> (usize, usize),
-) -> Result<Scaled, ImageError> {
+) -> Result<(Decoded, Orientation), ImageError> {
     let found = if raf::is_raf(bytes) {
         raf::previews(bytes)
     } else if cr3::is_cr3(bytes) {
@@ -50,8 +50,8 @@ pub(super) fn decode(
     let Some(preview) = largest(bytes, &found.places) else {
         return match plain::decode(bytes, limit) {
             Ok(picture) => {
-                let full = (picture.width(), picture.height());
-                Ok((picture, full, Orientation::default()))
+                let orientation = Metadata::of(bytes, Format::Tiff).orientation();
+                Ok((picture.into(), orientation))
             }
             Err(error @ ImageError::TooLarge { .. }) => Err(error),
             Err(_) if found.places.is_empty() => Err(ImageError::unsupported(
@@ -64,10 +64,11 @@ pub(super) fn decode(
             )),
         };
     };
-    let (picture, full, own) = jpeg::decode(preview, limit, wanted).map_err(in_preview)?;
+    let decoded = jpeg::decode(preview, limit, wanted).map_err(in_preview)?;
     // Both say the same where both speak, and the file's own survives what converters do.
-    let orientation = found.orientation.map_or(own, Orientation::from_tag);
-    Ok((picture, full, orientation))
+    let own = || Metadata::of(preview, Format::Jpeg).orientation();
+    let orientation = found.orientation.map_or_else(own, Orientation::from_tag);
+    Ok((decoded, orientation))
 }
 
 /// The preview with the most pixels whose bytes are all there.

@@ -1,0 +1,194 @@
+//! Strips and tiles to planes: where each lies, what is in it, and where it belongs.
+
+use super::page::{Kind, Page};
+use super::unpack::{self, Shape};
+use super::{Format, subsampled};
+use crate::image::error::ImageError;
+
+/// Most bytes of a tile beside those of the picture: many are larger than small pictures.
+const MAX_CHUNK: usize = 64 << 20;
+
+/// The samples of a page: a plane, or one for each of the first `kept` samples, in lines of whole bytes. Samples of two and
+/// four bytes are in the machine's order.
+pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError> {
+    let damaged = |reason: String| ImageError::damaged(Format::Tiff, reason);
+    let planes = if page.is_planar { page.samples } else { 1 };
+    let (across, down) = (
+        page.width.div_ceil(page.chunk.0),
+        page.height.div_ceil(page.chunk.1),
+    );
+    let (offsets, counts) = match page.is_tiled {
+        true => (page.numbers(324), page.numbers(325)),
+        // Some files give the places of their tiles as those of strips.
+        false => (page.numbers(273), page.numbers(279)),
+    };
+    let (offsets, counts) = match offsets.is_empty() {
+        true => (page.numbers(273), page.numbers(279)),
+        false => (offsets, counts),
+    };
+    let samples = page.samples / planes;
+    let planes = planes.min(kept);
+    let wanted = across * down * planes;
+    if offsets.len() < wanted {
+        let found = offsets.len();
+        return Err(damaged(format!(
+            "it has {found} of {wanted} strips or tiles"
+        )));
+    }
+    let bits = page.bits * samples;
+    if page.is_tiled && page.chunk.0 * bits % 8 != 0 {
+        return Err(damaged("the lines of its tiles are no whole bytes".into()));
+    }
+    let line = (page.width * bits).div_ceil(8);
+    let mut out = Vec::with_capacity(planes);
+    for plane in 0..planes {
+        let mut data = vec![0; line * page.height];
+        for y in 0..down {
+            for x in 0..across {
+                let index = (plane * down + y) * across + x;
+                // All strips but the last are whole, and all tiles are.
+                let rows = match page.is_tiled {
+                    true => page.chunk.1,
+                    false => page.chunk.1.min(page.height - y * page.chunk.1),
+                };
+                let shape = Shape {
+                    width: page.chunk.0,
+                    rows,
+                    samples,
+                };
+                let stride = shape.line(page.bits);
+                let length = stride.checked_mul(rows);
+                let length = length.filter(|&length| length <= data.len() + MAX_CHUNK);
+                length.ok_or_else(|| damaged("its tiles are too large".into()))?;
+                let stored = stored(page, offsets[index], counts.get(index).copied())?;
+                let mut chunk = unpacked(page, stored, shape)?;
+                finish(page, &mut chunk, shape);
+                let left = x * page.chunk.0 * bits / 8;
+                let used = stride.min(line - left);
+                let top = y * page.chunk.1;
+                let band = data[top * line..].chunks_exact_mut(line);
+                for (to, from) in band.zip(chunk.chunks_exact(stride)) {
+                    to[left..left + used].copy_from_slice(&from[..used]);
+                }
+            }
+        }
+        out.push(data);
+    }
+    Ok(out)
+}
+
+/// The bytes of a strip or tile, as far as the file has them.
+pub(super) fn stored<'a>(
+    page: &Page<'a>,
+    offset: u64,
+    count: Option<u64>,
+) -> Result<&'a [u8], ImageError> {
+    let bytes = page.bytes();
+    let start = usize::try_from(offset).unwrap_or(usize::MAX);
+    let rest = bytes.get(start..).filter(|rest| !rest.is_empty());
+    let rest = rest.ok_or_else(|| {
+        let reason = format!(
+            "a strip or tile is said to be at byte {offset} of {}",
+            bytes.len()
+        );
+        ImageError::damaged(Format::Tiff, reason)
+    })?;
+    // What is not compressed needs no count, and many counts of old programs are wrong.
+    let count = match page.compression {
+        unpack::NONE => None,
+        _ => count
+            .filter(|&count| count > 0)
+            .and_then(|count| usize::try_from(count).ok()),
+    };
+    match count {
+        Some(count) if count > rest.len() => Err(ImageError::damaged(
+            Format::Tiff,
+            format!(
+                "a strip or tile ends {} bytes behind the file",
+                count - rest.len()
+            ),
+        )),
+        Some(count) => Ok(&rest[..count]),
+        None => Ok(rest),
+    }
+}
+
+/// A chunk in lines of whole bytes.
+fn unpacked(page: &Page, stored: &[u8], shape: Shape) -> Result<Vec<u8>, ImageError> {
+    match subsampled::of(page) {
+        Some(sampling) => {
+            let packed = unpack::chunk(page, stored, shape, sampling.packed(shape))?;
+            Ok(sampling.spread(&packed, shape))
+        }
+        None => unpack::chunk(page, stored, shape, shape.line(page.bits) * shape.rows),
+    }
+}
+
+/// Brings samples into the machine's order and undoes the predictor.
+fn finish(page: &Page, chunk: &mut [u8], shape: Shape) {
+    let is_predicted = unpack::predicts(page.compression);
+    let stride = shape.line(page.bits);
+    if is_predicted && page.predictor == 3 && page.kind == Kind::Float {
+        chunk
+            .chunks_exact_mut(stride)
+            .for_each(|line| float_line(line, shape.samples, page.bits / 8));
+        return;
+    }
+    let swap = page.is_big_endian() != cfg!(target_endian = "big");
+    if swap && page.bits >= 16 && page.compression != unpack::JPEG {
+        chunk
+            .chunks_exact_mut(page.bits / 8)
+            .for_each(<[u8]>::reverse);
+    }
+    if is_predicted && page.predictor == 2 {
+        for line in chunk.chunks_exact_mut(stride) {
+            match page.bits {
+                8 => sum(line.as_chunks_mut::<1>().0, shape.samples, |a, b| {
+                    [a[0].wrapping_add(b[0])]
+                }),
+                16 => sum(line.as_chunks_mut().0, shape.samples, |a, b| {
+                    u16::from_ne_bytes(a)
+                        .wrapping_add(u16::from_ne_bytes(b))
+                        .to_ne_bytes()
+                }),
+                32 => sum(line.as_chunks_mut().0, shape.samples, |a, b| {
+                    u32::from_ne_bytes(a)
+                        .wrapping_add(u32::from_ne_bytes(b))
+                        .to_ne_bytes()
+                }),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Horizontal differencing undone: each sample is added to that of the pixel before.
+fn sum<const N: usize>(
+    line: &mut [[u8; N]],
+    samples: usize,
+    add: impl Fn([u8; N], [u8; N]) -> [u8; N],
+) {
+    for i in samples..line.len() {
+        line[i] = add(line[i], line[i - samples]);
+    }
+}
+
+/// The floating-point predictor undone: bytes are differences, and lie by their significance, the highest first.
+/// Source: Adobe Photoshop TIFF Technical Note 3.
+fn float_line(line: &mut [u8], samples: usize, width: usize) {
+    for i in samples..line.len() {
+        line[i] = line[i].wrapping_add(line[i - samples]);
+    }
+    let sorted = line.to_vec();
+    let count = line.len() / width;
+    for (i, value) in line.chunks_exact_mut(width).enumerate() {
+        for (k, byte) in value.iter_mut().enumerate() {
+            let significance = if cfg!(target_endian = "big") {
+                k
+            } else {
+                width - 1 - k
+            };
+            *byte = sorted[significance * count + i];
+        }
+    }
+}
