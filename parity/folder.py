@@ -25,14 +25,14 @@ from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image
+from PIL import Image, ImageOps
 
 FORMATS = ["BMP", "DIB", "GIF", "JPEG", "PNG", "TIFF", "WEBP"]
 WANTED = 0.99
 
 
-def reference(path):
-    """Kind of picture, and Pillow's RGB, `[height, width, 3]`; or why it opens none."""
+def reference(path, orient=False):
+    """Kind of picture, and Pillow's RGB, `[height, width, 3]`, turned upright if asked; or why it opens none."""
     warnings.simplefilter("ignore")
     try:
         with Image.open(path, formats=FORMATS) as picture:
@@ -40,6 +40,8 @@ def reference(path):
             if picture.width * picture.height > 200_000_000:
                 return kind, "more than 200 megapixels"
             picture.load()
+            if orient and picture.format != "TIFF":  # which is upright when it is loaded
+                picture = ImageOps.exif_transpose(picture)
             if picture.mode.startswith("I;16"):
                 wide = np.asarray(picture).astype(np.uint32)
                 most = 4095 if kind.startswith("TIFF") and picture.tag_v2.get(258) == (12,) else 65535

@@ -14,6 +14,10 @@ use crate::image::picture::{Mode, Picture};
 /// Most scans of a progressive picture: writers make a dozen, hostile files thousands.
 pub(super) const MAX_SCANS: usize = 500;
 
+/// Markers: the head of a scan, and the end of the picture.
+const SCAN: u8 = 0xda;
+const END: u8 = 0xd9;
+
 /// Decodes at the smallest scale that is not smaller than `wanted` says of the full size; a damaged file, or one of a rare
 /// sampling, at its own.
 pub(super) fn decode(
@@ -71,6 +75,12 @@ fn in_order(
         ColorSpace::Cmyk | ColorSpace::Ycck => (PixelFormat::Cmyk, Mode::Cmyk),
         ColorSpace::Unknown => return unsupported("an unknown colour space"),
     };
+    if !restarts_in_order(bytes) {
+        return Err(ImageError::damaged(
+            Format::Jpeg,
+            "restart markers are lost",
+        ));
+    }
     decoder.set_output_format(format);
     // What a scan of a progressive file has not told yet is guessed from the blocks around.
     decoder.set_block_smoothing(true);
@@ -93,6 +103,30 @@ fn in_order(
         picture: finish(w, h, mode, data)?,
         full: (width, height),
     })
+}
+
+/// Whether the restart markers of each scan count from 0 to 7 and over again. Of a file in which they do not the decoder makes
+/// other pixels than libjpeg.
+fn restarts_in_order(bytes: &[u8]) -> bool {
+    // To the first scan; what is beside the pixels may hold any bytes.
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    while let [0xff, marker, high, low, ..] = rest
+        && *marker != SCAN
+    {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        rest = rest.get(2 + length..).unwrap_or_default();
+    }
+    let mut expected = 0;
+    for pair in rest.windows(2).filter(|pair| pair[0] == 0xff) {
+        match pair[1] {
+            SCAN => expected = 0,
+            END => break,
+            marker @ 0xd0..=0xd7 if marker != 0xd0 + expected % 8 => return false,
+            0xd0..=0xd7 => expected += 1,
+            _ => {}
+        }
+    }
+    true
 }
 
 /// The picture of decoded pixels.

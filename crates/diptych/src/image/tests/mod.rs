@@ -4,6 +4,7 @@ mod foreign;
 mod golden;
 mod heif;
 mod hostile;
+mod lenient;
 mod pictures;
 mod raw;
 mod resample;

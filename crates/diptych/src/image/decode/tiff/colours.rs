@@ -2,7 +2,7 @@
 
 use super::page::{Kind, Page};
 use super::subsampled::{self, YCC};
-use super::{unpack, unsupported};
+use super::{Format, unpack, unsupported};
 use crate::image::decode::{high_bytes, scale_grey};
 use crate::image::error::ImageError;
 use crate::image::picture::{Mode, Picture, divide_alpha};
@@ -69,7 +69,12 @@ impl Colours {
         };
         if !fits || page.samples < least {
             let samples = page.samples;
-            let found = format!("{samples} samples of {bits} bits ({kind:?}) as {model:?}");
+            let numbers = match kind {
+                Kind::Unsigned => "",
+                Kind::Signed => " signed",
+                Kind::Float => " floating",
+            };
+            let found = format!("{samples}{numbers} samples of {bits} bits as {model:?}");
             return Err(unsupported(found));
         }
         let alpha = match (page.extra.first(), model) {
@@ -148,7 +153,7 @@ impl Colours {
         }
         let (width, height) = (page.width, page.height);
         match self.mode {
-            Mode::Palette => Picture::with_palette(width, height, data, palette(page)),
+            Mode::Palette => Picture::with_palette(width, height, data, palette(page)?),
             mode => Picture::new(width, height, mode, data),
         }
     }
@@ -217,12 +222,15 @@ fn first_samples(data: &[u8], pixel: usize, kept: usize) -> Vec<u8> {
 }
 
 /// A colour map: all reds, all greens, all blues, in 16 bits.
-fn palette(page: &Page) -> Vec<[u8; 3]> {
+fn palette(page: &Page) -> Result<Vec<[u8; 3]>, ImageError> {
     let map = page.numbers(COLOUR_MAP);
     let third = map.len() / 3;
-    (0..third.min(256))
-        .map(|i| [map[i], map[third + i], map[2 * third + i]].map(|v| (v >> 8) as u8))
-        .collect()
+    if third == 0 {
+        return Err(ImageError::damaged(Format::Tiff, "it has no colour map"));
+    }
+    let colours = (0..third.min(256))
+        .map(|i| [map[i], map[third + i], map[2 * third + i]].map(|v| (v >> 8) as u8));
+    Ok(colours.collect())
 }
 
 /// CIE L*a*b* under D50, a* and b* signed, to sRGB.

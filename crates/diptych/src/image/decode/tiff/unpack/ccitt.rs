@@ -32,14 +32,16 @@ pub(super) fn lines(
         return Err(unsupported(found));
     }
     let width = i32::try_from(shape.width).map_err(|_| unsupported("lines so long"))?;
+    let room = (shape.width + 1).next_multiple_of(32) * 2;
     let mut reader = Reader {
         bits: Bits::new(stored),
         width,
         after_end: false,
         has_ends: true,
-        line: Line::new(width),
-        above: vec![width, 0],
+        line: Line::new(width, room),
+        above: vec![0; room],
     };
+    reader.above[0] = width;
     let stride = shape.width.div_ceil(8);
     let mut out = vec![0; stride * shape.rows];
     for (y, out) in out.chunks_exact_mut(stride).enumerate() {
@@ -109,35 +111,56 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// A line as it is read: runs, white first.
+/// A line as it is read: runs, white first. Behind the last stand those of an earlier line, which only a damaged file reaches.
 struct Line {
     width: i32,
     runs: Vec<i32>,
+    /// Runs of this line.
+    count: usize,
     /// Pixels so far, and those of a run that is not yet closed.
     at: i32,
     open: i32,
 }
 
 impl Line {
-    fn new(width: i32) -> Self {
+    fn new(width: i32, room: usize) -> Self {
         Self {
             width,
-            runs: Vec::new(),
+            runs: vec![0; room],
+            count: 0,
             at: 0,
             open: 0,
         }
     }
 
+    /// Forgets what was read, but for the place it was in.
+    fn begin(&mut self) {
+        (self.count, self.at, self.open) = (0, 0, 0);
+    }
+
+    /// Adds a run, whatever it is; more than there is room for are left out.
+    fn push(&mut self, run: i32) {
+        if let Some(place) = self.runs.get_mut(self.count) {
+            *place = run;
+            self.count += 1;
+        }
+    }
+
+    fn pop(&mut self) -> Option<i32> {
+        self.count = self.count.checked_sub(1)?;
+        Some(self.runs[self.count])
+    }
+
     /// Closes a run with so many more pixels.
     fn close(&mut self, more: i32) {
-        self.runs.push(self.open.wrapping_add(more));
+        self.push(self.open.wrapping_add(more));
         self.at = self.at.wrapping_add(more);
         self.open = 0;
     }
 
     /// Whether the next run is black.
     fn is_black(&self) -> bool {
-        self.runs.len() % 2 == 1
+        self.count % 2 == 1
     }
 
     /// Brings the runs to the width of the line.
@@ -149,7 +172,7 @@ impl Line {
             return;
         }
         while self.at > self.width
-            && let Some(run) = self.runs.pop()
+            && let Some(run) = self.pop()
         {
             self.at = self.at.wrapping_sub(run);
         }
@@ -181,7 +204,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads a line; false at the mark that ends the page.
     fn next(&mut self, coding: Coding) -> Result<bool, End> {
-        self.line = Line::new(self.width);
+        self.line.begin();
         let read = self.read(coding);
         self.line.clean();
         read?;
@@ -266,8 +289,8 @@ impl Reader<'_> {
                 }
             }
             // A pair of nothing says nothing.
-            if self.line.runs.ends_with(&[0, 0]) {
-                self.line.runs.truncate(self.line.runs.len() - 2);
+            if self.line.runs[..self.line.count].ends_with(&[0, 0]) {
+                self.line.count -= 2;
             }
         }
     }
@@ -323,11 +346,11 @@ impl Reader<'_> {
                     }
                 }
                 Mode::Extension => {
-                    self.line.runs.push(self.width - self.line.at);
+                    self.line.push(self.width - self.line.at);
                     return Ok(());
                 }
                 Mode::End => {
-                    self.line.runs.push(self.width - self.line.at);
+                    self.line.push(self.width - self.line.at);
                     self.bits.peek(4)?;
                     self.bits.skip(4);
                     self.after_end = true;
@@ -350,15 +373,16 @@ impl Reader<'_> {
 
     /// Makes the line the one above.
     fn turn(&mut self) {
-        std::mem::swap(&mut self.above, &mut self.line.runs);
         // A change that is none, as those who follow expect one.
-        self.above.push(0);
+        self.line.push(0);
+        std::mem::swap(&mut self.above, &mut self.line.runs);
     }
 
     /// Draws the runs, cut to the line.
     fn draw(&mut self, out: &mut [u8]) {
         let mut x = 0;
-        for (i, run) in self.line.runs.iter_mut().enumerate() {
+        let count = self.line.count;
+        for (i, run) in self.line.runs[..count].iter_mut().enumerate() {
             if *run < 0 || *run > self.width - x {
                 *run = self.width - x;
             }
@@ -395,7 +419,7 @@ impl Above {
 
     /// To the first change of the other colour right of where the line is; at its start the first change is right, too.
     fn pass(&mut self, line: &Line) {
-        while !line.runs.is_empty()
+        while line.count > 0
             && self.change <= line.at
             && self.change < line.width
             && self.next < self.runs.len()
