@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use diptych::text::Overflow;
 use diptych::{Clip, Embeddings, Expression, TEMPLATES};
 use diptych_index::{Filter, Hit, Method, Part, Query, Region, Store, TakenFrom};
 use jiff::SignedDuration;
@@ -33,6 +34,8 @@ pub struct Request {
     pub min_score: Option<MinScore>,
     /// Sentences that a text is put into, `{}` standing for it; [`TEMPLATES`] if there is none.
     pub templates: Vec<String>,
+    /// What becomes of a text that is too long for the model.
+    pub overflow: Overflow,
     /// How vectors are compared.
     pub method: Method,
 }
@@ -48,6 +51,7 @@ impl Default for Request {
             dated: false,
             min_score: None,
             templates: Vec::new(),
+            overflow: Overflow::Refuse,
             method: Method::Auto,
         }
     }
@@ -103,7 +107,7 @@ impl Request {
         if templates.is_empty() {
             templates = TEMPLATES.to_vec();
         }
-        let vector = expression.vector(clip, &templates, embedding)?;
+        let vector = expression.vector(clip, &templates, self.overflow, embedding)?;
         self.nearest(store, &vector)
     }
 
