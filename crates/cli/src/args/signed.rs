@@ -3,19 +3,19 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ErrorKind};
-use clap::{CommandFactory, Error};
+use clap::{Command, CommandFactory, Error};
 
 use super::Cli;
 
 /// The error of a command line, or if it is about a term of a query a better one: `-people` is no option `-p`, `-horse` asks
 /// for no help, and `-kitten` is no number of hits.
 pub(crate) fn explain(error: Error, args: impl IntoIterator<Item = OsString>) -> Error {
-    let Some(term) = option_of(&error).and_then(|option| term(&option, args)) else {
-        return error;
-    };
     let mut cli = Cli::command();
     cli.build();
     let Some(search) = cli.find_subcommand_mut("search") else {
+        return error;
+    };
+    let Some(term) = option_of(&error).and_then(|option| term(&option, search, args)) else {
         return error;
     };
     search.error(
@@ -32,26 +32,39 @@ fn option_of(error: &Error) -> Option<String> {
     match error.kind() {
         ErrorKind::UnknownArgument => Some(error.get(ContextKind::InvalidArg)?.to_string()),
         ErrorKind::DisplayHelp => Some("-h".into()),
-        ErrorKind::ValueValidation => Some("-k".into()),
+        // It is no number, or there is one already.
+        ErrorKind::ValueValidation | ErrorKind::ArgumentConflict => Some("-k".into()),
         _ => None,
     }
 }
 
 /// The term that begins like an option, if the command line is a search.
-fn term(option: &str, args: impl IntoIterator<Item = OsString>) -> Option<String> {
+fn term(
+    option: &str,
+    search: &Command,
+    args: impl IntoIterator<Item = OsString>,
+) -> Option<String> {
     let args = args.into_iter().skip(1);
     let args = args.map(|arg| arg.to_string_lossy().into_owned());
     let is_global = |arg: &String| arg.starts_with('-') || arg.parse::<usize>().is_ok();
-    let mut args = args.skip_while(is_global);
-    if args.next()? != "search" {
+    let args: Vec<String> = args.skip_while(is_global).collect();
+    if args.first()? != "search" {
         return None;
     }
-    let is_term = |arg: &String| {
-        let word = arg.strip_prefix(option);
-        !arg.starts_with("--")
-            && word.is_some_and(|word| word.starts_with(|c: char| !c.is_ascii_digit() && c != '='))
+    let takes_a_value = |arg: &str| {
+        let name = arg.strip_prefix("--");
+        name.is_some() && search.get_opts().any(|option| option.get_long() == name)
     };
-    args.take_while(|arg| arg != "--").find(is_term)
+    // Of options that there are, `-k3` and `-k=3` are none.
+    let is_known = ["-h", "-k"].contains(&option);
+    let begins_a_word = |rest: &str| rest.starts_with(|c: char| !c.is_ascii_digit() && c != '=');
+    let is_term = |arg: &str| {
+        let rest = arg.strip_prefix(option).filter(|_| !arg.starts_with("--"));
+        rest.is_some_and(|rest| !is_known || begins_a_word(rest))
+    };
+    let mut pairs = args.windows(2).take_while(|pair| pair[1] != "--");
+    let found = pairs.find(|pair| !takes_a_value(&pair[0]) && is_term(&pair[1]));
+    Some(found?[1].clone())
 }
 
 #[cfg(test)]

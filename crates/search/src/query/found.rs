@@ -51,7 +51,7 @@ pub struct FoundLine<'a> {
     pub taken: Option<String>,
     /// Who says so.
     pub taken_from: Option<TakenFrom>,
-    /// Other files that have the same content.
+    /// Other files that have the same content, of those that were asked for.
     pub copies: usize,
     /// As [`FoundFile::gone`].
     pub gone: bool,

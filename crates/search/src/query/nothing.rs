@@ -39,7 +39,7 @@ pub enum Nothing {
     Unrelated {
         /// The best score.
         best: f32,
-        /// How much nearer to the query than to any text the best is, as [`Calibration::lead`].
+        /// How much nearer to the query than to any text a picture is at the most, as [`Calibration::lead`].
         lead: f32,
         /// What is wanted of it, [`Calibration::gate`].
         wanted: f32,
@@ -76,8 +76,8 @@ impl fmt::Display for Nothing {
             }
             Self::Unrelated { best, lead, wanted } => write!(
                 f,
-                "the best score is {best:.3}, which is {lead:.3} above what that picture has for any text, and {wanted:.3} above \
-                 is wanted"
+                "the best score is {best:.3}, but no picture is more than {lead:.3} nearer to this than to any text, and \
+                 {wanted:.3} is wanted"
             ),
         }
     }

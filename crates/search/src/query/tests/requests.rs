@@ -174,7 +174,7 @@ fn a_search_that_finds_nothing_says_why() {
         ..all.clone()
     };
     assert_eq!(said(&near), "the best score is 0.5000, and 0.75 is wanted");
-    // Both pictures are a quarter above what they have for any text at the most, and a third is wanted.
+    // The nearer picture has half of its score for any text.
     let note = br#"{"centre":[0.5,0.0],"gate":0.333,"cut":0.1,"contents":2}"#;
     store.set_note("threshold", note).unwrap();
     let auto = Request {
@@ -183,7 +183,7 @@ fn a_search_that_finds_nothing_says_why() {
     };
     assert_eq!(
         said(&auto),
-        "the best score is 0.500, which is 0.250 above what that picture has for any text, and 0.333 above is wanted"
+        "the best score is 0.500, but no picture is more than 0.250 nearer to this than to any text, and 0.333 is wanted"
     );
 }
 
