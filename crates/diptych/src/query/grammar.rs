@@ -15,14 +15,14 @@ pub(super) enum Words {
 /// A text as a term that stands for it whatever it looks like: in quotes. A sign and a weight may come before it.
 ///
 /// ```
-/// use diptych::{Expression, What, quoted};
+/// use diptych::{Expression, What, verbatim};
 ///
-/// let query = format!("beach -{}", quoted("a + b"));
+/// let query = format!("beach -{}", verbatim("a + b"));
 /// let parsed = Expression::<()>::parse(&query, |_| Ok(None))?;
 /// assert_eq!(parsed.terms[1].what, What::Text("a + b".into()));
 /// # Ok::<(), diptych::Error>(())
 /// ```
-pub fn quoted(text: &str) -> String {
+pub fn verbatim(text: &str) -> String {
     let inside = text.replace('\\', r"\\").replace('"', r#"\""#);
     format!("\"{inside}\"")
 }
@@ -57,7 +57,7 @@ fn weight(term: &str) -> Result<(f32, &str), String> {
         return Err(format!(
             "`{word}` has two signs, wanted one, as in `{unsigned}`; a text that begins with a sign is quoted: `{}{}`",
             &word[..1],
-            quoted(unsigned)
+            verbatim(unsigned)
         ));
     }
     let begins_like_one = unsigned
@@ -75,7 +75,7 @@ fn weight(term: &str) -> Result<(f32, &str), String> {
             "`{number}` in `{word}` is no weight, which is a number with a point, as in `+0.5:dog`; a text with a colon is \
              quoted: `{}{}`",
             &word[..1],
-            quoted(unsigned)
+            verbatim(unsigned)
         ));
     };
     let words = words[number.len() + 1..].trim_start();

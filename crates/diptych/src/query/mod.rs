@@ -7,7 +7,7 @@ mod grammar;
 #[cfg(test)]
 mod tests;
 
-pub use grammar::quoted;
+pub use grammar::verbatim;
 
 use grammar::Words;
 

@@ -194,7 +194,7 @@ proptest! {
     #[test]
     fn what_is_quoted_comes_back(a in any_query(), b in any_query(), weight in 0f32..1e30) {
         prop_assume!(!a.trim().is_empty() && !b.trim().is_empty());
-        let query = format!("{} -{weight}:{} +sea", quoted(&a), quoted(&b));
+        let query = format!("{} -{weight}:{} +sea", verbatim(&a), verbatim(&b));
         // Were they not quoted, all would be pictures.
         let is_plain = |words: &str| Ok((words == "sea").then_some(()));
         let parsed = Expression::parse(&query, is_plain).unwrap();

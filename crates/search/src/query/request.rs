@@ -18,7 +18,7 @@ use crate::{Error, Result, check_model};
 /// Conditions of a search beside the query itself: how many contents, which ones, and how near.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// Contents, or parts of them, at the most; equal files are one content.
+    /// Contents, or parts of them, at the most, and at least 1; equal files are one content.
     pub top: usize,
     /// Only files in these folders or below them, as they are typed; in any, if there is none.
     pub within: Vec<PathBuf>,
