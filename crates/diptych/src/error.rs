@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::image::ImageError;
-use crate::text::TextError;
+use crate::text::{TextError, shortened};
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +113,7 @@ pub enum Error {
         reason: String,
     },
     /// A query that can't be followed.
-    #[error("query `{query}`: {reason}")]
+    #[error("query `{}`: {reason}", shortened(query))]
     Query {
         /// What was asked for.
         query: String,

@@ -50,7 +50,7 @@ pub use error::{Error, Result};
 pub use guard::{GaveUp, guarded};
 pub use hash::fnv1a;
 pub use nearest::{Neighbour, nearest};
-pub use query::{Expression, TEMPLATES, Term, What};
+pub use query::{Expression, TEMPLATES, Term, What, verbatim};
 /// The library whose `Value` stands in configurations and tokenizers.
 pub use serde_json;
 pub use stream::{ImageStream, TextStream};

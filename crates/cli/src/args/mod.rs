@@ -3,6 +3,7 @@
 //! What values mean together is decided in `commands`.
 
 mod search;
+mod signed;
 mod training;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use search::{
     AddressArgs, AddressOnly, CompactArgs, DuplicatesArgs, ExportArgs, ForgetArgs, HitsArgs,
     ImportArgs, IndexArgs, IndexCommand, SearchArgs, SimilarArgs, StatusArgs,
 };
+pub(crate) use signed::explain;
 pub(crate) use training::{PackArgs, TrainArgs};
 
 /// CLIP in Rust: pictures and texts in one space

@@ -166,8 +166,15 @@ pub(crate) struct ExportArgs {
 
 /// Search an index by words and pictures
 ///
-/// A query has terms, which `+` and `-` begin, with weights if need be: "beach +0.5:sunset -people +./me.jpg". A term that names a
-/// file is a picture. The exit code is 1 if nothing was found.
+/// A query has terms, which `+` and `-` begin, with weights if need be: "beach +0.5:sunset -people +./me.jpg". What names a file
+/// is a picture: a term, or the whole query, whatever signs are in its name.
+///
+/// A sign stands directly before a word, else it is text: "dog - running". A weight is a number of 0 or more with a point, and
+/// stands only after a sign: "3:4 portrait" is text. Quotes make a text of anything: '"-people"', '"beach.jpg"', '+"3:4 portrait"';
+/// in them \" and \\ are a quote and a backslash. A backslash before a word takes its sign for a letter: 'beach +./me \-1.png'.
+/// A query that begins with `-` comes after all options and `--`.
+///
+/// The exit code is 1 if nothing was found; stderr says why.
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
     /// What is looked for
@@ -181,6 +188,10 @@ pub(crate) struct SearchArgs {
     /// Least cosine of a hit, or `auto`: none, where what is nearest is no nearer than for any text
     #[arg(long, value_name = "X", value_parser = min_score, allow_negative_numbers = true)]
     pub(crate) min_score: Option<MinScore>,
+
+    /// Cut texts that are too long for the model, instead of failing
+    #[arg(long)]
+    pub(crate) truncate: bool,
 
     #[command(flatten)]
     pub(crate) hits: HitsArgs,
@@ -202,7 +213,7 @@ pub(crate) struct SimilarArgs {
 /// Among which pictures hits are looked for, and how they are told.
 #[derive(Debug, Args)]
 pub(crate) struct HitsArgs {
-    /// Hits at the most
+    /// Hits at the most; equal files are one
     #[arg(short = 'k', long, value_name = "N", default_value = "10", value_parser = count(1, 1_000_000))]
     pub(crate) top: usize,
 
@@ -227,8 +238,9 @@ pub(crate) struct HitsArgs {
     #[arg(long, value_parser = one_of(METHODS), default_value = "auto")]
     pub(crate) method: Method,
 
-    /// Print one JSON object a hit: path, score, start, end, region (of a tile), taken, taken_from
-    /// (`exif`, `file` for the file's time, or `unknown` in an index that an older version made)
+    /// Print one JSON object a file: path, score, start, end, region (of a tile), taken, taken_from
+    /// (`exif`, `file` for the file's time, or `unknown` in an index that an older version made), copies (other files that are
+    /// equal), gone (whether it is no longer there)
     #[arg(long, conflicts_with_all = ["paths0", "preview"])]
     pub(crate) json: bool,
 
@@ -236,13 +248,21 @@ pub(crate) struct HitsArgs {
     #[arg(long, conflicts_with = "preview")]
     pub(crate) paths0: bool,
 
-    /// Show the pictures, by the way the terminal knows, or by this one
+    /// List every one of equal files, instead of one and how many copies it has
+    #[arg(long)]
+    pub(crate) all_paths: bool,
+
+    /// Show the pictures, by the way the terminal knows, or by this one; without a way only where stdout is a terminal
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true)]
     pub(crate) preview: Option<Option<Protocol>>,
 
     /// Write a page with small pictures, too
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
+
+    /// Open the Nth hit, too, with the program that the desktop has for it
+    #[arg(long, value_name = "N", value_parser = count(1, 1_000_000))]
+    pub(crate) open: Option<usize>,
 
     #[command(flatten)]
     pub(crate) address: AddressArgs,

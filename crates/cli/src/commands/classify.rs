@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use diptych::text::shortened;
 use diptych::{Prediction, ZeroShot};
 use serde::Serialize;
 
@@ -61,7 +62,7 @@ pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
     let Options {
         labels, templates, ..
     } = &options;
-    let label = |prompt: usize| format!("label `{}`", labels[prompt / templates.len()]);
+    let label = |prompt: usize| format!("label `{}`", shortened(&labels[prompt / templates.len()]));
     let classifier = match ZeroShot::new(&clip, labels, templates) {
         Ok(classifier) => classifier,
         Err(error) => {

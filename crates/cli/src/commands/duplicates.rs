@@ -6,13 +6,14 @@ use anyhow::Result;
 use diptych_index::Store;
 use diptych_search::index::places;
 use diptych_search::query::{
-    Duplicates, FALLBACK, Group, Member, NearThreshold, Sought, duplicates,
+    Duplicates, FALLBACK, Group, Member, NearThreshold, Sought, duplicates, nothing_within,
 };
 use diptych_search::sheet::{self, Tile, thumbnail};
 use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::address::{Address, clip_of};
+use super::hits::say_why;
 use crate::args::DuplicatesArgs;
 use crate::output::{Data, message};
 use crate::{Status, interrupt, progress};
@@ -44,7 +45,14 @@ pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
     if found.interrupted {
         return Ok(Status::Interrupted);
     }
-    tell(args, &found)
+    let status = tell(args, &found)?;
+    if status == Status::NothingFound {
+        match nothing_within(store.as_ref(), &args.within)? {
+            Some(nothing) => say_why(&nothing),
+            None => message("nothing found: no picture is there twice"),
+        }
+    }
+    Ok(status)
 }
 
 /// The threshold of the index's model: as it is noted, or measured and noted for the next time, where that can be done.
@@ -154,6 +162,8 @@ fn tiles(((kind, group), number): ((&str, &Group), usize)) -> Vec<Tile> {
         title: Some(format!("{kind} {number}, {}: {}", keep(at), facts(member))),
         thumbnail: thumbnail(member.path.as_ref()),
         start: None,
+        copies: 0,
+        gone: false,
     };
     group.members.iter().enumerate().map(tile).collect()
 }

@@ -8,6 +8,7 @@ pub(crate) mod convert;
 pub(crate) mod demo;
 pub(crate) mod duplicates;
 pub(crate) mod embed;
+mod hits;
 pub(crate) mod index;
 pub(crate) mod models;
 pub(crate) mod pack;

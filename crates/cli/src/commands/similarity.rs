@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use diptych::text::shortened;
 use serde::Serialize;
 
 use super::open;
@@ -26,7 +27,7 @@ struct Similarity<'a> {
 
 pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
     let clip = open(&args.model)?;
-    let name = |index: usize| format!("text `{}`", args.texts[index]);
+    let name = |index: usize| format!("text `{}`", shortened(&args.texts[index]));
     let texts = match clip.encode_texts(&args.texts) {
         Ok(texts) => texts,
         Err(error) => return inputs::report_texts(&clip, error, &args.texts, name),

@@ -11,23 +11,28 @@ use super::Protocol;
 const KONSOLE_WITH_PICTURES: u32 = 220_400;
 
 impl Protocol {
-    /// The best protocol that the terminal is known to speak.
-    pub(crate) fn detect(env: impl Fn(&str) -> Option<String>) -> Self {
+    /// The best protocol that the terminal is known to speak; none, if it says that it has no colours or can't move its cursor.
+    pub(crate) fn detect(env: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let value = |name: &str| env(name).unwrap_or_default();
         let is_set = |name: &str| !value(name).is_empty();
         let term = value("TERM");
 
+        if term == "dumb" {
+            return None;
+        }
         // They draw text only, and hand the variables of the terminal around them on.
         let multiplexer = ["TMUX", "STY", "ZELLIJ"].into_iter().any(is_set);
         if multiplexer || term.starts_with("tmux") || term.starts_with("screen") {
-            return Self::Blocks;
+            return Some(Self::Blocks);
         }
         // From what each terminal sets anew to what it may have inherited from another.
         if let Some(protocol) = of_term(&term).or_else(|| of_program(&value("TERM_PROGRAM"))) {
-            return protocol;
+            return Some(protocol);
         }
         let konsole = value("KONSOLE_VERSION").parse::<u32>();
-        if is_set("KITTY_WINDOW_ID") || konsole.is_ok_and(|v| v >= KONSOLE_WITH_PICTURES) {
+        let is_kitty =
+            is_set("KITTY_WINDOW_ID") || konsole.is_ok_and(|v| v >= KONSOLE_WITH_PICTURES);
+        Some(if is_kitty {
             Self::Kitty
         } else if value("LC_TERMINAL") == "iTerm2" {
             // Unlike the others it crosses SSH.
@@ -36,7 +41,7 @@ impl Protocol {
             Self::Sixel
         } else {
             Self::Blocks
-        }
+        })
     }
 }
 
@@ -63,7 +68,7 @@ fn of_program(program: &str) -> Option<Protocol> {
 mod tests {
     use super::*;
 
-    fn detect(variables: &[(&str, &str)]) -> Protocol {
+    fn detect(variables: &[(&str, &str)]) -> Option<Protocol> {
         Protocol::detect(|name| {
             let found = variables.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
@@ -96,8 +101,14 @@ mod tests {
             (&[], Protocol::Blocks),
         ];
         for (variables, protocol) in table {
-            assert_eq!(detect(variables), *protocol, "{variables:?}");
+            assert_eq!(detect(variables), Some(*protocol), "{variables:?}");
         }
+    }
+
+    #[test]
+    fn a_dumb_terminal_shows_nothing() {
+        assert_eq!(detect(&[("TERM", "dumb")]), None);
+        assert_eq!(detect(&[("TERM", "dumb"), ("KITTY_WINDOW_ID", "1")]), None);
     }
 
     #[test]
@@ -110,17 +121,17 @@ mod tests {
             ("TERM", "screen"),
         ] {
             let outer = ("KITTY_WINDOW_ID", "1");
-            assert_eq!(detect(&[inner, outer]), Protocol::Blocks, "{inner:?}");
+            assert_eq!(detect(&[inner, outer]), Some(Protocol::Blocks), "{inner:?}");
         }
         let variables = [("ZELLIJ", "0"), ("TERM", "xterm-kitty")];
-        assert_eq!(detect(&variables), Protocol::Blocks);
+        assert_eq!(detect(&variables), Some(Protocol::Blocks));
     }
 
     #[test]
     fn a_terminal_counts_for_more_than_the_one_it_was_started_from() {
         let kitty_in_iterm = [("TERM_PROGRAM", "iTerm.app"), ("TERM", "xterm-kitty")];
-        assert_eq!(detect(&kitty_in_iterm), Protocol::Kitty);
+        assert_eq!(detect(&kitty_in_iterm), Some(Protocol::Kitty));
         let code_in_kitty = [("TERM_PROGRAM", "vscode"), ("KITTY_WINDOW_ID", "1")];
-        assert_eq!(detect(&code_in_kitty), Protocol::Blocks);
+        assert_eq!(detect(&code_in_kitty), Some(Protocol::Blocks));
     }
 }

@@ -27,7 +27,7 @@ pub(crate) enum Protocol {
     Blocks,
 }
 
-/// Pixels of a cell. A terminal would have to be asked for its own; most are near this, and those
+/// Pixels of a cell, which is twice as high as wide. A terminal would have to be asked for its own; most are near this, and those
 /// that are told a width in cells scale the picture to it.
 const CELL: (usize, usize) = (10, 20);
 
@@ -36,29 +36,28 @@ const HALF_BLOCKS: (usize, usize) = (1, 2);
 
 /// The pixels that a picture of `width` × `height` should be scaled to, both at least 1.
 ///
-/// It becomes `columns` wide with its aspect kept, narrower only where it would be of more rows than
-/// columns: nobody wants to scroll past a panorama on end.
+/// With its aspect kept it fills a square of `columns`, which is half as many rows: a screen shows some hits at once, and nobody
+/// has to scroll past a panorama on end. Where the terminal draws pixels it is not enlarged.
 pub(crate) fn size(
     protocol: Protocol,
     (width, height): (usize, usize),
     columns: usize,
 ) -> (usize, usize) {
-    let cell = match protocol {
-        Protocol::Blocks => HALF_BLOCKS,
-        _ => CELL,
+    let (cell, most) = match protocol {
+        Protocol::Blocks => (HALF_BLOCKS, f64::INFINITY),
+        _ => (CELL, 1.0),
     };
-    let columns = columns.max(1) as f64;
     let (width, height) = (width.max(1) as f64, height.max(1) as f64);
-    let widest = columns * cell.0 as f64 / width;
-    let highest = columns * cell.1 as f64 / height;
-    let scaled = |side: f64| ((side * widest.min(highest)).round() as usize).max(1);
+    let side = (columns.max(1) * cell.0) as f64;
+    let scale = (side / width.max(height)).min(most);
+    let scaled = |side: f64| ((side * scale).round() as usize).max(1);
     (scaled(width), scaled(height))
 }
 
 /// The bytes that draw a picture of `width` × `height` pixels, a newline at the end.
 ///
 /// `rgb` is `[height, width, 3]`, scaled to [`size`]. `png` makes a PNG file of it and is called only
-/// by the protocol that needs one.
+/// by the protocols that need one.
 ///
 /// # Errors
 /// That of `png`.
@@ -84,7 +83,7 @@ pub(crate) fn encode<E>(
         height,
     };
     Ok(match protocol {
-        Protocol::Kitty => kitty::encode(picture, picture.cells(columns)),
+        Protocol::Kitty => kitty::encode(&png()?, picture.cells(columns)),
         Protocol::ITerm2 => iterm2::encode(&png()?, picture.cells(columns)),
         Protocol::Sixel => sixel::encode(picture),
         Protocol::Blocks => blocks::encode(picture),
@@ -128,19 +127,16 @@ mod tests {
     }
 
     #[test]
-    fn pictures_fill_the_columns_and_keep_their_aspect() {
+    fn pictures_fill_a_square_and_keep_their_aspect() {
         assert_eq!(size(Protocol::Blocks, (400, 300), 40), (40, 30));
-        assert_eq!(size(Protocol::Blocks, (3, 4), 30), (30, 40));
+        assert_eq!(size(Protocol::Blocks, (3, 4), 40), (30, 40));
+        assert_eq!(size(Protocol::Blocks, (100, 1000), 40), (4, 40));
         for protocol in [Protocol::Kitty, Protocol::ITerm2, Protocol::Sixel] {
             assert_eq!(size(protocol, (4000, 3000), 40), (400, 300));
-            assert_eq!(size(protocol, (32, 32), 8), (80, 80));
+            assert_eq!(size(protocol, (3000, 4000), 40), (300, 400));
+            // An icon stays one.
+            assert_eq!(size(protocol, (32, 16), 40), (32, 16));
         }
-    }
-
-    #[test]
-    fn pictures_have_no_more_rows_than_columns() {
-        assert_eq!(size(Protocol::Blocks, (100, 1000), 40), (8, 80));
-        assert_eq!(size(Protocol::Kitty, (100, 1000), 40), (80, 800));
     }
 
     #[test]

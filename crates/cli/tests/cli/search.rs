@@ -27,7 +27,16 @@ fn a_search_prints_the_nearest_in_each_form() {
         let keys: Vec<&String> = hit.as_object().unwrap().keys().collect();
         assert_eq!(
             keys,
-            ["end", "path", "score", "start", "taken", "taken_from"]
+            [
+                "copies",
+                "end",
+                "gone",
+                "path",
+                "score",
+                "start",
+                "taken",
+                "taken_from"
+            ]
         );
         assert!(hit["start"].is_null());
     }
@@ -68,6 +77,8 @@ fn filters_and_thresholds_may_leave_nothing_which_is_exit_code_1() {
         let ran = album.run(&[&["search", "blue", "--json"], args].concat());
         let n = parse(&ran.stdout).len();
         assert_eq!(ran.code, Some(if n == 0 { 1 } else { 0 }), "{ran:?}");
+        // Nothing is not told in silence.
+        assert_eq!(n == 0, ran.stderr.starts_with("nothing found: "), "{ran:?}");
         n
     };
     assert_eq!(n(&["--in", &inside]), 5);
@@ -83,14 +94,218 @@ fn filters_and_thresholds_may_leave_nothing_which_is_exit_code_1() {
         .run(&["search", "blue", "--method", "cells"])
         .fails(&["no cells"]);
     let long = "blue ".repeat(90);
-    album
-        .run(&["search", &long])
-        .fails(&["query `blue blue", "tokens"]);
+    album.run(&["search", &long]).fails(&[
+        "query `blue blue",
+        "blue… (449 characters)`: text has",
+        "tokens",
+        "hint: `--truncate`",
+    ]);
+    assert_eq!(n(&[&long, "--truncate"]), 5);
     let refused = album.run(&["search", "blue", "--after", "yesterday"]);
     assert_eq!(refused.code, Some(2));
     album
         .run(&["search", "blue +./nobody.jpg"])
         .fails(&["./nobody.jpg is no file"]);
+}
+
+#[test]
+fn thirty_copies_are_one_hit() {
+    let album = Album::new(3);
+    (0..29).for_each(|i| album.draw(&format!("copy {i:02}.png"), 0));
+    album.index();
+    let search = |args: &[&str]| album.run(&[&["search", "blue", "-k", "3"], args].concat());
+    let text = search(&[]).ok();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    let copies: Vec<&&str> = lines.iter().filter(|line| line.contains("cop")).collect();
+    assert!(
+        copies.len() == 1 && copies[0].ends_with("/0.png  +29 copies"),
+        "{text}"
+    );
+    assert_eq!(search(&["--all-paths"]).ok().lines().count(), 32);
+    assert_eq!(search(&["--paths0"]).ok().matches('\0').count(), 3);
+    let all = search(&["--paths0", "--all-paths"]).ok();
+    assert_eq!(all.matches('\0').count(), 32);
+    let hits = search(&["--json"]).json();
+    let of = |copies: u64| hits.iter().filter(|hit| hit["copies"] == copies).count();
+    assert_eq!((hits.len(), of(29), of(0)), (32, 30, 2));
+    let page = album.path("page.html");
+    search(&["--html", &page]).ok();
+    let page = fs_err::read_to_string(page).unwrap();
+    assert!(page.contains("<p>3 results</p>") && page.contains("+29 copies"));
+    let like = album.run(&["similar", &album.path("pictures/0.png"), "-k", "1"]);
+    assert!(like.ok().ends_with("/copy 00.png  +28 copies\n"));
+
+    // What is gone is marked, and comes after what is there.
+    fs_err::remove_file(album.path("pictures/0.png")).unwrap();
+    fs_err::remove_file(album.path("pictures/1.png")).unwrap();
+    let text = search(&[]).ok();
+    assert!(text.contains("/copy 00.png  +29 copies\n"), "{text}");
+    assert!(text.contains("/1.png  (gone)\n"), "{text}");
+    let hits = search(&["--json"]).json();
+    let gone: Vec<Value> = hits.into_iter().filter(|hit| hit["gone"] == true).collect();
+    assert_eq!(gone.len(), 2);
+    let zeros = search(&["--paths0"]);
+    assert_eq!(zeros.code, Some(0));
+    assert!(
+        zeros.stderr.starts_with("1 of the files are gone"),
+        "{zeros:?}"
+    );
+}
+
+#[test]
+fn a_search_that_finds_nothing_says_why() {
+    let album = Album::new(2);
+    album.index();
+    let why = |args: &[&str]| {
+        let ran = album.run(args);
+        assert_eq!((ran.code, &*ran.stdout), (Some(1), ""), "{ran:?}");
+        ran.stderr
+    };
+    let nowhere = album.path("nowhere");
+    assert_eq!(
+        why(&["search", "blue", "--in", &nowhere, "--json"]),
+        format!(
+            "nothing found: no picture of the index lies in {nowhere} (which is not there)\n\n\
+             hint: `diptych index DIR` adds what is in a folder\n"
+        )
+    );
+    let picture = album.path("pictures/0.png");
+    let like = why(&["similar", &picture, "--in", &picture]);
+    assert_eq!(
+        like,
+        "nothing found: there is no other picture than that one\n"
+    );
+    let none = why(&["search", "blue", "--after", "2020-05", "--before", "2020"]);
+    assert!(none.contains("no time is after"), "{none}");
+    let dated = why(&["search", "blue", "--dated"]);
+    assert!(dated.contains("no picture says itself when"), "{dated}");
+    let near = why(&["search", "blue", "--min-score", "0.99"]);
+    assert!(
+        near.contains("the best score is 0.") && near.contains("and 0.99 is wanted"),
+        "{near}"
+    );
+    // Two pictures of one colour are near to no text.
+    let auto = why(&["search", "a red train at night", "--min-score", "auto"]);
+    assert!(
+        auto.contains("the best score is ") && auto.contains("than to any text"),
+        "{auto}"
+    );
+    assert!(why(&["duplicates", "--exact"]).contains("no picture is there twice"));
+    let elsewhere = why(&["duplicates", "--exact", "--in", &nowhere]);
+    assert!(elsewhere.contains("(which is not there)"), "{elsewhere}");
+    album
+        .run(&["index", "forget", &album.path("pictures")])
+        .ok();
+    for args in [
+        &["search", "blue"][..],
+        &["similar", &picture],
+        &["duplicates", "--exact"],
+    ] {
+        assert!(why(args).starts_with("nothing found: the index holds no picture"));
+    }
+}
+
+#[test]
+fn queries_are_read_by_their_grammar() {
+    let album = Album::new(2);
+    album.draw("photo - Copy.png", 200);
+    album.index();
+    let best = |query: &str| {
+        let hits = album.run(&["search", query, "-k", "1", "--json"]).json();
+        (
+            paths(&hits)[0].to_owned(),
+            hits[0]["score"].as_f64().unwrap(),
+        )
+    };
+    // A whole query that is a file is one, and so is a term with its sign escaped.
+    let copy = album.path("pictures/photo - Copy.png");
+    let (name, score) = best(&copy);
+    assert!(
+        name == "photo - Copy.png" && score > 0.999,
+        "{name} {score}"
+    );
+    let (name, score) = best(&format!("+{copy} +0:sea"));
+    assert!(
+        name == "photo - Copy.png" && score > 0.999,
+        "{name} {score}"
+    );
+    // In quotes it is a text, and to the model another one than the picture.
+    assert!(best(&format!("\"{copy}\"")).1 < 0.9);
+    assert_eq!(best("3:4 portrait"), best("\"3:4 portrait\""));
+    assert_ne!(best("blue -people").1, best("blue - people").1);
+    for (query, words) in [
+        ("+0,5:dog", "`0,5` in `+0,5:dog` is no weight"),
+        ("+-3:dog", "two signs"),
+        ("+1e400:dog", "no weight"),
+    ] {
+        album.run(&["search", query]).fails(&[words]);
+    }
+    let nobody = album.path("pictures/nobody - Copy.png");
+    album
+        .run(&["search", &nobody])
+        .fails(&["nobody - Copy.png is no file"]);
+    album
+        .run(&["search", "-people"])
+        .fails(&["`-people` was taken for an option", "after `--`"]);
+    let index = album.path("index");
+    diptych(&["search", "--index", &index, "--", "-people"]).ok();
+}
+
+#[test]
+fn pictures_are_shown_only_where_a_terminal_shows_them() {
+    let album = Album::new(1);
+    album.index();
+    let ran = album.run(&["search", "blue", "--preview"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 1));
+    assert!(ran.stderr.contains("stdout is no terminal"), "{ran:?}");
+    let kitty = album.run(&["search", "blue", "--preview=kitty"]).ok();
+    // Of 8 × 8 pixels, in one column.
+    assert!(kitty.contains("f=100,c=1,m=0;iVBOR"), "{kitty}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hit_is_opened_by_the_desktops_program() {
+    use std::os::unix::fs::PermissionsExt;
+    let album = Album::new(2);
+    album.index();
+    let opener = album.path("xdg-open");
+    let opened = album.path("opened");
+    fs_err::write(
+        &opener,
+        format!("#!/bin/sh\necho noise\necho \"$1\" > '{opened}'\n"),
+    )
+    .unwrap();
+    fs_err::set_permissions(&opener, PermissionsExt::from_mode(0o755)).unwrap();
+    let open = |nth: &str, path: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_diptych"));
+        let args = ["search", "blue", "--json", "--open", nth, "--index"];
+        command
+            .args(args)
+            .arg(album.path("index"))
+            .env("PATH", path);
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    let folder = format!("{}:/bin:/usr/bin", album.folder.path().display());
+    let (code, stdout, _) = open("2", &folder);
+    let hits = parse(&stdout);
+    assert_eq!((code, hits.len()), (Some(0), 2));
+    let told = fs_err::read_to_string(&opened).unwrap();
+    assert_eq!(told.trim_end(), hits[1]["path"].as_str().unwrap());
+    for (nth, path, words) in [
+        ("3", &*folder, "there is no hit 3 to open, but 2"),
+        ("1", "/nowhere", "cannot run `xdg-open`"),
+    ] {
+        let (code, _, stderr) = open(nth, path);
+        assert!(code == Some(2) && stderr.contains(words), "{stderr}");
+    }
 }
 
 #[test]

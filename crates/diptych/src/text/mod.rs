@@ -11,6 +11,7 @@ mod error;
 mod ftfy;
 mod html;
 mod sentencepiece;
+mod shortened;
 mod siglip;
 mod split;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use rayon::prelude::*;
 
 pub use clip::ClipTokenizer;
 pub use error::TextError;
+pub use shortened::shortened;
 pub use siglip::SiglipTokenizer;
 pub use tokens::Tokens;
 

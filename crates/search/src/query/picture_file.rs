@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use diptych::text::shortened;
+
 /// The picture that words stand for, if they begin like a path or name a file with an extension: what
 /// [`Expression::parse`](diptych::Expression::parse) asks. Not for queries that others send.
 ///
@@ -19,7 +21,10 @@ pub fn picture_file(words: &str) -> Result<Option<PathBuf>, String> {
         return Ok(Some(path.to_owned()));
     }
     if begins || path.is_absolute() {
-        return Err(format!("{words} is no file"));
+        return Err(format!(
+            "{} is no file; a text that begins like a path is quoted",
+            shortened(words)
+        ));
     }
     Ok(None)
 }

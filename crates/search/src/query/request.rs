@@ -1,25 +1,24 @@
 //! The door of a search: what is asked of an index → the files that are found.
 //!
-//! Flow: an [`Expression`] or a picture → a vector → a store's hits, by the filters → [`MinScore`] → [`Found`].
+//! Flow: an [`Expression`] or a picture → a vector → a store's hits, by the filters → [`MinScore`] → [`Answer`].
 
 use std::path::{Path, PathBuf};
 
+use diptych::text::Overflow;
 use diptych::{Clip, Embeddings, Expression, TEMPLATES};
-use diptych_index::{Filter, Hit, Method, Part, Query, Region, Store, TakenFrom};
-use jiff::SignedDuration;
-use jiff::civil::DateTime;
-use serde::Serialize;
+use diptych_index::{Filter, Hit, Method, Query, Store};
 
-use super::Calibration;
+use super::found::{Found, found};
 use super::similar::known_vector;
+use super::{Calibration, Nothing};
 use crate::index::{places, same_file};
 use crate::source::embedding;
 use crate::{Error, Result, check_model};
 
-/// Conditions of a search beside the query itself: how many files, which ones, and how near.
+/// Conditions of a search beside the query itself: how many contents, which ones, and how near.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// Files at the most.
+    /// Contents, or parts of them, at the most, and at least 1; equal files are one content.
     pub top: usize,
     /// Only files in these folders or below them, as they are typed; in any, if there is none.
     pub within: Vec<PathBuf>,
@@ -33,12 +32,14 @@ pub struct Request {
     pub min_score: Option<MinScore>,
     /// Sentences that a text is put into, `{}` standing for it; [`TEMPLATES`] if there is none.
     pub templates: Vec<String>,
+    /// What becomes of a text that is too long for the model.
+    pub overflow: Overflow,
     /// How vectors are compared.
     pub method: Method,
 }
 
 impl Default for Request {
-    /// Ten files, of all.
+    /// Ten contents, of all.
     fn default() -> Self {
         Self {
             top: 10,
@@ -48,6 +49,7 @@ impl Default for Request {
             dated: false,
             min_score: None,
             templates: Vec::new(),
+            overflow: Overflow::Refuse,
             method: Method::Auto,
         }
     }
@@ -62,25 +64,8 @@ pub enum MinScore {
     Auto,
 }
 
-/// A file that was found; its JSON is what is told of one everywhere.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Found {
-    /// Where it is.
-    pub path: String,
-    /// Cosine with the query.
-    pub score: f32,
-    /// The part of a film that was found, in seconds from its beginning.
-    pub start: Option<f64>,
-    /// Where that part ends.
-    pub end: Option<f64>,
-    /// The region that was found, in shares of what is shown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub region: Option<Region>,
-    /// By the clock on the wall where it was made, in ISO 8601.
-    pub taken: Option<String>,
-    /// Who says so.
-    pub taken_from: Option<TakenFrom>,
-}
+/// What a search found, at least one content, or why there is none.
+pub type Answer = std::result::Result<Vec<Found>, Nothing>;
 
 impl Request {
     /// Searches an index by words and pictures. `embedding` gives a picture's, `[1, D]`; [`embedding()`] is one for those who
@@ -96,14 +81,14 @@ impl Request {
         clip: &Clip,
         expression: &Expression<P>,
         embedding: impl FnMut(&P) -> Result<Embeddings>,
-    ) -> Result<Vec<Found>> {
+    ) -> Result<Answer> {
         check_model(store, clip, clip.name())?;
         let own = self.templates.iter().map(String::as_str);
         let mut templates: Vec<&str> = own.collect();
         if templates.is_empty() {
             templates = TEMPLATES.to_vec();
         }
-        let vector = expression.vector(clip, &templates, embedding)?;
+        let vector = expression.vector(clip, &templates, self.overflow, embedding)?;
         self.nearest(store, &vector)
     }
 
@@ -117,7 +102,7 @@ impl Request {
         store: &dyn Store,
         file: &Path,
         clip: impl FnOnce() -> Result<Clip, E>,
-    ) -> Result<Vec<Found>, E> {
+    ) -> Result<Answer, E> {
         let vector = match known_vector(store, file)? {
             Some(vector) => vector,
             None => {
@@ -126,29 +111,50 @@ impl Request {
                 embedding(store, &clip, file)?.as_slice().to_vec()
             }
         };
-        // The file itself is not like itself, but the same; where it has many parts, they may all come first.
-        let mut k = self.top.saturating_add(1);
-        loop {
-            let hits = self.hits(store, &vector, k)?;
-            let is_all = hits.len() < k;
-            let mut found = found(hits);
-            found.retain(|found| !same_file(Path::new(&found.path), file));
-            if is_all || found.len() >= self.top {
-                found.truncate(self.top);
-                return Ok(found);
-            }
-            k = k.saturating_mul(4);
-        }
+        let like = |request: &Self| request.like(store, &vector, file);
+        Ok(self.answer(store, like)?)
     }
 
     /// Searches for what is nearest to a vector `[D]` of length 1.
     ///
     /// # Errors
     /// [`Error::Index`] for a vector of another width, and as [`Request::search`].
-    pub fn nearest(&self, store: &dyn Store, vector: &[f32]) -> Result<Vec<Found>> {
-        let mut found = found(self.hits(store, vector, self.top)?);
-        found.truncate(self.top);
-        Ok(found)
+    pub fn nearest(&self, store: &dyn Store, vector: &[f32]) -> Result<Answer> {
+        self.answer(store, |request| {
+            let mut found = found(request.hits(store, vector, request.top)?, |_| true);
+            found.truncate(request.top);
+            Ok(found)
+        })
+    }
+
+    /// What `nearest` gives by this request, or why that is nothing.
+    fn answer(
+        &self,
+        store: &dyn Store,
+        nearest: impl Fn(&Self) -> Result<Vec<Found>>,
+    ) -> Result<Answer> {
+        let found = nearest(self)?;
+        if found.is_empty() {
+            return Ok(Err(self.nothing(store, nearest)?));
+        }
+        Ok(Ok(found))
+    }
+
+    /// What is nearest to a file's vector. The file itself is not like itself, but the same.
+    fn like(&self, store: &dyn Store, vector: &[f32], file: &Path) -> Result<Vec<Found>> {
+        let is_other = |path: &Path| !same_file(path, file);
+        let mut k = self.top.saturating_add(1);
+        // Where it has many parts, they may all come first.
+        loop {
+            let hits = self.hits(store, vector, k)?;
+            let is_all = hits.len() < k;
+            let mut found = found(hits, is_other);
+            if is_all || found.len() >= self.top {
+                found.truncate(self.top);
+                return Ok(found);
+            }
+            k = k.saturating_mul(4);
+        }
     }
 
     /// The hits that are near enough, at most `k`.
@@ -185,28 +191,4 @@ impl Request {
         }
         Ok(hits)
     }
-}
-
-/// Each file of each hit.
-fn found(hits: Vec<Hit>) -> Vec<Found> {
-    let files = hits.into_iter().flat_map(|hit| {
-        let (score, Part { span, region }, taken) = (hit.score, hit.part, hit.taken);
-        hit.files.into_iter().map(move |path| Found {
-            path,
-            score,
-            start: span.map(|span| span.start),
-            end: span.map(|span| span.end),
-            region,
-            taken: taken.and_then(|taken| wall_clock(taken.at)),
-            taken_from: taken.map(|taken| taken.from),
-        })
-    });
-    files.collect()
-}
-
-/// A time as an index holds it, [`diptych_index::Taken::at`], in ISO 8601.
-pub fn wall_clock(at: i64) -> Option<String> {
-    let begin = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
-    let clock = begin.checked_add(SignedDuration::from_secs(at));
-    Some(clock.ok()?.to_string())
 }

@@ -4,7 +4,7 @@
 //! pictures: what the index has for those is what it has for anything. A picture that is near to all texts is near to
 //! every query, so from each cosine that of the picture with the texts' mean is taken (its hubness).
 
-use diptych_index::{Filter, Hit, Method, Query, Store};
+use diptych_index::{Filter, Hit, Id, Method, Part, Query, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, check_model};
@@ -112,6 +112,23 @@ impl Calibration {
         Ok(read.filter(|read| read.centre.len() == store.model().dim))
     }
 
+    /// How much nearer to a query than to any text a content's part is, whose cosine with the query is `score`; none if it has
+    /// gone since.
+    ///
+    /// # Errors
+    /// If the index can't be read.
+    pub fn lead(&self, store: &dyn Store, id: Id, part: &Part, score: f32) -> Result<Option<f32>> {
+        let Some(vector) = store.vector(id, part)? else {
+            return Ok(None);
+        };
+        if vector.len() != self.centre.len() {
+            return Err(Error::width(vector.len(), self.centre.len()));
+        }
+        let products = vector.iter().zip(&self.centre);
+        let hubness: f32 = products.map(|(value, mean)| value * mean).sum();
+        Ok(Some(score - hubness))
+    }
+
     /// The hits that are near to the query; none, if the best is no nearer than one of any text.
     ///
     /// # Errors
@@ -119,24 +136,18 @@ impl Calibration {
     pub fn keep(&self, store: &dyn Store, hits: Vec<Hit>) -> Result<Vec<Hit>> {
         let mut leaning = Vec::with_capacity(hits.len());
         for hit in hits {
-            let Some(vector) = store.vector(hit.id, &hit.part)? else {
-                continue; // it has gone since
-            };
-            if vector.len() != self.centre.len() {
-                return Err(Error::width(vector.len(), self.centre.len()));
+            if let Some(lead) = self.lead(store, hit.id, &hit.part, hit.score)? {
+                leaning.push((lead, hit));
             }
-            let products = vector.iter().zip(&self.centre);
-            let hubness: f32 = products.map(|(value, mean)| value * mean).sum();
-            leaning.push((hit.score - hubness, hit));
         }
         let best = leaning
             .iter()
-            .map(|(lean, _)| *lean)
+            .map(|(lead, _)| *lead)
             .fold(f32::NEG_INFINITY, f32::max);
         if best < self.gate {
             return Ok(Vec::new());
         }
-        let near = leaning.into_iter().filter(|(lean, _)| *lean >= self.cut);
+        let near = leaning.into_iter().filter(|(lead, _)| *lead >= self.cut);
         Ok(near.map(|(_, hit)| hit).collect())
     }
 }

@@ -13,7 +13,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use rayon::prelude::*;
 
 pub use self::thumbnail::{THUMBNAIL, thumbnail};
-use crate::query::Found;
+use crate::query::{Found, FoundFile};
 
 /// How each page begins, by which it can be known again.
 const BEGINNING: &str = "<!doctype html>\n<!-- Written by diptych. -->\n";
@@ -33,22 +33,29 @@ pub struct Tile {
     pub thumbnail: Option<Vec<u8>>,
     /// Where in a film it is, in seconds.
     pub start: Option<f64>,
+    /// Other files with the same content.
+    pub copies: usize,
+    /// Whether its file is no longer there.
+    pub gone: bool,
 }
 
 impl From<&Found> for Tile {
-    /// A tile with the file's thumbnail, if it is a picture that can be read.
+    /// A tile with the thumbnail of the content's first file, if it is a picture that can be read.
     fn from(found: &Found) -> Self {
+        let FoundFile { path, gone } = found.first();
         Self {
-            path: found.path.clone(),
+            path: path.clone(),
             score: found.score,
             title: None,
-            thumbnail: thumbnail(Path::new(&found.path)),
-            start: found.start,
+            thumbnail: thumbnail(Path::new(path)),
+            start: found.part.span.map(|span| span.start),
+            copies: found.copies(),
+            gone: *gone,
         }
     }
 }
 
-/// The page of what a query found, with thumbnails.
+/// The page of what a query found, with a thumbnail for each content.
 pub fn of_found(query: &str, found: &[Found]) -> String {
     let tiles: Vec<Tile> = found.par_iter().map(Tile::from).collect();
     page(query, &tiles)
@@ -90,10 +97,14 @@ fn item(tile: &Tile, rank: usize) -> String {
     };
     let mut html = format!(
         "<li><{open}>\n{}\n<span class=\"facts\"><span>{rank}</span>",
-        picture(&name, tile.thumbnail.as_deref())
+        picture(&name, tile)
     );
     if let Some(start) = start {
         put(&mut html, format_args!("<span>{}</span>", clock(start)));
+    }
+    if tile.copies > 0 {
+        let copies = copies(tile.copies);
+        put(&mut html, format_args!("<span>{copies}</span>"));
     }
     put(
         &mut html,
@@ -107,14 +118,20 @@ fn item(tile: &Tile, rank: usize) -> String {
 }
 
 /// A picture inside the page, or what stands in for it; `name` is escaped.
-fn picture(name: &str, jpeg: Option<&[u8]>) -> String {
-    match jpeg {
+fn picture(name: &str, tile: &Tile) -> String {
+    let stand_in = if tile.gone { "gone" } else { "no preview" };
+    match &tile.thumbnail {
         Some(jpeg) => format!(
             "<img class=\"picture\" alt=\"{name}\" src=\"data:image/jpeg;base64,{}\">",
             BASE64_STANDARD.encode(jpeg)
         ),
-        None => "<span class=\"picture missing\">no preview</span>".to_owned(),
+        None => format!("<span class=\"picture missing\">{stand_in}</span>"),
     }
+}
+
+/// `+1 copy`, `+29 copies`: files that are told beside another.
+pub fn copies(n: usize) -> String {
+    format!("+{n} {}", if n == 1 { "copy" } else { "copies" })
 }
 
 /// Where a browser finds the file; none if the path leads nowhere.

@@ -9,6 +9,8 @@ fn tile(path: &str) -> Tile {
         title: None,
         thumbnail: Some(b"foo".to_vec()),
         start: None,
+        copies: 0,
+        gone: false,
     }
 }
 
@@ -115,6 +117,25 @@ fn a_tile_stands_in_for_a_missing_thumbnail() {
     });
     assert!(!html.contains("<img"), "{html}");
     assert!(html.contains("<span class=\"picture missing\">no preview</span>"));
+}
+
+#[test]
+fn copies_are_counted_and_what_is_gone_is_told() {
+    let with = |copies| {
+        one(Tile {
+            copies,
+            ..tile("/a.jpg")
+        })
+    };
+    assert!(with(29).contains("<span>+29 copies</span>"));
+    assert!(with(1).contains("<span>+1 copy</span>"));
+    assert!(!with(0).contains("cop"));
+    let gone = one(Tile {
+        thumbnail: None,
+        gone: true,
+        ..tile("/a.jpg")
+    });
+    assert!(gone.contains("<span class=\"picture missing\">gone</span>"));
 }
 
 #[test]

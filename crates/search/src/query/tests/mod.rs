@@ -21,7 +21,10 @@ fn words_that_name_a_file_are_a_picture() {
     assert_eq!(picture_file(path.to_str().unwrap()), Ok(Some(path)));
     assert_eq!(picture_file("a dog.jpg"), Ok(None));
     let refused = picture_file("./nobody.jpg").unwrap_err();
-    assert_eq!(refused, "./nobody.jpg is no file");
+    assert_eq!(
+        refused,
+        "./nobody.jpg is no file; a text that begins like a path is quoted"
+    );
 }
 
 /// An index of vectors, one file each.

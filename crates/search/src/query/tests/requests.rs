@@ -6,7 +6,7 @@ use diptych::image::{Encoding, Picture};
 use diptych::{Clip, Embeddings, Expression};
 use diptych_index::{Change, File, Id, Item, Local, Moment, Part, Payload, Store};
 
-use super::super::{Found, MinScore, Request};
+use super::super::{Found, MinScore, Nothing, Request};
 use super::index_of;
 use crate::index::{canonical, state};
 use crate::{Error, source};
@@ -21,8 +21,9 @@ fn plane(degrees: &[f32]) -> (tempfile::TempDir, Local) {
     index_of(&rows, "plane")
 }
 
+/// The first file of each content.
 fn paths(found: &[Found]) -> Vec<&str> {
-    found.iter().map(|found| found.path.as_str()).collect()
+    found.iter().map(|found| &*found.first().path).collect()
 }
 
 /// A model where none may be needed.
@@ -37,7 +38,7 @@ fn the_nearest_files_are_told_as_far_as_they_are_near_enough() {
         top: 3,
         ..Request::default()
     };
-    let nearest = |request: &Request| request.nearest(&store, &[1.0, 0.0]);
+    let nearest = |request: &Request| request.nearest(&store, &[1.0, 0.0]).map(Result::unwrap);
     assert_eq!(paths(&nearest(&request).unwrap()), ["/0", "/1", "/2"]);
     let near = Request {
         min_score: Some(MinScore::Cosine(0.9)),
@@ -63,11 +64,141 @@ fn the_nearest_files_are_told_as_far_as_they_are_near_enough() {
 #[test]
 fn what_is_told_of_a_file_has_fixed_names() {
     let (_folder, store) = plane(&[0.0]);
-    let found = Request::default().nearest(&store, &[1.0, 0.0]).unwrap();
+    let answer = Request::default().nearest(&store, &[1.0, 0.0]).unwrap();
+    let found = answer.unwrap();
+    let lines: Vec<_> = found[0].each().collect();
     assert_eq!(
-        serde_json::to_string(&found[0]).unwrap(),
-        r#"{"path":"/0","score":1.0,"start":null,"end":null,"taken":null,"taken_from":null}"#
+        serde_json::to_string(&lines).unwrap(),
+        r#"[{"path":"/0","score":1.0,"start":null,"end":null,"taken":null,"taken_from":null,"copies":0,"gone":true}]"#
     );
+}
+
+/// A store with thirty equal files, of which one is there, and one other file.
+fn thirty() -> (tempfile::TempDir, Local, PathBuf) {
+    let (folder, store) = plane(&[0.0, 20.0]);
+    let top = canonical(folder.path()).unwrap();
+    let path = top.join("mine.png");
+    fs_err::write(&path, "here").unwrap();
+    let file = |path: String| File {
+        path,
+        size: 1,
+        modified: 1,
+    };
+    let gone = (0..28).map(|i| file(format!("/gone/{i:02}.png")));
+    let here = state(path.to_str().unwrap()).unwrap();
+    let links = gone
+        .chain([here])
+        .map(|file| Change::Link(file, Id([0; 16])));
+    store.apply(&links.collect::<Vec<_>>()).unwrap();
+    (folder, store, path)
+}
+
+#[test]
+fn equal_files_are_one_content_and_the_first_is_one_that_is_there() {
+    let (_folder, store, path) = thirty();
+    let two = Request {
+        top: 2,
+        ..Request::default()
+    };
+    let found = two.nearest(&store, &[1.0, 0.0]).unwrap().unwrap();
+    let path = path.to_str().unwrap();
+    assert_eq!(paths(&found), [path, "/1"]);
+    assert_eq!((found[0].copies(), found[1].copies()), (29, 0));
+    let lines: Vec<_> = found[0].each().collect();
+    let gone: Vec<bool> = lines.iter().map(|line| line.gone).collect();
+    assert_eq!(gone, [vec![false], vec![true; 29]].concat());
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.copies == 29 && line.score == 1.0)
+    );
+    assert_eq!((lines[1].path, lines[29].path), ("/0", "/gone/27.png"));
+    // The others are like it, but it is not like itself.
+    let like = two.similar(&store, path.as_ref(), none).unwrap().unwrap();
+    assert_eq!((paths(&like), like[0].copies()), (vec!["/0", "/1"], 28));
+}
+
+#[test]
+fn a_search_that_finds_nothing_says_why() {
+    let (_folder, store) = plane(&[60.0, 70.0]);
+    let said = |request: &Request| {
+        let answer = request.nearest(&store, &[1.0, 0.0]).unwrap();
+        answer.unwrap_err().to_string()
+    };
+    let all = Request::default();
+    let (_empty, empty) = plane(&[]);
+    let nothing = all.nearest(&empty, &[1.0, 0.0]).unwrap();
+    assert_eq!(nothing, Err(Nothing::Empty));
+    let elsewhere = Request {
+        within: vec![PathBuf::from("/"), PathBuf::from("/nowhere")],
+        ..all.clone()
+    };
+    assert!(elsewhere.nearest(&store, &[1.0, 0.0]).unwrap().is_ok());
+    let elsewhere = Request {
+        within: vec![std::env::temp_dir(), PathBuf::from("/nowhere")],
+        ..all.clone()
+    };
+    assert_eq!(
+        said(&elsewhere),
+        format!(
+            "no picture of the index lies in {} or /nowhere (which is not there)",
+            std::env::temp_dir().display()
+        )
+    );
+    for (after, before, dated, words) in [
+        (
+            Some(7),
+            Some(7),
+            false,
+            "no time is after the one date and before the other",
+        ),
+        (Some(7), None, false, "no picture is of that time"),
+        (
+            None,
+            Some(7),
+            true,
+            "no picture of that time says itself when it was taken",
+        ),
+        (None, None, true, "no picture says itself when it was taken"),
+    ] {
+        let request = Request {
+            after,
+            before,
+            dated,
+            ..all.clone()
+        };
+        assert_eq!(said(&request), words);
+    }
+    let near = Request {
+        min_score: Some(MinScore::Cosine(0.75)),
+        ..all.clone()
+    };
+    assert_eq!(said(&near), "the best score is 0.5000, and 0.75 is wanted");
+    // The nearer picture has half of its score for any text.
+    let note = br#"{"centre":[0.5,0.0],"gate":0.333,"cut":0.1,"contents":2}"#;
+    store.set_note("threshold", note).unwrap();
+    let auto = Request {
+        min_score: Some(MinScore::Auto),
+        ..all
+    };
+    assert_eq!(
+        said(&auto),
+        "the best score is 0.500, but no picture is more than 0.250 nearer to this than to any text, and 0.333 is wanted"
+    );
+}
+
+#[test]
+fn a_picture_that_is_alone_has_none_like_it() {
+    let (folder, store) = plane(&[0.0]);
+    let path = canonical(folder.path()).unwrap().join("mine.png");
+    fs_err::write(&path, "here").unwrap();
+    let here = state(path.to_str().unwrap()).unwrap();
+    let unlink = Change::Unlink("/0".into());
+    store
+        .apply(&[Change::Link(here, Id([0; 16])), unlink])
+        .unwrap();
+    let like = Request::default().similar(&store, &path, none).unwrap();
+    assert_eq!(like, Err(Nothing::OnlyItself));
 }
 
 #[test]
@@ -94,7 +225,7 @@ fn a_file_that_the_index_has_as_it_is_needs_no_model() {
     store.apply(&[link(now.clone(), 1)]).unwrap();
     let similar = |name: &str| {
         let file = top.join(name);
-        Request::default().similar(&store, &file, none)
+        Request::default().similar(&store, &file, none).unwrap()
     };
     // Its content's other name is nearest, then what is 20 degrees away.
     assert_eq!(paths(&similar("mine.png").unwrap()), ["/1", "/0", "/2"]);
@@ -140,7 +271,7 @@ fn of_a_content_with_parts_what_stands_for_all_is_taken() {
     };
     put(&[Some(0.0), None, Some(1.0)]);
     let found = Request::default().similar(&store, &path, none).unwrap();
-    assert_eq!(found[0].path, "/1");
+    assert_eq!(paths(&found.unwrap())[0], "/1");
     // Its own parts may all come before any other file.
     let many: Vec<Option<f64>> = (0..40).map(|i| (i > 0).then_some(f64::from(i))).collect();
     put(&many);
@@ -148,7 +279,7 @@ fn of_a_content_with_parts_what_stands_for_all_is_taken() {
         top: 2,
         ..Request::default()
     };
-    let found = two.similar(&store, &path, none).unwrap();
+    let found = two.similar(&store, &path, none).unwrap().unwrap();
     assert_eq!(paths(&found), ["/1", "/0"]);
     // Without such the file is read.
     put(&[Some(0.0), Some(1.0)]);
