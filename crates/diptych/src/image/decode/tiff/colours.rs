@@ -113,11 +113,12 @@ impl Colours {
             self.spread(page, &plane, per_line)
         } else {
             let size = page.bits / 8;
-            let pixels = match &planes[..] {
-                [all] if !page.is_planar => {
+            let pixels = match page.is_planar {
+                true => interleave(&planes, size),
+                false => {
+                    let all = planes.into_iter().next().unwrap_or_default();
                     first_samples(all, page.samples * size, channels * size)
                 }
-                _ => interleave(&planes, size),
             };
             self.bytes(page, pixels)
         };
@@ -213,9 +214,9 @@ fn interleave(planes: &[Vec<u8>], bytes: usize) -> Vec<u8> {
 }
 
 /// The first `kept` bytes of each pixel.
-fn first_samples(data: &[u8], pixel: usize, kept: usize) -> Vec<u8> {
+fn first_samples(data: Vec<u8>, pixel: usize, kept: usize) -> Vec<u8> {
     if pixel == kept {
-        return data.to_vec();
+        return data;
     }
     let pixels = data.chunks_exact(pixel);
     pixels.flat_map(|pixel| &pixel[..kept]).copied().collect()

@@ -15,6 +15,9 @@ pub(super) const NONE: u64 = 1;
 pub(super) const OLD_JPEG: u64 = 6;
 pub(super) const JPEG: u64 = 7;
 
+/// Most that LZMA may look back on, in units of 1,024 bytes: its highest preset takes 64 MiB.
+const MAX_DICTIONARY: u32 = 128 << 10;
+
 /// A strip's or tile's columns and rows, and the samples that its pixels have in it.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
@@ -78,7 +81,10 @@ pub(super) fn chunk(
         JPEG => jpeg::samples(page, stored, shape)?,
         8 | 32946 => read(flate2::read::ZlibDecoder::new(stored), wanted)?,
         32773 => pack_bits(stored, wanted),
-        34925 => read(lzma_rust2::XzReader::new(stored, false), wanted)?,
+        34925 => {
+            let decoder = lzma_rust2::XzReader::new_mem_limit(stored, false, MAX_DICTIONARY);
+            read(decoder, wanted)?
+        }
         50000 => {
             let decoder = ruzstd::decoding::StreamingDecoder::new(stored);
             read(decoder.map_err(|error| damaged(error.to_string()))?, wanted)?
