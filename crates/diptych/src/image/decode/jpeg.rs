@@ -3,7 +3,7 @@
 //! `libjpeg-turbo-rs` repeats the arithmetic of libjpeg-turbo, Pillow's decoder, to the last bit; at ½, ¼
 //! and ⅛ of the size, too, where fewer pixels are computed from a block of 8×8.
 
-use libjpeg_turbo_rs::common::types::{ColorSpace, DecodeLimits};
+use libjpeg_turbo_rs::common::types::{ColorSpace, DecodeLimits, FrameHeader};
 use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat, ScalingFactor};
 
 use super::{Format, Limit, skim};
@@ -11,8 +11,17 @@ use crate::image::error::ImageError;
 use crate::image::orient::Orientation;
 use crate::image::picture::{Mode, Picture};
 
-/// Most scans of a progressive picture: writers make a dozen, hostile files thousands.
-const MAX_SCANS: usize = 500;
+/// Pixels that all scans of a picture may go over: two dozen scans of the largest picture. Writers make a dozen; hostile
+/// files thousands, each of which may be a few bytes long.
+const MAX_SCANNED: usize = 5_000_000_000;
+
+/// What reading a scan's tables costs, in pixels.
+const SCAN_COST: usize = 1 << 20;
+
+/// Scans that a picture of so many pixels may have.
+fn max_scans(pixels: usize) -> usize {
+    (MAX_SCANNED / (pixels + SCAN_COST)).max(20)
+}
 
 /// The picture, its columns and rows at full scale, and how to turn it.
 pub(super) type Scaled = (Picture, (usize, usize), Orientation);
@@ -26,12 +35,13 @@ pub(super) fn decode(
     let damaged = |error: JpegError| ImageError::damaged(Format::Jpeg, error);
     let unsupported = |found: &str| Err(ImageError::unsupported(Format::Jpeg, found));
     let limits = DecodeLimits {
-        max_scans: MAX_SCANS,
+        max_scans: max_scans(0),
         ..DecodeLimits::default()
     };
     let mut decoder = Decoder::new_with_limits(bytes, limits).map_err(damaged)?;
     let header = decoder.header();
-    let (width, height) = limit.check(header.width, header.height)?;
+    let (width, height) = limit.size(header.width, header.height)?;
+    let pixels = width * height;
     if header.precision != 8 {
         return unsupported(&format!("{} bits a sample", header.precision));
     }
@@ -57,11 +67,14 @@ pub(super) fn decode(
     };
     decoder.set_output_format(format);
     let reduction = reduction((width, height), wanted((width, height)));
+    limit.hold(held(decoder.header(), pixels, reduction));
+    let max_scans = max_scans(pixels);
+    decoder.set_scan_limit(max_scans as u32);
     let scale = ScalingFactor::try_new(1, reduction as u32).map_err(damaged)?;
     decoder.set_scale(scale);
     let colours = decoder.jpeg_color_space();
     let skims = reduction == 8 && matches!(colours, ColorSpace::Grayscale | ColorSpace::YCbCr);
-    let skimmed = skims.then(|| skim::eighth(bytes, MAX_SCANS)).flatten();
+    let skimmed = skims.then(|| skim::eighth(bytes, max_scans)).flatten();
     let mut data = match skimmed {
         Some(data) => data,
         None => decoder.decode_image().map_err(damaged)?.data,
@@ -73,6 +86,13 @@ pub(super) fn decode(
     let [w, h] = [width, height].map(|side| side.div_ceil(reduction));
     let picture = Picture::new(w, h, mode, data)?;
     Ok((picture, (width, height), orientation))
+}
+
+/// Bytes that are held of a picture: every coefficient, if its scans come back to them; its planes, and what is made of them.
+fn held(header: &FrameHeader, pixels: usize, reduction: usize) -> usize {
+    let samples = header.components.len() * pixels;
+    let coefficients = if header.is_progressive { 2 * samples } else { 0 };
+    coefficients + 3 * samples.div_ceil(reduction * reduction)
 }
 
 /// The largest of 8, 4, 2 and 1 that divides both sides of `full` to no less than `wanted`, as Pillow's

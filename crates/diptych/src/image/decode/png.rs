@@ -24,7 +24,7 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientatio
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(damaged)?;
-    let (width, height) = limit.check(header.width, header.height)?;
+    let (width, height) = limit.size(header.width, header.height)?;
 
     let mut reader = decoder.read_info().map_err(damaged)?;
     let length = reader.output_buffer_size().ok_or_else(|| {
@@ -33,6 +33,8 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientatio
             format!("{width}×{height} pixels do not fit into memory"),
         )
     })?;
+    // The file's samples, and the picture's.
+    limit.hold(length + width * height * 4);
     let mut data = vec![0; length];
     reader.next_frame(&mut data).map_err(damaged)?;
     // An EXIF block may follow the pixels; damage there costs nothing but the orientation.

@@ -51,11 +51,10 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<(Picture, Orientatio
     } else {
         pixels(&mut decoder).map_err(damaged)?
     };
-    // A damaged EXIF block costs nothing but the orientation.
-    let exif = decoder.exif_metadata().ok().flatten();
+    // The crate would take memory for as many bytes as the chunk announces.
+    let exif = chunks(content).find(|chunk| chunk.name == *b"EXIF");
     let orientation = exif
-        .as_deref()
-        .map(Orientation::from_exif)
+        .map(|exif| Orientation::from_exif(exif.data))
         .unwrap_or_default();
     Ok((Picture::new(width, height, mode, data)?, orientation))
 }
