@@ -4,9 +4,9 @@ SigLIP's own files are not in this repository, so a small unigram model is learn
 (`nmt_nfkc`, whose map of characters is in the file) and many texts that can be split in ways of the same score. Then it
 encodes texts of every kind (those of `tokens.py`, marks, digits, widths and ligatures) and counts those whose ids differ:
 
-    python parity/pieces.py BINARY             # 30,000 texts; exit code 1 if any differs
-    python parity/pieces.py --model spiece.model BINARY   # the same with another model: SigLIP's own, if it is at hand
-    python parity/pieces.py --write-golden     # the model and some texts, for the test without Python
+    python parity/pieces.py                        # 30,000 texts; exit code 1 if any differs
+    python parity/pieces.py --model spiece.model   # the same with another model: SigLIP's own, if it is at hand
+    python parity/pieces.py --write-golden         # the model and some texts, for the test without Python
 
 Needs Python 3.11 with sentencepiece, transformers and protobuf.
 """
@@ -133,7 +133,7 @@ def write_golden() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("binary", nargs="?", default=str(ROOT / "target/release/diptych"))
+    parser.add_argument("--binary", default=str(ROOT / "target/release/diptych"))
     parser.add_argument("--count", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 30))
     parser.add_argument("--model", type=Path)

