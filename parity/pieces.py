@@ -123,7 +123,7 @@ def write_golden() -> None:
     GOLDEN.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(shutil.copy(learn(Path(folder)), GOLDEN / "spiece.model"))
-    texts = [text for text in make_texts(4000, 3) if len(text) <= 40][:1200]
+    texts = [text for text in make_texts(4000, 3) if len(text) <= 150][:1200]
     texts += ["000", "0000000", "1000000", "e\u0323\u0301", "\u0301e", "A\u030a\u0327", "ｶﾞ", "ㅎㅏㄴ", "", " ", "▁▁a ▁"]
     rows = ((text, ids[: ids.index(1) + 1]) for text, ids in zip(texts, reference(model, texts)))
     (GOLDEN / "ids.jsonl").write_text("".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows))

@@ -1,4 +1,4 @@
 //! Files of safetensors.
 #![no_main]
 
-diptych_fuzz::target!(Safetensors, weights);
+diptych_fuzz::target!(Safetensors, safetensors);

@@ -28,21 +28,20 @@ const SEEDS: &[(&str, &str, &str)] = &[
     ("layouts/openai-vit", "pt", "pickle"),
     ("layouts/openai-rn", "pt", "pickle"),
     ("layouts/hf/safetensors", "safetensors", "safetensors"),
-    ("tiny-vit", "safetensors", "safetensors"),
     ("clip-retrieval/metadata", "parquet", "parquet"),
 ];
 
 /// Configuration files, by their number in `targets::directory`.
 const CONFIGURATIONS: [(u8, &str); 5] = [
     (0, "layouts/open-clip/bin/open_clip_config.json"),
-    (1, "layouts/hf/safetensors/config.json"),
+    (1, "layouts/hf/bin/config.json"),
     (2, "layouts/hf/bin/preprocessor_config.json"),
-    (3, "layouts/hf/safetensors/tokenizer.json"),
+    (3, "layouts/hf/bin/tokenizer.json"),
     (4, "layouts/siglip/safetensors/tokenizer_config.json"),
 ];
 
 /// The largest file that is worth mutating.
-const MAX_BYTES: u64 = 1 << 17;
+const MAX_BYTES: u64 = 1 << 19;
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);

@@ -2,13 +2,14 @@
 //! (`crates/cli/tests/mutations`).
 //!
 //! Whatever the bytes are, none may panic but within `diptych::guarded`, take much memory, or say something that can't be.
+//! Each tells whether there was something to be read in them.
 
 use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use diptych::image::{Decode, DecodeOptions, Facts, Format, ImageError, PerceptualHash, Preprocess};
-use diptych::text::{Overflow, SiglipTokenizer, Tokenizer};
+use diptych::text::{Overflow, SiglipTokenizer, TextError, Tokenizer};
 use diptych::weights::{Checkpoint, Description};
 use diptych_index::{
     Cells, Change, File, Filter, Id, Item, Local, Method, Model, Moment, Part, Query, Store, Taken,
@@ -40,9 +41,10 @@ fn file(name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 /// A picture of any format, RAW among them.
-pub fn picture(bytes: &[u8]) {
+pub fn picture(bytes: &[u8]) -> bool {
     let _ = Format::of(bytes);
     let preprocess = Preprocess::openai(32);
+    let mut is_read = false;
     for decode in [Decode::Exact, Decode::Fast] {
         let options = DecodeOptions {
             decode,
@@ -55,21 +57,29 @@ pub fn picture(bytes: &[u8]) {
             let _ = PerceptualHash::of(&decoded.picture).to_bytes();
         });
         match loaded {
-            Ok((pixels, ())) => assert!(pixels.as_slice().iter().all(|v| v.is_finite())),
+            Ok((pixels, ())) => {
+                assert!(pixels.as_slice().iter().all(|v| v.is_finite()));
+                is_read = true;
+            }
             Err(ImageError::Length { .. }) => panic!("a decoder made a picture of another size"),
             Err(_) => {}
         }
     }
+    is_read
 }
 
 /// What is written beside a picture.
-pub fn metadata(bytes: &[u8]) {
+pub fn metadata(bytes: &[u8]) -> bool {
     let facts = Facts::of(bytes);
     let is_place = |(north, east): (f64, f64)| north.abs() <= 90.0 && east.abs() <= 180.0;
     assert!(facts.place.is_none_or(is_place));
+    facts != Facts::default()
 }
 
-fn encode(tokenizer: SiglipTokenizer) {
+fn encode(tokenizer: Result<SiglipTokenizer, TextError>) -> bool {
+    let Ok(tokenizer) = tokenizer else {
+        return false;
+    };
     let tokenizer = Tokenizer::Siglip(tokenizer);
     for text in ["A photo of a café, don't", "e\u{301}\u{323} 000 ｆｉ 日本", ""] {
         if let Ok(ids) = tokenizer.encode(text, 16, Overflow::Truncate) {
@@ -77,86 +87,119 @@ fn encode(tokenizer: SiglipTokenizer) {
             let _ = tokenizer.decode(&ids);
         }
     }
+    true
 }
 
 /// SigLIP's `spiece.model`.
-pub fn sentencepiece(bytes: &[u8]) {
-    if let Ok(tokenizer) = SiglipTokenizer::from_sentencepiece(bytes, None) {
-        encode(tokenizer);
-    }
+pub fn sentencepiece(bytes: &[u8]) -> bool {
+    encode(SiglipTokenizer::from_sentencepiece(bytes, None))
 }
 
 /// SigLIP 2's `tokenizer.json`.
-pub fn tokenizer_json(bytes: &[u8]) {
-    if let Ok(tokenizer) = SiglipTokenizer::from_json(bytes, None) {
-        encode(tokenizer);
-    }
+pub fn tokenizer_json(bytes: &[u8]) -> bool {
+    encode(SiglipTokenizer::from_json(bytes, None))
 }
 
-/// A file of weights by itself: zip with a pickle, or safetensors.
-pub fn weights(bytes: &[u8]) {
-    let _ = Checkpoint::open(file("model.pt", bytes));
+/// A file of weights by itself: zip with a pickle.
+pub fn weights(bytes: &[u8]) -> bool {
+    Checkpoint::open(file("model.pt", bytes)).is_ok()
 }
+
+/// A file of a checkpoint's golden directory.
+macro_rules! golden {
+    ($name:literal) => {
+        include_bytes!(concat!("../../crates/diptych/tests/golden/layouts/", $name))
+    };
+}
+
+/// The weights of a directory, in safetensors.
+pub fn safetensors(bytes: &[u8]) -> bool {
+    file("weights/config.json", golden!("hf/safetensors/config.json"));
+    file("weights/tokenizer.json", golden!("hf/safetensors/tokenizer.json"));
+    let path = file("weights/model.safetensors", bytes);
+    Checkpoint::open(path).is_ok()
+}
+
+/// Configuration files, each with what has to lie beside it to be a description.
+const CONFIGURATIONS: [(&str, &[(&str, &[u8])]); 5] = [
+    (
+        "open_clip_config.json",
+        &[("tokenizer.json", golden!("open-clip/bin/tokenizer.json"))],
+    ),
+    (
+        "config.json",
+        &[("tokenizer.json", golden!("hf/bin/tokenizer.json"))],
+    ),
+    (
+        "preprocessor_config.json",
+        &[
+            ("config.json", golden!("hf/bin/config.json")),
+            ("tokenizer.json", golden!("hf/bin/tokenizer.json")),
+        ],
+    ),
+    (
+        "tokenizer.json",
+        &[("config.json", golden!("hf/bin/config.json"))],
+    ),
+    (
+        "tokenizer_config.json",
+        &[
+            ("config.json", golden!("siglip/safetensors/config.json")),
+            ("spiece.model", golden!("siglip/safetensors/spiece.model")),
+        ],
+    ),
+];
 
 /// The configuration files of a directory, whose first byte says which.
-pub fn directory(bytes: &[u8]) {
-    const NAMES: [&str; 5] = [
-        "open_clip_config.json",
-        "config.json",
-        "preprocessor_config.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-    ];
-    // What makes a directory of the files that can't be one by themselves.
-    const CLIP: &[u8] = br#"{"model_type": "clip"}"#;
-    const SIGLIP: &[u8] = br#"{"model_type": "siglip"}"#;
-    const SENTENCEPIECE: &[u8] = include_bytes!(
-        "../../crates/diptych/tests/golden/layouts/siglip/safetensors/spiece.model"
-    );
+pub fn directory(bytes: &[u8]) -> bool {
     let Some((&number, bytes)) = bytes.split_first() else {
-        return;
+        return false;
     };
+    let (name, beside) = CONFIGURATIONS[usize::from(number) % CONFIGURATIONS.len()];
     let dir = scratch().join("checkpoint");
     let _ = fs::remove_dir_all(&dir);
-    let name = NAMES[usize::from(number) % NAMES.len()];
-    if name == "tokenizer_config.json" {
-        file("checkpoint/config.json", SIGLIP);
-        file("checkpoint/spiece.model", SENTENCEPIECE);
-    } else {
-        file("checkpoint/config.json", CLIP);
+    for (name, bytes) in beside {
+        file(&format!("checkpoint/{name}"), bytes);
     }
     file(&format!("checkpoint/{name}"), bytes);
-    let _ = Description::open(dir);
+    Description::open(dir).is_ok()
 }
 
-fn samples(set: &Set) {
-    let Ok(found) = set.read() else { return };
+fn samples(set: &Set) -> bool {
+    let Ok(found) = set.read() else { return false };
     for sample in found.samples.iter().take(4) {
         let _ = sample.bytes();
     }
+    true
 }
 
 /// A shard, as it is read and as it is read past its damage.
-pub fn shard(bytes: &[u8]) {
+pub fn shard(bytes: &[u8]) -> bool {
     let path = file("shard.tar", bytes);
-    for damage in [Damage::Refuse, Damage::Skip] {
+    let read = |damage| {
         samples(&Set::Shards {
             paths: vec![path.clone()],
             damage,
-        });
-    }
+        })
+    };
+    let all = read(Damage::Refuse);
+    let some = read(Damage::Skip);
+    assert!(some || !all, "a whole shard is not read past its damage");
+    all
 }
 
 /// A table, with commas and with tabs.
-pub fn table(bytes: &[u8]) {
-    for name in ["table.csv", "table.tsv"] {
+pub fn table(bytes: &[u8]) -> bool {
+    let read = |name| {
         samples(&Set::Table(Table {
             path: file(name, bytes),
             base: scratch(),
             image_column: None,
             text_column: None,
-        }));
-    }
+        }))
+    };
+    let read = ["table.csv", "table.tsv"].map(read);
+    read[0] || read[1]
 }
 
 /// Width of the vectors in the golden folder of clip-retrieval's.
@@ -171,7 +214,7 @@ fn model(dim: usize) -> Model {
 }
 
 /// A table in Parquet that tells of embeddings.
-pub fn parquet(bytes: &[u8]) {
+pub fn parquet(bytes: &[u8]) -> bool {
     const EMBEDDINGS: &[u8] = include_bytes!(
         "../../crates/search/tests/golden/clip-retrieval/img_emb/img_emb_0.npy"
     );
@@ -181,11 +224,8 @@ pub fn parquet(bytes: &[u8]) {
     file("retrieved/img_emb/img_emb_0.npy", EMBEDDINGS);
     file("retrieved/metadata/metadata_0.parquet", bytes);
     let made = ClipRetrieval::open(&scratch().join("retrieved")).unwrap();
-    if made.count(GOLDEN_DIM).is_ok() {
-        STORE.with(|store| {
-            let _ = made.import(store, &mut |_| std::ops::ControlFlow::Continue(()));
-        });
-    }
+    let go_on = &mut |_| std::ops::ControlFlow::Continue(());
+    made.count(GOLDEN_DIM).is_ok() && STORE.with(|store| made.import(store, go_on).is_ok())
 }
 
 /// A small index: its database, and the file of columns beside it.
@@ -228,13 +268,13 @@ pub fn small_index() -> (Vec<u8>, Vec<u8>) {
 }
 
 /// An index. The last four bytes are how many of those before them are the file of columns; the rest is the database.
-pub fn index(bytes: &[u8]) {
+pub fn index(bytes: &[u8]) -> bool {
     let Some((bytes, length)) = bytes.split_last_chunk() else {
-        return;
+        return false;
     };
     let length = u32::from_le_bytes(*length) as usize;
     let Some(at) = bytes.len().checked_sub(length) else {
-        return;
+        return false;
     };
     let (database, columns) = bytes.split_at(at);
     let path = file("index/a.diptych", database);
@@ -243,7 +283,7 @@ pub fn index(bytes: &[u8]) {
     }
     file("index/a.diptych.scan", columns);
     let Ok(store) = Local::open(&path) else {
-        return;
+        return false;
     };
     let _ = store.status();
     let _ = store.files(&[], &mut |_, _| ());
@@ -267,4 +307,5 @@ pub fn index(bytes: &[u8]) {
             });
         }
     }
+    true
 }

@@ -6,5 +6,6 @@
 mod golden;
 mod mutate;
 
+pub use crc32fast::hash as crc32;
 pub use golden::{Golden, folder, max_difference};
 pub use mutate::{Form, Mutator};

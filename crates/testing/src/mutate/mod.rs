@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 pub use self::anatomy::Form;
 use self::anatomy::{Number, Part, join, parts};
 
-/// Bytes that a file may grow to: copies of parts of copies would have no end.
-const MAX_BYTES: usize = 1 << 18;
+/// How many times as large as it was a file may become: copies of parts of copies would have no end.
+const MAX_GROWTH: usize = 4;
 
 /// Makes damaged copies of files, the same ones for a seed.
 pub struct Mutator(ChaCha8Rng);
@@ -30,11 +30,12 @@ impl Mutator {
             self.change(&mut parts);
         }
         let is_checked = self.0.random_ratio(7, 8);
+        let most = MAX_GROWTH * file.len();
         let mut file = join(form, parts, is_checked);
         if self.0.random_ratio(1, 16) {
             file.truncate(self.0.random_range(0..=file.len()));
         }
-        file.truncate(MAX_BYTES);
+        file.truncate(most);
         file
     }
 

@@ -18,6 +18,8 @@ pub(super) struct File<'a> {
     pub(super) map: &'a [u8],
     /// Whether spaces at the ends of a text, and beside others, are left out.
     pub(super) removes_spaces: bool,
+    /// Whether a space is put before a text.
+    pub(super) adds_space: bool,
 }
 
 /// A piece of text and how likely it is.
@@ -124,6 +126,7 @@ impl<'a> File<'a> {
             has_bytes: false,
             map: &[],
             removes_spaces: true,
+            adds_space: true,
         };
         let mut message = Message(file);
         while let Some((number, field)) = message.next()? {
@@ -160,11 +163,12 @@ impl<'a> File<'a> {
         Ok(())
     }
 
-    /// `NormalizerSpec`. What it says of a space before a text goes for others: SigLIP puts one there itself.
+    /// `NormalizerSpec`.
     fn normalisation(&mut self, mut part: Message<'a>) -> Result<(), String> {
         while let Some(field) = part.next()? {
             match field {
                 (2, Field::Bytes(bytes)) => self.map = bytes,
+                (3, Field::Number(is_so)) => self.adds_space = is_so != 0,
                 (4, Field::Number(is_so)) => self.removes_spaces = is_so != 0,
                 (5, Field::Number(0)) => {
                     return Err("its spaces stay spaces, wanted `▁` in their place".into());

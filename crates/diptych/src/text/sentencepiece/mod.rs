@@ -1,9 +1,10 @@
 //! SentencePiece's unigram model: a text → the pieces that are likeliest together.
 //!
-//! It repeats the arithmetic of the reference, which sums scores in 32 bits: which of two ways to split a text is taken
-//! where they are as likely as each other depends on what was lost of either's sum.
+//! Scores are summed in 32 bits, as the reference does it: which of two ways to split a text is taken where they are as
+//! likely as each other depends on what was lost of either's sum. So it also reads what transformers puts
+//! before each text ([`LEAD`]) to keep the space that it begins with.
 //! Sources: `unigram_model.cc` (`EncodeOptimized`), `model_interface.cc` and `sentencepiece_processor.cc` of
-//! google/sentencepiece 0.2.
+//! google/sentencepiece 0.2, whose 0.2.3 this is compared with.
 
 mod file;
 mod normaliser;
@@ -16,6 +17,11 @@ pub(super) const END: &str = "</s>";
 
 /// What stands for a space in a piece.
 pub(super) const SPACE: &str = "▁";
+
+/// What transformers puts before each text; its pieces are left out again.
+///
+/// Source: `SiglipTokenizer._tokenize` in `tokenization_siglip.py`.
+const LEAD: &str = "<unk>";
 
 /// How much less likely than the rarest piece a character is that no piece has.
 const UNKNOWN_PENALTY: f32 = 10.0;
@@ -30,6 +36,8 @@ pub(super) struct SentencePiece {
     unknown: u32,
     /// The ids of the 256 bytes, if they stand for characters that no piece has.
     bytes: Option<Vec<u32>>,
+    /// Ids of [`LEAD`].
+    n_lead: usize,
     /// Of normal pieces.
     lowest: f32,
     highest: f32,
@@ -86,7 +94,8 @@ impl SentencePiece {
             let normal = pieces.iter().filter(|piece| piece.kind == Kind::Normal);
             normal.map(|piece| piece.score)
         };
-        let read = Self {
+        let mut read = Self {
+            n_lead: 0,
             lowest: scores().fold(f32::MAX, f32::min),
             highest: scores().fold(f32::MIN, f32::max),
             normaliser,
@@ -95,6 +104,7 @@ impl SentencePiece {
             bytes,
             pieces,
         };
+        read.n_lead = read.ids(LEAD).len();
         match read.id(END) {
             Some(_) => Ok(read),
             None => Err(format!("it has no piece `{END}`")),
@@ -115,6 +125,15 @@ impl SentencePiece {
 
     /// The ids of a text, which is to begin with [`SPACE`].
     pub(super) fn encode(&self, text: &str) -> Vec<u32> {
+        let mut ids = self.ids(&format!("{LEAD}{text}"));
+        if ids.len() >= self.n_lead {
+            ids.drain(..self.n_lead);
+        }
+        ids
+    }
+
+    /// The ids of a text by itself.
+    fn ids(&self, text: &str) -> Vec<u32> {
         let text = self.normaliser.normalise(text);
         let mut ids = Vec::new();
         for (id, piece) in self.split(&text) {
@@ -142,13 +161,11 @@ impl SentencePiece {
         ];
         for (start, c) in text.char_indices() {
             let here = best[start].score;
-            let mut reach = |end: usize, id: u32, score: f64| {
-                let best: &mut Best = &mut best[end];
-                if best.last.is_none() || score > f64::from(best.score) {
-                    *best = Best {
-                        last: Some((id, start)),
-                        score: score as f32,
-                    };
+            let mut reach = |end: usize, id: u32, score: f32| {
+                let (best, last) = (&mut best[end], Some((id, start)));
+                let score = here + score;
+                if best.last.is_none() || score > best.score {
+                    *best = Best { last, score };
                 }
             };
             let mut is_known = false;
@@ -157,15 +174,14 @@ impl SentencePiece {
                 let score = match piece.kind {
                     Kind::Unused => continue,
                     // More than any others that it could be made of.
-                    Kind::UserDefined => f64::from(len as f32 * self.highest) - 0.1,
-                    _ => f64::from(piece.score),
+                    Kind::UserDefined => len as f32 * self.highest - 0.1,
+                    _ => piece.score,
                 };
-                reach(start + len, id, score + f64::from(here));
+                reach(start + len, id, score);
                 is_known |= len == c.len_utf8();
             }
             if !is_known {
-                let score = f64::from(unknown + here);
-                reach(start + c.len_utf8(), self.unknown, score);
+                reach(start + c.len_utf8(), self.unknown, unknown);
             }
         }
         let mut pieces = Vec::new();

@@ -18,6 +18,8 @@ pub(super) struct Normaliser {
     /// What it becomes; each ends with a zero.
     texts: String,
     removes_spaces: bool,
+    /// Whether a space is put before a text.
+    adds_space: bool,
     /// Pieces that stay as they are wherever they occur.
     kept: Vec<String>,
 }
@@ -35,15 +37,19 @@ impl Normaliser {
             units,
             texts,
             removes_spaces: file.removes_spaces,
+            adds_space: file.adds_space,
             kept: kept.map(|piece| piece.text.clone()).collect(),
         })
     }
 
-    /// A text as pieces have it. What it begins with stands for a space that is kept.
+    /// A text as pieces have it.
     pub(super) fn normalise(&self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
+        let mut out = String::with_capacity(text.len() + SPACE.len());
+        if self.adds_space {
+            out += SPACE;
+        }
         let mut rest = text;
-        let mut after_space = false;
+        let mut after_space = self.removes_spaces;
         while let Some((mut piece, len)) = self.prefix(rest) {
             if after_space {
                 piece = piece.trim_start_matches(' ');
