@@ -12,11 +12,9 @@ macro_rules! target {
         use ::diptych_testing::{Form, Mutator};
         use ::libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 
-        fuzz_target!(
-            |bytes: &[u8]| {
-                let _ = $crate::targets::$run(bytes);
-            }
-        );
+        fuzz_target!(|bytes: &[u8]| {
+            let _ = $crate::targets::$run(bytes);
+        });
 
         fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
             if seed % 2 == 0 {

@@ -44,7 +44,9 @@ const CONFIGURATIONS: [(u8, &str); 5] = [
 const MAX_BYTES: u64 = 1 << 19;
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join(target);
     fs::create_dir_all(&corpus).unwrap();
     fs::write(corpus.join(name), bytes).unwrap();
 }
@@ -62,10 +64,22 @@ fn main() {
     }
     for (number, name) in CONFIGURATIONS {
         let bytes = fs::read(folder(name)).unwrap();
-        write("directory", &number.to_string(), &[&[number], &bytes[..]].concat());
+        write(
+            "directory",
+            &number.to_string(),
+            &[&[number], &bytes[..]].concat(),
+        );
     }
-    write("table", "commas", b"filepath,caption\na.jpg,\"a, \"\"b\"\"\"\nc/d.png,two\n");
-    write("table", "tabs", b"image\ttext\na.jpg\ta cat\nb.webp\t\"quoted\n");
+    write(
+        "table",
+        "commas",
+        b"filepath,caption\na.jpg,\"a, \"\"b\"\"\"\nc/d.png,two\n",
+    );
+    write(
+        "table",
+        "tabs",
+        b"image\ttext\na.jpg\ta cat\nb.webp\t\"quoted\n",
+    );
     let header = |name: &str, len: usize| {
         let mut header = vec![0; 512];
         header[..name.len()].copy_from_slice(name.as_bytes());
@@ -78,7 +92,11 @@ fn main() {
         header
     };
     let mut shard = Vec::new();
-    for (name, content) in [("a.jpg", &b"\xff\xd8\xff\xd9"[..]), ("a.txt", b"a cat"), ("b.png", b"x")] {
+    for (name, content) in [
+        ("a.jpg", &b"\xff\xd8\xff\xd9"[..]),
+        ("a.txt", b"a cat"),
+        ("b.png", b"x"),
+    ] {
         shard.extend(header(name, content.len()));
         shard.extend(content);
         shard.resize(shard.len().next_multiple_of(512), 0);
@@ -87,5 +105,9 @@ fn main() {
     write("shard", "shard", &shard);
     let (database, columns) = small_index();
     let length = (columns.len() as u32).to_le_bytes();
-    write("index", "index", &[&database[..], &columns, &length].concat());
+    write(
+        "index",
+        "index",
+        &[&database[..], &columns, &length].concat(),
+    );
 }

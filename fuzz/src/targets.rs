@@ -8,7 +8,9 @@ use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use diptych::image::{Decode, DecodeOptions, Facts, Format, ImageError, PerceptualHash, Preprocess};
+use diptych::image::{
+    Decode, DecodeOptions, Facts, Format, ImageError, PerceptualHash, Preprocess,
+};
 use diptych::text::{Overflow, SiglipTokenizer, TextError, Tokenizer};
 use diptych::weights::{Checkpoint, Description};
 use diptych_index::{
@@ -81,7 +83,11 @@ fn encode(tokenizer: Result<SiglipTokenizer, TextError>) -> bool {
         return false;
     };
     let tokenizer = Tokenizer::Siglip(tokenizer);
-    for text in ["A photo of a café, don't", "e\u{301}\u{323} 000 ｆｉ 日本", ""] {
+    for text in [
+        "A photo of a café, don't",
+        "e\u{301}\u{323} 000 ｆｉ 日本",
+        "",
+    ] {
         if let Ok(ids) = tokenizer.encode(text, 16, Overflow::Truncate) {
             assert_eq!(ids.len(), 16);
             let _ = tokenizer.decode(&ids);
@@ -115,7 +121,10 @@ macro_rules! golden {
 /// The weights of a directory, in safetensors.
 pub fn safetensors(bytes: &[u8]) -> bool {
     file("weights/config.json", golden!("hf/safetensors/config.json"));
-    file("weights/tokenizer.json", golden!("hf/safetensors/tokenizer.json"));
+    file(
+        "weights/tokenizer.json",
+        golden!("hf/safetensors/tokenizer.json"),
+    );
     let path = file("weights/model.safetensors", bytes);
     Checkpoint::open(path).is_ok()
 }
@@ -215,9 +224,8 @@ fn model(dim: usize) -> Model {
 
 /// A table in Parquet that tells of embeddings.
 pub fn parquet(bytes: &[u8]) -> bool {
-    const EMBEDDINGS: &[u8] = include_bytes!(
-        "../../crates/search/tests/golden/clip-retrieval/img_emb/img_emb_0.npy"
-    );
+    const EMBEDDINGS: &[u8] =
+        include_bytes!("../../crates/search/tests/golden/clip-retrieval/img_emb/img_emb_0.npy");
     thread_local! {
         static STORE: Local = Local::create(scratch().join("import.diptych"), &model(GOLDEN_DIM)).unwrap();
     }

@@ -93,11 +93,17 @@ fn what_was_guessed_of_a_file_is_said_and_a_directory_can_say_otherwise() {
     for args in [
         &["models", "show", &file][..],
         &["convert", &file, &out],
-        &["embed", "--texts", &texts, "--out", &vectors, "--model", &file],
+        &[
+            "embed", "--texts", &texts, "--out", &vectors, "--model", &file,
+        ],
     ] {
         let ran = diptych(args);
         assert!(ran.stderr.contains(guessed), "{args:?}: {}", ran.stderr);
-        assert!(ran.stderr.contains("`quick_gelu` to false"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("`quick_gelu` to false"),
+            "{}",
+            ran.stderr
+        );
         assert_eq!(ran.code, Some(0), "{args:?}");
     }
     let config = within(&dir, "out/open_clip_config.json");

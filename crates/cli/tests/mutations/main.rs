@@ -46,7 +46,10 @@ impl Drop for Attempt<'_> {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "libtest shows it with the test that failed")]
+#[allow(
+    clippy::print_stderr,
+    reason = "libtest shows it with the test that failed"
+)]
 fn panic_message(attempt: &Attempt<'_>, kept: &Path) {
     eprintln!(
         "mutation {} of {}, kept in {}",
@@ -70,7 +73,11 @@ fn share_that_is_read(
     target: impl Fn(&[u8]) -> bool,
 ) -> f64 {
     let attempt = |name: &str, number: usize, bytes: &[u8]| {
-        let attempt = Attempt { name, number, bytes };
+        let attempt = Attempt {
+            name,
+            number,
+            bytes,
+        };
         target(attempt.bytes)
     };
     let whole = seeds.iter().filter(|(name, bytes)| attempt(name, 0, bytes));
@@ -160,10 +167,22 @@ fn with_exif() -> [(Form, String, Vec<u8>); 4] {
     let block = exif();
     let chunk = |name: &[u8; 4], data: &[u8]| {
         let padding = vec![0; data.len() % 2];
-        [&name[..], &(data.len() as u32).to_le_bytes(), data, &padding].concat()
+        [
+            &name[..],
+            &(data.len() as u32).to_le_bytes(),
+            data,
+            &padding,
+        ]
+        .concat()
     };
     let picture = golden(&PIXELS, "lossless-RGBA.webp").remove(0).1;
-    let mut webp = [&picture[..12], &chunk(b"VP8X", &[0x18, 0, 0, 0, 12, 0, 0, 8, 0, 0]), &picture[12..], &chunk(b"EXIF", &block)].concat();
+    let mut webp = [
+        &picture[..12],
+        &chunk(b"VP8X", &[0x18, 0, 0, 0, 12, 0, 0, 8, 0, 0]),
+        &picture[12..],
+        &chunk(b"EXIF", &block),
+    ]
+    .concat();
     let length = webp.len() as u32 - 8;
     webp[4..8].copy_from_slice(&length.to_le_bytes());
     let segment = [b"Exif\0\0", &block[..]].concat();
@@ -201,7 +220,10 @@ fn a_chunk_that_announces_gigabytes_gets_none() {
         let mut lies = webp.clone();
         lies[at..at + 4].copy_from_slice(&length.to_le_bytes());
         let _ = targets::metadata(&lies);
-        assert!(targets::picture(&lies), "a picture is not refused for its EXIF block");
+        assert!(
+            targets::picture(&lies),
+            "a picture is not refused for its EXIF block"
+        );
     }
 }
 
@@ -277,7 +299,9 @@ fn indexes() {
     let share = share_that_is_read(Form::Scan, &seeds, |columns| together(&database, columns));
     // They are made anew where they can't be used.
     assert!(share > 0.99, "{share}");
-    try_all(Form::Bytes, &[("database".into(), database.clone())], |database| {
-        together(database, &columns)
-    });
+    try_all(
+        Form::Bytes,
+        &[("database".into(), database.clone())],
+        |database| together(database, &columns),
+    );
 }

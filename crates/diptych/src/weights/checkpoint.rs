@@ -136,7 +136,12 @@ impl Checkpoint {
     pub(super) fn new(mut description: Description, storage: Storage) -> Result<Self> {
         let table = parameters(&description.config);
         let (shapes, refused) = (storage.shapes(), storage.refused());
-        let names = Names::of(shapes.keys().map(String::as_str).chain(refused.keys().copied()));
+        let names = Names::of(
+            shapes
+                .keys()
+                .map(String::as_str)
+                .chain(refused.keys().copied()),
+        );
         let (layout, mut problems) = Layout::of(&table, &names, &shapes, &refused);
         description.notes.extend(names.note());
         drop(refused);

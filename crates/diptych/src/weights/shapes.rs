@@ -91,7 +91,10 @@ pub(super) fn architecture(
 fn no_openai_clip(shapes: &BTreeMap<&str, &Vec<usize>>) -> Option<String> {
     let any = |start: &str| shapes.keys().any(|name| name.starts_with(start));
     let is_hf = any("text_model.") || any("vision_model.");
-    let (image, text) = (any("visual."), shapes.contains_key("token_embedding.weight"));
+    let (image, text) = (
+        any("visual."),
+        shapes.contains_key("token_embedding.weight"),
+    );
     let names: Vec<&str> = shapes.keys().copied().collect();
     let reason = if is_hf {
         "its names are transformers', whose config.json has to be beside it, and the file has to be called \
@@ -101,9 +104,15 @@ fn no_openai_clip(shapes: &BTreeMap<&str, &Vec<usize>>) -> Option<String> {
         let contents = contents(&names);
         format!("no CLIP: {contents}; a CLIP has `token_embedding.weight` and `visual.…`")
     } else if !image {
-        format!("no image tower, whose tensors are `visual.…`: {}", contents(&names))
+        format!(
+            "no image tower, whose tensors are `visual.…`: {}",
+            contents(&names)
+        )
     } else if !text {
-        format!("no text tower, which has `token_embedding.weight`: {}", contents(&names))
+        format!(
+            "no text tower, which has `token_embedding.weight`: {}",
+            contents(&names)
+        )
     } else {
         let towers = ["visual.proj", "visual.attnpool.positional_embedding"];
         if towers.iter().any(|name| shapes.contains_key(name)) {

@@ -179,7 +179,11 @@ mod tests {
 
     #[test]
     fn wrappers_are_stripped_wherever_they_stand() {
-        let wanted = ["logit_scale", "token_embedding.weight", "visual.conv1.weight"];
+        let wanted = [
+            "logit_scale",
+            "token_embedding.weight",
+            "visual.conv1.weight",
+        ];
         for [scale, tokens, conv] in [
             wanted,
             [

@@ -179,7 +179,10 @@ mod tests {
         }
         assert_eq!(folders.table.len(), 8);
         let wanted = [0, 3, 4, 7, 8, 1 << 20, u32::MAX >> 1, u32::MAX];
-        let has: Vec<u32> = wanted.into_iter().filter(|&folder| folders.has(folder)).collect();
+        let has: Vec<u32> = wanted
+            .into_iter()
+            .filter(|&folder| folders.has(folder))
+            .collect();
         assert_eq!(has, [3, 7, u32::MAX >> 1]);
     }
 }

@@ -112,7 +112,12 @@ fn be(bytes: &[u8], at: usize, width: usize) -> Option<usize> {
 
 fn le(bytes: &[u8], at: usize, width: usize) -> Option<usize> {
     let bytes = bytes.get(at..at.checked_add(width)?)?;
-    Some(bytes.iter().rev().fold(0, |n, byte| n << 8 | usize::from(*byte)))
+    Some(
+        bytes
+            .iter()
+            .rev()
+            .fold(0, |n, byte| n << 8 | usize::from(*byte)),
+    )
 }
 
 /// Takes a file apart.
@@ -229,7 +234,10 @@ fn png(rest: &[u8]) -> Taken {
         return taken(rest, 8, |part| part);
     }
     taken(rest, be(rest, 0, 4)?.checked_add(12)?, |part| {
-        let mut part = part.long(0, 4, true, -12).with(8..40, 4, true).with(16..24, 1, true);
+        let mut part = part
+            .long(0, 4, true, -12)
+            .with(8..40, 4, true)
+            .with(16..24, 1, true);
         part.check = Check::Chunk;
         part
     })
@@ -240,7 +248,9 @@ fn jpeg(rest: &[u8]) -> Taken {
         // Start, end and restarts stand alone.
         [0xff, 0xd0..=0xd9, ..] => taken(rest, 2, |part| part),
         [0xff, 1..=0xfe, ..] => taken(rest, be(rest, 2, 2)?.checked_add(2)?, |part| {
-            part.long(2, 2, true, -2).with(4..40, 1, true).with(5..9, 2, true)
+            part.long(2, 2, true, -2)
+                .with(4..40, 1, true)
+                .with(5..9, 2, true)
         }),
         // What is coded, up to the next marker.
         _ => {
@@ -258,7 +268,9 @@ fn riff(rest: &[u8]) -> Taken {
     let len = le(rest, 4, 4)?;
     if rest.starts_with(b"ANMF") {
         // Its chunks follow as parts of their own.
-        return taken(rest, 24, |part| part.with(4..8, 4, false).with(8..24, 1, false));
+        return taken(rest, 24, |part| {
+            part.with(4..8, 4, false).with(8..24, 1, false)
+        });
     }
     let padded = len.checked_add(len % 2)?.checked_add(8)?;
     taken(rest, padded, |part| {
@@ -279,7 +291,13 @@ fn blocks(rest: &[u8], mut at: usize) -> Option<usize> {
 }
 
 fn gif(rest: &[u8], is_first: bool) -> Taken {
-    let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let table = |flags: u8| {
+        if flags & 0x80 == 0 {
+            0
+        } else {
+            3 << ((flags & 7) + 1)
+        }
+    };
     match *rest.first()? {
         _ if is_first => taken(rest, 13 + table(*rest.get(10)?), |part| {
             part.with(6..10, 2, false).with(10..13, 1, false)
@@ -288,7 +306,9 @@ fn gif(rest: &[u8], is_first: bool) -> Taken {
         0x2c => {
             let data = 10 + table(*rest.get(9)?);
             taken(rest, blocks(rest, data + 1)?, |part| {
-                part.with(1..9, 2, false).with(9..10, 1, false).with(data..data + 2, 1, false)
+                part.with(1..9, 2, false)
+                    .with(9..10, 1, false)
+                    .with(data..data + 2, 1, false)
             })
         }
         _ => None,
@@ -302,7 +322,9 @@ fn a_box(rest: &[u8]) -> Taken {
         b"moov" | b"trak" | b"iprp" | b"ipco" | b"mdia" | b"minf" | b"stbl" => 8,
         _ => {
             return taken(rest, be(rest, 0, 4)?, |part| {
-                part.long(0, 4, true, 0).with(8..72, 4, true).with(8..72, 2, true)
+                part.long(0, 4, true, 0)
+                    .with(8..72, 4, true)
+                    .with(8..72, 2, true)
             });
         }
     };
@@ -340,7 +362,11 @@ fn parquet(rest: &[u8]) -> Taken {
         return taken(rest, 8, |part| part.with(0..4, 4, false));
     }
     let footer = le(rest, body, 4)?.min(body);
-    let len = if footer == body { footer } else { body - footer };
+    let len = if footer == body {
+        footer
+    } else {
+        body - footer
+    };
     taken(rest, len, |part| part.with(0..len, 1, false))
 }
 
@@ -380,25 +406,37 @@ fn zip(rest: &[u8]) -> Taken {
             let (name, extra) = (le(rest, 26, 2)?, le(rest, 28, 2)?);
             let len = 30usize.checked_add(name + extra)?;
             // The size may stand behind the file alone.
-            let next = rest[4..].windows(4).position(|w| matches!(w, b"PK\x03\x04" | b"PK\x01\x02"));
+            let next = rest[4..]
+                .windows(4)
+                .position(|w| matches!(w, b"PK\x03\x04" | b"PK\x01\x02"));
             len.max(4 + next?)
         }
         b"PK\x01\x02" => 46 + le(rest, 28, 2)? + le(rest, 30, 2)? + le(rest, 32, 2)?,
         _ => rest.len(),
     };
     taken(rest, len, |part| {
-        part.with(4..16, 2, false).with(16..28, 4, false).with(28..46, 2, false)
+        part.with(4..16, 2, false)
+            .with(16..28, 4, false)
+            .with(28..46, 2, false)
     })
 }
 
 /// A file whose directories' entries are its numbers.
 fn tiff(rest: &[u8]) -> Part {
     let big = rest.starts_with(b"MM");
-    let read = |at: usize, width: usize| if big { be(rest, at, width) } else { le(rest, at, width) };
+    let read = |at: usize, width: usize| {
+        if big {
+            be(rest, at, width)
+        } else {
+            le(rest, at, width)
+        }
+    };
     let mut part = Part::new(rest).with(0..8, 2, big).with(4..8, 4, big);
     let mut directory = read(4, 4).unwrap_or(0);
     for _ in 0..8 {
-        let Some(entries) = read(directory, 2) else { break };
+        let Some(entries) = read(directory, 2) else {
+            break;
+        };
         part = part.with(directory..directory + 2, 2, big);
         for i in 0..entries.min(64) {
             let at = directory + 2 + 12 * i;

@@ -124,14 +124,25 @@ impl Part {
     /// Another number in place of one that is written in digits.
     fn digits(&mut self, random: &mut ChaCha8Rng) {
         let starts: Vec<usize> = (0..self.body.len())
-            .filter(|&i| self.body[i].is_ascii_digit() && (i == 0 || !self.body[i - 1].is_ascii_digit()))
+            .filter(|&i| {
+                self.body[i].is_ascii_digit() && (i == 0 || !self.body[i - 1].is_ascii_digit())
+            })
             .collect();
         let Some(&from) = starts.choose(random) else {
             return;
         };
         let digits = self.body[from..].iter().take_while(|b| b.is_ascii_digit());
         let until = from + digits.count();
-        let number = ["0", "1", "7", "65536", "4294967295", "18446744073709551615", "1e400", "-1"];
+        let number = [
+            "0",
+            "1",
+            "7",
+            "65536",
+            "4294967295",
+            "18446744073709551615",
+            "1e400",
+            "-1",
+        ];
         let number = number.choose(random).unwrap().bytes();
         self.body.splice(from..until, number);
     }
@@ -182,7 +193,10 @@ mod tests {
         ] {
             let file = golden(name);
             let taken = parts(form, &file);
-            assert!(taken.len() > 2 || matches!(form, Form::Bytes | Form::Tiff), "{name}");
+            assert!(
+                taken.len() > 2 || matches!(form, Form::Bytes | Form::Tiff),
+                "{name}"
+            );
             assert!(!taken.iter().all(|part| part.numbers.is_empty()), "{name}");
             assert!(join(form, taken, true) == file, "{name}");
         }
@@ -193,7 +207,9 @@ mod tests {
         let file = golden("pixels/RGB-61x40.png");
         let some = |seed| {
             let mut mutator = Mutator::new(seed);
-            (0..200).map(|_| mutator.damage(Form::Png, &file)).collect::<Vec<_>>()
+            (0..200)
+                .map(|_| mutator.damage(Form::Png, &file))
+                .collect::<Vec<_>>()
         };
         let damaged = some(1);
         assert!(damaged == some(1) && damaged != some(2));

@@ -85,7 +85,9 @@ impl SentencePiece {
             let name = format!("<0x{byte:02X}>");
             let mut found = ids().filter(|(piece, _)| piece.kind == Kind::Byte);
             let found = found.find(|(piece, _)| piece.text == name);
-            found.map(|(_, id)| id).ok_or_else(|| format!("it has no piece `{name}`"))
+            found
+                .map(|(_, id)| id)
+                .ok_or_else(|| format!("it has no piece `{name}`"))
         };
         let bytes = has_bytes
             .then(|| (0..=255).map(byte).collect())
@@ -218,7 +220,10 @@ impl SentencePiece {
         for piece in ids.iter().filter_map(|&id| self.pieces.get(id as usize)) {
             match piece.kind {
                 Kind::Control => {}
-                Kind::Byte => bytes.extend(u8::from_str_radix(piece.text.get(3..5).unwrap_or_default(), 16)),
+                Kind::Byte => bytes.extend(u8::from_str_radix(
+                    piece.text.get(3..5).unwrap_or_default(),
+                    16,
+                )),
                 _ => bytes.extend(piece.text.replace(SPACE, " ").into_bytes()),
             }
         }

@@ -236,7 +236,9 @@ fn headers_that_look_like_other_files_are_safetensors() {
 fn renamed(rename: impl Fn(&str) -> String, more: &[&str]) -> crate::Result<Checkpoint> {
     let mut golden = Checkpoint::open(folder("layouts/openai-vit/state_dict.pt")).unwrap();
     let table = parameters(&golden.description().config);
-    let named = table.iter().map(|p| (rename(&p.name), golden.read(&p.name).unwrap()));
+    let named = table
+        .iter()
+        .map(|p| (rename(&p.name), golden.read(&p.name).unwrap()));
     let mut tensors: Vec<(String, TensorData)> = named.collect();
     for name in more {
         tensors.push(((*name).into(), TensorData::new(vec![0f32], [1])));
@@ -274,7 +276,9 @@ fn what_wraps_a_model_in_training_is_taken_off() {
     let lightning = renamed(|name| format!("clip_model.{name}"), &["loss.weight", "ema"]).unwrap();
     let notes = &lightning.description().notes;
     assert!(
-        notes[1].contains("`clip_model.*`; beside it there are 2 tensors that are left out: `ema`, `loss.weight`"),
+        notes[1].contains(
+            "`clip_model.*`; beside it there are 2 tensors that are left out: `ema`, `loss.weight`"
+        ),
         "{notes:?}"
     );
 }
@@ -284,7 +288,11 @@ fn what_was_guessed_of_a_lone_file_is_told() {
     let notes = |checkpoint: Checkpoint| checkpoint.description().notes.clone();
     let plain = notes(renamed(str::to_owned, &[]).unwrap());
     assert_eq!(plain.len(), 1);
-    for part in ["finetuned.safetensors: ", "QuickGELU", "`quick_gelu` to false"] {
+    for part in [
+        "finetuned.safetensors: ",
+        "QuickGELU",
+        "`quick_gelu` to false",
+    ] {
         assert!(plain[0].contains(part), "{plain:?}");
     }
     // OpenAI's own archives, and directories with a configuration, leave nothing to guess.
@@ -305,10 +313,14 @@ fn a_file_that_is_no_clip_is_told_by_what_is_in_it() {
     };
     for (renaming, wanted) in [
         (
-            &(|name: &str| format!("backbone/{}", name.replace('.', "/"))) as &dyn Fn(&str) -> String,
+            &(|name: &str| format!("backbone/{}", name.replace('.', "/")))
+                as &dyn Fn(&str) -> String,
             "no CLIP: its 38 tensors are `backbone/",
         ),
-        (&text_only, "no image tower, whose tensors are `visual.…`: its 38 tensors"),
+        (
+            &text_only,
+            "no image tower, whose tensors are `visual.…`: its 38 tensors",
+        ),
         (&tower_only, "no text tower"),
         (
             &|name: &str| name.replace("visual.proj", "visual.trunk.proj"),
