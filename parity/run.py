@@ -33,8 +33,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PARTS = ("tokens", "pixels", "towers", "training", "checkpoints")
-PACKAGES = ("torch", "torchvision", "open_clip_torch", "pillow", "ftfy", "regex", "transformers", "tokenizers", "safetensors", "numpy")
+PARTS = ("tokens", "pieces", "pixels", "towers", "training", "checkpoints")
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "pillow", "ftfy", "regex", "transformers", "tokenizers", "sentencepiece", "safetensors", "numpy")
 
 
 @dataclass
@@ -55,7 +55,7 @@ def command(part: str, args: argparse.Namespace) -> list[str]:
         # pixels.py wants to know the folder.
         folder = [str(ROOT / "crates/diptych/tests/golden/pixels")] if part == "pixels" else []
         return [*script, "--write-golden", *folder]
-    if part == "tokens":
+    if part in ("tokens", "pieces"):
         return [*script, *binary, *(["--count", "5000"] if args.quick else [])]
     if part == "pixels":
         return [*script, *binary]

@@ -23,6 +23,7 @@ pub struct Clip {
     logit_scale: f32,
     logit_bias: Option<f32>,
     fingerprint: Option<String>,
+    notes: Vec<String>,
 }
 
 #[allow(clippy::large_enum_variant, reason = "there is one in a model")]
@@ -107,6 +108,7 @@ impl Clip {
             config,
             preprocess,
             tokenizer,
+            notes,
             ..
         } = description;
         Self {
@@ -118,6 +120,7 @@ impl Clip {
             logit_scale,
             logit_bias,
             fingerprint: None,
+            notes,
         }
     }
 
@@ -138,6 +141,11 @@ impl Clip {
     /// The name or path that it was opened by, for messages.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What was guessed or left out when it was opened, a sentence each, to be told to whoever uses it.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The architecture.

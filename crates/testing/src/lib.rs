@@ -4,5 +4,8 @@
 #![allow(missing_docs, reason = "tests are its readers")]
 
 mod golden;
+mod mutate;
 
+pub use crc32fast::hash as crc32;
 pub use golden::{Golden, folder, max_difference};
+pub use mutate::{Form, Mutator};

@@ -139,7 +139,8 @@ fn users_own() -> Result<PathBuf> {
 pub(super) fn clip_of(store: &dyn Store, named: Option<&str>) -> Result<Clip> {
     let has = store.model();
     let named = named.unwrap_or(&has.name);
-    let opened = super::local(named, Parts::All).and_then(|local| Ok(Clip::open(local)?));
+    let opened =
+        super::local(named, Parts::All).and_then(|local| Ok(super::told(Clip::open(local)?)));
     let clip =
         opened.with_context(|| format!("the index's vectors are of the model `{}`", has.name))?;
     match check_model(store, &clip, named) {

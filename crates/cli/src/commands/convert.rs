@@ -11,6 +11,7 @@ use crate::output::{Data, message};
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<Status> {
     let mut checkpoint = Checkpoint::named(local(&args.model, Parts::All)?)?;
+    checkpoint.description().notes.iter().for_each(message);
     let order = checkpoint.description().preprocess.order;
     convert(&mut checkpoint, &args.out, args.layout, args.dtype)?;
     // What the other layout has no word for.

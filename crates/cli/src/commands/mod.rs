@@ -26,12 +26,19 @@ use diptych::Clip;
 use diptych::weights::{self, Parts};
 
 use crate::args::ModelArgs;
+use crate::output::message;
 use crate::progress::Downloads;
 
 /// Opens a model on the device asked for.
 fn open(args: &ModelArgs) -> Result<Clip> {
     let model = local(&args.model, Parts::All)?;
-    Ok(Clip::open_on(model, args.device, args.precision)?)
+    Ok(told(Clip::open_on(model, args.device, args.precision)?))
+}
+
+/// A model, once what was guessed of it is said.
+fn told(clip: Clip) -> Clip {
+    clip.notes().iter().for_each(message);
+    clip
 }
 
 /// What `name` is called on this machine: a published model is downloaded first, if it is not here.

@@ -11,7 +11,7 @@ use super::local;
 use super::models::Cost;
 use crate::Status;
 use crate::args::ShowArgs;
-use crate::output::Data;
+use crate::output::{Data, message};
 
 pub(crate) fn run(args: &ShowArgs) -> Result<Status> {
     let model = match is_architecture(&args.model) {
@@ -19,6 +19,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Status> {
         false => local(&args.model, Parts::All)?,
     };
     let summary = Checkpoint::summary(&model)?;
+    summary.description.notes.iter().for_each(message);
     let shown = Shown::new(&args.model, &summary)?;
     let mut data = Data::new();
     match args.json {

@@ -83,3 +83,34 @@ fn what_a_model_is_and_where_that_came_from_is_shown() {
     assert_eq!(known["parameters"], 151_277_313);
     diptych(&["models", "show", "nothing"]).fails(&["`nothing`"]);
 }
+
+#[test]
+fn what_was_guessed_of_a_file_is_said_and_a_directory_can_say_otherwise() {
+    let file = golden("layouts/openai-vit/state_dict.pt");
+    let dir = folder(&[("texts.txt", b"a cat\n")]);
+    let [out, texts, vectors] = ["out", "texts.txt", "a.npy"].map(|name| within(&dir, name));
+    let guessed = "taken for QuickGELU";
+    for args in [
+        &["models", "show", &file][..],
+        &["convert", &file, &out],
+        &[
+            "embed", "--texts", &texts, "--out", &vectors, "--model", &file,
+        ],
+    ] {
+        let ran = diptych(args);
+        assert!(ran.stderr.contains(guessed), "{args:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("`quick_gelu` to false"),
+            "{}",
+            ran.stderr
+        );
+        assert_eq!(ran.code, Some(0), "{args:?}");
+    }
+    let config = within(&dir, "out/open_clip_config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let quick = "\"quick_gelu\": true";
+    assert!(text.contains(quick), "{text}");
+    std::fs::write(&config, text.replace(quick, "\"quick_gelu\": false")).unwrap();
+    let shown = diptych(&["models", "show", &out]).ok();
+    assert!(!shown.contains("QuickGELU"), "{shown}");
+}

@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod budget;
 mod decode;
 mod encode;
 mod error;

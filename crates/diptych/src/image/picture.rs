@@ -102,7 +102,7 @@ impl Picture {
         let bytes = read_file(path)?;
         let wanted = |(width, height)| shortest(width, height, side.max(1));
         decode::decode_at_least(&bytes, options, wanted)
-            .map(|decoded| decoded.picture)
+            .map(|(decoded, _)| decoded.picture)
             .map_err(|error| error.in_file(path))
     }
 

@@ -185,7 +185,7 @@ impl Preprocess {
         options: &DecodeOptions,
         look: impl FnOnce(&Decoded) -> T,
     ) -> Result<(Pixels, T), ImageError> {
-        let decoded = decode_at_least(bytes, options, |full| match options.decode {
+        let (decoded, _held) = decode_at_least(bytes, options, |full| match options.decode {
             Decode::Exact => full,
             Decode::Fast => self.resized(full),
         })?;

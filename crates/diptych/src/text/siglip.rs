@@ -2,7 +2,7 @@
 //!
 //! Flow: string → cleaned → the checkpoint's vocabulary → end token → padding, to the whole context.
 //! Sources: `SiglipTokenizer` and `Siglip2Tokenizer` of transformers 5.23. What they do in Python is done
-//! here; what their files say is done by `tokenizers`, which is theirs as well.
+//! here; what SigLIP's file says by `sentencepiece`, and what SigLIP 2's says by `tokenizers`, which is theirs as well.
 
 use std::sync::Arc;
 
@@ -11,21 +11,58 @@ use serde_json::Value;
 use tokenizers::normalizers::replace::ReplacePattern;
 use tokenizers::normalizers::{Lowercase, Replace, Sequence};
 use tokenizers::{
-    AddedToken, ModelWrapper, NormalizerWrapper, PaddingDirection, PostProcessorWrapper,
-    PreTokenizerWrapper,
+    ModelWrapper, NormalizerWrapper, PaddingDirection, PostProcessorWrapper, PreTokenizerWrapper,
 };
 
-use super::sentencepiece::{self, SPACE};
+use super::sentencepiece::{END, SPACE, SentencePiece};
 use super::{Overflow, TextError, clean};
 use crate::guarded;
 
-/// What is done to a text before it meets the vocabulary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cleaning {
-    /// Lower case, no ASCII punctuation, single spaces: SigLIP's.
-    Canonical,
-    /// Lower case: SigLIP 2's.
-    Lower,
+/// What makes ids of a text.
+#[derive(Debug)]
+enum Vocabulary {
+    /// SigLIP's, of texts in lower case, without ASCII punctuation.
+    Pieces(SentencePiece),
+    /// SigLIP 2's, which lowers texts itself, after their special tokens have been found.
+    Merges(Box<tokenizers::Tokenizer>),
+}
+
+impl Vocabulary {
+    /// The id of a special token.
+    fn id(&self, token: &str) -> Option<u32> {
+        match self {
+            Self::Pieces(pieces) => pieces.id(token),
+            Self::Merges(merges) => merges.token_to_id(token),
+        }
+    }
+
+    /// The highest id, and one.
+    fn entries(&self) -> usize {
+        match self {
+            Self::Pieces(pieces) => pieces.len(),
+            Self::Merges(merges) => {
+                let highest = merges.get_vocab(true).into_values().max();
+                highest.map_or(0, |id| id as usize + 1)
+            }
+        }
+    }
+
+    fn encode(&self, text: &str) -> Result<Vec<u32>, TextError> {
+        match self {
+            Self::Pieces(pieces) => Ok(pieces.encode(&canonical(text))),
+            Self::Merges(merges) => {
+                let encoding = guard(|| merges.encode_fast(text, false))?;
+                Ok(encoding.get_ids().to_vec())
+            }
+        }
+    }
+
+    fn decode(&self, ids: &[u32]) -> String {
+        match self {
+            Self::Pieces(pieces) => pieces.decode(ids),
+            Self::Merges(merges) => guard(|| merges.decode(ids, true)).unwrap_or_default(),
+        }
+    }
 }
 
 /// Where padding goes.
@@ -38,9 +75,8 @@ enum Side {
 /// A tokenizer of a SigLIP checkpoint. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SiglipTokenizer {
-    inner: Arc<tokenizers::Tokenizer>,
+    vocabulary: Arc<Vocabulary>,
     entries: usize,
-    cleaning: Cleaning,
     /// Special tokens before a text and after it.
     around: [Vec<u32>; 2],
     pad: u32,
@@ -188,7 +224,10 @@ impl SiglipTokenizer {
                 [if_so(start, "<bos>"), if_so(end, "<eos>")]
             }
         };
-        Self::new(inner, Cleaning::Lower, around, "<pad>", side)
+        // Both are done here, where the context's length is known.
+        inner.with_padding(None);
+        guard(|| inner.with_truncation(None).map(drop))?;
+        Self::new(Vocabulary::Merges(inner.into()), around, "<pad>", side)
     }
 
     /// Reads SigLIP's SentencePiece model, `spiece.model`, and the `tokenizer_config.json` beside it, if there is
@@ -198,22 +237,19 @@ impl SiglipTokenizer {
     /// [`TextError::Siglip`] for files that are not a tokenizer's, or not of SigLIP's kind.
     pub fn from_sentencepiece(model: &[u8], config: Option<&[u8]>) -> Result<Self, TextError> {
         let side = ConfigFile::parse(config)?.side(Side::Right)?;
-        let mut inner = guard(|| sentencepiece::read(model).map_err(Into::into))?;
-        let end = AddedToken::from(sentencepiece::END, true);
-        guard(|| inner.add_special_tokens([end]).map(drop))?;
-        let around = [Vec::new(), vec![sentencepiece::END]];
-        Self::new(inner, Cleaning::Canonical, around, sentencepiece::END, side)
+        let pieces = SentencePiece::read(model).map_err(refusal)?;
+        let around = [Vec::new(), vec![END]];
+        Self::new(Vocabulary::Pieces(pieces), around, END, side)
     }
 
     fn new(
-        mut inner: tokenizers::Tokenizer,
-        cleaning: Cleaning,
+        vocabulary: Vocabulary,
         around: [Vec<&str>; 2],
         pad: &str,
         side: Side,
     ) -> Result<Self, TextError> {
         let id = |token: &str| {
-            let id = inner.token_to_id(token);
+            let id = vocabulary.id(token);
             id.ok_or_else(|| refusal(format!("there is no `{token}`, which goes with every text")))
         };
         let ids = |tokens: &[&str]| {
@@ -223,14 +259,9 @@ impl SiglipTokenizer {
                 .collect::<Result<_, _>>()
         };
         let (pad, around) = (id(pad)?, [ids(&around[0])?, ids(&around[1])?]);
-        // Both are done here, where the context's length is known.
-        inner.with_padding(None);
-        guard(|| inner.with_truncation(None).map(drop))?;
-        let highest = inner.get_vocab(true).into_values().max();
         Ok(Self {
-            entries: highest.map_or(0, |id| id as usize + 1),
-            inner: inner.into(),
-            cleaning,
+            entries: vocabulary.entries(),
+            vocabulary: vocabulary.into(),
             around,
             pad,
             side,
@@ -264,16 +295,8 @@ impl SiglipTokenizer {
                 "context length is {context_length}, wanted at most {MAX_CONTEXT}"
             )));
         }
-        let canonical; // lives as long as what is read of it
-        let text = match self.cleaning {
-            Cleaning::Canonical => {
-                canonical = self::canonical(text);
-                &canonical
-            }
-            Cleaning::Lower => text, // after its special tokens have been found
-        };
-        let encoding = guard(|| self.inner.encode_fast(text, false))?;
-        let mut ids = encoding.get_ids();
+        let ids = self.vocabulary.encode(text)?;
+        let mut ids = &ids[..];
         let [before, after] = &self.around;
         let room = context_length.saturating_sub(before.len() + after.len());
         if overflow == Overflow::Truncate {
@@ -295,8 +318,7 @@ impl SiglipTokenizer {
 
     /// The words of `ids`, without special tokens.
     pub(super) fn decode(&self, ids: &[u32]) -> String {
-        let text = guard(|| self.inner.decode(ids, true)).unwrap_or_default();
-        text.trim().to_owned()
+        self.vocabulary.decode(ids).trim().to_owned()
     }
 }
 

@@ -328,6 +328,26 @@ fn siglip_texts_fill_the_context_and_are_cut_before_their_end() {
     assert_eq!(tokenizer.decode(&whole), "a photo of a cat");
 }
 
+/// `parity/pieces.py` made them with transformers: marks that make one letter with what they follow or do not, widths,
+/// ligatures, digits that can be split in ways that are as likely as each other, and texts of every other kind.
+#[test]
+fn sentencepiece_gives_the_references_ids() {
+    let folder = diptych_testing::folder("pieces");
+    let model = fs_err::read(folder.join("spiece.model")).unwrap();
+    let tokenizer = SiglipTokenizer::from_sentencepiece(&model, None).unwrap();
+    let tokenizer = Tokenizer::Siglip(tokenizer);
+    let lines = fs_err::read_to_string(folder.join("ids.jsonl")).unwrap();
+    let mut texts = 0;
+    for line in lines.lines() {
+        let (text, wanted): (String, Vec<u32>) = serde_json::from_str(line).unwrap();
+        let ids = tokenizer.encode(&text, 64, Overflow::Truncate).unwrap();
+        assert_eq!(ids[..wanted.len()], wanted, "{text:?}");
+        assert!(ids[wanted.len()..].iter().all(|id| *id == 1), "{text:?}");
+        texts += 1;
+    }
+    assert!(texts > 1000);
+}
+
 #[test]
 fn siglip_2_is_lowered_after_its_special_tokens_and_ended_as_its_files_say() {
     let json = siglip_file("siglip2/safetensors/tokenizer.json");

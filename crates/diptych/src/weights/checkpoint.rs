@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::describe::describe;
 use super::fingerprint::Fingerprint;
-use super::layout::{Layout, open_clip_shapes};
+use super::layout::Layout;
 use super::published::{Parts, obtained};
 use super::resolve::{Named, no_weights, resolve};
 use super::storage::Storage;
+use super::wrappers::Names;
 use super::{Description, default, has_config, shapes};
 use crate::model::{Parameter, Source, parameters};
 use crate::{Error, Result};
@@ -132,9 +133,18 @@ impl Checkpoint {
     }
 
     /// A checkpoint of these tensors, once they are checked.
-    pub(super) fn new(description: Description, storage: Storage) -> Result<Self> {
+    pub(super) fn new(mut description: Description, storage: Storage) -> Result<Self> {
         let table = parameters(&description.config);
-        let (layout, mut problems) = Layout::of(&table, &storage, &storage.shapes());
+        let (shapes, refused) = (storage.shapes(), storage.refused());
+        let names = Names::of(
+            shapes
+                .keys()
+                .map(String::as_str)
+                .chain(refused.keys().copied()),
+        );
+        let (layout, mut problems) = Layout::of(&table, &names, &shapes, &refused);
+        description.notes.extend(names.note());
+        drop(refused);
         let mut fingerprint = Fingerprint::new(&description)?;
         if problems.is_empty() {
             for Parameter { name, .. } in &table {
@@ -214,9 +224,16 @@ pub(super) fn describe_file(path: &Path, storage: &Storage) -> Result<Descriptio
         return Description::open(dir);
     }
     let origin = path.display().to_string();
-    let shapes = open_clip_shapes(&storage.shapes());
-    let config = shapes::architecture(&origin, &shapes)?;
-    Description::openai(&origin, config)
+    let config = shapes::architecture(&origin, &storage.shapes())?;
+    let mut description = Description::openai(&origin, config)?;
+    if !storage.is_script() {
+        description.notes.push(format!(
+            "{origin}: no configuration goes with it, so its activation is taken for QuickGELU, as in OpenAI's models, \
+             and its pictures and texts are prepared as theirs. If it was trained with GELU, results are wrong: then \
+             convert it to a directory, and set `quick_gelu` to false in the open_clip_config.json there"
+        ));
+    }
+    Ok(description)
 }
 
 /// What is wrong with a tensor's numbers, if anything is.

@@ -95,5 +95,6 @@ fn from_architecture(origin: &str, json: &[u8]) -> Result<Description> {
             preprocess: "OpenAI's".into(),
             tokenizer: "CLIP's merges".into(),
         },
+        notes: Vec::new(),
     })
 }

@@ -30,6 +30,8 @@ pub struct Description {
     pub tokenizer: Tokenizer,
     /// Where each of these came from.
     pub origins: Origins,
+    /// What was guessed or left out, a sentence each, to be told to whoever opens the model.
+    pub notes: Vec<String>,
 }
 
 /// Where the parts of a description came from, for people: a file, or what stands for one.
@@ -135,6 +137,7 @@ impl Description {
                 preprocess,
                 tokenizer,
                 origins,
+                notes: Vec::new(),
             }),
             false => Err(Error::Tokenizer {
                 origin: origins.config,

@@ -1,11 +1,10 @@
 //! What checkpoints call their tensors, and how they lay them out.
 //!
-//! Ours are open_clip's names. OpenAI's are the same with some more entries; open_clip's own
-//! `CustomTextCLIP` puts `text.` before the text tower's; transformers has names of its own, keeps
-//! queries, keys and values apart, and its projections are linear layers, which are transposed.
+//! Ours are open_clip's names. OpenAI's are the same with some more entries; transformers has names of its own, keeps
+//! queries, keys and values apart, and its projections are linear layers, which are transposed. What wraps a
+//! model's names is taken off before, in `wrappers`.
 //!
-//! Sources: `convert_clip_original_pytorch_to_hf.py` in transformers, `convert_to_custom_text_state_dict`
-//! in open_clip's `model.py`, 3.3.0.
+//! Source: `convert_clip_original_pytorch_to_hf.py` in transformers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +12,7 @@ use super::TensorData;
 
 use super::positions::Positions;
 use super::storage::Storage;
+use super::wrappers::{Names, contents, some};
 use crate::Result;
 use crate::model::Parameter;
 use diptych_kernels::transposed;
@@ -57,51 +57,20 @@ const NO_PARAMETERS: &[&str] = &[
     "position_ids",
 ];
 
-/// What PyTorch's `DataParallel` and `torch.compile` put before every name.
-const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
-
-/// What `CustomTextCLIP` puts before the text tower's names.
-const CUSTOM_TEXT: &str = "text.";
-
-/// A stored name without what wraps it and what `CustomTextCLIP` adds: open_clip's own.
-fn bare<'a>(name: &'a str, wrapper: &str) -> &'a str {
-    let name = name.strip_prefix(wrapper).unwrap_or(name);
-    name.strip_prefix(CUSTOM_TEXT).unwrap_or(name)
-}
-
-/// What all names are wrapped in.
-fn wrapper(stored: &BTreeMap<String, Vec<usize>>) -> &'static str {
-    let wraps = |w: &&str| !stored.is_empty() && stored.keys().all(|name| name.starts_with(w));
-    WRAPPERS.into_iter().find(wraps).unwrap_or_default()
-}
-
-/// Shapes by open_clip's names, of a checkpoint that has them.
-pub(super) fn open_clip_shapes(
-    stored: &BTreeMap<String, Vec<usize>>,
-) -> BTreeMap<String, Vec<usize>> {
-    let wrapper = wrapper(stored);
-    let named = stored.iter();
-    named
-        .map(|(name, shape)| (bare(name, wrapper).to_owned(), shape.clone()))
-        .collect()
-}
-
 impl Layout {
     /// The layout of a checkpoint with tensors of these names and shapes, for parameters that are to be
     /// found in it; and what is missing, misshapen or left over, a sentence each.
     pub(super) fn of(
         parameters: &[Parameter],
-        storage: &Storage,
+        names: &Names<'_>,
         stored: &BTreeMap<String, Vec<usize>>,
+        refused: &BTreeMap<&str, &str>,
     ) -> (Self, Vec<String>) {
-        let wrapper = wrapper(stored);
         let hf = TOWERS[0].0;
-        let is_hf = stored.keys().any(|name| {
-            name.strip_prefix(wrapper)
-                .is_some_and(|name| name.starts_with(hf))
-        });
-        let mut problems = Vec::new();
-        let mut left: BTreeSet<&str> = stored.keys().map(String::as_str).collect();
+        let is_hf = names.iter().any(|(name, _)| name.starts_with(hf));
+        let mut problems = names.problems.clone();
+        let mut left: BTreeSet<&str> = names.iter().map(|(_, stored)| stored).collect();
+        let all = left.len();
         let mut recipes = BTreeMap::new();
         for Parameter { name, shape, .. } in parameters {
             let mut parts = match is_hf {
@@ -109,14 +78,14 @@ impl Layout {
                 false => vec![(name.clone(), Part::Whole)],
             };
             for (theirs, part) in &mut parts {
-                let custom = format!("{wrapper}{CUSTOM_TEXT}{theirs}");
-                *theirs = match stored.contains_key(&custom) {
-                    true => custom,
-                    false => format!("{wrapper}{theirs}"),
+                let Some(found) = names.stored(theirs) else {
+                    problems.push(format!("`{theirs}` is missing"));
+                    continue;
                 };
-                left.remove(theirs.as_str());
+                found.clone_into(theirs);
+                left.remove(found);
                 let wanted = part.shape(shape);
-                match (stored.get(theirs), storage.refusal(theirs)) {
+                match (stored.get(found), refused.get(found)) {
                     (Some(found), _) if same_shape(found, &wanted) => {}
                     (Some(found), _) if let Some(kind) = resizable(name, found, &wanted) => {
                         *part = Part::Positions(kind, wanted[0]);
@@ -124,8 +93,10 @@ impl Layout {
                     (Some(found), _) => {
                         problems.push(format!("`{theirs}` is {found:?}, wanted {wanted:?}"));
                     }
-                    (None, Some(reason)) => problems.push(format!("`{theirs}` {reason}")),
-                    (None, None) => problems.push(format!("`{theirs}` is missing")),
+                    (None, reason) => {
+                        let reason = reason.unwrap_or(&"is missing");
+                        problems.push(format!("`{theirs}` {reason}"));
+                    }
                 }
             }
             if parts.is_empty() {
@@ -133,8 +104,14 @@ impl Layout {
             }
             recipes.insert(name.clone(), parts);
         }
-        let parameter =
-            |name: &&&str| !NO_PARAMETERS.contains(&name.rsplit('.').next().unwrap_or(name));
+        if left.len() == all {
+            problems = vec![not_this(parameters, &left)];
+            return (Self(recipes), problems);
+        }
+        let parameter = |name: &&&str| {
+            let last = name.rsplit('.').next().unwrap_or(name);
+            stored.contains_key(**name) && !NO_PARAMETERS.contains(&last)
+        };
         let left = left.iter().filter(parameter);
         problems.extend(left.map(|name| format!("`{name}` is unexpected")));
         (Self(recipes), problems)
@@ -175,6 +152,18 @@ impl Layout {
             }
         }
     }
+}
+
+/// Says that a checkpoint has none of the tensors that are looked for.
+fn not_this(parameters: &[Parameter], found: &BTreeSet<&str>) -> String {
+    let found: Vec<&str> = found.iter().copied().collect();
+    let wanted: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
+    format!(
+        "none of the {} that are wanted is there: {}, but {}",
+        wanted.len(),
+        some(&wanted),
+        contents(&found)
+    )
 }
 
 /// Whether two shapes agree; a scalar may be stored as `[]` or `[1]`.

@@ -29,6 +29,7 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 mod torch;
+mod wrappers;
 mod write;
 
 pub use crate::tensor_data::TensorData;

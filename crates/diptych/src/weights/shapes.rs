@@ -7,21 +7,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use super::wrappers::{Names, contents};
 use crate::Result;
 use crate::model::ClipConfig;
 
-/// The architecture that has tensors of these names and shapes.
+/// The architecture of a checkpoint whose tensors have these names and shapes.
 ///
 /// # Errors
-/// [`crate::Error::Architecture`] naming `origin` and the tensor that is missing.
+/// [`crate::Error::Architecture`] naming `origin` and what was found in place of a CLIP.
 pub(super) fn architecture(
     origin: &str,
-    shapes: &BTreeMap<String, Vec<usize>>,
+    stored: &BTreeMap<String, Vec<usize>>,
 ) -> Result<ClipConfig> {
     let refuse = |reason: String| crate::Error::Architecture {
         origin: origin.into(),
         reason,
     };
+    let names = Names::of(stored.keys().map(String::as_str));
+    if !names.problems.is_empty() {
+        return Err(refuse(names.problems.join("; ")));
+    }
+    let shapes: BTreeMap<&str, &Vec<usize>> = names
+        .iter()
+        .filter_map(|(name, found)| Some((name, stored.get(found)?)))
+        .collect();
+    if let Some(reason) = no_openai_clip(&shapes) {
+        return Err(refuse(reason));
+    }
     let dimension = |name: &str, i: usize| {
         let shape = shapes.get(name);
         shape.and_then(|shape| shape.get(i)).copied().ok_or_else(|| {
@@ -73,4 +85,43 @@ pub(super) fn architecture(
         "quick_gelu": true,
     });
     ClipConfig::from_json(origin, config)
+}
+
+/// Why tensors of these names are no CLIP that can be told by its shapes, if so.
+fn no_openai_clip(shapes: &BTreeMap<&str, &Vec<usize>>) -> Option<String> {
+    let any = |start: &str| shapes.keys().any(|name| name.starts_with(start));
+    let is_hf = any("text_model.") || any("vision_model.");
+    let (image, text) = (
+        any("visual."),
+        shapes.contains_key("token_embedding.weight"),
+    );
+    let names: Vec<&str> = shapes.keys().copied().collect();
+    let reason = if is_hf {
+        "its names are transformers', whose config.json has to be beside it, and the file has to be called \
+         model.safetensors or pytorch_model.bin"
+            .to_owned()
+    } else if !image && !text {
+        let contents = contents(&names);
+        format!("no CLIP: {contents}; a CLIP has `token_embedding.weight` and `visual.…`")
+    } else if !image {
+        format!(
+            "no image tower, whose tensors are `visual.…`: {}",
+            contents(&names)
+        )
+    } else if !text {
+        format!(
+            "no text tower, which has `token_embedding.weight`: {}",
+            contents(&names)
+        )
+    } else {
+        let towers = ["visual.proj", "visual.attnpool.positional_embedding"];
+        if towers.iter().any(|name| shapes.contains_key(name)) {
+            return None;
+        }
+        format!(
+            "its image tower is neither OpenAI's ViT, which has `{}`, nor its ResNet, which has `{}`",
+            towers[0], towers[1]
+        )
+    };
+    Some(reason)
 }

@@ -156,12 +156,12 @@ impl Storage {
         matches!(self, Self::Torch(file) if file.is_script())
     }
 
-    /// Why an entry is no tensor that can be read, where that is known.
-    pub(super) fn refusal(&self, name: &str) -> Option<&str> {
+    /// Entries that are no tensors that can be read, and why.
+    pub(super) fn refused(&self) -> BTreeMap<&str, &str> {
         match self {
-            Self::Torch(file) => file.refusal(name),
-            Self::Safetensors(_) => None,
-            Self::Shards(shards, _) => shards.iter().find_map(|shard| shard.refusal(name)),
+            Self::Torch(file) => file.refused().collect(),
+            Self::Safetensors(_) => BTreeMap::new(),
+            Self::Shards(shards, _) => shards.iter().flat_map(Self::refused).collect(),
         }
     }
 

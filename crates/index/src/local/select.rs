@@ -12,8 +12,8 @@ const SAMPLE: usize = 1024;
 
 /// Which rows may be found.
 pub(super) struct Selection {
-    /// Whether each folder is wanted, by its number; none if all are.
-    folders: Option<Vec<bool>>,
+    /// The folders that are wanted; none if all are.
+    folders: Option<Folders>,
     /// Vectors of files that are wanted by their own names, ascending.
     named: Vec<i64>,
     after: i64,
@@ -48,7 +48,7 @@ impl Selection {
     pub(super) fn allows(&self, columns: &Columns, row: usize) -> bool {
         let in_folder = match (&self.folders, columns.only_folder(row)) {
             (None, _) => true,
-            (Some(wanted), Some(folder)) if self.named.is_empty() => has(wanted, folder),
+            (Some(wanted), Some(folder)) if self.named.is_empty() => wanted.has(folder),
             (Some(wanted), _) => self.is_in_any(columns, row, wanted),
         };
         in_folder && (self.any_time || self.is_in_time(columns.taken[row]))
@@ -61,8 +61,8 @@ impl Selection {
     }
 
     #[cold]
-    fn is_in_any(&self, columns: &Columns, row: usize, wanted: &[bool]) -> bool {
-        columns.any_folder(row, |folder| has(wanted, folder))
+    fn is_in_any(&self, columns: &Columns, row: usize, wanted: &Folders) -> bool {
+        columns.any_folder(row, |folder| wanted.has(folder))
             || self.named.binary_search(&columns.vectors[row]).is_ok()
     }
 
@@ -89,22 +89,48 @@ impl Selection {
     }
 }
 
-fn has(wanted: &[bool], folder: u32) -> bool {
-    wanted.get(folder as usize).is_some_and(|wanted| *wanted)
+/// Numbers of folders.
+#[derive(Default)]
+struct Folders {
+    /// Whether each is one of them, by its number.
+    table: Vec<bool>,
+    /// Those that are beyond the table.
+    others: FxHashSet<u32>,
 }
 
-/// Whether each folder is one of these or below one, by its number.
-fn wanted(db: &Connection, within: &[String]) -> rusqlite::Result<Vec<bool>> {
-    let mut numbers = FxHashSet::default();
-    for folder in within {
-        for number in folders(db, folder)? {
-            numbers.insert(number);
+impl Folders {
+    /// Numbers in the table at the most. SQLite counts them from 1; a damaged index may have any.
+    const TABLE: usize = 1 << 20;
+
+    fn insert(&mut self, folder: u32) {
+        let place = folder as usize;
+        if place >= Self::TABLE {
+            self.others.insert(folder);
+            return;
+        }
+        if place >= self.table.len() {
+            self.table.resize(place + 1, false);
+        }
+        self.table[place] = true;
+    }
+
+    #[inline]
+    fn has(&self, folder: u32) -> bool {
+        match self.table.get(folder as usize) {
+            Some(is_one) => *is_one,
+            None => self.others.contains(&folder),
         }
     }
-    let mut wanted = vec![false; numbers.iter().max().map_or(0, |max| *max as usize + 1)];
-    numbers
-        .into_iter()
-        .for_each(|number| wanted[number as usize] = true);
+}
+
+/// The folders that are one of these or below one.
+fn wanted(db: &Connection, within: &[String]) -> rusqlite::Result<Folders> {
+    let mut wanted = Folders::default();
+    for folder in within {
+        for number in folders(db, folder)? {
+            wanted.insert(number);
+        }
+    }
     Ok(wanted)
 }
 
@@ -139,4 +165,24 @@ pub(super) fn folders(db: &Connection, folder: &str) -> rusqlite::Result<Vec<u32
     db.prepare_cached(sql)?
         .query_map(values, |row| row.get(0))?
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_far_out_takes_no_memory_for_those_before_it() {
+        let mut folders = Folders::default();
+        for folder in [7, 3, u32::MAX >> 1] {
+            folders.insert(folder);
+        }
+        assert_eq!(folders.table.len(), 8);
+        let wanted = [0, 3, 4, 7, 8, 1 << 20, u32::MAX >> 1, u32::MAX];
+        let has: Vec<u32> = wanted
+            .into_iter()
+            .filter(|&folder| folders.has(folder))
+            .collect();
+        assert_eq!(has, [3, 7, u32::MAX >> 1]);
+    }
 }

@@ -79,14 +79,21 @@ impl Compact<'_> {
     fn schema(&mut self) -> Result<()> {
         let (elements, kind) = self.list()?;
         ensure!(kind == STRUCT, "its schema is no list of elements");
-        // Children still to come, of every group that is open.
+        // Children still to come, of every group that is open; and of all of them, beginning with the root.
         let mut open: Vec<u64> = Vec::new();
+        let mut awaited = 1u64;
         for i in 0..elements {
             let children = self.children()?;
             let left = elements - i - 1;
             ensure!(
                 children <= left,
                 "a group of its schema announces {children} children, and {left} elements follow"
+            );
+            // Memory is taken for the children of every group in turn, so all of them have to be there.
+            awaited = awaited.saturating_sub(1) + children;
+            ensure!(
+                awaited <= left,
+                "groups of its schema announce {awaited} more children, and {left} elements follow"
             );
             if let Some(missing) = open.last_mut() {
                 *missing = missing.saturating_sub(1);
@@ -295,6 +302,15 @@ mod tests {
         assert_eq!(
             refusal(&[1_000_000_000, 0]),
             "a group of its schema announces 1000000000 children, and 1 elements follow"
+        );
+    }
+
+    #[test]
+    fn groups_do_not_share_their_children() {
+        // Each level announces all that follow: memory for the square of the elements.
+        assert_eq!(
+            refusal(&[4, 3, 2, 1, 0]),
+            "groups of its schema announce 6 more children, and 3 elements follow"
         );
     }
 

@@ -87,7 +87,7 @@ fn in_order(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(damaged)?;
-    let (width, height) = limit.check(header.width, header.height)?;
+    let (width, height) = limit.size(header.width, header.height)?;
 
     let mut reader = decoder.read_info().map_err(damaged)?;
     let length = reader.output_buffer_size().ok_or_else(|| {
@@ -96,6 +96,8 @@ fn in_order(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
             format!("{width}×{height} pixels do not fit into memory"),
         )
     })?;
+    // The file's samples, and the picture's.
+    limit.hold(length + width * height * 4);
     let mut data = vec![0; length];
     reader.next_frame(&mut data).map_err(damaged)?;
     let info = reader.info();

@@ -18,7 +18,7 @@ fn a_decoder_that_panics_is_an_error_of_its_picture() {
     let decoded = decode_at_least(&bytes, &DecodeOptions::default(), |_| {
         panic!("of the decoder")
     });
-    let error = decoded.map(|decoded| decoded.full).unwrap_err();
+    let error = decoded.map(|(decoded, _)| decoded.full).unwrap_err();
     assert_eq!(error.to_string(), "damaged JPEG: the decoder gave up");
 }
 

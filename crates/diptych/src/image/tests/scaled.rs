@@ -66,7 +66,7 @@ fn scaled_pixels_are_pillows() {
 fn draft(bytes: &[u8], by: usize) -> Picture {
     let least = |(w, h): (usize, usize)| ((w / by).max(1), (h / by).max(1));
     let decoded = crate::image::decode::decode_at_least(bytes, &FAST, least).unwrap();
-    decoded.picture
+    decoded.0.picture
 }
 
 /// The oracle of `eighth`.

@@ -225,7 +225,111 @@ fn headers_that_look_like_other_files_are_safetensors() {
         let bytes = [&(len as u64).to_le_bytes()[..], &header, &[0; 4]].concat();
         fs_err::write(&path, bytes).unwrap();
         let message = message(Checkpoint::open(&path));
-        assert!(message.contains("to tell the architecture by"), "{message}");
+        assert!(
+            message.contains("no CLIP: the only tensor in it is `a`;"),
+            "{message}"
+        );
+    }
+}
+
+/// OpenAI's golden state dict as a file with other names, opened.
+fn renamed(rename: impl Fn(&str) -> String, more: &[&str]) -> crate::Result<Checkpoint> {
+    let mut golden = Checkpoint::open(folder("layouts/openai-vit/state_dict.pt")).unwrap();
+    let table = parameters(&golden.description().config);
+    let named = table
+        .iter()
+        .map(|p| (rename(&p.name), golden.read(&p.name).unwrap()));
+    let mut tensors: Vec<(String, TensorData)> = named.collect();
+    for name in more {
+        tensors.push(((*name).into(), TensorData::new(vec![0f32], [1])));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("finetuned.safetensors");
+    write_tensors(&path, &tensors, Dtype::F32, Default::default()).unwrap();
+    let mut opened = Checkpoint::open(&path)?;
+    for p in &table {
+        assert_eq!(
+            opened.read(&p.name).unwrap().values(),
+            golden.read(&p.name).unwrap().values(),
+            "{}",
+            p.name
+        );
+    }
+    Ok(opened)
+}
+
+#[test]
+fn what_wraps_a_model_in_training_is_taken_off() {
+    let compiled = |name: &str| match name.strip_prefix("visual.") {
+        Some(rest) => format!("visual._orig_mod.{rest}"),
+        None => name.to_owned(),
+    };
+    let sharded = |name: &str| {
+        let block = ".resblocks.0.";
+        let inner = format!("{block}_fsdp_wrapped_module._checkpoint_wrapped_module.");
+        format!("_fsdp_wrapped_module.{}", name.replace(block, &inner))
+    };
+    renamed(|name| format!("module._orig_mod.{name}"), &[]).unwrap();
+    renamed(compiled, &[]).unwrap();
+    renamed(sharded, &[]).unwrap();
+    renamed(|name| format!("model.{}", compiled(name)), &[]).unwrap();
+    let lightning = renamed(|name| format!("clip_model.{name}"), &["loss.weight", "ema"]).unwrap();
+    let notes = &lightning.description().notes;
+    assert!(
+        notes[1].contains(
+            "`clip_model.*`; beside it there are 2 tensors that are left out: `ema`, `loss.weight`"
+        ),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn what_was_guessed_of_a_lone_file_is_told() {
+    let notes = |checkpoint: Checkpoint| checkpoint.description().notes.clone();
+    let plain = notes(renamed(str::to_owned, &[]).unwrap());
+    assert_eq!(plain.len(), 1);
+    for part in [
+        "finetuned.safetensors: ",
+        "QuickGELU",
+        "`quick_gelu` to false",
+    ] {
+        assert!(plain[0].contains(part), "{plain:?}");
+    }
+    // OpenAI's own archives, and directories with a configuration, leave nothing to guess.
+    for name in ["openai-vit/script.pt", "hf/safetensors", "open-clip/pth"] {
+        let opened = Checkpoint::open(folder(&format!("layouts/{name}"))).unwrap();
+        assert_eq!(notes(opened), [""; 0], "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_clip_is_told_by_what_is_in_it() {
+    let two = renamed(|name| format!("model.{name}"), &["ema.logit_scale"]);
+    assert!(two.is_ok(), "one tensor is no second model");
+    let text_only = |name: &str| name.replace("visual.", "image.");
+    let tower_only = |name: &str| match name.starts_with("visual.") {
+        true => name.to_owned(),
+        false => format!("language.{name}").replace("token_embedding", "words"),
+    };
+    for (renaming, wanted) in [
+        (
+            &(|name: &str| format!("backbone/{}", name.replace('.', "/")))
+                as &dyn Fn(&str) -> String,
+            "no CLIP: its 38 tensors are `backbone/",
+        ),
+        (
+            &text_only,
+            "no image tower, whose tensors are `visual.…`: its 38 tensors",
+        ),
+        (&tower_only, "no text tower"),
+        (
+            &|name: &str| name.replace("visual.proj", "visual.trunk.proj"),
+            "neither OpenAI's ViT, which has `visual.proj`",
+        ),
+    ] {
+        let message = message(renamed(renaming, &[]));
+        assert!(message.contains(wanted), "{wanted}: {message}");
+        assert!(message.contains("finetuned.safetensors"), "{message}");
     }
 }
 

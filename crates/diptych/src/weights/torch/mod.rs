@@ -79,9 +79,10 @@ impl TorchFile {
             .collect()
     }
 
-    /// Why an entry of the state dict is no tensor that can be read.
-    pub(in crate::weights) fn refusal(&self, name: &str) -> Option<&str> {
-        self.found.refused.get(name).map(String::as_str)
+    /// Entries of the state dict that are no tensors that can be read, and why.
+    pub(in crate::weights) fn refused(&self) -> impl Iterator<Item = (&str, &str)> {
+        let refused = self.found.refused.iter();
+        refused.map(|(name, reason)| (name.as_str(), reason.as_str()))
     }
 
     /// Reads the tensor `name` as f32.
@@ -94,11 +95,8 @@ impl TorchFile {
             reason: format!("`{name}` {reason}"),
         };
         let tensor = self.found.tensors.get(name).ok_or_else(|| {
-            refuse(
-                self.refusal(name)
-                    .unwrap_or("is not in its state dict")
-                    .to_owned(),
-            )
+            let reason = self.found.refused.get(name).map(String::as_str);
+            refuse(reason.unwrap_or("is not in its state dict").to_owned())
         })?;
         let bytes = read(&self.file, tensor.span()).map_err(refuse)?;
         let values = tensor.values(&bytes).map_err(refuse)?;

@@ -84,15 +84,18 @@ pub(super) enum Colours {
     Stored,
 }
 
-/// Decodes a picture of 8 bits a sample that is coded by Huffman; `None` if it is coded in another way.
+/// Columns, rows, mode and pixels; none of a picture that is coded in another way than by Huffman, or may not be decoded.
+pub(super) type Decoded = Result<Option<(usize, usize, Mode, Vec<u8>)>, Fault>;
+
+/// Decodes a picture of 8 bits a sample.
 ///
-/// `check` is asked whether a picture of this width and height may be decoded, before memory is taken for it.
+/// Before memory is taken, `max_scans` says for its columns, rows and components how many scans it may have, or that it may
+/// not be decoded.
 pub(super) fn decode(
     bytes: &[u8],
-    max_scans: usize,
     colours: Colours,
-    check: impl FnOnce(usize, usize) -> bool,
-) -> Result<Option<(usize, usize, Mode, Vec<u8>)>, Fault> {
+    max_scans: impl FnOnce(usize, usize, usize) -> Option<usize>,
+) -> Decoded {
     let mut stream = Stream::new(bytes);
     let mut tables = Tables::default();
     let mut scan = match tables.next(&mut stream)? {
@@ -101,9 +104,9 @@ pub(super) fn decode(
         Next::Other => return Ok(None),
     };
     let frame = tables.frame.as_mut().ok_or("its first scan has no frame")?;
-    if !check(frame.width, frame.height) {
+    let Some(max_scans) = max_scans(frame.width, frame.height, frame.components.len()) else {
         return Ok(None);
-    }
+    };
     frame.set_up();
     if !frame.progressive {
         tables.add_standard();

@@ -24,7 +24,9 @@ fn unsupported(found: impl Into<String>) -> ImageError {
 /// Decodes the pixels, as they are stored.
 pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
     let page = Page::read(bytes)?;
-    limit.check(page.width as u64, page.height as u64)?;
+    let (width, height) = limit.size(page.width as u64, page.height as u64)?;
+    // The planes, a strip or tile, and the picture.
+    limit.hold(width * height * page.samples * page.bits.div_ceil(8) * 3);
     let colours = colours::Colours::of(&page)?;
     let planes = match page.compression {
         unpack::OLD_JPEG => vec![old_jpeg::read(&page, limit)?],

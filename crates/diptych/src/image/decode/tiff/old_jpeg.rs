@@ -6,8 +6,8 @@
 
 use super::page::Page;
 use super::{Format, Limit, chunks, unsupported};
-use crate::image::decode::forgiving::{self, Colours};
-use crate::image::decode::jpeg::MAX_SCANS;
+use crate::image::decode::forgiving::Colours;
+use crate::image::decode::jpeg;
 use crate::image::error::ImageError;
 
 /// The tags: a whole stream, its length, the restart interval, and tables.
@@ -38,8 +38,7 @@ pub(super) fn read(page: &Page, limit: &Limit) -> Result<Vec<u8>, ImageError> {
         }
     }
     stream.extend_from_slice(b"\xff\xd9");
-    let check = |width, height| limit.check(width as u64, height as u64).is_ok();
-    let decoded = forgiving::decode(&stream, MAX_SCANS, Colours::Stored, check).map_err(damaged)?;
+    let decoded = jpeg::forgive(&stream, limit, Colours::Stored).map_err(damaged)?;
     let (width, height, mode, data) = decoded.ok_or_else(|| unsupported("a JPEG so coded"))?;
     if mode.channels() != page.samples || width < page.width || height < page.height {
         let components = mode.channels();

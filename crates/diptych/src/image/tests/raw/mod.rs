@@ -6,6 +6,7 @@ mod file;
 use std::time::Instant;
 
 use build::{LARGE, SMALL, VERSION_OF_DNG, all, dng, jpeg};
+use diptych_testing::{Form, Mutator};
 use file::{File, LONG, SHORT};
 
 use super::{Random, golden_folder};
@@ -239,4 +240,34 @@ fn directories_that_point_at_each_other_end() {
     bytes.extend(b"\0\0\0\x08free".repeat(100_000));
     check(&bytes);
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+}
+
+#[test]
+fn mutated_files_are_decoded_or_refused() {
+    let preprocess = Preprocess::openai(16);
+    let mut mutator = Mutator::new(5);
+    let (mut decoded, mut refused) = (0, 0);
+    for (name, bytes, _) in all() {
+        let form = match name {
+            "CR3" => Form::Boxes,
+            "RAF" => Form::Bytes,
+            _ => Form::Tiff,
+        };
+        for _ in 0..200 {
+            let copy = mutator.damage(form, &bytes);
+            for decode in [Decode::Exact, Decode::Fast] {
+                let options = DecodeOptions {
+                    decode,
+                    max_megapixels: 1,
+                    ..DecodeOptions::default()
+                };
+                match preprocess.load_bytes(&copy, &options) {
+                    Ok(_) => decoded += 1,
+                    Err(_) => refused += 1,
+                }
+            }
+        }
+    }
+    // Much of the damage is to what nobody reads, and much to what is read first.
+    assert!(decoded > 500 && refused > 500, "{decoded} and {refused}");
 }

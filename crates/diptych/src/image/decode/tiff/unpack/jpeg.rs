@@ -25,11 +25,9 @@ pub(super) fn samples(page: &Page, stored: &[u8], shape: Shape) -> Result<Vec<u8
     let tables = page.blob(TABLES).unwrap_or_default();
     stream.extend_from_slice(segments(tables.strip_suffix(b"\xff\xd9").unwrap_or(tables)));
     stream.extend_from_slice(segments(stored));
-    let limit = Limit {
-        format: Format::Jpeg,
-        // Its size was checked; a stream may have a few lines more.
-        max_megapixels: (shape.width * shape.rows).div_ceil(500_000) as u32,
-    };
+    // The page's size was checked; a stream may have a few lines more.
+    let most = (shape.width * shape.rows).div_ceil(500_000);
+    let limit = Limit::new(Format::Jpeg, most as u32);
     let picture = jpeg::decode(&stream, &limit, &|full| full)?.picture;
     let (width, height) = (picture.width(), picture.height());
     let channels = picture.mode().channels();

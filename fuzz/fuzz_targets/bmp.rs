@@ -1,0 +1,4 @@
+//! BMPs.
+#![no_main]
+
+diptych_fuzz::target!(Bytes, picture);

@@ -1,0 +1,4 @@
+//! GIFs.
+#![no_main]
+
+diptych_fuzz::target!(Gif, picture);

@@ -1,0 +1,4 @@
+//! Indexes: the database, the columns beside it, and the length of these.
+#![no_main]
+
+diptych_fuzz::target!(Bytes, index);

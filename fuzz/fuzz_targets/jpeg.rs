@@ -1,0 +1,4 @@
+//! JPEGs, at full size and smaller.
+#![no_main]
+
+diptych_fuzz::target!(Jpeg, picture);

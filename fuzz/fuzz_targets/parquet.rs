@@ -1,0 +1,4 @@
+//! Tables in Parquet.
+#![no_main]
+
+diptych_fuzz::target!(Parquet, parquet);

@@ -1,0 +1,4 @@
+//! PyTorch's files.
+#![no_main]
+
+diptych_fuzz::target!(Zip, weights);

@@ -1,0 +1,4 @@
+//! PNGs.
+#![no_main]
+
+diptych_fuzz::target!(Png, picture);

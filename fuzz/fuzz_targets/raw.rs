@@ -1,0 +1,4 @@
+//! Cameras' RAW files.
+#![no_main]
+
+diptych_fuzz::target!(Tiff, picture);

@@ -1,0 +1,4 @@
+//! Files of safetensors.
+#![no_main]
+
+diptych_fuzz::target!(Safetensors, safetensors);

@@ -1,0 +1,4 @@
+//! Shards.
+#![no_main]
+
+diptych_fuzz::target!(Tar, shard);

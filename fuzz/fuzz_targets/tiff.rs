@@ -1,0 +1,4 @@
+//! TIFFs.
+#![no_main]
+
+diptych_fuzz::target!(Tiff, picture);

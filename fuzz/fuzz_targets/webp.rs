@@ -1,0 +1,4 @@
+//! WebPs.
+#![no_main]
+
+diptych_fuzz::target!(Riff, picture);
