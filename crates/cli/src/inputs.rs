@@ -10,7 +10,7 @@ use diptych::{Clip, Embeddings};
 use rayon::prelude::*;
 
 use crate::Status;
-use crate::args::DecodeArgs;
+use crate::args::{DecodeArgs, LimitArgs};
 use crate::interrupt;
 use crate::output::{self, hinted};
 
@@ -114,6 +114,15 @@ impl From<&DecodeArgs> for DecodeOptions {
         Self {
             orient: !args.no_orient,
             decode: args.decode,
+            ..Self::from(args.limit)
+        }
+    }
+}
+
+impl From<LimitArgs> for DecodeOptions {
+    fn from(args: LimitArgs) -> Self {
+        Self {
+            max_megapixels: args.max_megapixels,
             ..Self::default()
         }
     }

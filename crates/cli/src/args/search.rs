@@ -10,7 +10,7 @@ use diptych_search::query::MinScore;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{DECODES, ModelArgs, count, one_of, template};
+use super::{DECODES, LimitArgs, ModelArgs, count, one_of, template};
 use crate::preview::Protocol;
 
 /// Index pictures, so that they can be searched
@@ -57,6 +57,9 @@ pub(crate) struct IndexArgs {
     /// done so with pictures in queries, too [default: as the index was begun; a new one fast]
     #[arg(long, value_parser = one_of(DECODES))]
     pub(crate) decode: Option<Decode>,
+
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
 
     /// Print the report as one JSON object: unchanged, encoded, linked, removed, failed, emptied
     #[arg(long)]
@@ -245,6 +248,9 @@ pub(crate) struct HitsArgs {
     pub(crate) html: Option<PathBuf>,
 
     #[command(flatten)]
+    pub(crate) limit: LimitArgs,
+
+    #[command(flatten)]
     pub(crate) address: AddressArgs,
 
     /// Model [default: the index's]
@@ -284,6 +290,9 @@ pub(crate) struct DuplicatesArgs {
     /// Write a page with small pictures, too
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
 
     #[command(flatten)]
     pub(crate) address: AddressArgs,

@@ -20,7 +20,10 @@ use crate::{Status, interrupt, progress};
 pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
     let address = Address::new(&args.address)?;
     let store = address.open()?;
-    let mut sought = Sought::default();
+    let mut sought = Sought {
+        decode: args.limit.into(),
+        ..Sought::default()
+    };
     for folder in &args.within {
         sought.within.extend(places(store.as_ref(), folder)?);
     }
@@ -99,7 +102,10 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
     }
     data.flush()?;
     if let Some(path) = &args.html {
-        let tiles: Vec<Tile> = groups().zip(1..).flat_map(tiles).collect();
+        let tiles: Vec<Tile> = groups()
+            .zip(1..)
+            .flat_map(|(group, number)| tiles(group, number, args))
+            .collect();
         diptych_files::replace(path, sheet::page("duplicates", &tiles).as_bytes())?;
     }
     if found.stale > 0 {
@@ -146,13 +152,14 @@ fn facts(member: &Member) -> String {
 }
 
 /// The tiles of a group on a page.
-fn tiles(((kind, group), number): ((&str, &Group), usize)) -> Vec<Tile> {
+fn tiles((kind, group): (&str, &Group), number: usize, args: &DuplicatesArgs) -> Vec<Tile> {
+    let decode = args.limit.into();
     let keep = |at: usize| if at == 0 { "keep" } else { "copy" };
     let tile = |(at, member): (usize, &Member)| Tile {
         path: member.path.clone(),
         score: group.cosine,
         title: Some(format!("{kind} {number}, {}: {}", keep(at), facts(member))),
-        thumbnail: thumbnail(member.path.as_ref()),
+        thumbnail: thumbnail(member.path.as_ref(), &decode),
         start: None,
     };
     group.members.iter().enumerate().map(tile).collect()

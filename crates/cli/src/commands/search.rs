@@ -28,7 +28,7 @@ pub(crate) fn search(args: SearchArgs) -> Result<Status> {
         ..Request::from(&args.hits)
     };
     let found = request.search(store, &clip, &expression, |path| {
-        embedding(store, &clip, path)
+        embedding(store, &clip, path, &request.decode)
     });
     let found = found.map_err(|error| match error {
         Error::Model(error) => inputs::in_text(error, |_| format!("query `{text}`")),
@@ -59,6 +59,7 @@ impl From<&HitsArgs> for Request {
             before: args.before,
             dated: args.dated,
             method: args.method,
+            decode: args.limit.into(),
             ..Self::default()
         }
     }
@@ -81,7 +82,7 @@ fn tell(query: &str, found: &[Found], args: &HitsArgs) -> Result<Status> {
             data.line(format_args!("{:.3}  {}", found.score, found.path))?;
             if let Some(protocol) = protocol {
                 // A picture that has gone since is still told of.
-                if let Some(shown) = show(protocol, &found.path) {
+                if let Some(shown) = show(protocol, &found.path, args) {
                     data.bytes(&shown)?;
                 }
             }
@@ -89,7 +90,10 @@ fn tell(query: &str, found: &[Found], args: &HitsArgs) -> Result<Status> {
         data.flush()?;
     }
     if let Some(path) = &args.html {
-        diptych_files::replace(path, sheet::of_found(query, found).as_bytes())?;
+        diptych_files::replace(
+            path,
+            sheet::of_found(query, found, &args.limit.into()).as_bytes(),
+        )?;
     }
     Ok(if found.is_empty() {
         Status::NothingFound
@@ -99,8 +103,8 @@ fn tell(query: &str, found: &[Found], args: &HitsArgs) -> Result<Status> {
 }
 
 /// A picture as the terminal shows it.
-fn show(protocol: Protocol, path: &str) -> Option<Vec<u8>> {
-    let picture = Picture::open(path, &DecodeOptions::default())
+fn show(protocol: Protocol, path: &str, args: &HitsArgs) -> Option<Vec<u8>> {
+    let picture = Picture::open(path, &DecodeOptions::from(args.limit))
         .ok()?
         .to_rgb();
     let size = (picture.width(), picture.height());

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use diptych::image::DecodeOptions;
 use diptych::{Clip, Embeddings, Expression, TEMPLATES};
 use diptych_index::{Filter, Hit, Method, Part, Query, Region, Store, TakenFrom};
 use jiff::SignedDuration;
@@ -35,6 +36,8 @@ pub struct Request {
     pub templates: Vec<String>,
     /// How vectors are compared.
     pub method: Method,
+    /// How a picture is decoded of which the index has no vector; how much of it is as with the index's own.
+    pub decode: DecodeOptions,
 }
 
 impl Default for Request {
@@ -49,6 +52,7 @@ impl Default for Request {
             min_score: None,
             templates: Vec::new(),
             method: Method::Auto,
+            decode: DecodeOptions::default(),
         }
     }
 }
@@ -123,7 +127,8 @@ impl Request {
             None => {
                 let clip = clip()?;
                 check_model(store, &clip, clip.name())?;
-                embedding(store, &clip, file)?.as_slice().to_vec()
+                let embedding = embedding(store, &clip, file, &self.decode)?;
+                embedding.as_slice().to_vec()
             }
         };
         // The file itself is not like itself, but the same; where it has many parts, they may all come first.

@@ -10,6 +10,7 @@ use std::fmt::Write;
 use std::path::{self, Path};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use diptych::image::DecodeOptions;
 use rayon::prelude::*;
 
 pub use self::thumbnail::{THUMBNAIL, thumbnail};
@@ -35,22 +36,23 @@ pub struct Tile {
     pub start: Option<f64>,
 }
 
-impl From<&Found> for Tile {
+impl Tile {
     /// A tile with the file's thumbnail, if it is a picture that can be read.
-    fn from(found: &Found) -> Self {
+    fn of(found: &Found, options: &DecodeOptions) -> Self {
         Self {
             path: found.path.clone(),
             score: found.score,
             title: None,
-            thumbnail: thumbnail(Path::new(&found.path)),
+            thumbnail: thumbnail(Path::new(&found.path), options),
             start: found.start,
         }
     }
 }
 
 /// The page of what a query found, with thumbnails.
-pub fn of_found(query: &str, found: &[Found]) -> String {
-    let tiles: Vec<Tile> = found.par_iter().map(Tile::from).collect();
+pub fn of_found(query: &str, found: &[Found], options: &DecodeOptions) -> String {
+    let tiles = found.par_iter().map(|found| Tile::of(found, options));
+    let tiles: Vec<Tile> = tiles.collect();
     page(query, &tiles)
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::samples::read_shards;
 use crate::samples::tests::{png, write};
-use diptych::image::{DecodeOptions, Picture};
+use diptych::image::Picture;
 
 /// Packs `path` of `dir` into `out`, with changes.
 fn packing(dir: &Path, path: &str, change: impl FnOnce(&mut Packing)) -> Result<Report, String> {
@@ -20,6 +20,7 @@ fn packing(dir: &Path, path: &str, change: impl FnOnce(&mut Packing)) -> Result<
         shard_size: 2,
         resize: None,
         encoding: Encoding::Jpeg,
+        decode: DecodeOptions::default(),
         strict: false,
     };
     change(&mut packing);
@@ -412,6 +413,7 @@ fn work_that_is_broken_off_leaves_nothing() {
             shard_size: 3,
             resize: None,
             encoding: Encoding::Jpeg,
+            decode: DecodeOptions::default(),
             strict: false,
         };
         let report = pack(&packing, &mut |progress| {
@@ -441,6 +443,7 @@ fn a_file_that_is_gone_after_it_was_hashed_is_told_as_one_that_cannot_be_read() 
         shard_size: 2,
         resize: None,
         encoding: Encoding::Jpeg,
+        decode: DecodeOptions::default(),
         strict: false,
     };
     let reason = |name: &str| {

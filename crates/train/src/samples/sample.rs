@@ -89,17 +89,17 @@ impl Sample {
         }
     }
 
-    /// Decodes the picture, upright.
+    /// Decodes the picture.
     ///
     /// # Errors
     /// [`Error::Data`] naming the sample.
-    pub fn picture(&self) -> Result<Picture> {
-        self.decode(&self.bytes()?)
+    pub fn picture(&self, options: &DecodeOptions) -> Result<Picture> {
+        self.decode(&self.bytes()?, options)
     }
 
     /// Decodes the picture from its bytes.
-    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Picture> {
-        Picture::decode(bytes, &DecodeOptions::default()).map_err(|e| self.broken(e))
+    pub(crate) fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Picture> {
+        Picture::decode(bytes, options).map_err(|e| self.broken(e))
     }
 
     /// An error about this sample's picture.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use diptych::Clip;
-use diptych::image::{Decode, DecodeOptions};
+use diptych::image::DecodeOptions;
 use diptych_index::Store;
 use diptych_search::index::{Decoding, Options, Report, canonical, index};
 use diptych_search::query::calibrate;
@@ -54,7 +54,7 @@ fn make(args: &IndexArgs) -> Result<Status> {
     let clip = open(&args.model)?;
     let store = address.create(&address::model(&args.model, &clip)?)?;
     let store = store.as_ref();
-    let pictures = pictures_of(store, args.decode)?;
+    let pictures = pictures_of(store, args)?;
     interrupt::watch("stopping; what was encoded is kept")?;
     if args.watch {
         return watch::follow(&roots, || {
@@ -84,9 +84,9 @@ fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// Pictures, decoded as is asked for, or else as the index's are; and a word if they differ.
-fn pictures_of(store: &dyn Store, asked: Option<Decode>) -> Result<Pictures> {
-    let own = Decoding::add(store, asked)?.decode;
-    let decode = asked.unwrap_or(own);
+fn pictures_of(store: &dyn Store, args: &IndexArgs) -> Result<Pictures> {
+    let own = Decoding::add(store, args.decode)?.decode;
+    let decode = args.decode.unwrap_or(own);
     if decode != own {
         message(format_args!(
             "warning: the index was begun with `--decode {}`, as pictures in queries are decoded; new ones are decoded otherwise, so their cosines may be off a little",
@@ -96,7 +96,7 @@ fn pictures_of(store: &dyn Store, asked: Option<Decode>) -> Result<Pictures> {
     Ok(Pictures {
         decode: DecodeOptions {
             decode,
-            ..DecodeOptions::default()
+            ..args.limit.into()
         },
     })
 }

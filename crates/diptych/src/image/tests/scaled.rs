@@ -6,9 +6,7 @@ use libjpeg_turbo_rs::{ColorSpace, Decoder, Encoder, PixelFormat, ScalingFactor,
 
 use super::{Random, golden_file, golden_folder};
 use crate::image::decode::{eighth, reduction};
-use crate::image::{
-    Decode, DecodeOptions, ImageError, Mode, Picture, Preprocess, ResizeMode,
-};
+use crate::image::{Decode, DecodeOptions, ImageError, Mode, Picture, Preprocess, ResizeMode};
 
 const FAST: DecodeOptions = DecodeOptions {
     orient: true,
