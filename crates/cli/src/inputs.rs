@@ -34,6 +34,22 @@ pub(crate) fn lines(path: &Path) -> Result<Vec<String>> {
 
 /// The lines of a text file or, for `-`, of stdin; none for one that is not UTF-8.
 pub(crate) fn lines_as_they_are(path: &Path) -> Result<Vec<Option<String>>> {
+    let lines = raw_lines(path)?.into_iter();
+    Ok(lines.map(|line| String::from_utf8(line).ok()).collect())
+}
+
+/// The paths in a list, one a line, byte for byte; empty lines are none.
+pub(crate) fn paths(list: &Path) -> Result<Vec<PathBuf>> {
+    let lines = raw_lines(list)?.into_iter();
+    let lines = lines.filter(|line| !line.is_empty());
+    #[cfg(unix)]
+    let path = |line| <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(line);
+    #[cfg(not(unix))]
+    let path = |line: Vec<u8>| String::from_utf8_lossy(&line).into_owned();
+    Ok(lines.map(|line| PathBuf::from(path(line))).collect())
+}
+
+fn raw_lines(path: &Path) -> Result<Vec<Vec<u8>>> {
     let mut bytes = Vec::new();
     if path == Path::new(STDIN) {
         std::io::stdin()
@@ -50,7 +66,7 @@ pub(crate) fn lines_as_they_are(path: &Path) -> Result<Vec<Option<String>>> {
             Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
             None => line,
         };
-        std::str::from_utf8(line).ok().map(str::to_owned)
+        line.to_vec()
     });
     Ok(lines.collect())
 }

@@ -342,7 +342,7 @@ pub(crate) struct CompletionsArgs {
 }
 
 /// A model with weights.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArgs {
     /// Model: `default`, a checkpoint's directory or file, or the name of a published one
     #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]

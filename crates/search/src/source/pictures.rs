@@ -64,6 +64,10 @@ impl From<ImageError> for SourceError {
     fn from(error: ImageError) -> Self {
         match error {
             ImageError::Read(error) => Self::Unreadable(error),
+            ImageError::NotBuilt { feature, .. } => Self::NotBuilt {
+                reason: error.to_string(),
+                feature,
+            },
             error => Self::Content {
                 reason: error.to_string(),
             },

@@ -261,7 +261,7 @@ impl Batches {
         let (sample, data) = &self.samples[index as usize];
         let (text, meaning) = draw_text(sample, &self.data[*data], rng);
         let bytes = sample.bytes().map_err(unreadable)?;
-        let picture = sample.decode(&bytes, &self.decode).map_err(undecodable)?;
+        let picture = sample.decode(&bytes, &self.decode)?;
         let picture =
             augment(&picture, &self.augmentation, &self.preprocess, rng).map_err(undecodable)?;
         let mut pixels = vec![0.0; 3 * self.preprocess.size.pow(2)];

@@ -230,9 +230,7 @@ fn store<'a>(sample: &'a Sample, packing: &Packing) -> Result<Stored<'a>, (Reaso
     let undecodable = |error| (Reason::Undecodable, error);
     // It could be read before; but files change.
     let bytes = sample.bytes().map_err(|e| (Reason::Unreadable, e))?;
-    let picture = sample
-        .decode(&bytes, &packing.decode)
-        .map_err(undecodable)?;
+    let picture = sample.decode(&bytes, &packing.decode)?;
     let small = packing
         .resize
         .and_then(|side| picture.shrunk(side, Interpolation::Bicubic));

@@ -7,8 +7,9 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Reason;
 use crate::{Error, Result};
-use diptych::image::{DecodeOptions, Picture};
+use diptych::image::{DecodeOptions, ImageError, Picture};
 use diptych_files::{MAX_FILE_BYTES, PositionedFile};
 
 /// A picture and what is said of it.
@@ -95,11 +96,22 @@ impl Sample {
     /// [`Error::Data`] naming the sample.
     pub fn picture(&self, options: &DecodeOptions) -> Result<Picture> {
         self.decode(&self.bytes()?, options)
+            .map_err(|(_, error)| error)
     }
 
     /// Decodes the picture from its bytes.
-    pub(crate) fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Picture> {
-        Picture::decode(bytes, options).map_err(|e| self.broken(e))
+    pub(crate) fn decode(
+        &self,
+        bytes: &[u8],
+        options: &DecodeOptions,
+    ) -> Result<Picture, (Reason, Error)> {
+        Picture::decode(bytes, options).map_err(|error| {
+            let reason = match error {
+                ImageError::NotBuilt { .. } => Reason::NotBuilt,
+                _ => Reason::Undecodable,
+            };
+            (reason, self.broken(error))
+        })
     }
 
     /// An error about this sample's picture.
