@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::Status;
 use crate::args::{DecodeArgs, LimitArgs};
 use crate::interrupt;
-use crate::output::{self, hinted};
+use crate::output::{self, hinted, quoted};
 
 /// The name that stands for stdin.
 pub(crate) const STDIN: &str = "-";
@@ -38,15 +38,11 @@ pub(crate) fn lines_as_they_are(path: &Path) -> Result<Vec<Option<String>>> {
     Ok(lines.map(|line| String::from_utf8(line).ok()).collect())
 }
 
-/// The paths in a list, one a line, byte for byte; empty lines are none.
+/// The paths in a list, one a line; empty lines are none.
 pub(crate) fn paths(list: &Path) -> Result<Vec<PathBuf>> {
     let lines = raw_lines(list)?.into_iter();
-    let lines = lines.filter(|line| !line.is_empty());
-    #[cfg(unix)]
-    let path = |line| <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(line);
-    #[cfg(not(unix))]
-    let path = |line: Vec<u8>| String::from_utf8_lossy(&line).into_owned();
-    Ok(lines.map(|line| PathBuf::from(path(line))).collect())
+    let paths = lines.filter(|line| !line.is_empty());
+    Ok(paths.map(|line| diptych_files::from_line(&line)).collect())
 }
 
 fn raw_lines(path: &Path) -> Result<Vec<Vec<u8>>> {
@@ -76,7 +72,7 @@ pub(crate) fn name(path: &Path) -> String {
     if path == Path::new(STDIN) {
         "stdin".to_owned()
     } else {
-        path.display().to_string()
+        quoted(path).into_owned()
     }
 }
 
@@ -201,7 +197,7 @@ pub(crate) fn for_each_picture(
 /// A picture's error, with advice for what is often meant.
 pub(crate) fn explain(error: ImageError, path: &Path) -> anyhow::Error {
     if path.is_dir() {
-        let path = path.display();
+        let path = quoted(path);
         hinted(
             anyhow!("{path} is a directory"),
             format_args!("name its pictures, as in {path}/*.jpg"),

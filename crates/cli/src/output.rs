@@ -53,6 +53,12 @@ impl Data {
         self.line(serde_json::to_string(value)?)
     }
 
+    /// Writes a file's name and a zero byte, for programs alone.
+    pub(crate) fn path0(&mut self, path: &Path) -> Result<()> {
+        self.bytes(&name(path, false))?;
+        self.bytes(&[0])
+    }
+
     /// Writes bytes as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.write_all(bytes).context(CANNOT_WRITE)
@@ -105,6 +111,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(diptych::Error::Device { device }) = error.downcast_ref() {
         return Some(format!("build with `--features {device}`"));
     }
+    if let Some(error) = of_index(error) {
+        return hint_of_index(error);
+    }
     let hint = match error.downcast_ref::<diptych_train::Error>()? {
         diptych_train::Error::PassedOver { .. } => {
             "without `--strict` it is passed over, counted and told"
@@ -118,6 +127,31 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
+}
+
+/// The index's error that an error is.
+fn of_index(error: &anyhow::Error) -> Option<&diptych_index::Error> {
+    match error.downcast_ref() {
+        Some(diptych_search::Error::Index(error)) => Some(error),
+        _ => error.downcast_ref(),
+    }
+}
+
+fn hint_of_index(error: &diptych_index::Error) -> Option<String> {
+    use diptych_index::Error;
+    Some(match error {
+        Error::Missing { .. } => "`diptych index DIR` makes one".into(),
+        Error::NoIndex { .. } => {
+            "`--index FILE` names another; `diptych index DIR --index FILE` makes one".into()
+        }
+        // A server's are its own.
+        Error::Damaged { path, .. } if path.exists() => format!(
+            "take a copy that is whole, or remove {0} and what is called {0}.* and {0}-*, and `diptych index DIR` makes it anew; \
+             the pictures are not touched",
+            quoted(path)
+        ),
+        _ => return None,
+    })
 }
 
 /// An error that carries advice.

@@ -5,12 +5,14 @@
 //! may be read of one at once.
 //! Invariant: no picture, no text, no tensor; an error names the file.
 
+mod metadata;
 mod names;
 pub mod npy;
 mod positioned;
 mod replacement;
 
-pub use names::{quoted, spell, unspell};
+pub use metadata::metadata;
+pub use names::{from_line, quoted, spell, to_line, unspell};
 pub use positioned::PositionedFile;
 pub use replacement::{Replacement, TEMPORARY, occupied, replace, replace_directory, replace_with};
 

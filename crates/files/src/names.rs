@@ -2,13 +2,14 @@
 //!
 //! A file's name is bytes. What of them is UTF-8 is spelled as it is; every other byte as the character NUL and its two
 //! hexadecimal digits, `caf␀e9.jpg`. No name has a NUL, so no two files share a spelling, and nearly all are spelled as they are
-//! called. In JSON the NUL is `\u0000`.
+//! called. In JSON the NUL is `\u0000`. In lists of a name a line the bytes stand as they are, but for line ends, which are
+//! spelled so, too.
 //! Source of the quotes: GNU ls, `--quoting-style=shell-escape`.
 //! Invariant: `unspell(&spell(path)) == path`, on Unix; elsewhere what is no Unicode is spelled with U+FFFD, and is lost.
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The spelling of a path.
 #[must_use]
@@ -36,30 +37,54 @@ pub fn unspell(text: &str) -> Cow<'_, Path> {
     #[cfg(unix)]
     if text.contains('\0') {
         use std::os::unix::ffi::OsStringExt;
-        return Cow::Owned(std::ffi::OsString::from_vec(bytes(text)).into());
+        return Cow::Owned(std::ffi::OsString::from_vec(bytes(text.as_bytes())).into());
     }
     Cow::Borrowed(Path::new(text))
 }
 
 /// The bytes that are spelled so; a NUL that no byte follows stands for itself.
 #[cfg(unix)]
-fn bytes(text: &str) -> Vec<u8> {
-    let mut parts = text.split('\0');
+fn bytes(text: &[u8]) -> Vec<u8> {
+    let mut parts = text.split(|byte| *byte == 0);
     let mut bytes: Vec<u8> = parts.next().unwrap_or_default().into();
     for part in parts {
-        let digits = part.get(..2).filter(|digits| !digits.starts_with('+'));
-        match digits.map(|digits| u8::from_str_radix(digits, 16)) {
-            Some(Ok(byte)) => {
-                bytes.push(byte);
-                bytes.extend(&part.as_bytes()[2..]);
+        let digit = |at: usize| char::from(*part.get(at)?).to_digit(16);
+        match digit(0).zip(digit(1)) {
+            Some((high, low)) => {
+                bytes.push((16 * high + low) as u8);
+                bytes.extend(&part[2..]);
             }
-            _ => {
+            None => {
                 bytes.push(0);
-                bytes.extend(part.as_bytes());
+                bytes.extend(part);
             }
         }
     }
     bytes
+}
+
+/// A line of a list, without its end, that stands for a name of these bytes.
+#[must_use]
+pub fn to_line(name: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(name.len());
+    for &byte in name {
+        match byte {
+            b'\n' => line.extend(b"\x000a"),
+            b'\r' => line.extend(b"\x000d"),
+            byte => line.push(byte),
+        }
+    }
+    line
+}
+
+/// The path that a line of a list stands for, spelled or byte for byte.
+#[must_use]
+pub fn from_line(line: &[u8]) -> PathBuf {
+    #[cfg(unix)]
+    let path = <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes(line));
+    #[cfg(not(unix))]
+    let path = String::from_utf8_lossy(line).into_owned();
+    path.into()
 }
 
 /// A path for people to read, who may paste it into a shell: one that a terminal would obey, or that is not UTF-8, in the
@@ -152,6 +177,18 @@ mod tests {
         }
         let all: Vec<u8> = (1..=255).flat_map(|a| [a, 0x80, b'/', a]).collect();
         assert_eq!(*unspell(&spell(of(&all))), *of(&all));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn every_name_is_what_its_line_stands_for() {
+        for name in [&b"plain"[..], b"two\nlines\r", b"caf\xe9\r\n", b""] {
+            let line = to_line(name);
+            assert!(!line.contains(&b'\n') && !line.ends_with(b"\r"));
+            assert_eq!(from_line(&line), of(name));
+        }
+        // As `jq -r .path` has it.
+        assert_eq!(from_line(b"caf\x00e9"), of(b"caf\xe9"));
     }
 
     #[cfg(unix)]

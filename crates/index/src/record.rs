@@ -188,7 +188,7 @@ pub fn file_id(path: &Path) -> std::io::Result<FileId> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let meta = fs_err::metadata(path)?;
+        let meta = diptych_files::metadata(path)?;
         Ok((meta.dev(), meta.ino()))
     }
     #[cfg(not(unix))]

@@ -54,12 +54,7 @@ impl Address {
     /// Opens it to read.
     pub(super) fn open(&self) -> Result<Box<dyn Store>> {
         match self {
-            Self::File(path) => match Local::open(path) {
-                Err(error @ diptych_index::Error::Missing { .. }) => {
-                    Err(hinted(error, "`diptych index DIR` makes one"))
-                }
-                opened => Ok(Box::new(opened?)),
-            },
+            Self::File(path) => Ok(Box::new(Local::open(path)?)),
             Self::Server(url) => remote(url, Remote::Open),
         }
     }

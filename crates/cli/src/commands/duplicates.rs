@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
+use diptych_files::unspell;
 use diptych_index::Store;
 use diptych_search::index::places;
 use diptych_search::query::{
@@ -84,19 +85,18 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
             for member in &group.members[1..] {
                 // One that is equal to another may be near to a third.
                 if told.insert(&member.path) {
-                    data.bytes(member.path.as_bytes())?;
-                    data.bytes(&[0])?;
+                    data.path0(&unspell(&member.path))?;
                 }
             }
         } else {
             data.line(format_args!("{kind}, {:.4}", group.cosine))?;
             for (at, member) in group.members.iter().enumerate() {
                 let keep = if at == 0 { "keep" } else { "" };
-                data.line(format_args!(
-                    "  {keep:4}  {}  ({})",
-                    member.path,
-                    facts(member)
-                ))?;
+                data.named(
+                    format_args!("  {keep:4}  "),
+                    &unspell(&member.path),
+                    format_args!("  ({})", facts(member)),
+                )?;
             }
         }
     }
@@ -159,7 +159,7 @@ fn tiles((kind, group): (&str, &Group), number: usize, args: &DuplicatesArgs) ->
         path: member.path.clone(),
         score: group.cosine,
         title: Some(format!("{kind} {number}, {}: {}", keep(at), facts(member))),
-        thumbnail: thumbnail(member.path.as_ref(), &decode),
+        thumbnail: thumbnail(&unspell(&member.path), &decode),
         start: None,
     };
     group.members.iter().enumerate().map(tile).collect()

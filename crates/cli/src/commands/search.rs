@@ -1,15 +1,18 @@
 //! `diptych search` and `diptych similar`: a query → the pictures of an index that are nearest.
 
+use std::path::Path;
+
 use anyhow::Result;
 use diptych::Expression;
 use diptych::image::{DecodeOptions, Encoding, Interpolation, Picture};
+use diptych_files::unspell;
 use diptych_search::query::{Found, Request, picture_file};
 use diptych_search::source::embedding;
 use diptych_search::{Error, sheet};
 
 use super::address::{Address, clip_of};
 use crate::args::{HitsArgs, SearchArgs, SimilarArgs};
-use crate::output::{Data, hinted};
+use crate::output::{Data, hinted, quoted};
 use crate::preview::{self, Protocol};
 use crate::{Status, inputs};
 
@@ -46,8 +49,7 @@ pub(crate) fn similar(args: SimilarArgs) -> Result<Status> {
     let mut opened = named.map(|_| clip_of(store, named)).transpose()?;
     let clip = || opened.take().map_or_else(|| clip_of(store, None), Ok);
     let found = Request::from(&args.hits).similar(store, &args.file, clip)?;
-    let name = args.file.display().to_string();
-    tell(&name, &found, &args.hits)
+    tell(&quoted(&args.file), &found, &args.hits)
 }
 
 impl From<&HitsArgs> for Request {
@@ -76,13 +78,16 @@ fn tell(query: &str, found: &[Found], args: &HitsArgs) -> Result<Status> {
         if args.json {
             data.json(found)?;
         } else if args.paths0 {
-            data.bytes(found.path.as_bytes())?;
-            data.bytes(&[0])?;
+            data.path0(&unspell(&found.path))?;
         } else {
-            data.line(format_args!("{:.3}  {}", found.score, found.path))?;
+            data.named(
+                format_args!("{:.3}  ", found.score),
+                &unspell(&found.path),
+                "",
+            )?;
             if let Some(protocol) = protocol {
                 // A picture that has gone since is still told of.
-                if let Some(shown) = show(protocol, &found.path, args) {
+                if let Some(shown) = show(protocol, &unspell(&found.path), args) {
                     data.bytes(&shown)?;
                 }
             }
@@ -103,7 +108,7 @@ fn tell(query: &str, found: &[Found], args: &HitsArgs) -> Result<Status> {
 }
 
 /// A picture as the terminal shows it.
-fn show(protocol: Protocol, path: &str, args: &HitsArgs) -> Option<Vec<u8>> {
+fn show(protocol: Protocol, path: &Path, args: &HitsArgs) -> Option<Vec<u8>> {
     let picture = Picture::open(path, &DecodeOptions::from(args.limit))
         .ok()?
         .to_rgb();

@@ -232,7 +232,7 @@ mod tests {
     fn damaged_metadata_is_refused_or_read_otherwise() {
         let whole = read(|_| ()).unwrap();
         assert_eq!(whole.len(), 3);
-        let len = fs_err::metadata(Path::new(GOLDEN).join("metadata/metadata_0.parquet"));
+        let len = diptych_files::metadata(Path::new(GOLDEN).join("metadata/metadata_0.parquet"));
         let len = len.unwrap().len() as usize;
         for at in 0..len {
             assert!(read(|bytes| bytes.truncate(at)).is_err(), "cut at {at}");

@@ -76,7 +76,7 @@ fn changes(embedding: Embedding) -> [Change; 2] {
 /// A file that is on this machine, and its bytes; one that is too long is as if it were not.
 fn present(path: &str) -> std::io::Result<(File, Vec<u8>)> {
     let named = unspell(path);
-    if !fs_err::metadata(&*named)?.is_file() {
+    if !diptych_files::metadata(&*named)?.is_file() {
         return Err(std::io::ErrorKind::InvalidInput.into());
     }
     // Its state first: what changes later is found to have changed.

@@ -61,7 +61,7 @@ pub(super) fn walk(
     let mut found = Walked::default();
     let folders = Arc::new(Mutex::new(Folders::default()));
     for root in roots {
-        match fs_err::metadata(root) {
+        match diptych_files::metadata(root) {
             Ok(meta) if meta.is_dir() => folder(root, sources, options, &folders, &mut found)?,
             Ok(_) => file(root, &mut found),
             Err(error) => {
@@ -243,7 +243,7 @@ fn file(path: &Path, found: &mut Walked) {
 
 /// A file as it is now, by its path as an index spells it.
 pub(crate) fn state(path: &str) -> std::io::Result<File> {
-    let meta = fs_err::metadata(unspell(path))?;
+    let meta = diptych_files::metadata(unspell(path))?;
     Ok(File {
         path: path.to_owned(),
         size: meta.len(),

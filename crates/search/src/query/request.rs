@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use diptych::image::DecodeOptions;
 use diptych::{Clip, Embeddings, Expression, TEMPLATES};
+use diptych_files::unspell;
 use diptych_index::{Filter, Hit, Method, Part, Query, Region, Store, TakenFrom};
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
@@ -69,7 +70,7 @@ pub enum MinScore {
 /// A file that was found; its JSON is what is told of one everywhere.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
-    /// Where it is.
+    /// Where it is, as [`diptych_files::spell`] spells it.
     pub path: String,
     /// Cosine with the query.
     pub score: f32,
@@ -137,7 +138,7 @@ impl Request {
             let hits = self.hits(store, &vector, k)?;
             let is_all = hits.len() < k;
             let mut found = found(hits);
-            found.retain(|found| !same_file(Path::new(&found.path), file));
+            found.retain(|found| !same_file(&unspell(&found.path), file));
             if is_all || found.len() >= self.top {
                 found.truncate(self.top);
                 return Ok(found);

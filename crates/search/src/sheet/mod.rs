@@ -11,6 +11,7 @@ use std::path::{self, Path};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use diptych::image::DecodeOptions;
+use diptych_files::{quoted, unspell};
 use rayon::prelude::*;
 
 pub use self::thumbnail::{THUMBNAIL, thumbnail};
@@ -24,7 +25,7 @@ const STYLE: &str = include_str!("style.css");
 /// A tile of a page.
 #[derive(Clone, Debug)]
 pub struct Tile {
-    /// Where its file is; relative paths are understood from the working directory.
+    /// Where its file is, as [`diptych_files::spell`] spells it; relative paths are understood from the working directory.
     pub path: String,
     /// Cosine, which is shown with three decimals.
     pub score: f32,
@@ -43,7 +44,7 @@ impl Tile {
             path: found.path.clone(),
             score: found.score,
             title: None,
-            thumbnail: thumbnail(Path::new(&found.path), options),
+            thumbnail: thumbnail(&unspell(&found.path), options),
             start: found.start,
         }
     }
@@ -82,11 +83,13 @@ pub fn page(query: &str, tiles: &[Tile]) -> String {
 
 /// A picture, its rank and score, what it is called and where it is.
 fn item(tile: &Tile, rank: usize) -> String {
-    let name = escape(tile.title.as_deref().unwrap_or(file_name(&tile.path)));
+    let path = unspell(&tile.path);
+    let own = || quoted(path.file_name().map_or(&path, Path::new));
+    let name = escape(&tile.title.as_deref().map_or_else(own, Into::into));
     // Long paths break between folders before they break anywhere.
-    let path = escape(&tile.path).replace('/', "/<wbr>");
+    let shown = escape(&quoted(&path)).replace('/', "/<wbr>");
     let start = tile.start.filter(|secs| secs.is_finite() && *secs >= 0.0);
-    let (open, close) = match address(&tile.path, start) {
+    let (open, close) = match address(&path, start) {
         Some(address) => (format!("a class=\"tile\" href=\"{address}\""), "a"),
         None => ("div class=\"tile\"".to_owned(), "div"),
     };
@@ -101,7 +104,7 @@ fn item(tile: &Tile, rank: usize) -> String {
         &mut html,
         format_args!(
             "<b>{:.3}</b></span>\n<bdi class=\"name\">{name}</bdi>\n\
-             <bdi class=\"path\">{path}</bdi>\n</{close}></li>\n",
+             <bdi class=\"path\">{shown}</bdi>\n</{close}></li>\n",
             tile.score
         ),
     );
@@ -120,20 +123,14 @@ fn picture(name: &str, jpeg: Option<&[u8]>) -> String {
 }
 
 /// Where a browser finds the file; none if the path leads nowhere.
-fn address(path: &str, start: Option<f64>) -> Option<String> {
+fn address(path: &Path, start: Option<f64>) -> Option<String> {
     let absolute = path::absolute(path).ok()?;
-    let mut address = url::file(absolute.to_str()?, cfg!(windows));
+    let mut address = url::file(absolute.as_os_str().as_encoded_bytes(), cfg!(windows));
     if let Some(start) = start {
         // Media Fragments URI 1.0: a browser plays from there.
         put(&mut address, format_args!("#t={start}"));
     }
     Some(address)
-}
-
-/// The last part of a path, or all of one that has none.
-fn file_name(path: &str) -> &str {
-    let name = Path::new(path).file_name().and_then(|name| name.to_str());
-    name.unwrap_or(path)
 }
 
 /// `1:05`, `1:02:03`; whole seconds.

@@ -118,7 +118,7 @@ fn every_kind_of_source_becomes_the_shards_that_it_should() {
         );
         assert_eq!(
             report.bytes,
-            fs_err::metadata(&report.shards[0]).unwrap().len()
+            diptych_files::metadata(&report.shards[0]).unwrap().len()
         );
     }
     says(

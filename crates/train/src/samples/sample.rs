@@ -130,7 +130,7 @@ pub(super) fn lines(text: &str) -> Vec<String> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = fs_err::metadata(path).map_err(|e| match e.kind() {
+    let metadata = diptych_files::metadata(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound => format!("{} is not there", path.display()),
         _ => e.to_string(),
     })?;

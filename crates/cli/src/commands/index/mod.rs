@@ -53,7 +53,7 @@ fn make(args: &IndexArgs) -> Result<Status> {
     if !roots.iter().any(|root| root.exists()) && address.is_missing() {
         // An index of nothing would be found later, and searched in vain.
         for root in &roots {
-            fs_err::metadata(root)?;
+            diptych_files::metadata(root)?;
         }
         bail!("no folder or picture is named, and there is no index yet");
     }
@@ -163,24 +163,26 @@ fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
     }
     if let [first, ..] = unbuilt[..] {
         // All of them need the same, and are told once.
-        let more = match unbuilt.len() - 1 {
-            0 => String::new(),
-            more => format!(", and {more} more that need the same build"),
+        let all = match unbuilt.len() {
+            1 => String::new(),
+            n => format!("{n} files that another build reads, the first being "),
         };
         error(&hinted(
-            anyhow!("{}{more}", sentence(&first.path, &first.reason)),
+            anyhow!("{all}{}", sentence(&first.path, &first.reason)),
             "`diptych index --retry` with that build tries them again",
         ));
     }
     if report.refused > 0 {
-        message(format_args!(
-            "{} still refused, because they could not be indexed and have not changed; `diptych index status --refused` lists \
+        error(&anyhow!(
+            "{} still refused: they could not be indexed before and have not changed; `diptych index status --refused` lists \
              them, `--retry` tries them again",
             report.refused
         ));
     }
     for (kind, n) in &report.skipped {
-        message(format_args!("{n} {kind} passed over; they are not indexed"));
+        message(format_args!(
+            "{kind}: {n} passed over, since they are not indexed"
+        ));
     }
     for folder in &report.emptied {
         let folder = unspell(folder);

@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod links;
 mod sources;
+mod told;
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -190,7 +191,7 @@ fn where_nothing_has_changed_nothing_is_written() {
     let store = album.store("index");
     album.run(&store);
     let written = || {
-        let scan = fs_err::metadata(album.folder.path().join("index.scan"));
+        let scan = diptych_files::metadata(album.folder.path().join("index.scan"));
         scan.unwrap().modified().unwrap()
     };
     let before = written();
@@ -450,7 +451,7 @@ fn what_could_not_be_indexed_is_tried_again_when_asked_to() {
     let store = album.store("index");
     assert_eq!(album.run(&store).failed.len(), 1);
     let again = album.run(&store);
-    assert_eq!((again.failed.len(), again.unchanged), (0, 1));
+    assert_eq!((again.failed.len(), again.refused), (0, 1));
     let retry = Options {
         retry: true,
         ..Options::default()

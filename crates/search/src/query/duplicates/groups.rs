@@ -3,6 +3,7 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::OnceLock;
 
+use diptych_files::unspell;
 use diptych_index::File;
 use diptych_kernels::Vectors;
 use rayon::prelude::*;
@@ -57,7 +58,7 @@ impl Compared {
     /// Read from a file where the index does not know it: it was made before there were hashes, or elsewhere.
     fn looks(&self, options: &DecodeOptions) -> Option<&Looks> {
         let read = |file: &Member| {
-            let picture = Picture::open_small(&file.path, SIDE, options).ok()?;
+            let picture = Picture::open_small(unspell(&file.path), SIDE, options).ok()?;
             Some(Looks::from(&PerceptualHash::of(&picture)))
         };
         let looks = self

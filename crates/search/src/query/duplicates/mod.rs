@@ -61,7 +61,7 @@ pub struct Group {
 /// A file of a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Member {
-    /// Its path, one of them if it has several.
+    /// Its path as the index spells it, one of them if it has several.
     pub path: String,
     /// Bytes.
     pub size: u64,
