@@ -11,6 +11,7 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
+use diptych::image::ImageError;
 pub(crate) use diptych_files::quoted;
 use serde::Serialize;
 
@@ -111,6 +112,11 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(diptych::Error::Device { device }) = error.downcast_ref() {
         return Some(format!("build with `--features {device}`"));
     }
+    if let Some(error) = error.downcast_ref()
+        && is_too_large(error)
+    {
+        return Some("`--max-megapixels N` allows more".into());
+    }
     if let Some(error) = of_index(error) {
         return hint_of_index(error);
     }
@@ -127,6 +133,13 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
+}
+
+fn is_too_large(error: &ImageError) -> bool {
+    match error {
+        ImageError::File { error, .. } => is_too_large(error),
+        error => matches!(error, ImageError::TooLarge { .. }),
+    }
 }
 
 /// The index's error that an error is.

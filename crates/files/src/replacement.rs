@@ -220,9 +220,10 @@ fn cannot_write(path: &Path, error: Error) -> Error {
     let reason = if kind == ErrorKind::NotFound && !folder.exists() {
         format!("there is no folder {}", folder.display())
     } else {
-        // What `tempfile` wraps in a path.
-        let inner = error.get_ref().and_then(|wrapped| wrapped.source());
-        inner.map_or_else(|| error.to_string(), ToString::to_string)
+        // `tempfile` tells its own path behind the system's words.
+        let words = error.to_string();
+        let end = words.find(" at path \"").unwrap_or(words.len());
+        words[..end].to_owned()
     };
     Error::new(kind, format!("cannot write {}: {reason}", path.display()))
 }
