@@ -27,11 +27,19 @@ pub(super) fn decode(
     let unsupported = |found: &str| Err(ImageError::unsupported(Format::Jpeg, found));
     let limits = DecodeLimits {
         max_scans: MAX_SCANS,
+        // `limit` has the say.
+        max_width: usize::MAX,
+        max_height: usize::MAX,
+        max_pixels: u64::MAX,
         ..DecodeLimits::default()
     };
     let mut decoder = Decoder::new_with_limits(bytes, limits).map_err(damaged)?;
     let header = decoder.header();
-    let (width, height) = limit.check(header.width, header.height)?;
+    let full = (usize::from(header.width), usize::from(header.height));
+    let reduction = reduction(full, wanted(full));
+    let (width, height) = limit.check_reduced(header.width, header.height, reduction)?;
+    // Of a progressive picture the decoder keeps every coefficient until the last scan.
+    let kept = if header.is_progressive { 1 } else { reduction };
     if header.precision != 8 {
         return unsupported(&format!("{} bits a sample", header.precision));
     }
@@ -56,7 +64,6 @@ pub(super) fn decode(
         ColorSpace::Unknown => return unsupported("an unknown colour space"),
     };
     decoder.set_output_format(format);
-    let reduction = reduction((width, height), wanted((width, height)));
     let scale = ScalingFactor::try_new(1, reduction as u32).map_err(damaged)?;
     decoder.set_scale(scale);
     let colours = decoder.jpeg_color_space();
@@ -64,7 +71,10 @@ pub(super) fn decode(
     let skimmed = skims.then(|| skim::eighth(bytes, MAX_SCANS)).flatten();
     let mut data = match skimmed {
         Some(data) => data,
-        None => decoder.decode_image().map_err(damaged)?.data,
+        None => {
+            limit.check_reduced(width as u64, height as u64, kept)?;
+            decoder.decode_image().map_err(damaged)?.data
+        }
     };
     if mode == Mode::Cmyk {
         // Stored inverted after Adobe's custom; Pillow takes that for granted, too.

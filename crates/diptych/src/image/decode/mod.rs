@@ -47,8 +47,9 @@ pub struct DecodeOptions {
     /// the numbers of CLIP's reference code, which ignores it. (A TIFF is always turned: there the
     /// orientation belongs to the format, and Pillow does so, too. So are HEIC and AVIF.)
     pub orient: bool,
-    /// Refuse pictures with more pixels, in units of 1,000,000. The default is 200, the largest that
-    /// phone cameras make; Pillow refuses from 179 on.
+    /// Refuse pictures of which more pixels would be decoded, in units of 1,000,000. The default is 200, the largest
+    /// that phone cameras make; Pillow refuses from 179 on. What [`Decode::Fast`] decodes smaller counts as that, but
+    /// for a progressive JPEG of which all has to be kept until its end.
     pub max_megapixels: u32,
     /// Asked where the size that is needed is known, as in
     /// [`Preprocess::load`](super::Preprocess::load); a [`Picture`] by itself is always exact.
@@ -153,7 +154,7 @@ impl From<Picture> for Decoded {
     }
 }
 
-/// The number of pixels that a file may announce.
+/// The number of pixels that may be decoded of a file.
 struct Limit {
     format: Format,
     max_megapixels: u32,
@@ -166,6 +167,16 @@ impl Limit {
         width: impl Into<u64>,
         height: impl Into<u64>,
     ) -> Result<(usize, usize), ImageError> {
+        self.check_reduced(width, height, 1)
+    }
+
+    /// [`Limit::check`] of a picture of which `1 / reduction` of the columns and of the rows are decoded.
+    fn check_reduced(
+        &self,
+        width: impl Into<u64>,
+        height: impl Into<u64>,
+        reduction: usize,
+    ) -> Result<(usize, usize), ImageError> {
         let (width, height) = (width.into(), height.into());
         if width == 0 || height == 0 {
             return Err(ImageError::damaged(
@@ -174,8 +185,9 @@ impl Limit {
             ));
         }
         let max_pixels = u64::from(self.max_megapixels) * 1_000_000;
-        if width
-            .checked_mul(height)
+        let side = |side: u64| side.div_ceil(reduction as u64);
+        if side(width)
+            .checked_mul(side(height))
             .is_none_or(|pixels| pixels > max_pixels)
         {
             return Err(ImageError::TooLarge {
