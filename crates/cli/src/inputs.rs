@@ -10,9 +10,9 @@ use diptych::{Clip, Embeddings};
 use rayon::prelude::*;
 
 use crate::Status;
-use crate::args::DecodeArgs;
+use crate::args::{DecodeArgs, LimitArgs};
 use crate::interrupt;
-use crate::output::{self, hinted};
+use crate::output::{self, hinted, quoted};
 
 /// The name that stands for stdin.
 pub(crate) const STDIN: &str = "-";
@@ -34,6 +34,18 @@ pub(crate) fn lines(path: &Path) -> Result<Vec<String>> {
 
 /// The lines of a text file or, for `-`, of stdin; none for one that is not UTF-8.
 pub(crate) fn lines_as_they_are(path: &Path) -> Result<Vec<Option<String>>> {
+    let lines = raw_lines(path)?.into_iter();
+    Ok(lines.map(|line| String::from_utf8(line).ok()).collect())
+}
+
+/// The paths in a list, one a line; empty lines are none.
+pub(crate) fn paths(list: &Path) -> Result<Vec<PathBuf>> {
+    let lines = raw_lines(list)?.into_iter();
+    let paths = lines.filter(|line| !line.is_empty());
+    Ok(paths.map(|line| diptych_files::from_line(&line)).collect())
+}
+
+fn raw_lines(path: &Path) -> Result<Vec<Vec<u8>>> {
     let mut bytes = Vec::new();
     if path == Path::new(STDIN) {
         std::io::stdin()
@@ -50,7 +62,7 @@ pub(crate) fn lines_as_they_are(path: &Path) -> Result<Vec<Option<String>>> {
             Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
             None => line,
         };
-        std::str::from_utf8(line).ok().map(str::to_owned)
+        line.to_vec()
     });
     Ok(lines.collect())
 }
@@ -60,7 +72,7 @@ pub(crate) fn name(path: &Path) -> String {
     if path == Path::new(STDIN) {
         "stdin".to_owned()
     } else {
-        path.display().to_string()
+        quoted(path).into_owned()
     }
 }
 
@@ -114,6 +126,15 @@ impl From<&DecodeArgs> for DecodeOptions {
         Self {
             orient: !args.no_orient,
             decode: args.decode,
+            ..Self::from(args.limit)
+        }
+    }
+}
+
+impl From<LimitArgs> for DecodeOptions {
+    fn from(args: LimitArgs) -> Self {
+        Self {
+            max_megapixels: args.max_megapixels,
             ..Self::default()
         }
     }
@@ -176,7 +197,7 @@ pub(crate) fn for_each_picture(
 /// A picture's error, with advice for what is often meant.
 pub(crate) fn explain(error: ImageError, path: &Path) -> anyhow::Error {
     if path.is_dir() {
-        let path = path.display();
+        let path = quoted(path);
         hinted(
             anyhow!("{path} is a directory"),
             format_args!("name its pictures, as in {path}/*.jpg"),

@@ -2,27 +2,51 @@
 //! `clap` (help, usage) and `progress` (bars).
 //!
 //! Invariant: plain text without colours; a reader that has gone is an error to pass on for data, and
-//! nothing for messages.
+//! nothing for messages. Names of files are handled as GNU `ls` does: byte for byte where a program reads them, [`quoted`] where
+//! a person does, in messages and on a terminal.
 
+use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
+use diptych::image::ImageError;
+pub(crate) use diptych_files::quoted;
 use serde::Serialize;
 
 const CANNOT_WRITE: &str = "cannot write to stdout";
 
 /// Data on its way to stdout, in blocks.
-pub(crate) struct Data(BufWriter<StdoutLock<'static>>);
+pub(crate) struct Data {
+    out: BufWriter<StdoutLock<'static>>,
+    is_terminal: bool,
+}
 
 impl Data {
     pub(crate) fn new() -> Self {
-        Self(BufWriter::with_capacity(1 << 16, io::stdout().lock()))
+        let stdout = io::stdout().lock();
+        Self {
+            is_terminal: stdout.is_terminal(),
+            out: BufWriter::with_capacity(1 << 16, stdout),
+        }
     }
 
     /// Writes a line.
     pub(crate) fn line(&mut self, line: impl Display) -> Result<()> {
-        writeln!(self.0, "{line}").context(CANNOT_WRITE)
+        writeln!(self.out, "{line}").context(CANNOT_WRITE)
+    }
+
+    /// Writes a line with a file's name between two texts.
+    pub(crate) fn named(
+        &mut self,
+        before: impl Display,
+        path: &Path,
+        after: impl Display,
+    ) -> Result<()> {
+        write!(self.out, "{before}").context(CANNOT_WRITE)?;
+        self.bytes(&name(path, self.is_terminal))?;
+        self.line(after)
     }
 
     /// Writes a value as one line of JSON.
@@ -30,14 +54,28 @@ impl Data {
         self.line(serde_json::to_string(value)?)
     }
 
+    /// Writes a file's name and a zero byte, for programs alone.
+    pub(crate) fn path0(&mut self, path: &Path) -> Result<()> {
+        self.bytes(&name(path, false))?;
+        self.bytes(&[0])
+    }
+
     /// Writes bytes as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.write_all(bytes).context(CANNOT_WRITE)
+        self.out.write_all(bytes).context(CANNOT_WRITE)
     }
 
     /// Hands everything on, so that a reader sees it now and a full disk is noticed.
     pub(crate) fn flush(&mut self) -> Result<()> {
-        self.0.flush().context(CANNOT_WRITE)
+        self.out.flush().context(CANNOT_WRITE)
+    }
+}
+
+/// A file's name as a terminal or a program is to have it.
+fn name(path: &Path, is_terminal: bool) -> Cow<'_, [u8]> {
+    match is_terminal.then(|| quoted(path)) {
+        Some(Cow::Owned(quoted)) => quoted.into_bytes().into(),
+        _ => path.as_os_str().as_encoded_bytes().into(),
     }
 }
 
@@ -74,6 +112,14 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(diptych::Error::Device { device }) = error.downcast_ref() {
         return Some(format!("build with `--features {device}`"));
     }
+    if let Some(error) = error.downcast_ref()
+        && is_too_large(error)
+    {
+        return Some("`--max-megapixels N` allows more".into());
+    }
+    if let Some(error) = of_index(error) {
+        return hint_of_index(error);
+    }
     let hint = match error.downcast_ref::<diptych_train::Error>()? {
         diptych_train::Error::PassedOver { .. } => {
             "without `--strict` it is passed over, counted and told"
@@ -87,6 +133,38 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         _ => return None,
     };
     Some(hint.into())
+}
+
+fn is_too_large(error: &ImageError) -> bool {
+    match error {
+        ImageError::File { error, .. } => is_too_large(error),
+        error => matches!(error, ImageError::TooLarge { .. }),
+    }
+}
+
+/// The index's error that an error is.
+fn of_index(error: &anyhow::Error) -> Option<&diptych_index::Error> {
+    match error.downcast_ref() {
+        Some(diptych_search::Error::Index(error)) => Some(error),
+        _ => error.downcast_ref(),
+    }
+}
+
+fn hint_of_index(error: &diptych_index::Error) -> Option<String> {
+    use diptych_index::Error;
+    Some(match error {
+        Error::Missing { .. } => "`diptych index DIR` makes one".into(),
+        Error::NoIndex { .. } => {
+            "`--index FILE` names another; `diptych index DIR --index FILE` makes one".into()
+        }
+        // A server's are its own.
+        Error::Damaged { path, .. } if path.exists() => format!(
+            "take a copy that is whole, or remove {0} and what is called {0}.* and {0}-*, and `diptych index DIR` makes it anew; \
+             the pictures are not touched",
+            quoted(path)
+        ),
+        _ => return None,
+    })
 }
 
 /// An error that carries advice.
@@ -119,6 +197,15 @@ fn sentence(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_quoted_for_a_terminal_alone() {
+        let path = Path::new("a\nb\u{1b}.jpg");
+        assert_eq!(*name(path, true), *br"'a'$'\n''b'$'\033''.jpg'");
+        assert_eq!(*name(path, false), *b"a\nb\x1b.jpg");
+        let plain = Path::new("it's plain.jpg");
+        assert_eq!(name(plain, true), name(plain, false));
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped_and_all_else_is_as_it_was() {

@@ -1,7 +1,7 @@
 //! Writing files and directories so that one appears under its name when it is whole, or not at all.
 
 use std::fs::File;
-use std::io::{BufWriter, Error, Result, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Error, ErrorKind, Result, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile, TempPath};
@@ -39,7 +39,7 @@ impl Replacement {
     pub fn create_named(path: &Path) -> Result<Self> {
         let at = |e| cannot_write(path, e);
         let target = fs_err::canonicalize(path).unwrap_or_else(|_| led_to(path));
-        match fs_err::metadata(&target) {
+        match crate::metadata(&target) {
             Ok(found) if found.is_dir() => Err(at(Error::other("it is a directory"))),
             Ok(found) if !found.is_file() => {
                 let mut options = fs_err::OpenOptions::new();
@@ -212,11 +212,20 @@ fn parent(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
+/// The system's error of a file that is written, told of the name that it is to have: its temporary one means nothing to
+/// who named it.
 fn cannot_write(path: &Path, error: Error) -> Error {
-    Error::new(
-        error.kind(),
-        format!("cannot write {}: {error}", path.display()),
-    )
+    let kind = error.kind();
+    let folder = parent(path);
+    let reason = if kind == ErrorKind::NotFound && !folder.exists() {
+        format!("there is no folder {}", folder.display())
+    } else {
+        // `tempfile` tells its own path behind the system's words.
+        let words = error.to_string();
+        let end = words.find(" at path \"").unwrap_or(words.len());
+        words[..end].to_owned()
+    };
+    Error::new(kind, format!("cannot write {}: {reason}", path.display()))
 }
 
 #[cfg(test)]
@@ -245,11 +254,35 @@ mod tests {
         replace(&path, b"new").unwrap();
         assert_eq!(fs_err::read(&path).unwrap(), b"new");
         assert_eq!(names(folder.path()), ["a"], "nothing is left beside it");
-        let message = replace(&path.join("b"), b"").unwrap_err().to_string();
-        assert!(
-            message.starts_with("cannot write ") && message.contains("a/b"),
-            "{message}"
-        );
+    }
+
+    #[test]
+    fn errors_name_the_file_that_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        replace(&file, b"").unwrap();
+        for (place, reason) in [
+            (folder.path().join("nowhere/a"), "there is no folder "),
+            (file.join("a"), "Not a directory"),
+            (folder.path().join("n".repeat(300) + "/a"), "name too long"),
+        ] {
+            let empty = |_: &Path| Ok::<_, Error>(());
+            let errors = [
+                replace(&place, b"").err(),
+                Replacement::create_named(&place).err(),
+                replace_directory(&place, empty)
+                    .err()
+                    .filter(|_| reason != "there is no folder "),
+            ];
+            for message in errors.into_iter().flatten().map(|error| error.to_string()) {
+                assert!(!message.contains(TEMPORARY), "{message}");
+                let lower = message.to_lowercase();
+                assert!(
+                    lower.contains(&reason.to_lowercase()) || cfg!(windows),
+                    "{message}"
+                );
+            }
+        }
     }
 
     #[cfg(unix)]

@@ -14,7 +14,15 @@ pub enum Error {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// A file that is no index, or one that is damaged.
+    /// Something that is no index.
+    #[error("{}: it is no index, but {found}", path.display())]
+    NoIndex {
+        /// Where it is.
+        path: PathBuf,
+        /// What is there.
+        found: &'static str,
+    },
+    /// An index that is damaged.
     #[error("{}: {reason}", path.display())]
     Damaged {
         /// The file.
@@ -95,13 +103,13 @@ impl Error {
     pub(crate) fn database(path: &Path, error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
         match error.sqlite_error_code() {
-            Some(NotADatabase) => Self::Damaged {
+            Some(NotADatabase) => Self::NoIndex {
                 path: path.to_owned(),
-                reason: "it is no index, or its beginning is damaged".into(),
+                found: "a file of another kind, or one whose beginning is damaged",
             },
             Some(DatabaseCorrupt) => Self::Damaged {
                 path: path.to_owned(),
-                reason: format!("the index is damaged ({error})"),
+                reason: format!("the index is damaged: {error}"),
             },
             _ => Self::Database {
                 path: path.to_owned(),
@@ -122,13 +130,16 @@ fn by(pid: Option<u32>) -> String {
 
 /// SQLite's message, in words where it has a code that people meet.
 fn sql(error: &rusqlite::Error) -> String {
-    use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly};
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
     match error.sqlite_error_code() {
         Some(DiskFull) => {
             "there is no room left on the disk; what was stored before is kept".into()
         }
         Some(ReadOnly | PermissionDenied) => "the index can't be written here".into(),
-        Some(CannotOpen) => format!("the index can't be opened ({error})"),
+        Some(CannotOpen) => "the index can't be opened; may its file, those beside it and their folder be read?".into(),
+        Some(SystemIoFailure) => {
+            "the system could not read or write the index; the disk may be at fault, or its connection".into()
+        }
         _ => error.to_string(),
     }
 }

@@ -165,7 +165,7 @@ pub struct Item {
 /// A file, and how it was when its content was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// Its absolute path.
+    /// Its absolute path, as [`diptych_files::spell`] spells it: names are bytes, and none is lost.
     pub path: String,
     /// Bytes.
     pub size: u64,
@@ -188,7 +188,7 @@ pub fn file_id(path: &Path) -> std::io::Result<FileId> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let meta = fs_err::metadata(path)?;
+        let meta = diptych_files::metadata(path)?;
         Ok((meta.dev(), meta.ino()))
     }
     #[cfg(not(unix))]

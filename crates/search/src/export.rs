@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::query::wall_clock;
 use crate::{Error, Result};
 
-/// Writes all vectors of an index into a folder: `embeddings.npy`, f32 `[N, D]`, and `metadata.jsonl`, a line a row. Returns
-/// `N`.
+/// Writes all vectors of an index into a folder: `embeddings.npy`, f32 `[N, D]`, and `metadata.jsonl`, a line a row, with
+/// paths as [`diptych_files::spell`] spells them. Returns `N`.
 ///
 /// # Errors
 /// [`Error::Index`] if the index can't be read or has a vector of another width than its own, and what keeps the files from

@@ -22,6 +22,14 @@ pub enum Error {
         /// Found and wanted, in words.
         reason: String,
     },
+    /// A model that a run file names and that can't be opened.
+    #[error("`{key}`: {error}")]
+    Named {
+        /// The key.
+        key: &'static str,
+        /// What is wrong with the model.
+        error: Box<diptych::Error>,
+    },
     /// A run that its architecture or its device can't do.
     #[error("{origin}: {reason}")]
     Unsupported {
@@ -188,6 +196,12 @@ impl From<TextError> for Error {
 }
 
 impl Error {
+    /// A model that a run file's key names.
+    pub(crate) fn named(key: &'static str, error: diptych::Error) -> Self {
+        let error = Box::new(error);
+        Self::Named { key, error }
+    }
+
     /// An input or output error that names its file.
     pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
         Self::Io(std::io::Error::new(

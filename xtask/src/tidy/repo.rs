@@ -1,5 +1,6 @@
 //! What the rules look at: the files, and the crates with their direct dependencies.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
@@ -45,12 +46,15 @@ pub(super) struct Dependency {
 }
 
 impl Repo {
-    /// Reads every file that git tracks or would add, and every manifest.
+    /// Reads every file that git knows, and every manifest; none in a tree without git, as an archive of the source is.
     ///
     /// # Errors
-    /// If `root` is not a git checkout, or a file or manifest can't be read.
-    pub(super) fn open(root: &Path) -> Result<Self> {
-        let files = git_files(root)?
+    /// If git fails, or a file or manifest can't be read.
+    pub(super) fn open(root: &Path) -> Result<Option<Self>> {
+        let Some(files) = git_files(root)? else {
+            return Ok(None);
+        };
+        let files = files
             .into_iter()
             .filter(|path| root.join(path).is_file()) // deleted but not yet committed
             .map(|path| {
@@ -59,7 +63,7 @@ impl Repo {
             })
             .collect::<Result<_>>()?;
         let crates = read_crates().context("cannot read the workspace's manifests")?;
-        Ok(Self { files, crates })
+        Ok(Some(Self { files, crates }))
     }
 
     /// Text files whose extension is one of `extensions`, as path and content.
@@ -85,20 +89,22 @@ impl File {
     }
 }
 
-fn git_files(root: &Path) -> Result<Vec<String>> {
+/// The files that were added to git, committed or not. What else lies about, a build or a converted model, is no part of the
+/// project.
+fn git_files(root: &Path) -> Result<Option<Vec<String>>> {
+    // Without one of its own the tree may lie in another project's, whose files are not meant.
+    if !root.join(".git").exists() {
+        return Ok(None);
+    }
     let output = Command::new("git")
         // CI may run as another user than the one who cloned.
-        .args(["-c", "safe.directory=*"])
-        .args([
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ])
+        .args(["-c", "safe.directory=*", "ls-files", "-z", "--cached"])
         .current_dir(root)
-        .output()
-        .context("cannot start git")?;
+        .output();
+    let output = match output {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        output => output.context("cannot start git")?,
+    };
     if !output.status.success() {
         bail!(
             "git ls-files: {}",
@@ -106,7 +112,8 @@ fn git_files(root: &Path) -> Result<Vec<String>> {
         );
     }
     let paths = String::from_utf8(output.stdout).context("a path is not UTF-8")?;
-    Ok(paths.split_terminator('\0').map(str::to_owned).collect())
+    let paths = paths.split_terminator('\0').map(str::to_owned);
+    Ok(Some(paths.collect()))
 }
 
 fn read_crates() -> Result<Vec<Crate>> {
@@ -175,6 +182,24 @@ pub(super) mod tests {
             files: files.iter().map(file).collect(),
             crates: Vec::new(),
         }
+    }
+
+    #[test]
+    fn files_that_git_does_not_know_are_not_looked_at() {
+        let tree = tempfile::tempdir().unwrap();
+        let root = tree.path();
+        fs_err::write(root.join("known.rs"), "").unwrap();
+        fs_err::create_dir_all(root.join("benchmarks/x/target")).unwrap();
+        fs_err::write(root.join("benchmarks/x/target/built.rs"), "").unwrap();
+        assert_eq!(git_files(root).unwrap(), None);
+        for args in [&["init", "--quiet"][..], &["add", "known.rs"]] {
+            let git = Command::new("git").args(args).current_dir(root).status();
+            match git {
+                Err(error) if error.kind() == ErrorKind::NotFound => return,
+                status => assert!(status.unwrap().success()),
+            }
+        }
+        assert_eq!(git_files(root).unwrap(), Some(vec!["known.rs".into()]));
     }
 
     #[test]

@@ -344,7 +344,7 @@ pub(crate) struct CompletionsArgs {
 }
 
 /// A model with weights.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArgs {
     /// Model: `default`, a checkpoint's directory or file, or the name of a published one
     #[arg(long, value_name = "NAME_OR_PATH", value_hint = ValueHint::DirPath)]
@@ -379,6 +379,17 @@ pub(crate) struct DecodeArgs {
     /// Decode large JPEGs in full, or at the smallest of 1/2, 1/4 and 1/8 that the model needs
     #[arg(long, value_parser = one_of(DECODES), default_value = "exact")]
     pub(crate) decode: Decode,
+
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
+}
+
+/// How large pictures may be.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct LimitArgs {
+    /// Refuse pictures of which more pixels would be decoded, in millions; `fast` decodes fewer of large JPEGs
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value = "200")]
+    pub(crate) max_megapixels: u32,
 }
 
 const DEVICES: &[(&str, DeviceKind)] = &[

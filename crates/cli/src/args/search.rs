@@ -10,22 +10,23 @@ use diptych_search::query::MinScore;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{DECODES, ModelArgs, count, one_of, template};
+use super::{DECODES, LimitArgs, ModelArgs, count, one_of, template};
 use crate::preview::Protocol;
 
 /// Index pictures, so that they can be searched
 ///
 /// Folders are looked through to their ends. What is new, changed, moved or gone since last time is found by size and time,
 /// then by content; nothing is encoded twice. Files named in `.diptychignore`, with patterns as in `.gitignore`, and those that
-/// begin with a dot are left out. May be stopped at any time, and goes on where it was.
+/// begin with a dot are left out. May be stopped at any time, and goes on where it was. The exit code is 2 if any file can't
+/// be indexed, be it new or one that could not be before; films are passed over and counted.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct IndexArgs {
     #[command(subcommand)]
     pub(crate) command: Option<IndexCommand>,
 
-    /// Folders, pictures, or `@FILE` with a path a line (`@-` is stdin)
-    #[arg(required = true, value_name = "DIR", value_hint = ValueHint::AnyPath)]
+    /// Folders, pictures, or `@FILE` with a path a line (`@-` is stdin) [default: those that the index knows]
+    #[arg(value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
 
     /// Go on and follow changes of the folders, until Ctrl-C
@@ -58,7 +59,11 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_parser = one_of(DECODES))]
     pub(crate) decode: Option<Decode>,
 
-    /// Print the report as one JSON object: unchanged, encoded, linked, removed, failed, emptied
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
+
+    /// Print the report as one JSON object: unchanged, refused (before, and not tried again), encoded, linked, removed, failed
+    /// (path, reason, needs: a feature), emptied, skipped (by kind)
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -145,7 +150,7 @@ pub(crate) struct ForgetArgs {
 pub(crate) struct ImportArgs {
     /// Indexes: files, or qdrant:// URLs; or folders with img_emb/*.npy and metadata/*.parquet, made with `--model`
     #[arg(required = true, value_name = "INDEX", value_hint = ValueHint::AnyPath)]
-    pub(crate) from: Vec<String>,
+    pub(crate) from: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(crate) address: AddressArgs,
@@ -265,6 +270,9 @@ pub(crate) struct HitsArgs {
     pub(crate) open: Option<usize>,
 
     #[command(flatten)]
+    pub(crate) limit: LimitArgs,
+
+    #[command(flatten)]
     pub(crate) address: AddressArgs,
 
     /// Model [default: the index's]
@@ -304,6 +312,9 @@ pub(crate) struct DuplicatesArgs {
     /// Write a page with small pictures, too
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) html: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
 
     #[command(flatten)]
     pub(crate) address: AddressArgs,

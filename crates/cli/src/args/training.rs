@@ -7,7 +7,7 @@ use diptych::DeviceKind;
 use diptych::image::Encoding;
 use diptych_train::pack::Source;
 
-use super::{DEVICES, count, one_of};
+use super::{DEVICES, LimitArgs, count, one_of};
 
 /// Train a model as a run file says
 ///
@@ -79,6 +79,9 @@ pub(crate) struct PackArgs {
     /// How shrunk pictures are stored: JPEG of quality 90, or PNG or WebP without loss
     #[arg(long, value_parser = one_of(ENCODINGS), default_value = "jpeg", requires = "resize")]
     pub(crate) encoding: Encoding,
+
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
 
     /// Stop at the first thing that would be passed over, and write nothing
     #[arg(long)]

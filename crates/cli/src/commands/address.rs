@@ -25,7 +25,7 @@ impl Address {
     /// The one that was named, or the user's own.
     pub(super) fn new(args: &AddressArgs) -> Result<Self> {
         match (&args.index, &args.store) {
-            (_, Some(url)) => match Self::named(url) {
+            (_, Some(url)) => match Self::named(url.as_ref()) {
                 Self::Server(url) => Ok(Self::Server(url)),
                 Self::File(_) => bail!("`{url}` is no store; wanted qdrant://HOST:6334/COLLECTION"),
             },
@@ -35,11 +35,11 @@ impl Address {
     }
 
     /// A file or a server's address.
-    pub(super) fn named(name: &str) -> Self {
-        if SERVERS.iter().any(|scheme| name.starts_with(scheme)) {
-            Self::Server(name.to_owned())
-        } else {
-            Self::File(name.into())
+    pub(super) fn named(name: &Path) -> Self {
+        let is_url = |name: &&str| SERVERS.iter().any(|scheme| name.starts_with(scheme));
+        match name.to_str().filter(is_url) {
+            Some(url) => Self::Server(url.to_owned()),
+            None => Self::File(name.to_owned()),
         }
     }
 
@@ -54,12 +54,7 @@ impl Address {
     /// Opens it to read.
     pub(super) fn open(&self) -> Result<Box<dyn Store>> {
         match self {
-            Self::File(path) => match Local::open(path) {
-                Err(error @ diptych_index::Error::Missing { .. }) => {
-                    Err(hinted(error, "`diptych index DIR` makes one"))
-                }
-                opened => Ok(Box::new(opened?)),
-            },
+            Self::File(path) => Ok(Box::new(Local::open(path)?)),
             Self::Server(url) => remote(url, Remote::Open),
         }
     }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::open;
 use crate::args::{BenchArgs, Measure};
-use crate::output::Data;
+use crate::output::{Data, quoted};
 use crate::{Status, interrupt};
 use diptych_files::npy::{self, NpyWriter};
 
@@ -124,7 +124,7 @@ fn given(
         [n, 3, height, width] if [height, width] == [side; 2] && n > 0 => n,
         _ => bail!(
             "{}: its shape is {shape:?}, wanted [N, 3, {side}, {side}]",
-            input.display()
+            quoted(input)
         ),
     };
     let pixels = Pixels::from_vec(side, values)?;

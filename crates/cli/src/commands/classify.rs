@@ -11,6 +11,7 @@ use super::open;
 use crate::args::{ClassifyArgs, DecodeArgs, ModelArgs};
 use crate::output::Data;
 use crate::{Status, inputs};
+use diptych_files::spell;
 
 struct Options {
     files: Vec<PathBuf>,
@@ -79,7 +80,7 @@ pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
         let predictions = &classifier.classify(picture, options.top)?[0];
         match options.json {
             true => {
-                let path = &path.to_string_lossy();
+                let path = &spell(path);
                 data.json(&Classified { path, predictions })?;
             }
             false => print(&mut data, path, predictions)?,
@@ -90,7 +91,7 @@ pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
 
 /// For people: probability, cosine and label, a line each.
 fn print(data: &mut Data, path: &Path, predictions: &[Prediction]) -> Result<()> {
-    data.line(path.display())?;
+    data.named("", path, "")?;
     for Prediction {
         label,
         probability,

@@ -25,7 +25,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<Status> {
         _ => {}
     }
     let mut data = Data::new();
-    data.line(args.out.display())?;
+    data.named("", &args.out, "")?;
     data.flush()?;
     Ok(Status::Done)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
+use diptych_files::unspell;
 use diptych_index::Store;
 use diptych_search::index::places;
 use diptych_search::query::{
@@ -21,7 +22,10 @@ use crate::{Status, interrupt, progress};
 pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
     let address = Address::new(&args.address)?;
     let store = address.open()?;
-    let mut sought = Sought::default();
+    let mut sought = Sought {
+        decode: args.limit.into(),
+        ..Sought::default()
+    };
     for folder in &args.within {
         sought.within.extend(places(store.as_ref(), folder)?);
     }
@@ -89,25 +93,27 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
             for member in &group.members[1..] {
                 // One that is equal to another may be near to a third.
                 if told.insert(&member.path) {
-                    data.bytes(member.path.as_bytes())?;
-                    data.bytes(&[0])?;
+                    data.path0(&unspell(&member.path))?;
                 }
             }
         } else {
             data.line(format_args!("{kind}, {:.4}", group.cosine))?;
             for (at, member) in group.members.iter().enumerate() {
                 let keep = if at == 0 { "keep" } else { "" };
-                data.line(format_args!(
-                    "  {keep:4}  {}  ({})",
-                    member.path,
-                    facts(member)
-                ))?;
+                data.named(
+                    format_args!("  {keep:4}  "),
+                    &unspell(&member.path),
+                    format_args!("  ({})", facts(member)),
+                )?;
             }
         }
     }
     data.flush()?;
     if let Some(path) = &args.html {
-        let tiles: Vec<Tile> = groups().zip(1..).flat_map(tiles).collect();
+        let tiles: Vec<Tile> = groups()
+            .zip(1..)
+            .flat_map(|(group, number)| tiles(group, number, args))
+            .collect();
         diptych_files::replace(path, sheet::page("duplicates", &tiles).as_bytes())?;
     }
     if found.stale > 0 {
@@ -154,13 +160,14 @@ fn facts(member: &Member) -> String {
 }
 
 /// The tiles of a group on a page.
-fn tiles(((kind, group), number): ((&str, &Group), usize)) -> Vec<Tile> {
+fn tiles((kind, group): (&str, &Group), number: usize, args: &DuplicatesArgs) -> Vec<Tile> {
+    let decode = args.limit.into();
     let keep = |at: usize| if at == 0 { "keep" } else { "copy" };
     let tile = |(at, member): (usize, &Member)| Tile {
         path: member.path.clone(),
         score: group.cosine,
         title: Some(format!("{kind} {number}, {}: {}", keep(at), facts(member))),
-        thumbnail: thumbnail(member.path.as_ref()),
+        thumbnail: thumbnail(&unspell(&member.path), &decode),
         start: None,
         copies: 0,
         gone: false,

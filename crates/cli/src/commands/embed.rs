@@ -13,9 +13,10 @@ use rayon::prelude::*;
 
 use super::open;
 use crate::args::EmbedArgs;
+use crate::output::quoted;
 use crate::{Status, inputs, interrupt, output, progress};
-use diptych_files::Replacement;
 use diptych_files::npy::NpyWriter;
+use diptych_files::{Replacement, to_line};
 
 enum Inputs<'a> {
     Images(&'a [PathBuf]),
@@ -57,11 +58,11 @@ fn list_of(array: &Path, ending: &str) -> PathBuf {
 }
 
 pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
-    let is_device = fs_err::metadata(&args.out).is_ok_and(|out| !out.is_file());
+    let is_device = diptych_files::metadata(&args.out).is_ok_and(|out| !out.is_file());
     ensure!(
         !(args.skip_bad && is_device),
         "{} is no plain file; `--skip-bad` writes a list beside the array, and how many rows it has when all are there",
-        args.out.display()
+        quoted(&args.out)
     );
     let clip = open(&args.model)?;
     let rows = |ending| Rows {
@@ -161,7 +162,8 @@ impl Rows<'_> {
                     }
                     rows += 1;
                     if list.is_some() {
-                        listed.extend([names[i], b"\n"].concat());
+                        listed.extend(to_line(names[i]));
+                        listed.push(b'\n');
                     }
                 }
                 // The model's, whichever input it is.
@@ -199,8 +201,8 @@ impl Rows<'_> {
         output::message(format_args!(
             "{} of {n} inputs passed over; the {rows} rows of {} are those of {}",
             n - rows,
-            self.out.display(),
-            list.display()
+            quoted(self.out),
+            quoted(list)
         ));
         Ok(Status::SomeFailed)
     }
@@ -212,8 +214,8 @@ impl Rows<'_> {
             if self.list.as_ref() != Some(&list) && list.is_file() {
                 output::message(format_args!(
                     "warning: {} is not of this run, and its lines may not be the rows of {}",
-                    list.display(),
-                    self.out.display()
+                    quoted(&list),
+                    quoted(self.out)
                 ));
             }
         }

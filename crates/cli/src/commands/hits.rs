@@ -6,12 +6,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use diptych::image::{DecodeOptions, Encoding, Interpolation, Picture};
+use diptych_files::unspell;
 use diptych_search::query::{Answer, Found, FoundFile, Nothing};
 use diptych_search::sheet;
 
 use crate::Status;
 use crate::args::HitsArgs;
-use crate::output::{Data, message};
+use crate::output::{Data, message, quoted};
 use crate::preview::{self, Protocol};
 
 /// Columns of a picture in the terminal.
@@ -25,14 +26,16 @@ pub(super) fn tell(query: &str, answer: Answer, args: &HitsArgs) -> Result<Statu
     for found in found {
         print(&mut data, found, args)?;
         // A picture that has gone since is still told of.
-        let shown = protocol.and_then(|protocol| show(protocol, &found.first().path));
+        let shown =
+            protocol.and_then(|protocol| show(protocol, &unspell(&found.first().path), args));
         if let Some(shown) = shown {
             data.bytes(&shown)?;
         }
         data.flush()?;
     }
     if let Some(path) = &args.html {
-        diptych_files::replace(path, sheet::of_found(query, found).as_bytes())?;
+        let page = sheet::of_found(query, found, &args.limit.into());
+        diptych_files::replace(path, page.as_bytes())?;
     }
     if args.paths0 {
         tell_gone(found, args);
@@ -65,9 +68,9 @@ fn print(data: &mut Data, found: &Found, args: &HitsArgs) -> Result<()> {
     }
     let n = if args.all_paths { found.files.len() } else { 1 };
     for FoundFile { path, gone } in &found.files[..n] {
+        let path = unspell(path);
         if args.paths0 {
-            data.bytes(path.as_bytes())?;
-            data.bytes(&[0])?;
+            data.path0(&path)?;
             continue;
         }
         let gone = if *gone { "  (gone)" } else { "" };
@@ -75,7 +78,8 @@ fn print(data: &mut Data, found: &Found, args: &HitsArgs) -> Result<()> {
             0 => String::new(),
             copies => format!("  {}", sheet::copies(copies)),
         };
-        data.line(format_args!("{:.3}  {path}{gone}{copies}", found.score))?;
+        let score = format_args!("{:.3}  ", found.score);
+        data.named(score, &path, format_args!("{gone}{copies}"))?;
     }
     Ok(())
 }
@@ -112,8 +116,8 @@ fn protocol(args: &HitsArgs) -> Option<Protocol> {
 }
 
 /// A picture as the terminal shows it.
-fn show(protocol: Protocol, path: &str) -> Option<Vec<u8>> {
-    let picture = Picture::open(path, &DecodeOptions::default())
+fn show(protocol: Protocol, path: &Path, args: &HitsArgs) -> Option<Vec<u8>> {
+    let picture = Picture::open(path, &DecodeOptions::from(args.limit))
         .ok()?
         .to_rgb();
     let size = (picture.width(), picture.height());
@@ -129,8 +133,10 @@ fn open(found: &[Found], nth: usize) -> Result<()> {
         bail!("there is no hit {nth} to open, but {}", found.len());
     };
     let FoundFile { path, gone } = hit.first();
+    let path = unspell(path);
+    let name = quoted(&path);
     if *gone {
-        bail!("{path}: it is gone, so it can't be opened");
+        bail!("{name}: it is gone, so it can't be opened");
     }
     let opener = if cfg!(windows) {
         "explorer"
@@ -140,17 +146,17 @@ fn open(found: &[Found], nth: usize) -> Result<()> {
         "xdg-open"
     };
     // A name that is relative may begin like an option.
-    let absolute = std::path::absolute(Path::new(path))?;
+    let absolute = std::path::absolute(&path)?;
     let status = Command::new(opener)
         .arg(absolute)
         .stdin(Stdio::null())
         // Stdout is for hits.
         .stdout(Stdio::null())
         .status()
-        .with_context(|| format!("{path}: cannot run `{opener}` to open it"))?;
+        .with_context(|| format!("{name}: cannot run `{opener}` to open it"))?;
     // Explorer ends with 1 whatever happens.
     if !status.success() && !cfg!(windows) {
-        bail!("{path}: `{opener}` did not open it: {status}");
+        bail!("{name}: `{opener}` did not open it: {status}");
     }
     Ok(())
 }

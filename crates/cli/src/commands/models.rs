@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::Status;
 use crate::args::{ModelsArgs, ModelsCommand};
 use crate::commands::show;
-use crate::output::{self, Data, hinted};
+use crate::output::{self, Data, hinted, quoted};
 
 /// Where checkpoints are looked for when nothing is said.
 const PLACES: [&str; 3] = [".", "models", "runs"];
@@ -104,14 +104,11 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<Status> {
     let embedded = describe(DEFAULT_MODEL)?;
     models.push(Model::new(DEFAULT_MODEL.into(), Kind::Embedded, &embedded));
 
-    let mut status = Status::Done;
+    let mut errors = Vec::new();
     for found in checkpoints(&args.folders) {
         match found.and_then(|dir| open(&dir)) {
             Ok(model) => models.push(model),
-            Err(error) => {
-                output::error(&error);
-                status = Status::SomeFailed;
-            }
+            Err(error) => errors.push(error),
         }
     }
     let mut data = Data::new();
@@ -120,7 +117,12 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<Status> {
         false => print(&mut data, &models)?,
     }
     data.flush()?;
-    Ok(status)
+    // After the table, or nobody sees them.
+    errors.iter().for_each(output::error);
+    Ok(match errors.is_empty() {
+        true => Status::Done,
+        false => Status::SomeFailed,
+    })
 }
 
 /// The directories of checkpoints in `folders`, each once, and the folders without any.
@@ -142,7 +144,7 @@ fn checkpoints(folders: &[PathBuf]) -> Vec<Result<PathBuf>> {
     for folder in folders {
         match below(folder, DEPTH) {
             Ok(found) if found.is_empty() => {
-                let folder = folder.display();
+                let folder = quoted(folder);
                 let error = anyhow!("{folder}: there is no checkpoint in it or below");
                 let hint = format_args!(
                     "a checkpoint is a directory with {CONFIG_FILE} or {HF_CONFIG_FILE}"

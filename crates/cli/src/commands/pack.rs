@@ -23,6 +23,7 @@ impl From<PackArgs> for Packing {
             shard_size: args.shard_size,
             resize: args.resize,
             encoding: args.encoding,
+            decode: args.limit.into(),
             strict: args.strict,
         }
     }

@@ -10,7 +10,7 @@ use diptych_search::source::embedding;
 use super::address::{Address, clip_of};
 use super::hits::tell;
 use crate::args::{HitsArgs, SearchArgs, SimilarArgs};
-use crate::output::hinted;
+use crate::output::{hinted, quoted};
 use crate::{Status, inputs};
 
 pub(crate) fn search(args: SearchArgs) -> Result<Status> {
@@ -30,7 +30,7 @@ pub(crate) fn search(args: SearchArgs) -> Result<Status> {
         ..Request::from(&args.hits)
     };
     let answer = request.search(store, &clip, &expression, |path| {
-        embedding(store, &clip, path)
+        embedding(store, &clip, path, &request.decode)
     });
     let answer = answer.map_err(|error| match error {
         Error::Model(error) => of_query(error, &expression),
@@ -48,8 +48,7 @@ pub(crate) fn similar(args: SimilarArgs) -> Result<Status> {
     let mut opened = named.map(|_| clip_of(store, named)).transpose()?;
     let clip = || opened.take().map_or_else(|| clip_of(store, None), Ok);
     let answer = Request::from(&args.hits).similar(store, &args.file, clip)?;
-    let name = args.file.display().to_string();
-    tell(&name, answer, &args.hits)
+    tell(&quoted(&args.file), answer, &args.hits)
 }
 
 impl From<&HitsArgs> for Request {
@@ -61,6 +60,7 @@ impl From<&HitsArgs> for Request {
             before: args.before,
             dated: args.dated,
             method: args.method,
+            decode: args.limit.into(),
             ..Self::default()
         }
     }

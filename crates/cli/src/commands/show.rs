@@ -11,7 +11,7 @@ use super::local;
 use super::models::Cost;
 use crate::Status;
 use crate::args::ShowArgs;
-use crate::output::{Data, message};
+use crate::output::{Data, message, quoted};
 
 pub(crate) fn run(args: &ShowArgs) -> Result<Status> {
     let model = match is_architecture(&args.model) {
@@ -163,7 +163,7 @@ impl<'a> Shown<'a> {
                         "{} in {}: {}",
                         w.dtypes.join(" and "),
                         w.container,
-                        w.path.display()
+                        quoted(&w.path)
                     ),
                     None => "none: an architecture".into(),
                 },

@@ -10,6 +10,7 @@ use super::open;
 use crate::args::SimilarityArgs;
 use crate::output::Data;
 use crate::{Status, inputs};
+use diptych_files::spell;
 
 /// A line of JSON.
 #[derive(Serialize)]
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
             .collect();
         match args.json {
             true => data.json(&Compared {
-                path: &path.to_string_lossy(),
+                path: &spell(path),
                 texts: &texts,
             })?,
             false => print(&mut data, path, &texts)?,
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
 
 /// For people: cosine, logit and text, a line each.
 fn print(data: &mut Data, path: &Path, texts: &[Similarity]) -> Result<()> {
-    data.line(path.display())?;
+    data.named("", path, "")?;
     for Similarity {
         text,
         cosine,

@@ -4,8 +4,9 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use diptych::weights::Parts;
+use diptych_train::Error;
 use diptych_train::clip::{Event, Measured, Progress, Run, train};
 use diptych_train::run::Outcome;
 use diptych_train::samples::{PassedOver, Tally};
@@ -13,7 +14,7 @@ use indicatif::{FormattedDuration, ProgressBar};
 
 use super::local;
 use crate::args::TrainArgs;
-use crate::output::{Data, message};
+use crate::output::{Data, message, quoted};
 use crate::progress::{self, BETWEEN_LINES};
 use crate::{Status, interrupt};
 
@@ -21,11 +22,14 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
     let run = Run::open(&args.run)?;
     // Published models come with progress; a run that goes on has all it needs.
     if !args.resume {
-        local(&run.architecture, Parts::Description)?;
-        run.init
-            .as_deref()
-            .map(|init| local(init, Parts::All))
-            .transpose()?;
+        let names = [
+            (Some(&run.architecture), "architecture", Parts::Description),
+            (run.init.as_ref(), "init", Parts::All),
+        ];
+        for (name, key, parts) in names {
+            let Some(name) = name else { continue };
+            local(name, parts).with_context(|| format!("{}: `{key}`", quoted(&args.run)))?;
+        }
     }
     interrupt::watch("stopping after this step")?;
     let mut reporter = Reporter::new(run.settings.optimizer.steps, args.strict);
@@ -44,10 +48,14 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
     for passed_over in reporter.since_ready.reasons() {
         message(format_args!("error: {passed_over}"));
     }
+    let outcome = match outcome {
+        Err(error @ Error::Named { .. }) => Err(error).context(quoted(&args.run).into_owned()),
+        outcome => outcome.map_err(Into::into),
+    };
     match outcome? {
         Outcome::Finished(model) => {
             let mut data = Data::new();
-            data.line(model.display())?;
+            data.named("", &model, "")?;
             data.flush()?;
             Ok(match reporter.passed_over.count() {
                 0 => Status::Done,
@@ -58,7 +66,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
             message(format_args!(
                 "stopped after {step} of {} steps; `diptych train {} --resume` continues",
                 run.settings.optimizer.steps,
-                args.run.display()
+                quoted(&args.run)
             ));
             Ok(Status::Interrupted)
         }

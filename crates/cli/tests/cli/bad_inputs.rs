@@ -99,7 +99,7 @@ fn bad_pictures_among_good_ones_cost_themselves_alone() {
     assert_named(&ran);
     assert_eq!(ran.code, Some(2));
     assert!(
-        fs_err::metadata(&out).is_err(),
+        diptych_files::metadata(&out).is_err(),
         "rows would not match the inputs"
     );
     let ran = diptych(&[&embed[..], &["--skip-bad"]].concat());

@@ -168,7 +168,10 @@ fn every_bad_input_is_named_wherever_it_stands() {
         "{}",
         ran.stderr
     );
-    assert_eq!((ran.code, fs_err::metadata(&out).is_ok()), (Some(2), false));
+    assert_eq!(
+        (ran.code, diptych_files::metadata(&out).is_ok()),
+        (Some(2), false)
+    );
 }
 
 #[test]

@@ -158,3 +158,20 @@ fn commands() -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+#[test]
+fn what_can_not_be_written_is_named_as_it_was_asked_for() {
+    let files = folder(&[]);
+    let index = within(&files, "index");
+    diptych(&["index", &picture("RGB.png"), "--index", &index]).ok();
+    let (array, page) = (within(&files, "no/x.npy"), within(&files, "no/p.html"));
+    for command in [
+        &["embed", "--images", &picture("RGB.png"), "--out", &array][..],
+        &["preprocess", &picture("RGB.png"), "--out", &array],
+        &["search", "x", "--index", &index, "--html", &page],
+    ] {
+        let ran = diptych(command);
+        assert!(!ran.stderr.contains("/.diptych-"), "{ran:?}");
+        ran.fails(&["cannot write ", "there is no folder "]);
+    }
+}

@@ -336,3 +336,122 @@ fn watching_follows_new_pictures_until_it_is_stopped() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn what_failed_before_is_told_again() {
+    let album = Album::new(2);
+    fs_err::write(album.path("pictures/bad.jpg"), "no picture").unwrap();
+    fs_err::write(album.path("pictures/holiday.mp4"), "a film").unwrap();
+    let run = || album.run(&["index", &album.path("pictures")]);
+    let first = run().fails(&["bad.jpg", "films: 1 passed over"]);
+    assert!(first.ends_with("0 unchanged, 1 failed\n"), "{first}");
+    let again = run().fails(&["1 still refused", "`--retry`", "films: 1 passed over"]);
+    assert!(
+        again.ends_with("2 unchanged, 0 failed, 1 still refused\n"),
+        "{again}"
+    );
+    let json = album.run(&["index", &album.path("pictures"), "--json"]);
+    let json = &parse(&json.fails(&["1 still refused"]))[0];
+    assert_eq!(
+        (&json["refused"], &json["unchanged"], &json["skipped"]),
+        (&json!(1), &json!(2), &json!({ "films": 1 }))
+    );
+    fs_err::remove_file(album.path("pictures/bad.jpg")).unwrap();
+    assert_eq!(run().code, Some(0));
+}
+
+#[test]
+fn without_a_folder_the_known_ones_are_looked_through() {
+    let album = Album::new(2);
+    album
+        .run(&["index"])
+        .fails(&["there is no index", "`diptych index DIR`"]);
+    let more = album.path("more");
+    fs_err::create_dir(&more).unwrap();
+    album.run(&["index", &album.path("pictures"), &more]).ok();
+    album.draw("new.png", 9);
+    album.draw("../more/another.png", 10);
+    let again = album.run(&["index", "--json"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(
+        again.stderr.contains("looking through") && again.stderr.contains("more"),
+        "{again:?}"
+    );
+    assert_eq!(parse(&again.stdout)[0]["encoded"], 2);
+}
+
+#[test]
+fn what_is_no_index_is_named_with_what_to_do() {
+    let album = Album::new(1);
+    album.index();
+    let pictures = album.path("pictures");
+    let of = |index: &str, command: &[&str]| diptych(&[command, &["--index", index]].concat());
+    for command in [
+        &["search", "x"][..],
+        &["index", "status"],
+        &["index", &pictures],
+        &["index", "compact"],
+    ] {
+        of(&pictures, command).fails(&["no index, but a folder", "hint: `--index FILE`"]);
+    }
+    let mut damaged = fs_err::read(album.path("index")).unwrap();
+    damaged[100..200].fill(0xff);
+    fs_err::write(album.path("damaged"), damaged).unwrap();
+    of(&album.path("damaged"), &["search", "x"])
+        .fails(&["the index is damaged", "hint: take a copy that is whole"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn names_that_are_not_utf_8_come_back_byte_for_byte() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    const NAMES: [&[u8]; 2] = [b"caf\xe9.png", b"two\nlines\xff.png"];
+    let album = Album::new(0);
+    let path = |name: &[u8]| {
+        album
+            .folder
+            .path()
+            .join("pictures")
+            .join(OsStr::from_bytes(name))
+    };
+    for (name, shade) in NAMES.into_iter().zip(1..) {
+        album.draw("plain.png", shade);
+        fs_err::rename(path(b"plain.png"), path(name)).unwrap();
+    }
+    fs_err::write(path(b"bad\xe8.jpg"), "no picture").unwrap();
+    album
+        .run(&["index", &album.path("pictures")])
+        .fails(&[r"bad'$'\350''.jpg': not a picture"]);
+    // In JSON a byte is NUL and two digits.
+    let found = album.run(&["search", "x", "--json"]).json();
+    let spelled = found.iter().map(|hit| hit["path"].as_str().unwrap());
+    let mut paths: Vec<_> = spelled
+        .map(|path| diptych_files::unspell(path).into_owned())
+        .collect();
+    paths.sort();
+    let real = |name: &&[u8]| fs_err::canonicalize(path(name)).unwrap();
+    let wanted: Vec<_> = NAMES.iter().map(real).collect();
+    assert_eq!(paths, wanted);
+    // For programs they are bytes.
+    let mut child = start(&["search", "x", "--paths0", "--index", &album.path("index")]);
+    drop(child.stdin.take());
+    let out = child.wait_with_output().unwrap().stdout;
+    for path in &wanted {
+        let name = [path.as_os_str().as_bytes(), b"\0"].concat();
+        assert!(out.windows(name.len()).any(|at| at == name), "{out:?}");
+    }
+    // A list takes them as they are, and as JSON spells them.
+    let list = [path(NAMES[0]).as_os_str().as_bytes(), b"\n"].concat();
+    for list in [
+        list,
+        format!("{}\n", found[0]["path"].as_str().unwrap()).into_bytes(),
+    ] {
+        fs_err::write(album.path("list"), list).unwrap();
+        let list = format!("@{}", album.path("list"));
+        assert_eq!(
+            album.run(&["index", &list, "--json"]).json()[0]["unchanged"],
+            1
+        );
+    }
+}

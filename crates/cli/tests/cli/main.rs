@@ -12,6 +12,7 @@ mod demo;
 mod embed;
 mod general;
 mod index;
+mod limits;
 mod models;
 mod pack;
 mod preprocess;

@@ -149,3 +149,21 @@ fn a_folder_that_is_no_checkpoint_is_reported_and_the_others_are_listed() {
         assert_eq!(parse(&stdout).len(), 11);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_wrong_comes_after_the_table() {
+    let files = folder(&[]);
+    let command = format!("{} models nowhere 2>&1", env!("CARGO_BIN_EXE_diptych"));
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &command]).current_dir(files.path());
+    let output = shell.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let table = lines.find("ViT-B-32").unwrap();
+    let error = lines.find("error: ").unwrap();
+    assert!(
+        table < error && lines[error..].contains("nowhere"),
+        "{lines}"
+    );
+}

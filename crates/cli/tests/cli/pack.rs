@@ -147,7 +147,7 @@ fn bad_pictures_are_reported_and_the_rest_is_packed() {
         "9 samples · 10 captions · 1 duplicates · 2 skipped · 1 shards",
     ]);
     assert_eq!(parse(&said)[0]["skipped"], 2);
-    assert!(fs_err::metadata(format!("{out}/pairs-000000.tar")).is_ok());
+    assert!(diptych_files::metadata(format!("{out}/pairs-000000.tar")).is_ok());
     // What is there is not written over.
     let printed =
         diptych(&["pack", &source, "--out", &out]).fails(&["pairs-000000.tar", "already"]);

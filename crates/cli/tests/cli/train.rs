@@ -273,3 +273,19 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_goes_on() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stderr.contains("4 steps done before"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_model_that_there_is_not_is_told_with_run_file_and_key() {
+    let files = write_run(1);
+    let run = within(&files, "run.toml");
+    let as_it_was = fs_err::read_to_string(&run).unwrap();
+    for (key, line) in [
+        ("architecture", "architecture = \"ViT-B-3Z\""),
+        ("init", "init = \"nowhere\"\narchitecture = \"arch.json\""),
+    ] {
+        let text = as_it_was.replace("architecture = \"arch.json\"", line);
+        fs_err::write(&run, text).unwrap();
+        let start = format!("error: {run}: `{key}`: model ");
+        diptych(&["train", &run]).fails(&[&start]);
+    }
+}

@@ -61,7 +61,9 @@ pub enum ImageError {
     },
 
     /// The format is read only by builds with a feature that this one lacks.
-    #[error("{format} is not supported by this build; build with `--features {feature}`")]
+    #[error(
+        "{format} is not read by this build; `cargo build --release --features {feature}` makes one that does"
+    )]
     NotBuilt {
         /// The format that the first bytes announce.
         format: Format,
@@ -82,7 +84,7 @@ pub enum ImageError {
         reason: String,
     },
 
-    /// The header announces more pixels than the caller allows; nothing was decoded.
+    /// More pixels would be decoded than the caller allows; none was.
     #[error("{format} of {width}×{height} has more than the {max_megapixels} megapixels allowed")]
     TooLarge {
         /// The format that the first bytes announce.

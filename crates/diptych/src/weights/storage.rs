@@ -204,7 +204,7 @@ impl Storage {
 /// # Errors
 /// [`Error::Io`] if it can't be read, [`Error::TooLarge`] if it has more than `limit` bytes.
 pub(super) fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let got = fs_err::metadata(path).map_err(Error::Io)?.len();
+    let got = diptych_files::metadata(path).map_err(Error::Io)?.len();
     if got > limit {
         let path = path.to_owned();
         return Err(Error::TooLarge { path, got, limit });

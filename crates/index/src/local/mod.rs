@@ -200,7 +200,7 @@ fn log_of(path: &Path) -> PathBuf {
 
 /// Whether a part of the index at `path` is in its log.
 fn has_log(path: &Path) -> bool {
-    fs_err::metadata(log_of(path)).is_ok_and(|log| log.len() > 0)
+    diptych_files::metadata(log_of(path)).is_ok_and(|log| log.len() > 0)
 }
 
 /// Removes a file, if it is there.

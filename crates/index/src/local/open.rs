@@ -1,5 +1,6 @@
 //! Opening an index: to write, or to read, on media that can't be written, too.
 
+use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -24,10 +25,7 @@ impl Local {
     /// [`Error::Missing`] if there is none, [`Error::Damaged`] or [`Error::Format`] for one that can't be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        if !path.exists() {
-            let path = path.to_owned();
-            return Err(Error::Missing { path });
-        }
+        look_at(path)?;
         let mut db = to_read(path)?;
         if let Some(format) = schema::older(&db).map_err(|e| Error::database(path, e))? {
             drop(db);
@@ -62,8 +60,15 @@ impl Local {
     pub fn create(path: impl AsRef<Path>, model: &Model) -> Result<Self> {
         let path = path.as_ref();
         crate::check_model(model)?;
-        if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-            fs_err::create_dir_all(folder)?;
+        match look_at(path) {
+            Err(Error::Missing { .. }) => {
+                if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+                    fs_err::create_dir_all(folder)?;
+                }
+            }
+            // It may become an index.
+            Err(Error::NoIndex { found: EMPTY, .. }) => {}
+            there => there?,
         }
         let lock = Lock::take(path)?;
         let at = |e| Error::database(path, e);
@@ -86,10 +91,7 @@ impl Local {
     /// As [`Local::create`], and [`Error::Missing`].
     pub fn change(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        if !path.exists() {
-            let path = path.to_owned();
-            return Err(Error::Missing { path });
-        }
+        look_at(path)?;
         let lock = Lock::take(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(path, flags).and_then(prepared);
@@ -143,6 +145,32 @@ impl Local {
     }
 }
 
+/// How a file without a byte is called.
+const EMPTY: &str = "an empty file";
+
+/// Whether there is a file that may be an index and can be read: of others SQLite says little.
+fn look_at(path: &Path) -> Result<()> {
+    let there = match diptych_files::metadata(path) {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => {
+            let path = path.to_owned();
+            return Err(Error::Missing { path });
+        }
+        there => there?,
+    };
+    let found = if there.is_dir() {
+        "a folder"
+    } else if !there.is_file() {
+        "no plain file"
+    } else if there.len() == 0 && !has_log(path) {
+        EMPTY
+    } else {
+        fs_err::File::open(path)?;
+        return Ok(());
+    };
+    let path = path.to_owned();
+    Err(Error::NoIndex { path, found })
+}
+
 /// The identity of an index, and what is searched, as the file beside it has it.
 fn searched(path: &Path, db: &Connection, model: &Model) -> Result<(i64, Option<Snapshot>)> {
     let at = |e| Error::database(path, e);
@@ -193,7 +221,7 @@ fn cant_be_written(error: &rusqlite::Error) -> bool {
 /// Opens an index where nothing can be written, as on a disc: SQLite then takes no locks and looks for no log.
 fn unchanging(path: &Path) -> Result<Connection> {
     if has_log(path) {
-        return Err(Error::Damaged {
+        return Err(Error::Database {
             path: path.to_owned(),
             reason: "its last changes are in a log beside it, which can't be read where nothing can be written; \
                      copy all files of the index to where they can"

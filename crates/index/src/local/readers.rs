@@ -62,7 +62,7 @@ impl Readers {
         if identity.map_err(|e| Error::database(&self.path, e))? == self.identity {
             return Ok(db);
         }
-        Err(Error::Damaged {
+        Err(Error::Database {
             path: self.path.clone(),
             reason: "another index lies there now; open it anew".into(),
         })

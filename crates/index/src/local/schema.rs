@@ -252,9 +252,9 @@ pub(super) fn check(db: &Connection, path: &Path) -> Result<Model> {
             .map_err(at)
     };
     if number("application_id")? != i64::from(APPLICATION) {
-        return Err(Error::Damaged {
+        return Err(Error::NoIndex {
             path: path.to_owned(),
-            reason: "a database of another program, not an index".into(),
+            found: "a database of another program",
         });
     }
     let found = u32::try_from(number("user_version")?).unwrap_or(0);

@@ -109,7 +109,9 @@ impl Local {
             sibling(path, "scan"),
             sibling(path, "seal"),
         ];
-        let bytes = files.iter().filter_map(|file| fs_err::metadata(file).ok());
+        let bytes = files
+            .iter()
+            .filter_map(|file| diptych_files::metadata(file).ok());
         Ok(Status {
             place: self.path.display().to_string(),
             model: self.model.clone(),

@@ -1,7 +1,7 @@
 //! Embeddings as clip-retrieval keeps them → an index.
 //!
 //! A folder with `img_emb/img_emb_K.npy` (f16 or f32, `[N, D]`) and `metadata/metadata_K.parquet` (`N` rows, whose column
-//! `image_path` names the picture), `K` counting the parts. Source: clip-retrieval's `clip_inference/writer.py`.
+//! `image_path` names the picture; in any of Parquet's compressions but LZO), `K` counting the parts. Source: clip-retrieval's `clip_inference/writer.py`.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -208,6 +208,14 @@ fn unit(vector: &[f32]) -> Result<Vec<f32>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use parquet::basic::Compression;
+    use parquet::data_type::{ByteArray, ByteArrayType, Int32Type};
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
     use super::*;
 
     const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/clip-retrieval");
@@ -232,7 +240,7 @@ mod tests {
     fn damaged_metadata_is_refused_or_read_otherwise() {
         let whole = read(|_| ()).unwrap();
         assert_eq!(whole.len(), 3);
-        let len = fs_err::metadata(Path::new(GOLDEN).join("metadata/metadata_0.parquet"));
+        let len = diptych_files::metadata(Path::new(GOLDEN).join("metadata/metadata_0.parquet"));
         let len = len.unwrap().len() as usize;
         for at in 0..len {
             assert!(read(|bytes| bytes.truncate(at)).is_err(), "cut at {at}");
@@ -241,6 +249,49 @@ mod tests {
                     assert!(read.len() == 3, "byte {at}");
                 }
             }
+        }
+    }
+
+    /// A table of three rows, as a program writes it that compresses so.
+    fn table(compression: Compression) -> Vec<u8> {
+        let schema =
+            "message table { REQUIRED BYTE_ARRAY image_path (UTF8); REQUIRED INT32 width; }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let properties = WriterProperties::builder().set_compression(compression);
+        let properties = Arc::new(properties.build());
+        let mut file = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
+        let mut rows = file.next_row_group().unwrap();
+        let names = ["set/0", "set/1", "set/2"].map(ByteArray::from);
+        let mut column = rows.next_column().unwrap().unwrap();
+        let written = column.typed::<ByteArrayType>();
+        written.write_batch(&names, None, None).unwrap();
+        column.close().unwrap();
+        let mut column = rows.next_column().unwrap().unwrap();
+        let written = column.typed::<Int32Type>();
+        written.write_batch(&[100, 101, 102], None, None).unwrap();
+        column.close().unwrap();
+        rows.close().unwrap();
+        file.into_inner().unwrap()
+    }
+
+    #[test]
+    fn metadata_is_read_however_it_is_compressed() {
+        for compression in [
+            Compression::UNCOMPRESSED,
+            Compression::SNAPPY,
+            Compression::GZIP(Default::default()),
+            Compression::BROTLI(Default::default()),
+            Compression::LZ4,
+            Compression::LZ4_RAW,
+            Compression::ZSTD(Default::default()),
+        ] {
+            let read = read(|bytes| *bytes = table(compression)).unwrap();
+            let told = read
+                .iter()
+                .map(|row| (row.path.as_str(), &row.payload["width"]));
+            let wanted = [100, 101, 102].map(Value::from);
+            let wanted = ["set/0", "set/1", "set/2"].into_iter().zip(&wanted);
+            assert!(told.eq(wanted), "{compression}");
         }
     }
 }

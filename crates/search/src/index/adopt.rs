@@ -1,8 +1,6 @@
 //! Embeddings that another program made → an index.
 
-use std::path::Path;
-
-use diptych_files::MAX_FILE_BYTES;
+use diptych_files::{MAX_FILE_BYTES, spell, unspell};
 use diptych_index::{Change, File, Item, Moment, Payload, Store};
 use rayon::prelude::*;
 
@@ -14,7 +12,7 @@ use crate::source::told;
 /// An embedding of a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedding {
-    /// The picture's file; or its name in a set of pictures that is not on this machine.
+    /// The picture's file, spelled as an index does; or its name in a set of pictures that is not on this machine.
     pub path: String,
     /// `[D]`, of length 1.
     pub vector: Vec<f32>,
@@ -77,14 +75,15 @@ fn changes(embedding: Embedding) -> [Change; 2] {
 
 /// A file that is on this machine, and its bytes; one that is too long is as if it were not.
 fn present(path: &str) -> std::io::Result<(File, Vec<u8>)> {
-    if !fs_err::metadata(path)?.is_file() {
+    let named = unspell(path);
+    if !diptych_files::metadata(&*named)?.is_file() {
         return Err(std::io::ErrorKind::InvalidInput.into());
     }
     // Its state first: what changes later is found to have changed.
-    let file = walk::state(&canonical(Path::new(path))?.to_string_lossy())?;
+    let file = walk::state(&spell(&canonical(&named)?))?;
     if file.size > MAX_FILE_BYTES {
         return Err(std::io::ErrorKind::FileTooLarge.into());
     }
-    let bytes = fs_err::read(path)?;
+    let bytes = fs_err::read(named)?;
     Ok((file, bytes))
 }

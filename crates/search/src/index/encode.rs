@@ -202,7 +202,7 @@ impl<'a> Open<'a> {
                 // An index takes none such, and nothing that comes with one.
                 Some(Ok(view)) if !view.part.is_possible() => {
                     let reason = format!("a view of {:?}, which is no part of anything", view.part);
-                    break Then::Skipped(Skipped::Bad(Some(self.id), reason));
+                    break Then::Skipped(Skipped::Bad(Some(self.id), reason.into()));
                 }
                 Some(Ok(view)) if (view.pixels.len(), view.pixels.side()) == (1, side) => {
                     views.push(view);
@@ -211,7 +211,7 @@ impl<'a> Open<'a> {
                     let (n, got) = (pixels.len(), pixels.side());
                     let reason =
                         format!("a view has {n} pictures of side {got}, wanted one of {side}");
-                    break Then::Skipped(Skipped::Bad(Some(self.id), reason));
+                    break Then::Skipped(Skipped::Bad(Some(self.id), reason.into()));
                 }
                 Some(Err(error)) => break Then::Skipped(skipped(self.id, &error)),
                 None => break self.end(),
@@ -240,7 +240,8 @@ impl<'a> Open<'a> {
 impl Begun {
     /// What is handed out now, and what is kept for later.
     fn then(mut self, then: Then) -> (Option<What>, Option<Self>) {
-        let refuse = |id, reason: &str| Then::Skipped(Skipped::Bad(Some(id), reason.into()));
+        let refuse =
+            |id, reason: &str| Then::Skipped(Skipped::Bad(Some(id), reason.to_owned().into()));
         let then = match then {
             Then::More(id, _) | Then::End(id, _) if self.has_nan() => {
                 refuse(id, "the model finds no embedding of it, but NaN")

@@ -18,13 +18,14 @@ mod run;
 mod tests;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 
 pub use self::adopt::{Embedding, adopt};
 pub use self::decoding::{Decoding, UNNOTED};
 pub use self::merge::merge;
 pub use self::place::{canonical, names, same_file};
-pub use self::reach::places;
+pub use self::reach::{known_roots, places};
 pub use self::run::index;
 pub use self::walk::IGNORE_FILE;
 pub(super) use self::walk::state;
@@ -77,8 +78,10 @@ pub struct Progress {
 /// Outcome of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
-    /// Files that are as they were.
+    /// Files that are as they were, and that the index has.
     pub unchanged: usize,
+    /// Files that are as they were when nothing of them could be indexed, and were not tried again.
+    pub refused: usize,
     /// Contents that were encoded.
     pub encoded: usize,
     /// Files with a content that was known: copies, and files that were moved or touched.
@@ -89,6 +92,8 @@ pub struct Report {
     pub failed: Vec<Failed>,
     /// Folders whose contents were kept although none is left there.
     pub emptied: Vec<String>,
+    /// Files of kinds that may be indexed some day and that no source knows yet, by the kind's name.
+    pub skipped: BTreeMap<&'static str, usize>,
     /// Whether it was stopped before its end.
     pub interrupted: bool,
 }
@@ -100,4 +105,7 @@ pub struct Failed {
     pub path: String,
     /// Why.
     pub reason: String,
+    /// The feature that a build needs to read it, where it is nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs: Option<&'static str>,
 }

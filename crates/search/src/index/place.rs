@@ -4,6 +4,7 @@
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
 
+use diptych_files::spell;
 use diptych_index::file_id;
 
 /// Path as an index holds it: absolute, without links, `.` and `..`. What is not there is named from the nearest folder that is.
@@ -32,16 +33,16 @@ pub fn canonical(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-/// Names that a path may have in an index: its place, and if it is relative the path as it is typed, since an index of a set
+/// Names that a path may have in an index, spelled as there: its place, and if it is relative the path as it is typed, since an index of a set
 /// that is not on this machine may hold such.
 ///
 /// # Errors
 /// As [`canonical`].
 pub fn names(path: &Path) -> std::io::Result<Vec<String>> {
-    let mut names = vec![canonical(path)?.to_string_lossy().into_owned()];
+    let mut names = vec![spell(&canonical(path)?).into_owned()];
     let typed: PathBuf = path.components().collect();
     if typed.is_relative() {
-        names.push(typed.to_string_lossy().into_owned());
+        names.push(spell(&typed).into_owned());
     }
     Ok(names)
 }

@@ -1,7 +1,9 @@
 //! Files that there are, beside those that the index holds → the work to be done.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use diptych_files::{spell, unspell};
 use diptych_index::{File, Id, Store};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -20,8 +22,10 @@ pub(super) struct Plan {
     pub(super) changed: FxHashSet<String>,
     /// Files of the index that are gone.
     pub(super) gone: Vec<String>,
-    /// Files that are as they were.
+    /// Files that are as they were, and have a content.
     pub(super) unchanged: usize,
+    /// Files that are as they were when they were refused.
+    pub(super) refused: usize,
     /// Folders in which nothing is left of what the index holds, so that they may just not be there now.
     pub(super) emptied: Vec<String>,
     /// The contents of the index.
@@ -40,9 +44,10 @@ impl Plan {
         options: &Options,
     ) -> Result<Self> {
         let before = Reach::of(store)?;
-        let own = Folders::new(roots.iter().filter_map(|root| root.to_str()));
+        let roots_spelled: Vec<Cow<str>> = roots.iter().map(|root| spell(root)).collect();
+        let own = Folders::new(&roots_spelled);
         let hidden = Folders::new(found.unreadable.iter().map(|(place, _)| place));
-        let readable = roots.iter().filter_map(|root| root.to_str());
+        let readable = roots_spelled.iter().map(|root| &**root);
         let (led_to, _) = before.follow(readable.filter(|root| hidden.of(root).is_none()));
         // What links lead to is looked through, too. What was named itself is its own runs' to take out.
         let targets = found.links.values().map(String::as_str);
@@ -50,15 +55,17 @@ impl Plan {
         let others = Folders::new(before.roots.iter().filter(|root| own.of(root).is_none()));
         let root_of = |path: &str| own.of(path).or_else(|| linked.of(path));
         let is_others = |path: &str| own.of(path).is_none() && others.of(path).is_some();
-        let mut held: FxHashMap<String, Option<(u64, i64)>> = FxHashMap::default();
+        let mut held: FxHashMap<String, Held> = FxHashMap::default();
         let mut plan = Self::default();
         let mut elsewhere: FxHashSet<PathBuf> = FxHashSet::default();
         store.files(&[], &mut |file, id| {
             plan.known.extend(id);
             if root_of(&file.path).is_some() {
-                let state = (file.size, file.modified);
-                let is_as_it_was = id.is_some() || !options.retry;
-                held.insert(file.path, is_as_it_was.then_some(state));
+                let state = Held {
+                    state: (file.size, file.modified),
+                    is_refused: id.is_none(),
+                };
+                held.insert(file.path, state);
             } else if let Some(folder) = Path::new(&file.path).parent()
                 && !elsewhere.contains(folder)
             {
@@ -76,7 +83,10 @@ impl Plan {
         for file in &found.files {
             kept_in.extend(root_of(&file.path));
             match held.remove(&file.path) {
-                Some(Some(state)) if state == (file.size, file.modified) => plan.unchanged += 1,
+                Some(held) if held.is_settled(file, options) => match held.is_refused {
+                    true => plan.refused += 1,
+                    false => plan.unchanged += 1,
+                },
                 _ if options.shard.is_some_and(|shard| !shard.has(&file.path)) => {}
                 Some(_) => changed.push(file.clone()),
                 None => plan.to_read.push(file.clone()),
@@ -115,6 +125,20 @@ impl Plan {
     }
 }
 
+/// A file as the index has it.
+struct Held {
+    /// Bytes, and when it was changed.
+    state: (u64, i64),
+    is_refused: bool,
+}
+
+impl Held {
+    /// Whether a file is as it was, and so is what becomes of it.
+    fn is_settled(&self, file: &File, options: &Options) -> bool {
+        self.state == (file.size, file.modified) && !(self.is_refused && options.retry)
+    }
+}
+
 /// Names of files that were found by their places, in folders that are links now, or were when places were not yet canonical.
 fn other_names(
     store: &dyn Store,
@@ -124,7 +148,8 @@ fn other_names(
     // An index of another machine may hold relative names.
     let absolute = folders.into_iter().filter(|folder| folder.is_absolute());
     let place = |folder: PathBuf| {
-        let place = dunce::canonicalize(&folder).ok()?;
+        let there = dunce::canonicalize(unspell(folder.to_str()?)).ok()?;
+        let place = PathBuf::from(spell(&there).into_owned());
         (place != folder).then_some((folder, place))
     };
     let places: FxHashMap<PathBuf, PathBuf> = absolute.filter_map(place).collect();

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
+use diptych_files::{spell, unspell};
 use diptych_index::Store;
 use serde::{Deserialize, Serialize};
 
@@ -51,8 +52,8 @@ impl Reach {
         is_looked_at: impl Fn(&str) -> bool,
     ) -> Self {
         let mut after = self.clone();
-        let roots = roots.iter().filter_map(|root| root.to_str());
-        after.roots.extend(roots.map(str::to_owned));
+        let roots = roots.iter().map(|root| spell(root).into_owned());
+        after.roots.extend(roots);
         after.links.retain(|link, _| !is_looked_at(link));
         after.links.extend(found.links.clone());
         // Without those in what nothing leads to any more.
@@ -92,6 +93,15 @@ impl Reach {
         let all = own.into_iter().chain(self.links.range(below));
         all.map(|(link, target)| (link.as_str(), target.as_str()))
     }
+}
+
+/// The folders and files that were named to an index when it was made and since.
+///
+/// # Errors
+/// If the index can't be read.
+pub fn known_roots(store: &dyn Store) -> Result<Vec<PathBuf>> {
+    let roots = Reach::of(store)?.roots.into_iter();
+    Ok(roots.map(|root| unspell(&root).into_owned()).collect())
 }
 
 /// All places that a path stands for when an index is searched: its [`names`], and where the links below it lead.

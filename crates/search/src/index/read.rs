@@ -1,11 +1,10 @@
 //! A file → what it is known by, and its content as its source opens it. On many threads.
 
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
 use diptych::image::{ImageError, Preprocess};
-use diptych_files::MAX_FILE_BYTES;
+use diptych_files::{MAX_FILE_BYTES, unspell};
 use diptych_index::{File, Id};
 use rustc_hash::FxHashSet;
 use sha2::{Digest, Sha256};
@@ -22,7 +21,22 @@ pub(super) enum Skipped {
     /// Its content is in the index, or will be.
     Known(Id),
     /// Nothing of it can be indexed; with its content's id, if all of it was read.
-    Bad(Option<Id>, String),
+    Bad(Option<Id>, Refusal),
+}
+
+/// Why nothing of a content can be indexed.
+#[derive(Clone)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// The feature that a build needs to read it.
+    pub(super) needs: Option<&'static str>,
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        let needs = None;
+        Self { reason, needs }
+    }
 }
 
 impl From<io::Error> for Skipped {
@@ -42,13 +56,13 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Opens a file whose content is not known yet.
     pub(super) fn open(&self, file: &'a File) -> Result<(Id, Reading, Content<'a>), Skipped> {
-        let path = Path::new(&file.path);
-        let mut from = fs_err::File::open(path)?;
+        let path = unspell(&file.path);
+        let mut from = fs_err::File::open(&*path)?;
         let mut bytes = Vec::with_capacity(START_BYTES);
         from.by_ref()
             .take(START_BYTES as u64)
             .read_to_end(&mut bytes)?;
-        let source = source_of(self.sources, path, &bytes);
+        let source = source_of(self.sources, &path, &bytes);
         let is_streamed = source.is_some_and(|source| source.reading() == Reading::Streamed);
         let id = if is_streamed {
             streamed_id(&mut from, &std::mem::take(&mut bytes))?
@@ -56,7 +70,7 @@ impl<'a> Reader<'a> {
             let too_long = || {
                 let limit = MAX_FILE_BYTES;
                 let reason = ImageError::FileTooLong { limit }.to_string();
-                Skipped::Bad(None, reason)
+                Skipped::Bad(None, reason.into())
             };
             if file.size > MAX_FILE_BYTES {
                 return Err(too_long());
@@ -75,7 +89,10 @@ impl<'a> Reader<'a> {
             return Err(Skipped::Known(id));
         }
         let Some(source) = source else {
-            return Err(Skipped::Bad(Some(id), "no kind of content is known".into()));
+            return Err(Skipped::Bad(
+                Some(id),
+                String::from("no kind of content is known").into(),
+            ));
         };
         let opened = source.open(Input { path, bytes }, self.preprocess);
         match opened {
@@ -97,7 +114,14 @@ impl<'a> Reader<'a> {
 pub(super) fn skipped(id: Id, error: &SourceError) -> Skipped {
     match error {
         SourceError::Unreadable(error) => Skipped::Unreadable(error.to_string()),
-        error => Skipped::Bad(Some(id), error.to_string()),
+        error => {
+            let needs = match error {
+                SourceError::NotBuilt { feature, .. } => Some(*feature),
+                _ => None,
+            };
+            let reason = error.to_string();
+            Skipped::Bad(Some(id), Refusal { reason, needs })
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::encode::{Encoded, Encoder, What};
 use super::place::canonical;
 use super::plan::Plan;
-use super::read::{Reader, Skipped};
+use super::read::{Reader, Refusal, Skipped};
 use super::{Failed, Options, Progress, Report, walk};
 use crate::source::{About, Source};
 use crate::{Result, check_model};
@@ -56,11 +56,13 @@ pub fn index(
     let mut run = Run::new(store, watch, plan.to_read.len());
     run.changed = plan.changed;
     run.report.unchanged = plan.unchanged;
+    run.report.refused = plan.refused;
+    run.report.skipped = found.skipped;
     run.report.emptied = plan.emptied;
     let failed = found.unreadable.into_iter();
     run.report
         .failed
-        .extend(failed.map(|(path, reason)| Failed { path, reason }));
+        .extend(failed.map(|(path, reason)| failure(path, reason.into())));
 
     let reader = Reader {
         sources,
@@ -98,7 +100,7 @@ struct Run<'a> {
     noted_at: Instant,
     since_settled: usize,
     /// Contents that were encoded, or could not be, in this run.
-    fates: FxHashMap<Id, Result<(), String>>,
+    fates: FxHashMap<Id, Result<(), Refusal>>,
     /// Files whose content another file has, which is not encoded yet.
     waiting: FxHashMap<Id, Vec<File>>,
 }
@@ -187,8 +189,8 @@ impl<'a> Run<'a> {
                 self.changes.extend(out.map(Change::Abandon));
                 match skipped {
                     Skipped::Known(id) => self.known(file, id)?,
-                    Skipped::Unreadable(reason) => self.fail(file, reason),
-                    Skipped::Bad(id, reason) => self.bad(file, id, reason),
+                    Skipped::Unreadable(reason) => self.fail(file, reason.into()),
+                    Skipped::Bad(id, why) => self.bad(file, id, why),
                 }
             }
         }
@@ -214,7 +216,7 @@ impl<'a> Run<'a> {
     fn known(&mut self, file: &File, id: Id) -> Result<()> {
         match self.fates.get(&id) {
             Some(Ok(())) => self.link(file.clone(), id),
-            Some(Err(reason)) => self.refuse(file.clone(), reason.clone()),
+            Some(Err(why)) => self.refuse(file.clone(), why.clone()),
             None => {
                 if self.may_drop {
                     self.note()?;
@@ -229,19 +231,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn bad(&mut self, file: &File, id: Option<Id>, reason: String) {
-        self.refuse(file.clone(), reason.clone());
+    fn bad(&mut self, file: &File, id: Option<Id>, why: Refusal) {
+        self.refuse(file.clone(), why.clone());
         if let Some(id) = id {
-            self.decide(id, Err(reason));
+            self.decide(id, Err(why));
         }
     }
 
     /// Notes the fate of a content, for the files that wait for it.
-    fn decide(&mut self, id: Id, fate: Result<(), String>) {
+    fn decide(&mut self, id: Id, fate: Result<(), Refusal>) {
         for file in self.waiting.remove(&id).unwrap_or_default() {
             match &fate {
                 Ok(()) => self.link(file, id),
-                Err(reason) => self.refuse(file, reason.clone()),
+                Err(why) => self.refuse(file, why.clone()),
             }
         }
         self.fates.insert(id, fate);
@@ -253,16 +255,15 @@ impl<'a> Run<'a> {
         self.changes.push(Change::Link(file, id));
     }
 
-    fn fail(&mut self, file: &File, reason: String) {
-        let path = file.path.clone();
-        self.report.failed.push(Failed { path, reason });
+    fn fail(&mut self, file: &File, why: Refusal) {
+        self.report.failed.push(failure(file.path.clone(), why));
     }
 
     /// Notes that a file's content can't be indexed, so that it isn't tried again.
-    fn refuse(&mut self, file: File, reason: String) {
-        self.fail(&file, reason.clone());
+    fn refuse(&mut self, file: File, why: Refusal) {
+        self.fail(&file, why.clone());
         self.may_drop |= self.changed.contains(&file.path);
-        self.changes.push(Change::Refuse(file, reason));
+        self.changes.push(Change::Refuse(file, why.reason));
     }
 
     /// One file more has been dealt with.
@@ -294,6 +295,14 @@ impl<'a> Run<'a> {
         self.report.removed = gone.len();
         self.changes.extend(gone.into_iter().map(Change::Unlink));
         self.note()
+    }
+}
+
+fn failure(path: String, Refusal { reason, needs }: Refusal) -> Failed {
+    Failed {
+        path,
+        reason,
+        needs,
     }
 }
 

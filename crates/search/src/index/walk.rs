@@ -1,9 +1,11 @@
 //! Folders and files as asked for → those that a source knows, with sizes and times.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::UNIX_EPOCH;
 
+use diptych_files::{spell, unspell};
 use diptych_index::File;
 use ignore::overrides::OverrideBuilder;
 use ignore::{DirEntry, WalkBuilder};
@@ -27,6 +29,26 @@ pub(super) struct Walked {
     pub(super) links: Links,
     /// Folders and files that can't be read: nothing is known of what is in them.
     pub(super) unreadable: Vec<(String, String)>,
+    /// Files in folders whose kinds are passed over, by [`FILMS`].
+    pub(super) skipped: BTreeMap<&'static str, usize>,
+}
+
+/// Name of a kind that is passed over: a folder of photographs has films, too, and who indexes it is to know that they are
+/// not in the index.
+const FILMS: &str = "films";
+
+/// How names of films end.
+const FILM_EXTENSIONS: [&str; 19] = [
+    "3g2", "3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts",
+    "mxf", "ogv", "vob", "webm", "wmv", "y4m",
+];
+
+fn is_film_name(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| {
+        let is_same = |film: &&str| extension.eq_ignore_ascii_case(film);
+        FILM_EXTENSIONS.iter().any(is_same)
+    })
 }
 
 /// Looks in folders, given by canonical paths, for files that a source knows by their names, and takes files that are named
@@ -39,11 +61,11 @@ pub(super) fn walk(
     let mut found = Walked::default();
     let folders = Arc::new(Mutex::new(Folders::default()));
     for root in roots {
-        match fs_err::metadata(root) {
+        match diptych_files::metadata(root) {
             Ok(meta) if meta.is_dir() => folder(root, sources, options, &folders, &mut found)?,
-            Ok(_) => file(root.clone(), &mut found),
+            Ok(_) => file(root, &mut found),
             Err(error) => {
-                let path = root.to_string_lossy().into_owned();
+                let path = spell(root).into_owned();
                 found.unreadable.push((path, error.to_string()));
             }
         }
@@ -74,7 +96,7 @@ impl Folders {
             Some(own) if !entry.path_is_symlink() => Ok(own),
             own => {
                 let place = canonical(entry.path())?;
-                self.links.extend(own.and_then(|own| link(&own, &place)));
+                self.links.extend(own.map(|own| link(&own, &place)));
                 Ok(place)
             }
         }
@@ -130,7 +152,13 @@ fn folder(
         .build();
     for entry in walk {
         let entry = match entry {
-            Ok(entry) if is_folder(&entry) || !is_named(entry.path()) => continue,
+            Ok(entry) if is_folder(&entry) => continue,
+            Ok(entry) if !is_named(entry.path()) => {
+                if is_film_name(entry.path()) {
+                    *found.skipped.entry(FILMS).or_default() += 1;
+                }
+                continue;
+            }
             Ok(entry) => entry,
             Err(error) => {
                 unreadable(&error, root, found);
@@ -141,9 +169,9 @@ fn folder(
             continue;
         }
         match lock(folders).place(&entry) {
-            Ok(place) => file(place, found),
+            Ok(place) => file(&place, found),
             Err(error) => {
-                let path = entry.path().to_string_lossy().into_owned();
+                let path = spell(entry.path()).into_owned();
                 found.unreadable.push((path, error.to_string()));
             }
         }
@@ -160,9 +188,9 @@ fn lock(folders: &Mutex<Folders>) -> MutexGuard<'_, Folders> {
     folders.lock().unwrap_or_else(|e| e.into_inner())
 }
 
-/// A link as it is noted; one whose names are not UTF-8 leads to nothing that an index holds.
-fn link(own: &Path, target: &Path) -> Option<(String, String)> {
-    Some((own.to_str()?.to_owned(), target.to_str()?.to_owned()))
+/// A link as it is noted.
+fn link(own: &Path, target: &Path) -> (String, String) {
+    (spell(own).into_owned(), spell(target).into_owned())
 }
 
 /// Notes what can't be read; a link to a folder above it is no fault, and was followed once.
@@ -193,34 +221,29 @@ fn unreadable(error: &ignore::Error, root: &Path, found: &mut Walked) {
         let target = target.and_then(|(target, above)| canonical(&above.join(target)).ok());
         // Where its folder is not there, either, a disc may not be mounted.
         let target = target.filter(|target| target.parent().is_some_and(Path::is_dir));
-        let noted = own
-            .zip(target)
-            .and_then(|(own, target)| link(&own, &target));
+        let noted = own.zip(target).map(|(own, target)| link(&own, &target));
         found.links.extend(noted);
     } else {
         // By its place, as the index knows what is in it.
         let place = canonical(&path).unwrap_or(path);
-        let place = place.to_string_lossy().into_owned();
+        let place = spell(&place).into_owned();
         found.unreadable.push((place, inner.to_string()));
     }
 }
 
-fn file(path: PathBuf, found: &mut Walked) {
-    let lossy = path.to_string_lossy().into_owned();
-    let Some(name) = path.to_str() else {
-        let reason = "its name is not UTF-8, and an index holds no others".to_owned();
-        found.unreadable.push((lossy, reason));
-        return;
-    };
-    match state(name) {
+fn file(path: &Path, found: &mut Walked) {
+    let path = spell(path);
+    match state(&path) {
         Ok(file) => found.files.push(file),
-        Err(error) => found.unreadable.push((lossy, error.to_string())),
+        Err(error) => found
+            .unreadable
+            .push((path.into_owned(), error.to_string())),
     }
 }
 
-/// A file as it is now.
+/// A file as it is now, by its path as an index spells it.
 pub(crate) fn state(path: &str) -> std::io::Result<File> {
-    let meta = fs_err::metadata(path)?;
+    let meta = diptych_files::metadata(unspell(path))?;
     Ok(File {
         path: path.to_owned(),
         size: meta.len(),

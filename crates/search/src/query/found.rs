@@ -3,6 +3,7 @@
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::Path;
 
+use diptych_files::unspell;
 use diptych_index::{Hit, Id, Part, Region, Taken, TakenFrom};
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
@@ -27,7 +28,7 @@ pub struct Found {
 /// One of the files of a content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundFile {
-    /// Where it is.
+    /// Where it is, as [`diptych_files::spell`] spells it.
     pub path: String,
     /// Whether it is no longer there. What an index has by another name than a path of this machine is taken to be there.
     pub gone: bool,
@@ -36,7 +37,7 @@ pub struct FoundFile {
 /// A file that was found; its JSON is what is told of one everywhere.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FoundLine<'a> {
-    /// Where it is.
+    /// Where it is, as [`diptych_files::spell`] spells it.
     pub path: &'a str,
     /// Cosine with the query.
     pub score: f32,
@@ -89,10 +90,10 @@ impl Found {
 pub(super) fn found(hits: Vec<Hit>, keep: impl Fn(&Path) -> bool + Sync) -> Vec<Found> {
     let found = |hit: Hit| {
         let paths = hit.files.into_iter();
-        let kept = paths.filter(|path| keep(Path::new(path)));
+        let kept = paths.filter(|path| keep(&unspell(path)));
         let mut files: Vec<FoundFile> = kept
             .map(|path| FoundFile {
-                gone: is_gone(Path::new(&path)),
+                gone: is_gone(&unspell(&path)),
                 path,
             })
             .collect();

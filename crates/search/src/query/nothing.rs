@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use diptych_files::quoted;
 use diptych_index::Store;
 
 use super::threshold::Calibration;
@@ -54,7 +55,7 @@ impl fmt::Display for Nothing {
                 write!(f, "no picture of the index lies in ")?;
                 for (i, folder) in folders.iter().enumerate() {
                     let or = if i == 0 { "" } else { " or " };
-                    write!(f, "{or}{}", folder.display())?;
+                    write!(f, "{or}{}", quoted(folder))?;
                     if !folder.exists() {
                         write!(f, " (which is not there)")?;
                     }

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use diptych::image::DecodeOptions;
 use diptych::text::Overflow;
 use diptych::{Clip, Embeddings, Expression, TEMPLATES};
 use diptych_index::{Filter, Hit, Method, Query, Store};
@@ -36,6 +37,8 @@ pub struct Request {
     pub overflow: Overflow,
     /// How vectors are compared.
     pub method: Method,
+    /// How a picture is decoded of which the index has no vector; how much of it is as with the index's own.
+    pub decode: DecodeOptions,
 }
 
 impl Default for Request {
@@ -51,6 +54,7 @@ impl Default for Request {
             templates: Vec::new(),
             overflow: Overflow::Refuse,
             method: Method::Auto,
+            decode: DecodeOptions::default(),
         }
     }
 }
@@ -108,7 +112,8 @@ impl Request {
             None => {
                 let clip = clip()?;
                 check_model(store, &clip, clip.name())?;
-                embedding(store, &clip, file)?.as_slice().to_vec()
+                let embedding = embedding(store, &clip, file, &self.decode)?;
+                embedding.as_slice().to_vec()
             }
         };
         let like = |request: &Self| request.like(store, &vector, file);

@@ -10,6 +10,8 @@ use std::fmt::Write;
 use std::path::{self, Path};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use diptych::image::DecodeOptions;
+use diptych_files::{quoted, unspell};
 use rayon::prelude::*;
 
 pub use self::thumbnail::{THUMBNAIL, thumbnail};
@@ -23,7 +25,7 @@ const STYLE: &str = include_str!("style.css");
 /// A tile of a page.
 #[derive(Clone, Debug)]
 pub struct Tile {
-    /// Where its file is; relative paths are understood from the working directory.
+    /// Where its file is, as [`diptych_files::spell`] spells it; relative paths are understood from the working directory.
     pub path: String,
     /// Cosine, which is shown with three decimals.
     pub score: f32,
@@ -39,15 +41,15 @@ pub struct Tile {
     pub gone: bool,
 }
 
-impl From<&Found> for Tile {
+impl Tile {
     /// A tile with the thumbnail of the content's first file, if it is a picture that can be read.
-    fn from(found: &Found) -> Self {
+    fn of(found: &Found, options: &DecodeOptions) -> Self {
         let FoundFile { path, gone } = found.first();
         Self {
             path: path.clone(),
             score: found.score,
             title: None,
-            thumbnail: thumbnail(Path::new(path)),
+            thumbnail: thumbnail(&unspell(path), options),
             start: found.part.span.map(|span| span.start),
             copies: found.copies(),
             gone: *gone,
@@ -56,8 +58,9 @@ impl From<&Found> for Tile {
 }
 
 /// The page of what a query found, with a thumbnail for each content.
-pub fn of_found(query: &str, found: &[Found]) -> String {
-    let tiles: Vec<Tile> = found.par_iter().map(Tile::from).collect();
+pub fn of_found(query: &str, found: &[Found], options: &DecodeOptions) -> String {
+    let tiles = found.par_iter().map(|found| Tile::of(found, options));
+    let tiles: Vec<Tile> = tiles.collect();
     page(query, &tiles)
 }
 
@@ -87,11 +90,13 @@ pub fn page(query: &str, tiles: &[Tile]) -> String {
 
 /// A picture, its rank and score, what it is called and where it is.
 fn item(tile: &Tile, rank: usize) -> String {
-    let name = escape(tile.title.as_deref().unwrap_or(file_name(&tile.path)));
+    let path = unspell(&tile.path);
+    let own = || quoted(path.file_name().map_or(&path, Path::new));
+    let name = escape(&tile.title.as_deref().map_or_else(own, Into::into));
     // Long paths break between folders before they break anywhere.
-    let path = escape(&tile.path).replace('/', "/<wbr>");
+    let shown = escape(&quoted(&path)).replace('/', "/<wbr>");
     let start = tile.start.filter(|secs| secs.is_finite() && *secs >= 0.0);
-    let (open, close) = match address(&tile.path, start) {
+    let (open, close) = match address(&path, start) {
         Some(address) => (format!("a class=\"tile\" href=\"{address}\""), "a"),
         None => ("div class=\"tile\"".to_owned(), "div"),
     };
@@ -110,7 +115,7 @@ fn item(tile: &Tile, rank: usize) -> String {
         &mut html,
         format_args!(
             "<b>{:.3}</b></span>\n<bdi class=\"name\">{name}</bdi>\n\
-             <bdi class=\"path\">{path}</bdi>\n</{close}></li>\n",
+             <bdi class=\"path\">{shown}</bdi>\n</{close}></li>\n",
             tile.score
         ),
     );
@@ -135,20 +140,14 @@ pub fn copies(n: usize) -> String {
 }
 
 /// Where a browser finds the file; none if the path leads nowhere.
-fn address(path: &str, start: Option<f64>) -> Option<String> {
+fn address(path: &Path, start: Option<f64>) -> Option<String> {
     let absolute = path::absolute(path).ok()?;
-    let mut address = url::file(absolute.to_str()?, cfg!(windows));
+    let mut address = url::file(absolute.as_os_str().as_encoded_bytes(), cfg!(windows));
     if let Some(start) = start {
         // Media Fragments URI 1.0: a browser plays from there.
         put(&mut address, format_args!("#t={start}"));
     }
     Some(address)
-}
-
-/// The last part of a path, or all of one that has none.
-fn file_name(path: &str) -> &str {
-    let name = Path::new(path).file_name().and_then(|name| name.to_str());
-    name.unwrap_or(path)
 }
 
 /// `1:05`, `1:02:03`; whole seconds.

@@ -34,7 +34,7 @@ const ESCAPED: [&str; 7] = [
     "/a/&lt;script&gt;alert(1)&lt;/script&gt;.jpg",
     "/a/&quot; onerror=&quot;alert(1).jpg",
     "/a/&#39; onclick=&#39;x.jpg",
-    "/a/line\nbreak.jpg",
+    "&#39;/a/line&#39;$&#39;\\n&#39;&#39;break.jpg&#39;",
     "/a/100%41.jpg",
     "/a/#1?.jpg",
     "/a/猫 &amp; \u{202e}gpj.jpg",
@@ -59,9 +59,19 @@ fn hostile_names_are_text() {
         let breakable = escaped.replace('/', "/<wbr>");
         let text = format!("<bdi class=\"path\">{breakable}</bdi>");
         assert!(html.contains(&text), "{html}");
-        let alt = format!("alt=\"{}\"", escape(file_name(path)));
+        let name = Path::new(path).file_name().unwrap();
+        let alt = format!("alt=\"{}\"", escape(&quoted(Path::new(name))));
         assert!(html.contains(&alt), "{html}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_not_utf_8_is_shown_escaped_and_linked_by_its_bytes() {
+    let html = one(tile("/a/caf\0e9.jpg"));
+    assert!(html.contains("href=\"file:///a/caf%E9.jpg\""), "{html}");
+    let shown = "&#39;/<wbr>a/<wbr>caf&#39;$&#39;\\351&#39;&#39;.jpg&#39;";
+    assert!(html.contains(shown), "{html}");
 }
 
 #[cfg(unix)]
@@ -174,7 +184,7 @@ fn moments_are_written_as_on_a_player() {
 #[test]
 fn a_relative_path_is_linked_from_the_working_directory() {
     let here = path::absolute("b c.jpg").unwrap();
-    let address = url::file(here.to_str().unwrap(), cfg!(windows));
+    let address = url::file(here.as_os_str().as_encoded_bytes(), cfg!(windows));
     let html = one(tile("b c.jpg"));
     assert!(html.contains(&format!("href=\"{address}\"")), "{html}");
     assert!(html.contains("<bdi class=\"path\">b c.jpg</bdi>"));

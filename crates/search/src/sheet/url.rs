@@ -5,10 +5,11 @@
 use std::fmt::Write;
 
 /// The address of an absolute path. On Windows the path begins with a drive or a host.
-pub(super) fn file(path: &str, windows: bool) -> String {
+pub(super) fn file(path: &[u8], windows: bool) -> String {
     if !windows {
         return format!("file://{}", encode(path));
     }
+    let path = String::from_utf8_lossy(path);
     // Paths without limits look like `\\?\C:\pictures` and `\\?\UNC\host\share`.
     let path = path.strip_prefix(r"\\?\").map_or_else(
         || path.replace('\\', "/"),
@@ -18,16 +19,16 @@ pub(super) fn file(path: &str, windows: bool) -> String {
         },
     );
     match path.strip_prefix("//") {
-        Some(path) => format!("file://{}", encode(path)),
+        Some(path) => format!("file://{}", encode(path.as_bytes())),
         // The drive's colon stays; there is no other in a Windows path.
-        None => format!("file:///{}", encode(&path).replace("%3A", ":")),
+        None => format!("file:///{}", encode(path.as_bytes()).replace("%3A", ":")),
     }
 }
 
 /// A path with all but unreserved characters and slashes as `%` and two digits for each byte.
-fn encode(path: &str) -> String {
+fn encode(path: &[u8]) -> String {
     let mut encoded = String::with_capacity(path.len());
-    for byte in path.bytes() {
+    for &byte in path {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 encoded.push(char::from(byte));
@@ -57,8 +58,13 @@ mod tests {
             ("/é/猫.png", "file:///%C3%A9/%E7%8C%AB.png"),
             ("/%41", "file:///%2541"),
         ] {
-            assert_eq!(file(path, false), address);
+            assert_eq!(file(path.as_bytes(), false), address);
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_encoded_as_they_are() {
+        assert_eq!(file(b"/caf\xe9.jpg", false), "file:///caf%E9.jpg");
     }
 
     #[test]
@@ -69,7 +75,7 @@ mod tests {
             (r"\\?\D:\a.jpg", "file:///D:/a.jpg"),
             (r"\\?\UNC\host\share\a.jpg", "file://host/share/a.jpg"),
         ] {
-            assert_eq!(file(path, true), address);
+            assert_eq!(file(path.as_bytes(), true), address);
         }
     }
 }

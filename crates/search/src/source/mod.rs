@@ -8,6 +8,7 @@
 
 mod pictures;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use diptych::image::{Pixels, Preprocess};
@@ -54,7 +55,7 @@ pub enum Reading {
 #[derive(Debug)]
 pub struct Input<'a> {
     /// Where it is.
-    pub path: &'a Path,
+    pub path: Cow<'a, Path>,
     /// All of it, for [`Reading::Whole`]; else nothing.
     pub bytes: Vec<u8>,
 }
@@ -100,6 +101,14 @@ pub enum SourceError {
     Content {
         /// Reason, in words: found and wanted.
         reason: String,
+    },
+    /// As [`SourceError::Content`], but a build with a feature reads it.
+    #[error("{reason}")]
+    NotBuilt {
+        /// Reason, in words; it names the command that builds so.
+        reason: String,
+        /// The feature.
+        feature: &'static str,
     },
 }
 

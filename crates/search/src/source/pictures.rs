@@ -64,6 +64,10 @@ impl From<ImageError> for SourceError {
     fn from(error: ImageError) -> Self {
         match error {
             ImageError::Read(error) => Self::Unreadable(error),
+            ImageError::NotBuilt { feature, .. } => Self::NotBuilt {
+                reason: error.to_string(),
+                feature,
+            },
             error => Self::Content {
                 reason: error.to_string(),
             },
@@ -93,12 +97,21 @@ pub(crate) fn told(bytes: &[u8]) -> About {
     }
 }
 
-/// The embedding of a picture's file, `[1, D]`, decoded as the pictures of an index are.
+/// The embedding of a picture's file, `[1, D]`. How much of it is decoded is as with the pictures of the index, all else as
+/// `options` say.
 ///
 /// # Errors
 /// [`crate::Error::Model`] if it is no picture or the model fails, and if the index can't be read.
-pub fn embedding(store: &dyn Store, clip: &Clip, path: &Path) -> Result<Embeddings> {
-    let options = Decoding::of(store)?.options();
+pub fn embedding(
+    store: &dyn Store,
+    clip: &Clip,
+    path: &Path,
+    options: &DecodeOptions,
+) -> Result<Embeddings> {
+    let options = DecodeOptions {
+        decode: Decoding::of(store)?.decode,
+        ..options.clone()
+    };
     let pixels = clip.preprocess().load(path, &options)?;
     Ok(clip.encode_images(&pixels)?)
 }

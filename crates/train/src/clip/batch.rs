@@ -18,7 +18,7 @@ use super::positives::{Positives, Relation};
 use super::run_file::{Augmentation, Negatives, Run};
 use crate::samples::{Found, PassedOver, Reason, Sample, Tally};
 use crate::{Error, Result};
-use diptych::image::{Pixels, Preprocess};
+use diptych::image::{DecodeOptions, Pixels, Preprocess};
 use diptych::text::{Overflow, Tokenizer, Tokens};
 use diptych::weights::Description;
 
@@ -49,6 +49,7 @@ pub struct Batches {
     batch_size: usize,
     negatives: Negatives,
     augmentation: Augmentation,
+    decode: DecodeOptions,
     preprocess: Preprocess,
     tokenizer: Tokenizer,
     context_length: usize,
@@ -132,6 +133,7 @@ impl Batches {
             batch_size,
             negatives: run.negatives,
             augmentation: run.augmentation.clone(),
+            decode: run.decode_options(),
             preprocess: model.preprocess.clone(),
             tokenizer: model.tokenizer.clone(),
             context_length: model.config.text_cfg.context_length,
@@ -259,7 +261,7 @@ impl Batches {
         let (sample, data) = &self.samples[index as usize];
         let (text, meaning) = draw_text(sample, &self.data[*data], rng);
         let bytes = sample.bytes().map_err(unreadable)?;
-        let picture = sample.decode(&bytes).map_err(undecodable)?;
+        let picture = sample.decode(&bytes, &self.decode)?;
         let picture =
             augment(&picture, &self.augmentation, &self.preprocess, rng).map_err(undecodable)?;
         let mut pixels = vec![0.0; 3 * self.preprocess.size.pow(2)];

@@ -14,6 +14,7 @@ use super::meaning::{KIND_EVERY, SAID_BY, SAID_EVERY};
 use super::run_file::{Augmentation, Negatives, Run};
 use crate::optimise::Algorithm;
 use diptych::Precision;
+use diptych::image::DecodeOptions;
 use diptych::model::{Freeze, Frozen};
 
 impl Run {
@@ -51,6 +52,9 @@ impl Run {
         match self.settings.optimizer.algorithm {
             Algorithm::AdamW => {}
             Algorithm::Muon => identity += ", Muon",
+        }
+        if self.decode_options() != DecodeOptions::default() {
+            identity += &format!(", {} megapixels", self.max_megapixels);
         }
         let extras: Vec<Option<String>> = self.data.iter().map(extras).collect();
         if extras.iter().any(Option::is_some) {
@@ -184,6 +188,25 @@ mod tests {
             run.identity(),
             r#"seed 0, batch 16, F32, Augmentation { min_scale: 0.9, flip: true }, [([Some("b-0.tar"), Some("c.tar.gz")], Captions, [], 1, 9, {}), ([], Classes, ["a \"photo\" of a {}.", "猫 {}"], 3, 0, {})]"#
         );
+    }
+
+    #[test]
+    fn a_limit_of_its_own() {
+        let of = |limit: &str| {
+            run(&format!(
+                r#"
+                out = "run"
+                architecture = "RN50"
+                data = []
+                optimizer = {{ steps = 4, batch_size = 16, learning_rate = 1e-4, warmup_steps = 1 }}
+                {limit}
+                "#
+            ))
+            .identity()
+        };
+        let plain = of("");
+        assert_eq!(of("max_megapixels = 200"), plain);
+        assert_eq!(of("max_megapixels = 500"), plain + ", 500 megapixels");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 /// The model that a run begins with: drawn afresh, or another's parameters.
 ///
 /// # Errors
-/// Those of [`Checkpoint::named`]; [`Error::OtherModel`] if that is of another architecture.
+/// [`Error::Named`] with those of [`Checkpoint::named`]; [`Error::OtherModel`] if that is of another architecture.
 pub(super) fn start(
     run: &Run,
     description: &Description,
@@ -22,7 +22,7 @@ pub(super) fn start(
         let mut fresh = Fresh::new(config, run.settings.seed);
         return Ok(ClipModel::build_with(config, &mut fresh, device, options)?);
     };
-    let mut checkpoint = Checkpoint::named(init)?;
+    let mut checkpoint = Checkpoint::named(init).map_err(|error| Error::named("init", error))?;
     if !is_same_model(checkpoint.description(), description) {
         return Err(Error::OtherModel {
             init: init.clone(),

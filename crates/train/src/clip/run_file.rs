@@ -11,6 +11,7 @@ use crate::run::Settings;
 use crate::samples::expand;
 use crate::{Error, Result};
 use diptych::Precision;
+use diptych::image::DecodeOptions;
 use diptych::model::Freeze;
 use diptych::weights::{Dtype, named_in};
 
@@ -35,6 +36,8 @@ pub struct Run {
     pub data: Vec<Data>,
     /// Crops and flips of pictures on their way into a batch.
     pub augmentation: Augmentation,
+    /// Pictures with more pixels, in units of 1,000,000, are passed over.
+    pub max_megapixels: u32,
     /// Number format of the finished model.
     pub dtype: Dtype,
     /// The format that the factors of matrix products are rounded to while training, `f32` or `bf16`; sums, norms and parameters
@@ -64,6 +67,8 @@ struct RunFile {
     optimizer: Optimization,
     #[serde(default)]
     augmentation: Augmentation,
+    #[serde(default = "default_max_megapixels")]
+    max_megapixels: u32,
     #[serde(default = "crate::run::default_checkpoint_every")]
     checkpoint_every: usize,
     #[serde(default = "crate::run::default_keep")]
@@ -103,6 +108,7 @@ impl From<RunFile> for Run {
             negatives: file.negatives,
             data: file.data,
             augmentation: file.augmentation,
+            max_megapixels: file.max_megapixels,
             dtype: file.dtype,
             compute: file.compute,
             validation: file.validation.map(|v| v.shards).unwrap_or_default(),
@@ -123,6 +129,7 @@ impl From<Run> for RunFile {
             data: run.data,
             optimizer: run.settings.optimizer,
             augmentation: run.augmentation,
+            max_megapixels: run.max_megapixels,
             checkpoint_every: run.settings.checkpoint_every,
             keep: run.settings.keep,
             dtype: run.dtype,
@@ -174,7 +181,19 @@ fn default_compute() -> Precision {
     Precision::F32
 }
 
+fn default_max_megapixels() -> u32 {
+    DecodeOptions::default().max_megapixels
+}
+
 impl Run {
+    /// How pictures are decoded.
+    pub(super) fn decode_options(&self) -> DecodeOptions {
+        DecodeOptions {
+            max_megapixels: self.max_megapixels,
+            ..DecodeOptions::default()
+        }
+    }
+
     /// Reads a run file; its relative paths become relative to where it lies.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use super::run_file::Run;
 use crate::run::Measurement;
 use crate::samples::{Damage, Found, PassedOver, Reason, Sample, Set, Tally};
 use crate::{Error, Result};
+use diptych::image::DecodeOptions;
 use diptych::model::ClipModel;
 use diptych::text::Overflow;
 use diptych::weights::Description;
@@ -58,6 +59,7 @@ impl Measured {
 pub(super) struct Validator {
     captioned: Found,
     exams: Vec<Exam>,
+    decode: DecodeOptions,
 }
 
 impl Validator {
@@ -72,6 +74,7 @@ impl Validator {
         let validator = Self {
             captioned: captioned.read()?,
             exams: batches.held_out(),
+            decode: run.decode_options(),
         };
         if validator.captioned.samples.is_empty() && validator.exams.is_empty() {
             return Err(Error::NothingToMeasure);
@@ -95,7 +98,10 @@ impl Validator {
         model: ClipModel,
     ) -> Result<Measurement<Measured>> {
         let clip = Clip::from_model(description.clone(), model);
-        let load = |sample: &Sample| Ok::<_, Error>(clip.preprocess().apply(&sample.picture()?));
+        let load = |sample: &Sample| {
+            let picture = sample.picture(&self.decode)?;
+            Ok::<_, Error>(clip.preprocess().apply(&picture))
+        };
         let examine = |exam: &Exam| -> Result<HeldOut> {
             let prompts = exam.classes.iter();
             let prompts = prompts.map(|class| (class[0].clone(), class.clone()));

@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 
 use crate::samples::{PassedOver, Reason, Sample, Tally, guarded_file};
 use crate::{Error, Result};
-use diptych::image::{Encoding, Format, Interpolation};
+use diptych::image::{DecodeOptions, Encoding, Format, Interpolation};
 pub use source::Source;
 use writer::Writer;
 
@@ -55,6 +55,8 @@ pub struct Packing {
     pub resize: Option<usize>,
     /// How resized pictures are stored.
     pub encoding: Encoding,
+    /// How pictures are decoded; every pixel of them is.
+    pub decode: DecodeOptions,
     /// Whether the first thing that would be passed over is an error, and nothing is written.
     pub strict: bool,
 }
@@ -228,7 +230,7 @@ fn store<'a>(sample: &'a Sample, packing: &Packing) -> Result<Stored<'a>, (Reaso
     let undecodable = |error| (Reason::Undecodable, error);
     // It could be read before; but files change.
     let bytes = sample.bytes().map_err(|e| (Reason::Unreadable, e))?;
-    let picture = sample.decode(&bytes).map_err(undecodable)?;
+    let picture = sample.decode(&bytes, &packing.decode)?;
     let small = packing
         .resize
         .and_then(|side| picture.shrunk(side, Interpolation::Bicubic));

@@ -33,7 +33,7 @@ impl Source {
     /// # Errors
     /// [`Error::Io`] if it can't be read, [`Error::UnknownSource`] if it is none that is known.
     pub fn of(path: &Path) -> Result<Self> {
-        if fs_err::metadata(path).map_err(Error::Io)?.is_dir() {
+        if diptych_files::metadata(path).map_err(Error::Io)?.is_dir() {
             return Ok(Self::Folder);
         }
         let extension = path

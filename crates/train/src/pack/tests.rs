@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::samples::read_shards;
 use crate::samples::tests::{png, write};
-use diptych::image::{DecodeOptions, Picture};
+use diptych::image::Picture;
 
 /// Packs `path` of `dir` into `out`, with changes.
 fn packing(dir: &Path, path: &str, change: impl FnOnce(&mut Packing)) -> Result<Report, String> {
@@ -20,6 +20,7 @@ fn packing(dir: &Path, path: &str, change: impl FnOnce(&mut Packing)) -> Result<
         shard_size: 2,
         resize: None,
         encoding: Encoding::Jpeg,
+        decode: DecodeOptions::default(),
         strict: false,
     };
     change(&mut packing);
@@ -117,7 +118,7 @@ fn every_kind_of_source_becomes_the_shards_that_it_should() {
         );
         assert_eq!(
             report.bytes,
-            fs_err::metadata(&report.shards[0]).unwrap().len()
+            diptych_files::metadata(&report.shards[0]).unwrap().len()
         );
     }
     says(
@@ -412,6 +413,7 @@ fn work_that_is_broken_off_leaves_nothing() {
             shard_size: 3,
             resize: None,
             encoding: Encoding::Jpeg,
+            decode: DecodeOptions::default(),
             strict: false,
         };
         let report = pack(&packing, &mut |progress| {
@@ -441,6 +443,7 @@ fn a_file_that_is_gone_after_it_was_hashed_is_told_as_one_that_cannot_be_read() 
         shard_size: 2,
         resize: None,
         encoding: Encoding::Jpeg,
+        decode: DecodeOptions::default(),
         strict: false,
     };
     let reason = |name: &str| {
@@ -456,4 +459,53 @@ fn a_file_that_is_gone_after_it_was_hashed_is_told_as_one_that_cannot_be_read() 
     assert_eq!(reason("a.png"), None);
     assert_eq!(reason("gone.png"), Some(Reason::Unreadable));
     assert_eq!(reason("bad.png"), Some(Reason::Undecodable));
+}
+
+#[test]
+fn pictures_that_another_build_reads_are_counted_apart() {
+    use diptych::image::{Format, ImageError};
+    let dir = tempfile::tempdir().unwrap();
+    let heic: &[u8] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    if !matches!(
+        Picture::decode(heic, &DecodeOptions::default()),
+        Err(ImageError::NotBuilt {
+            format: Format::Heif,
+            ..
+        })
+    ) {
+        return; // this build reads it
+    }
+    let table: &[u8] = b"image,caption\na.png,one\nbad.png,two\nb.heic,three\nc.heic,four\n";
+    let other = [heic, b"other"].concat();
+    write(
+        dir.path(),
+        &[
+            ("a.png", &png(1)),
+            ("bad.png", b"no picture"),
+            ("b.heic", heic),
+            ("c.heic", &other),
+            ("t.csv", table),
+        ],
+    );
+    let report = packing(dir.path(), "t.csv", |_| ()).unwrap();
+    let of = |reason| {
+        let mut found = report
+            .reasons
+            .iter()
+            .filter(|passed| passed.reason == reason);
+        found.next().unwrap()
+    };
+    assert_eq!(of(Reason::Undecodable).count, 1);
+    let unbuilt = of(Reason::NotBuilt);
+    assert_eq!(unbuilt.count, 2);
+    let command = "`cargo build --release --features heif`";
+    assert!(unbuilt.example.contains(command), "{unbuilt}");
+}
+
+#[test]
+fn the_limit_on_pixels_is_the_callers() {
+    let dir = tempfile::tempdir().unwrap();
+    pictures(dir.path());
+    let refused = packing(dir.path(), "a.csv", |p| p.decode.max_megapixels = 0);
+    assert!(refused.unwrap_err().contains("0 megapixels"));
 }

@@ -117,7 +117,7 @@ impl Writer {
         let mut bytes = 0;
         for name in &self.whole {
             let (from, to) = (self.hidden().join(name), self.out.join(name));
-            bytes += fs_err::metadata(&from).map_err(Error::Io)?.len();
+            bytes += diptych_files::metadata(&from).map_err(Error::Io)?.len();
             fs_err::rename(from, &to).map_err(Error::Io)?;
             shards.push(to);
         }

@@ -53,6 +53,8 @@ pub enum Reason {
     Unreadable,
     /// A picture that can't be decoded.
     Undecodable,
+    /// A picture that a build with another feature decodes.
+    NotBuilt,
     /// A picture that can't be measured on.
     Unmeasurable,
 }
@@ -81,6 +83,7 @@ impl Reason {
             Self::Damaged => "the rest of a damaged shard",
             Self::Unreadable => "a picture that can't be read",
             Self::Undecodable => "a picture that can't be decoded",
+            Self::NotBuilt => "a picture that this build does not read",
             Self::Unmeasurable => "a picture that can't be measured on",
         }
     }

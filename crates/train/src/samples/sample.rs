@@ -7,8 +7,9 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Reason;
 use crate::{Error, Result};
-use diptych::image::{DecodeOptions, Picture};
+use diptych::image::{DecodeOptions, ImageError, Picture};
 use diptych_files::{MAX_FILE_BYTES, PositionedFile};
 
 /// A picture and what is said of it.
@@ -89,17 +90,28 @@ impl Sample {
         }
     }
 
-    /// Decodes the picture, upright.
+    /// Decodes the picture.
     ///
     /// # Errors
     /// [`Error::Data`] naming the sample.
-    pub fn picture(&self) -> Result<Picture> {
-        self.decode(&self.bytes()?)
+    pub fn picture(&self, options: &DecodeOptions) -> Result<Picture> {
+        self.decode(&self.bytes()?, options)
+            .map_err(|(_, error)| error)
     }
 
     /// Decodes the picture from its bytes.
-    pub(crate) fn decode(&self, bytes: &[u8]) -> Result<Picture> {
-        Picture::decode(bytes, &DecodeOptions::default()).map_err(|e| self.broken(e))
+    pub(crate) fn decode(
+        &self,
+        bytes: &[u8],
+        options: &DecodeOptions,
+    ) -> Result<Picture, (Reason, Error)> {
+        Picture::decode(bytes, options).map_err(|error| {
+            let reason = match error {
+                ImageError::NotBuilt { .. } => Reason::NotBuilt,
+                _ => Reason::Undecodable,
+            };
+            (reason, self.broken(error))
+        })
     }
 
     /// An error about this sample's picture.
@@ -118,7 +130,7 @@ pub(super) fn lines(text: &str) -> Vec<String> {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = fs_err::metadata(path).map_err(|e| match e.kind() {
+    let metadata = diptych_files::metadata(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound => format!("{} is not there", path.display()),
         _ => e.to_string(),
     })?;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use diptych::image::DecodeOptions;
 use diptych::{Clip, Embeddings};
 use diptych::{Prediction, ZeroShot, nearest};
+use diptych_files::spell;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -20,7 +21,7 @@ use crate::Status;
 use crate::args::DemoArgs;
 use crate::gallery::{self, Drawing};
 use crate::inputs;
-use crate::output::{Data, hinted, message};
+use crate::output::{Data, hinted, message, quoted};
 
 /// Plain sentences for any label; their embeddings are averaged.
 const TEMPLATES: [&str; 8] = [
@@ -116,8 +117,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Status> {
     if !args.json {
         message(format_args!(
             "\nThe page is {}. To go on with words of your own:\n  diptych classify {} --labels \"animal, vehicle, flower\" --top 1",
-            report.page,
-            args.out.join(PICTURES).join("*.png").display()
+            quoted(&args.out.join(PAGE)),
+            quoted(&args.out.join(PICTURES).join("*.png"))
         ));
     }
     Ok(Status::Done)
@@ -157,7 +158,7 @@ impl<'a> Report<'a> {
         let path = |drawing: &Drawing| {
             let file = format!("{}.png", drawing.file_stem());
             let path = args.out.join(PICTURES).join(file);
-            path.display().to_string()
+            spell(&path).into_owned()
         };
         let predictions = classifier.classify(images, usize::MAX)?;
         let pictures = drawings.iter().zip(pngs).zip(predictions);
@@ -198,7 +199,7 @@ impl<'a> Report<'a> {
             chance_top_1: share(1),
             chance_top_5: share(5),
             searches: searches.collect(),
-            page: args.out.join(PAGE).display().to_string(),
+            page: spell(&args.out.join(PAGE)).into_owned(),
             pictures,
         })
     }
@@ -260,8 +261,8 @@ fn check_folder(out: &Path) -> Result<()> {
     Err(hinted(
         anyhow!(
             "{}: there is something else here, such as `{}`; it stays as it is",
-            out.display(),
-            name.display()
+            quoted(out),
+            quoted(name.as_ref())
         ),
         "name a folder that is new, empty, or an earlier demo's with `--out`",
     ))

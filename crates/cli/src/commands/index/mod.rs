@@ -3,20 +3,22 @@
 mod upkeep;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use diptych::Clip;
-use diptych::image::{Decode, DecodeOptions};
+use diptych::image::DecodeOptions;
+use diptych::weights::DEFAULT_MODEL;
+use diptych_files::{spell, unspell};
 use diptych_index::Store;
-use diptych_search::index::{Decoding, Options, Report, canonical, index};
+use diptych_search::index::{Decoding, Options, Report, canonical, index, known_roots};
 use diptych_search::query::calibrate;
 use diptych_search::source::Pictures;
 
 use super::address::{self, Address};
 use super::open;
-use crate::args::{IndexArgs, IndexCommand, name_of};
-use crate::output::{Data, error, message};
+use crate::args::{IndexArgs, IndexCommand, ModelArgs, name_of};
+use crate::output::{Data, error, hinted, message, quoted};
 use crate::{Status, inputs, interrupt, progress};
 
 /// Files that could not be indexed which are named; the others are counted.
@@ -35,7 +37,12 @@ pub(crate) fn run(args: IndexArgs) -> Result<Status> {
 }
 
 fn make(args: &IndexArgs) -> Result<Status> {
-    let roots = roots(&args.paths)?;
+    let address = Address::new(&args.address)?;
+    let mut model = args.model.clone();
+    let roots = match args.paths[..] {
+        [] => known(&address, &mut model)?,
+        _ => roots(&args.paths)?,
+    };
     let options = Options {
         hidden: args.hidden,
         exclude: args.exclude.clone(),
@@ -43,18 +50,17 @@ fn make(args: &IndexArgs) -> Result<Status> {
         forget_emptied: args.forget_emptied,
         retry: args.retry,
     };
-    let address = Address::new(&args.address)?;
     if !roots.iter().any(|root| root.exists()) && address.is_missing() {
         // An index of nothing would be found later, and searched in vain.
         for root in &roots {
-            fs_err::metadata(root)?;
+            diptych_files::metadata(root)?;
         }
         bail!("no folder or picture is named, and there is no index yet");
     }
-    let clip = open(&args.model)?;
-    let store = address.create(&address::model(&args.model, &clip)?)?;
+    let clip = open(&model)?;
+    let store = address.create(&address::model(&model, &clip)?)?;
     let store = store.as_ref();
-    let pictures = pictures_of(store, args.decode)?;
+    let pictures = pictures_of(store, args)?;
     interrupt::watch("stopping; what was encoded is kept")?;
     if args.watch {
         return watch::follow(&roots, || {
@@ -66,27 +72,42 @@ fn make(args: &IndexArgs) -> Result<Status> {
     tell(args, &report)
 }
 
+/// The folders and pictures that an index knows, whose model is taken where none is named.
+fn known(address: &Address, model: &mut ModelArgs) -> Result<Vec<PathBuf>> {
+    let store = address.open()?;
+    let roots = known_roots(store.as_ref())?;
+    if roots.is_empty() {
+        bail!(
+            "{}: the index knows no folder to look through; name one",
+            store.status()?.place
+        );
+    }
+    for root in &roots {
+        message(format_args!("looking through {}", quoted(root)));
+    }
+    if model.model == DEFAULT_MODEL {
+        model.model.clone_from(&store.model().name);
+    }
+    Ok(roots)
+}
+
 /// What paths stand for; `@FILE` for the paths in it.
 fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut roots = Vec::new();
     for path in paths {
-        match path.to_str().and_then(|path| path.strip_prefix('@')) {
-            Some(list) => {
-                let lines = inputs::lines(Path::new(list))?;
-                let lines = lines.iter().filter(|line| !line.is_empty());
-                roots.extend(lines.map(PathBuf::from));
-            }
+        match spell(path).strip_prefix('@') {
+            Some(list) => roots.extend(inputs::paths(&unspell(list))?),
             None => roots.push(path.clone()),
         }
     }
-    let place = |path: &PathBuf| canonical(path).with_context(|| path.display().to_string());
+    let place = |path: &PathBuf| canonical(path).with_context(|| quoted(path).into_owned());
     roots.iter().map(place).collect()
 }
 
 /// Pictures, decoded as is asked for, or else as the index's are; and a word if they differ.
-fn pictures_of(store: &dyn Store, asked: Option<Decode>) -> Result<Pictures> {
-    let own = Decoding::add(store, asked)?.decode;
-    let decode = asked.unwrap_or(own);
+fn pictures_of(store: &dyn Store, args: &IndexArgs) -> Result<Pictures> {
+    let own = Decoding::add(store, args.decode)?.decode;
+    let decode = args.decode.unwrap_or(own);
     if decode != own {
         message(format_args!(
             "warning: the index was begun with `--decode {}`, as pictures in queries are decoded; new ones are decoded otherwise, so their cosines may be off a little",
@@ -96,7 +117,7 @@ fn pictures_of(store: &dyn Store, asked: Option<Decode>) -> Result<Pictures> {
     Ok(Pictures {
         decode: DecodeOptions {
             decode,
-            ..DecodeOptions::default()
+            ..args.limit.into()
         },
     })
 }
@@ -127,21 +148,45 @@ fn once(
 
 /// Says what was done, and how it ended.
 fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
-    for failed in report.failed.iter().take(NAMED) {
-        let sentence = if failed.reason.contains(&failed.path) {
-            failed.reason.clone()
-        } else {
-            format!("{}: {}", failed.path, failed.reason)
-        };
-        error(&anyhow::anyhow!(sentence));
+    let (unbuilt, failed): (Vec<_>, Vec<_>) = report
+        .failed
+        .iter()
+        .partition(|failed| failed.needs.is_some());
+    for failed in failed.iter().take(NAMED) {
+        error(&anyhow!(sentence(&failed.path, &failed.reason)));
     }
-    if report.failed.len() > NAMED {
-        let more = report.failed.len() - NAMED;
+    if failed.len() > NAMED {
+        let more = failed.len() - NAMED;
         message(format_args!(
             "and {more} more; `diptych index status --refused` lists them"
         ));
     }
+    if let [first, ..] = unbuilt[..] {
+        // All of them need the same, and are told once.
+        let all = match unbuilt.len() {
+            1 => String::new(),
+            n => format!("{n} files that another build reads, the first being "),
+        };
+        error(&hinted(
+            anyhow!("{all}{}", sentence(&first.path, &first.reason)),
+            "`diptych index --retry` with that build tries them again",
+        ));
+    }
+    if report.refused > 0 {
+        error(&anyhow!(
+            "{} still refused: they could not be indexed before and have not changed; `diptych index status --refused` lists \
+             them, `--retry` tries them again",
+            report.refused
+        ));
+    }
+    for (kind, n) in &report.skipped {
+        message(format_args!(
+            "{kind}: {n} passed over, since they are not indexed"
+        ));
+    }
     for folder in &report.emptied {
+        let folder = unspell(folder);
+        let folder = quoted(&folder);
         message(format_args!(
             "{folder}: there are no pictures any more, so those of the index are kept; `--forget-emptied` drops them"
         ));
@@ -151,18 +196,35 @@ fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
         data.json(report)?;
     } else {
         data.line(format_args!(
-            "{} encoded, {} copied or moved, {} removed, {} unchanged, {} failed",
+            "{} encoded, {} copied or moved, {} removed, {} unchanged, {} failed{}",
             report.encoded,
             report.linked,
             report.removed,
             report.unchanged,
-            report.failed.len()
+            report.failed.len(),
+            match report.refused {
+                0 => String::new(),
+                n => format!(", {n} still refused"),
+            }
         ))?;
     }
     data.flush()?;
-    Ok(match (report.interrupted, report.failed.is_empty()) {
+    // Whether a file failed now or before, it is not in the index.
+    let is_all = report.failed.is_empty() && report.refused == 0;
+    Ok(match (report.interrupted, is_all) {
         (true, _) => Status::Interrupted,
         (false, true) => Status::Done,
         (false, false) => Status::SomeFailed,
     })
+}
+
+/// What is wrong with a file that the index spells so. Many reasons name it already, by what of its name is UTF-8.
+fn sentence(path: &str, reason: &str) -> String {
+    let path = unspell(path);
+    let (shown, plain) = (quoted(&path), path.to_string_lossy());
+    if reason.contains(&*plain) {
+        reason.replace(&*plain, &shown)
+    } else {
+        format!("{shown}: {reason}")
+    }
 }

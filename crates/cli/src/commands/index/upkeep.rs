@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
+use diptych_files::unspell;
 use diptych_index::{Change, File, Local};
 use diptych_search::import::ClipRetrieval;
 use diptych_search::index::{Decoding, merge, names};
@@ -15,21 +16,22 @@ use super::super::open;
 use crate::args::{
     AddressOnly, CompactArgs, ExportArgs, ForgetArgs, ImportArgs, StatusArgs, name_of,
 };
-use crate::output::{Data, error};
+use crate::output::{Data, error, quoted};
 use crate::{Status, interrupt, progress};
 
 /// Changes that are made at a time.
 const BATCH: usize = 1024;
 
 pub(super) fn status(args: &StatusArgs) -> Result<Status> {
-    let store = Address::new(&args.address)?.open()?;
+    let address = Address::new(&args.address)?;
+    let store = address.open()?;
     let mut data = Data::new();
     if args.refused {
         for (File { path, .. }, reason) in store.refused()? {
             if args.json {
                 data.json(&json!({ "path": path, "reason": reason }))?;
             } else {
-                data.line(format_args!("{path}: {reason}"))?;
+                data.named("", &unspell(&path), format_args!(": {reason}"))?;
             }
         }
         data.flush()?;
@@ -40,7 +42,10 @@ pub(super) fn status(args: &StatusArgs) -> Result<Status> {
         data.json(&status)?;
     } else {
         let diptych_index::Status { model, .. } = &status;
-        data.line(format_args!("index     {}", status.place))?;
+        match address.file() {
+            Ok(path) => data.named("index     ", path, "")?,
+            Err(_) => data.line(format_args!("index     {}", status.place))?,
+        }
         data.line(format_args!(
             "model     {}, {} values",
             model.name, model.dim
@@ -81,7 +86,7 @@ pub(super) fn verify(args: &AddressOnly) -> Result<Status> {
     }
     data.flush()?;
     for problem in &verified.problems {
-        error(&anyhow!("{}: {problem}", address.file()?.display()));
+        error(&anyhow!("{}: {problem}", quoted(address.file()?)));
     }
     Ok(if verified.problems.is_empty() {
         Status::Done
@@ -105,7 +110,7 @@ pub(super) fn forget(args: &ForgetArgs) -> Result<Status> {
     let mut within = Vec::new();
     for path in &args.paths {
         // What links below it lead to may have been named itself.
-        within.extend(names(path).with_context(|| path.display().to_string())?);
+        within.extend(names(path).with_context(|| quoted(path).into_owned())?);
     }
     let mut forgotten = Vec::new();
     into.files(&within, &mut |file, _| {
@@ -129,18 +134,18 @@ pub(super) fn import(args: &ImportArgs) -> Result<Status> {
     interrupt::watch("stopping; what was added is kept")?;
     let address = Address::new(&args.address)?;
     let mut data = Data::new();
-    for name in &args.from {
-        let n = if Path::new(name).is_dir() {
-            embeddings(Path::new(name), &address, args)? as u64
+    for from in &args.from {
+        let n = if from.is_dir() {
+            embeddings(from, &address, args)? as u64
         } else {
-            let from = Address::named(name).open()?;
+            let from = Address::named(from).open()?;
             let into = address.create(from.model())?;
             merge(from.as_ref(), into.as_ref(), &mut |_| interrupt::go_on())?
         };
         if interrupt::asked() {
             return Ok(Status::Interrupted);
         }
-        data.line(format_args!("{n} contents from {name}"))?;
+        data.named(format_args!("{n} contents from "), from, "")?;
         data.flush()?;
     }
     Ok(Status::Done)

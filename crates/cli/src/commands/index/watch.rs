@@ -9,7 +9,7 @@ use diptych_index::{FileId, file_id};
 use notify::event::ModifyKind;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::output::{error, message};
+use crate::output::{error, message, quoted};
 use crate::{Status, interrupt};
 
 /// How long nothing has to happen: files that are being copied change many times.
@@ -109,12 +109,12 @@ impl<'a> Watched<'a> {
         let now = file_id(root.path).ok();
         self.watcher
             .watch(root.path, RecursiveMode::Recursive)
-            .with_context(|| format!("cannot watch {}", root.path.display()))?;
+            .with_context(|| format!("cannot watch {}", quoted(root.path)))?;
         root.watched = now;
         root.has_failed = false;
         message(format_args!(
             "watching {}; what comes there is indexed",
-            root.path.display()
+            quoted(root.path)
         ));
         Ok(())
     }
@@ -146,7 +146,7 @@ impl<'a> Watched<'a> {
             match now {
                 None => message(format_args!(
                     "{} is gone; its pictures stay in the index, and it is watched again when it is back",
-                    root.path.display()
+                    quoted(root.path)
                 )),
                 Some(_) => match self.watch(at) {
                     Ok(()) => has_changed = true,

@@ -68,11 +68,23 @@ fn in_order(
     let unsupported = |found: &str| Err(ImageError::unsupported(Format::Jpeg, found));
     let limits = DecodeLimits {
         max_scans: max_scans(0),
+        // `limit` has the say.
+        max_width: usize::MAX,
+        max_height: usize::MAX,
+        max_pixels: u64::MAX,
         ..DecodeLimits::default()
     };
     let mut decoder = Decoder::new_with_limits(bytes, limits).map_err(damaged)?;
     let header = decoder.header();
-    let (width, height) = limit.size(header.width, header.height)?;
+    let full = (usize::from(header.width), usize::from(header.height));
+    // A lossless file has no blocks that could be made smaller.
+    let reduction = match header.is_lossless {
+        true => 1,
+        false => reduction(full, wanted(full)),
+    };
+    let (width, height) = limit.reduced(header.width, header.height, reduction)?;
+    // Of a progressive picture the decoder keeps every coefficient until the last scan.
+    let kept = if header.is_progressive { 1 } else { reduction };
     let pixels = width * height;
     if header.precision != 8 {
         return unsupported(&format!("{} bits a sample", header.precision));
@@ -86,8 +98,6 @@ fn in_order(
     if header.components.len() == 4 && (1..4).any(|i| sampling(i) != sampling(0)) {
         return unsupported("four inks of different resolution");
     }
-    let is_lossless = header.is_lossless;
-
     let (format, mode) = match decoder.jpeg_color_space() {
         ColorSpace::Grayscale => (PixelFormat::Grayscale, Mode::Grey),
         ColorSpace::YCbCr | ColorSpace::Rgb => (PixelFormat::Rgb, Mode::Rgb),
@@ -103,11 +113,6 @@ fn in_order(
     decoder.set_output_format(format);
     // What a scan of a progressive file has not told yet is guessed from the blocks around.
     decoder.set_block_smoothing(true);
-    // A lossless file has no blocks that could be made smaller.
-    let reduction = match is_lossless {
-        true => 1,
-        false => reduction((width, height), wanted((width, height))),
-    };
     limit.hold(held(decoder.header(), pixels, reduction));
     let max_scans = max_scans(pixels);
     decoder.set_scan_limit(max_scans as u32);
@@ -118,7 +123,10 @@ fn in_order(
     let skimmed = skims.then(|| skim::eighth(bytes, max_scans)).flatten();
     let data = match skimmed {
         Some(data) => data,
-        None => decoder.decode_image().map_err(damaged)?.data,
+        None => {
+            limit.reduced(width as u64, height as u64, kept)?;
+            decoder.decode_image().map_err(damaged)?.data
+        }
     };
     let [w, h] = [width, height].map(|side| side.div_ceil(reduction));
     Ok(Decoded {

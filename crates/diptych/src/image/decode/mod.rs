@@ -52,8 +52,9 @@ pub struct DecodeOptions {
     /// the numbers of CLIP's reference code, which ignores it. (A TIFF is always turned: there the
     /// orientation belongs to the format, and Pillow does so, too. So are HEIC and AVIF.)
     pub orient: bool,
-    /// Refuse pictures with more pixels, in units of 1,000,000. The default is 200, the largest that
-    /// phone cameras make; Pillow refuses from 179 on.
+    /// Refuse pictures of which more pixels would be decoded, in units of 1,000,000. The default is 200, the largest
+    /// that phone cameras make; Pillow refuses from 179 on. What [`Decode::Fast`] decodes smaller counts as that, but
+    /// for a progressive JPEG of which all has to be kept until its end.
     pub max_megapixels: u32,
     /// Asked where the size that is needed is known, as in
     /// [`Preprocess::load`](super::Preprocess::load); a [`Picture`] by itself is always exact.
@@ -169,7 +170,7 @@ impl From<Picture> for Decoded {
     }
 }
 
-/// The number of pixels that a file may announce, and the bytes that its decoder may hold.
+/// The number of pixels that may be decoded of a file, and the bytes that its decoder may hold.
 struct Limit {
     format: Format,
     max_megapixels: u32,
@@ -214,6 +215,16 @@ impl Limit {
         width: impl Into<u64>,
         height: impl Into<u64>,
     ) -> Result<(usize, usize), ImageError> {
+        self.reduced(width, height, 1)
+    }
+
+    /// [`Limit::size`] of a picture of which `1 / reduction` of the columns and of the rows are decoded.
+    fn reduced(
+        &self,
+        width: impl Into<u64>,
+        height: impl Into<u64>,
+        reduction: usize,
+    ) -> Result<(usize, usize), ImageError> {
         let (width, height) = (width.into(), height.into());
         if width == 0 || height == 0 {
             return Err(ImageError::damaged(
@@ -222,8 +233,9 @@ impl Limit {
             ));
         }
         let max_pixels = u64::from(self.max_megapixels) * 1_000_000;
-        if width
-            .checked_mul(height)
+        let side = |side: u64| side.div_ceil(reduction as u64);
+        if side(width)
+            .checked_mul(side(height))
             .is_none_or(|pixels| pixels > max_pixels)
         {
             return Err(ImageError::TooLarge {

@@ -6,7 +6,7 @@ use libjpeg_turbo_rs::{ColorSpace, Decoder, Encoder, PixelFormat, ScalingFactor,
 
 use super::{Random, golden_file, golden_folder};
 use crate::image::decode::{eighth, reduction};
-use crate::image::{Decode, DecodeOptions, Mode, Picture, Preprocess, ResizeMode};
+use crate::image::{Decode, DecodeOptions, ImageError, Mode, Picture, Preprocess, ResizeMode};
 
 const FAST: DecodeOptions = DecodeOptions {
     orient: true,
@@ -239,4 +239,55 @@ fn what_is_not_too_large_is_exact() {
     let path = golden_folder().join("CMYK-q50.jpg");
     let picture = Picture::open(path, &FAST).unwrap();
     assert_eq!((picture.width(), picture.mode()), (13, Mode::Cmyk));
+}
+
+/// The limit is on what is decoded: a sequential file's smaller size, a progressive one's whole, unless an eighth is enough
+/// and is read without the rest.
+#[test]
+fn the_limit_on_pixels_judges_by_what_is_decoded() {
+    let (width, height) = (1400, 1000);
+    let pixels = Random(9).bytes(width * height * 3);
+    let of = |progressive| {
+        let encoder = Encoder::new(&pixels, width, height, PixelFormat::Rgb).quality(30);
+        encoder.progressive(progressive).encode().unwrap()
+    };
+    let opens = |bytes: &[u8], size, decode| {
+        let options = DecodeOptions {
+            max_megapixels: 1,
+            decode,
+            ..DecodeOptions::default()
+        };
+        match Preprocess::openai(size).load_bytes(bytes, &options) {
+            Ok(_) => true,
+            Err(ImageError::TooLarge { .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let (sequential, progressive) = (of(false), of(true));
+    for (bytes, size, decode, wanted) in [
+        (&sequential, 100, Decode::Exact, false),
+        (&sequential, 600, Decode::Fast, false), // no smaller scale is enough
+        (&sequential, 400, Decode::Fast, true),
+        (&sequential, 100, Decode::Fast, true),
+        (&progressive, 400, Decode::Fast, false),
+        (&progressive, 100, Decode::Fast, true),
+    ] {
+        assert_eq!(opens(bytes, size, decode), wanted, "{size} {decode:?}");
+    }
+}
+
+/// Of a header that announces 65,535 columns and rows an eighth is within the default limit, and is not there.
+#[test]
+fn the_largest_header_is_told_apart_from_the_largest_picture() {
+    let small = Encoder::new(&[128; 64 * 3], 8, 8, PixelFormat::Rgb);
+    let mut bytes = small.encode().unwrap();
+    let frame = bytes.windows(2).position(|at| at == [0xff, 0xc0]).unwrap();
+    bytes[frame + 5..frame + 9].fill(0xff);
+    let fast = Preprocess::openai(1).load_bytes(&bytes, &FAST).unwrap_err();
+    assert!(matches!(fast, ImageError::Damaged { .. }), "{fast}");
+    let exact = Picture::decode(&bytes, &DecodeOptions::default()).unwrap_err();
+    assert_eq!(
+        exact.to_string(),
+        "JPEG of 65535×65535 has more than the 200 megapixels allowed"
+    );
 }

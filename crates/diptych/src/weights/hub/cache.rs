@@ -108,7 +108,7 @@ pub(super) struct Blob {
 impl Blob {
     /// Whether the file is here and whole.
     pub(super) fn is_here(&self, remote: &Remote) -> bool {
-        fs_err::metadata(&self.place).is_ok_and(|m| m.len() == remote.size)
+        diptych_files::metadata(&self.place).is_ok_and(|m| m.len() == remote.size)
     }
 
     /// Waits until no other process downloads this file, and keeps others waiting.
@@ -125,7 +125,7 @@ impl Blob {
 
     /// Bytes that an earlier download left.
     pub(super) fn begun(&self, remote: &Remote) -> u64 {
-        match fs_err::metadata(self.incomplete()) {
+        match diptych_files::metadata(self.incomplete()) {
             Ok(metadata) if metadata.len() <= remote.size => metadata.len(),
             _ => 0,
         }
@@ -193,7 +193,7 @@ fn hash(path: &Path, remote: &Remote) -> std::io::Result<String> {
         return hash_of(path);
     }
     let mut sha1 = Sha1::new();
-    sha1.update(format!("blob {}\0", fs_err::metadata(path)?.len()));
+    sha1.update(format!("blob {}\0", diptych_files::metadata(path)?.len()));
     digest(path, sha1)
 }
 

@@ -88,6 +88,56 @@ fn what_is_no_index_is_told_and_left_as_it_is() {
 }
 
 #[test]
+fn what_can_be_no_index_is_named_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    fs_err::write(&empty, "").unwrap();
+    let opened = Local::open(&empty).err().unwrap().to_string();
+    assert!(opened.ends_with("no index, but an empty file"), "{opened}");
+    let within = folder.path().join("folder");
+    fs_err::create_dir(&within).unwrap();
+    for refused in [
+        Local::open(&within).err(),
+        Local::create(&within, &model()).err(),
+        Local::change(&within).err(),
+    ] {
+        let words = refused.unwrap().to_string();
+        assert!(words.ends_with("no index, but a folder"), "{words}");
+    }
+    // No lock, either.
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 2);
+    let below = Local::create(empty.join("index"), &model()).err().unwrap();
+    assert!(matches!(below, Error::Io(_)), "{below}");
+    // An empty file becomes one.
+    assert!(Local::create(&empty, &model()).is_ok());
+}
+
+/// Numbers of errors and the forms that names have for a database mean nothing to who named a file.
+#[test]
+fn errors_of_the_database_are_in_words() {
+    use rusqlite::ffi;
+    let path = std::path::Path::new("photos.diptych");
+    for code in [
+        ffi::SQLITE_IOERR_READ,
+        ffi::SQLITE_CANTOPEN,
+        ffi::SQLITE_CANTOPEN_ISDIR,
+        ffi::SQLITE_READONLY,
+        ffi::SQLITE_FULL,
+        ffi::SQLITE_NOTADB,
+    ] {
+        let error = rusqlite::Error::SqliteFailure(
+            ffi::Error::new(code),
+            Some("unable to open database file: file:photos.diptych?immutable=1".into()),
+        );
+        let words = Error::database(path, error).to_string();
+        assert!(words.starts_with("photos.diptych: "), "{words}");
+        for foreign in ["immutable", "rror code", "database"] {
+            assert!(!words.contains(foreign), "{words}");
+        }
+    }
+}
+
+#[test]
 fn an_index_of_another_format_says_what_to_do() {
     let mut pair = Pair::new();
     pair.store = None;

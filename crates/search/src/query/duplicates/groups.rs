@@ -3,6 +3,7 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::OnceLock;
 
+use diptych_files::unspell;
 use diptych_index::File;
 use diptych_kernels::Vectors;
 use rayon::prelude::*;
@@ -55,9 +56,9 @@ impl Compared {
     }
 
     /// Read from a file where the index does not know it: it was made before there were hashes, or elsewhere.
-    fn looks(&self) -> Option<&Looks> {
+    fn looks(&self, options: &DecodeOptions) -> Option<&Looks> {
         let read = |file: &Member| {
-            let picture = Picture::open_small(&file.path, SIDE, &DecodeOptions::default()).ok()?;
+            let picture = Picture::open_small(unspell(&file.path), SIDE, options).ok()?;
             Some(Looks::from(&PerceptualHash::of(&picture)))
         };
         let looks = self
@@ -76,7 +77,7 @@ impl Compared {
 pub(super) fn find(
     rows: &Embeddings,
     contents: &[Compared],
-    threshold: f32,
+    (threshold, options): (f32, &DecodeOptions),
     watch: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> (Vec<Vec<usize>>, bool) {
     let n = rows.len();
@@ -91,7 +92,7 @@ pub(super) fn find(
         let near = blocks.into_par_iter().flat_map_iter(|block| {
             let likely = candidates(rows, block, threshold, &is_grouped);
             likely.into_iter().filter(|&(a, b)| {
-                let looks = contents[a].looks().zip(contents[b].looks());
+                let looks = contents[a].looks(options).zip(contents[b].looks(options));
                 looks.is_some_and(|(a, b)| a.is_near(b))
             })
         });

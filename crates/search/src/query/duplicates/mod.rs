@@ -20,7 +20,7 @@ pub use self::threshold::{FALLBACK, NearThreshold};
 use crate::Result;
 use crate::source::{HEIGHT, WIDTH};
 use diptych::Embeddings;
-use diptych::image::{Looks, PerceptualHash};
+use diptych::image::{DecodeOptions, Looks, PerceptualHash};
 
 /// Which duplicates are looked for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +29,8 @@ pub struct Sought {
     pub threshold: Option<f32>,
     /// Only among files in these folders or below; among all, if there is none.
     pub within: Vec<String>,
+    /// How pictures are decoded of which the index does not know how they look.
+    pub decode: DecodeOptions,
 }
 
 /// Groups of files.
@@ -59,7 +61,7 @@ pub struct Group {
 /// A file of a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Member {
-    /// Its path, one of them if it has several.
+    /// Its path as the index spells it, one of them if it has several.
     pub path: String,
     /// Bytes.
     pub size: u64,
@@ -134,7 +136,8 @@ pub fn duplicates(
         for content in &mut contents {
             rows.push(&std::mem::take(&mut content.vector))?;
         }
-        let (groups, interrupted) = groups::find(&rows, &contents, threshold, watch);
+        let (groups, interrupted) =
+            groups::find(&rows, &contents, (threshold, &sought.decode), watch);
         found.interrupted = interrupted;
         found.unseen = contents
             .iter()

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind::{NotADirectory, NotFound};
 
+use diptych_files::unspell;
 use diptych_index::{File, FileId, file_id};
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
@@ -54,7 +55,7 @@ fn now(member: &Member) -> Now {
         modified: member.modified,
     };
     match state(&member.path) {
-        Ok(is) if is == was => file_id(member.path.as_ref()).map_or(Now::Changed, Now::Here),
+        Ok(is) if is == was => file_id(&unspell(&member.path)).map_or(Now::Changed, Now::Here),
         Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Now::Missing,
         _ => Now::Changed,
     }

@@ -6,6 +6,7 @@
 
 use std::ops::ControlFlow;
 
+use diptych_files::unspell;
 use diptych_index::Store;
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +91,7 @@ fn measure(clip: &Clip, store: &dyn Store, contents: u64) -> Result<NearThreshol
         ControlFlow::Continue(())
     })?;
     let open = |path: &String| {
-        let picture = Picture::open_small(path, SIDE, &DecodeOptions::default()).ok()?;
+        let picture = Picture::open_small(unspell(path), SIDE, &DecodeOptions::default()).ok()?;
         let small = picture.shrunk(SIDE, Interpolation::Bicubic);
         Some(small.unwrap_or_else(|| picture.to_rgb()))
     };

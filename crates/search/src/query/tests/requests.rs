@@ -319,7 +319,7 @@ fn a_picture_in_a_query_is_decoded_as_the_indexs_are() {
             };
             note.note(&store).unwrap();
         }
-        let found = source::embedding(&store, &clip, &path).unwrap();
+        let found = source::embedding(&store, &clip, &path, &DecodeOptions::default()).unwrap();
         assert_eq!(found, decoded(wanted), "{noted:?}");
     }
 }

@@ -4,7 +4,7 @@ mod archives;
 mod sources;
 
 use super::*;
-use diptych::image::{Encoding, Picture};
+use diptych::image::{DecodeOptions, Encoding, Picture};
 
 /// The bytes of a small picture that no other number has.
 pub(crate) fn png(number: u8) -> Vec<u8> {

@@ -18,7 +18,10 @@ fn a_plain_shard_read_by_position_gives_what_a_gzipped_one_in_memory_does() {
         assert_eq!((&a.key, &a.texts), (&b.key, &b.texts));
         assert_eq!(a.bytes().unwrap(), b.bytes().unwrap());
         assert_eq!(*a.bytes().unwrap(), png(i as u8));
-        assert_eq!(a.picture().unwrap(), b.picture().unwrap());
+        assert_eq!(
+            a.picture(&DecodeOptions::default()).unwrap(),
+            b.picture(&DecodeOptions::default()).unwrap()
+        );
     }
     // A shard that changes under a run is noticed, not read at the wrong places.
     write(dir.path(), &[("a.tar", &shard(10))]);
@@ -57,7 +60,7 @@ fn damaged_shards_fail_a_set_unless_damage_is_skipped() {
         assert!((least..=most).contains(&more), "{more} of {name}");
         says(&told(&found), &[name, word, "the rest of a damaged shard"]);
         for sample in &found.samples {
-            sample.picture().unwrap();
+            sample.picture(&DecodeOptions::default()).unwrap();
         }
     }
     // The cut is where the members say that it is, wherever it is.
@@ -67,7 +70,7 @@ fn damaged_shards_fail_a_set_unless_damage_is_skipped() {
         found
             .samples
             .iter()
-            .for_each(|sample| drop(sample.picture().unwrap()));
+            .for_each(|sample| drop(sample.picture(&DecodeOptions::default()).unwrap()));
     }
     says(
         &set(dir.path(), "shards = [\"none.tar\"]\nskip_damaged = true").unwrap_err(),
@@ -112,7 +115,10 @@ fn tables_are_read_by_their_header_with_quotes_and_bad_rows_are_left_out() {
     says(&told(&found), &words);
     assert_eq!(found.passed_over.count(), 3);
     says(
-        &found.samples[2].picture().unwrap_err().to_string(),
+        &found.samples[2]
+            .picture(&DecodeOptions::default())
+            .unwrap_err()
+            .to_string(),
         &["pairs.csv", "picture none.png"],
     );
 }
@@ -222,7 +228,10 @@ fn folders_name_classes() {
         ]
     );
     says(
-        &found.samples[0].picture().unwrap_err().to_string(),
+        &found.samples[0]
+            .picture(&DecodeOptions::default())
+            .unwrap_err()
+            .to_string(),
         &["set", "cat/x.jpeg", "not a picture"],
     );
     says(
@@ -378,7 +387,10 @@ fn what_is_no_file_is_not_waited_for() {
     let found = set(dir.path(), "table = \"t.csv\"").unwrap();
     for sample in &found.samples {
         says(
-            &sample.picture().unwrap_err().to_string(),
+            &sample
+                .picture(&DecodeOptions::default())
+                .unwrap_err()
+                .to_string(),
             &["t.csv", "is not a file"],
         );
     }
