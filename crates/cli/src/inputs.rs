@@ -1,5 +1,6 @@
 //! What the commands read: lists of texts, and pictures as a stream.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -202,6 +203,8 @@ pub(crate) fn explain(error: ImageError, path: &Path) -> anyhow::Error {
             anyhow!("{path} is a directory"),
             format_args!("name its pictures, as in {path}/*.jpg"),
         )
+    } else if let Cow::Owned(_) = quoted(path) {
+        anyhow!(output::of_file(path, &error.to_string()))
     } else {
         error.into()
     }

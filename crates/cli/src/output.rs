@@ -172,6 +172,16 @@ pub(crate) fn hinted(error: impl Into<anyhow::Error>, hint: impl Display) -> any
     anyhow!("{}\n\nhint: {hint}", sentence(&error.into()))
 }
 
+/// What is wrong with a file. Most reasons name it already, with U+FFFD where its name is not UTF-8.
+pub(crate) fn of_file(path: &Path, reason: &str) -> String {
+    let (shown, plain) = (quoted(path), path.to_string_lossy());
+    if reason.contains(&*plain) {
+        reason.replace(&*plain, &shown)
+    } else {
+        format!("{shown}: {reason}")
+    }
+}
+
 /// Whether the error is only that nobody reads stdout any more.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
@@ -197,6 +207,15 @@ fn sentence(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_names_its_file_once() {
+        let path = Path::new("a\nb");
+        let shown = "'a'$'\\n''b': no picture";
+        assert_eq!(of_file(path, "no picture"), shown);
+        assert_eq!(of_file(path, "a\nb: no picture"), shown);
+        assert_eq!(of_file(Path::new("a"), "a: no"), "a: no");
+    }
 
     #[test]
     fn names_are_quoted_for_a_terminal_alone() {

@@ -322,7 +322,7 @@ pub struct Model {
 /// How much an index holds, and how it searches.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Status {
-    /// Where it is.
+    /// Where it is; a file as [`diptych_files::spell`] spells it.
     pub place: String,
     /// The model of its vectors.
     pub model: Model,

@@ -77,13 +77,6 @@ pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
                 .iter()
                 .map(|file| file.as_os_str().as_encoded_bytes())
                 .collect();
-            let unlisted = names.iter().position(|name| name.contains(&b'\n'));
-            if let (true, Some(i)) = (args.skip_bad, unlisted) {
-                let file = &files[i];
-                return Err(anyhow!(
-                    "{file:?} has several lines, and the list of paths has one a path"
-                ));
-            }
             let features = inputs::pictures(&clip, files, &args.decode);
             rows(PATHS).write(&names, features.map(|(_, features)| features), |next| {
                 inputs::bad_pictures(&clip, &files[next..], &args.decode)

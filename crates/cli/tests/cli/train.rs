@@ -276,7 +276,7 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_goes_on() {
 
 #[test]
 fn a_model_that_there_is_not_is_told_with_run_file_and_key() {
-    let files = write_run(1);
+    let files = write_run(3);
     let run = within(&files, "run.toml");
     let as_it_was = fs_err::read_to_string(&run).unwrap();
     for (key, line) in [

@@ -113,7 +113,7 @@ impl Local {
             .iter()
             .filter_map(|file| diptych_files::metadata(file).ok());
         Ok(Status {
-            place: self.path.display().to_string(),
+            place: diptych_files::spell(&self.path).into_owned(),
             model: self.model.clone(),
             format: schema::format(&db).map_err(at)?,
             files: count("files")?,

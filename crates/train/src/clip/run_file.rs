@@ -67,7 +67,10 @@ struct RunFile {
     optimizer: Optimization,
     #[serde(default)]
     augmentation: Augmentation,
-    #[serde(default = "default_max_megapixels")]
+    #[serde(
+        default = "default_max_megapixels",
+        skip_serializing_if = "is_default_max_megapixels"
+    )]
     max_megapixels: u32,
     #[serde(default = "crate::run::default_checkpoint_every")]
     checkpoint_every: usize,
@@ -183,6 +186,11 @@ fn default_compute() -> Precision {
 
 fn default_max_megapixels() -> u32 {
     DecodeOptions::default().max_megapixels
+}
+
+/// Runs that were begun before there was a choice have no such key.
+fn is_default_max_megapixels(max_megapixels: &u32) -> bool {
+    *max_megapixels == default_max_megapixels()
 }
 
 impl Run {

@@ -505,7 +505,11 @@ fn pictures_that_another_build_reads_are_counted_apart() {
 #[test]
 fn the_limit_on_pixels_is_the_callers() {
     let dir = tempfile::tempdir().unwrap();
-    pictures(dir.path());
-    let refused = packing(dir.path(), "a.csv", |p| p.decode.max_megapixels = 0);
-    assert!(refused.unwrap_err().contains("0 megapixels"));
+    let table: &[u8] = b"image,caption\na.png,one\n";
+    write(dir.path(), &[("a.png", &png(1)), ("t.csv", table)]);
+    let refused = packing(dir.path(), "t.csv", |p| p.decode.max_megapixels = 0);
+    says(
+        &refused.unwrap_err(),
+        &["a.png", "the 0 megapixels allowed"],
+    );
 }

@@ -18,7 +18,7 @@ use diptych_search::source::Pictures;
 use super::address::{self, Address};
 use super::open;
 use crate::args::{IndexArgs, IndexCommand, ModelArgs, name_of};
-use crate::output::{Data, error, hinted, message, quoted};
+use crate::output::{Data, error, hinted, message, of_file, quoted};
 use crate::{Status, inputs, interrupt, progress};
 
 /// Files that could not be indexed which are named; the others are counted.
@@ -77,10 +77,7 @@ fn known(address: &Address, model: &mut ModelArgs) -> Result<Vec<PathBuf>> {
     let store = address.open()?;
     let roots = known_roots(store.as_ref())?;
     if roots.is_empty() {
-        bail!(
-            "{}: the index knows no folder to look through; name one",
-            store.status()?.place
-        );
+        bail!("the index knows no folder to look through; name one");
     }
     for root in &roots {
         message(format_args!("looking through {}", quoted(root)));
@@ -153,7 +150,7 @@ fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
         .iter()
         .partition(|failed| failed.needs.is_some());
     for failed in failed.iter().take(NAMED) {
-        error(&anyhow!(sentence(&failed.path, &failed.reason)));
+        error(&anyhow!(of_file(&unspell(&failed.path), &failed.reason)));
     }
     if failed.len() > NAMED {
         let more = failed.len() - NAMED;
@@ -168,7 +165,7 @@ fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
             n => format!("{n} files that another build reads, the first being "),
         };
         error(&hinted(
-            anyhow!("{all}{}", sentence(&first.path, &first.reason)),
+            anyhow!("{all}{}", of_file(&unspell(&first.path), &first.reason)),
             "`diptych index --retry` with that build tries them again",
         ));
     }
@@ -216,15 +213,4 @@ fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
         (false, true) => Status::Done,
         (false, false) => Status::SomeFailed,
     })
-}
-
-/// What is wrong with a file that the index spells so. Many reasons name it already, by what of its name is UTF-8.
-fn sentence(path: &str, reason: &str) -> String {
-    let path = unspell(path);
-    let (shown, plain) = (quoted(&path), path.to_string_lossy());
-    if reason.contains(&*plain) {
-        reason.replace(&*plain, &shown)
-    } else {
-        format!("{shown}: {reason}")
-    }
 }

@@ -155,7 +155,16 @@ pub(crate) fn folders_are_not_beginnings_of_names(place: &dyn Place) {
         let item = picture(number, axis(number.into()));
         [Change::Put(item), link(path, number)]
     };
-    let paths = ["/a/1", "/a/b/2", "/ab/3", "/4", "/ä ö/%_'/5"];
+    // The last two are names that are not UTF-8, as they are spelled.
+    let paths = [
+        "/a/1",
+        "/a/b/2",
+        "/ab/3",
+        "/4",
+        "/ä ö/%_'/5",
+        "/f\0e9/6\n",
+        "/f/7\0ff\0fe.jpg",
+    ];
     let changes = (1..)
         .zip(paths)
         .flat_map(|(number, path)| put(number, path));
@@ -172,12 +181,16 @@ pub(crate) fn folders_are_not_beginnings_of_names(place: &dyn Place) {
     check(&["/a/b"], &[2]);
     check(&["/ab"], &[3]);
     check(&["/a", "/ab"], &[1, 2, 3]);
-    check(&["/"], &[1, 2, 3, 4, 5]);
+    check(&["/"], &[1, 2, 3, 4, 5, 6, 7]);
     check(&["/ä ö"], &[5]);
     check(&["/ä ö/%_'"], &[5]);
     check(&["/b"], &[]);
     check(&["a"], &[]);
-    check(&[], &[1, 2, 3, 4, 5]);
+    check(&[], &[1, 2, 3, 4, 5, 6, 7]);
+    check(&["/f\0e9"], &[6]);
+    check(&["/f"], &[7]);
+    let held: Vec<String> = files(&*store, &["/f\0e9", "/f"]).into_keys().collect();
+    assert_eq!(held, ["/f\0e9/6\n", "/f/7\0ff\0fe.jpg"]);
     // A file may be named itself.
     assert_eq!(files(&*store, &["/a/1"]).len(), 1);
 }
