@@ -7,7 +7,7 @@
 //! Always read: JPEG, PNG, WebP, GIF, BMP, TIFF, and of a camera's RAW the preview; with the feature `heif`
 //! HEIC and AVIF, through the system's libheif.
 //! Invariant: the values are those of Pillow 13.0 and torchvision 0.29, to the bit (`parity/pixels.py`
-//! compares, and `parity/foreign.py` what Pillow does not write), unless [`Decode::Fast`] is asked for; aside are 16-bit
+//! compares, `parity/foreign.py` what Pillow does not write, `parity/lenient.py` what is damaged or rare), unless [`Decode::Fast`] is asked for; aside are 16-bit
 //! grey, see [`Mode`], HEIC and AVIF, whose pixels are libheif's, and what Pillow misreads: TIFFs with planes of 16 bits or
 //! alpha beside a palette, and empty lines of run-length encoded BMPs. Hostile bytes give an
 //! [`ImageError`], never a panic.
