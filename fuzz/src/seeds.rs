@@ -1,10 +1,10 @@
 //! Writes what each target begins with into `corpus/TARGET/`: golden files, and an index that is made here.
 
-use std::fs;
 use std::path::Path;
 
 use diptych_fuzz::targets::small_index;
 use diptych_testing::folder;
+use fs_err as fs;
 
 /// Golden folders, and the target that their files of an extension are for.
 const SEEDS: &[(&str, &str, &str)] = &[

@@ -5,7 +5,6 @@
 //! Each tells whether there was something to be read in them.
 
 use std::cell::OnceCell;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use diptych::image::{
@@ -19,6 +18,7 @@ use diptych_index::{
 };
 use diptych_search::import::ClipRetrieval;
 use diptych_train::samples::{Damage, Set, Table};
+use fs_err as fs;
 
 /// A place of this thread's for files, kept until it ends.
 fn scratch() -> PathBuf {

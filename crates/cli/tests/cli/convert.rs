@@ -107,10 +107,10 @@ fn what_was_guessed_of_a_file_is_said_and_a_directory_can_say_otherwise() {
         assert_eq!(ran.code, Some(0), "{args:?}");
     }
     let config = within(&dir, "out/open_clip_config.json");
-    let text = std::fs::read_to_string(&config).unwrap();
+    let text = fs_err::read_to_string(&config).unwrap();
     let quick = "\"quick_gelu\": true";
     assert!(text.contains(quick), "{text}");
-    std::fs::write(&config, text.replace(quick, "\"quick_gelu\": false")).unwrap();
+    fs_err::write(&config, text.replace(quick, "\"quick_gelu\": false")).unwrap();
     let shown = diptych(&["models", "show", &out]).ok();
     assert!(!shown.contains("QuickGELU"), "{shown}");
 }

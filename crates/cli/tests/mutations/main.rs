@@ -40,7 +40,7 @@ impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutation");
-            let _ = std::fs::write(&kept, self.bytes);
+            let _ = fs_err::write(&kept, self.bytes);
             panic_message(self, &kept);
         }
     }
