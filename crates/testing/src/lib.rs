@@ -4,5 +4,6 @@
 #![allow(missing_docs, reason = "tests are its readers")]
 
 mod golden;
+pub mod hub;
 
 pub use golden::{Golden, folder, max_difference};

@@ -8,7 +8,7 @@ mod training;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 use diptych::DeviceKind;
 use diptych::image::{Decode, Interpolation, Order, ResizeMode};
 use diptych::weights::{DEFAULT_MODEL, Dtype, LayoutKind};
@@ -21,8 +21,7 @@ pub(crate) use training::{PackArgs, TrainArgs};
 
 /// CLIP in Rust: pictures and texts in one space
 ///
-/// Data goes to stdout, messages to stderr. The exit code is 0 if all went well, 1 if a search
-/// found nothing, 2 if anything failed (other inputs are used nevertheless), 130 after Ctrl-C.
+/// Data goes to stdout, messages to stderr.
 #[derive(Debug, Parser)]
 #[command(name = "diptych", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -32,6 +31,24 @@ pub(crate) struct Cli {
     /// Number of threads [default: one a core]
     #[arg(long, global = true, value_name = "N", value_parser = count(1, 1024))]
     pub(crate) threads: Option<usize>,
+
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// Ends every help text.
+const EXIT_CODES: &str = "Exit code: 0 if all went well, 1 if a search found nothing, 2 if anything failed (other inputs \
+                          are used nevertheless), 130 after Ctrl-C.";
+
+/// The command line, with what every command's help says.
+pub(crate) fn command() -> clap::Command {
+    fn with_exit_codes(command: clap::Command) -> clap::Command {
+        command
+            .after_help(EXIT_CODES)
+            .mut_subcommands(with_exit_codes)
+    }
+    with_exit_codes(Cli::command())
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,8 +78,9 @@ pub(crate) enum Command {
     .required(true)
     .multiple(true))]
 pub(crate) struct ClassifyArgs {
-    /// Pictures: JPEG, PNG, WebP, GIF, BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
-    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Pictures, folders, or lists: `@FILE` has a path a line, `-` is such a list on stdin. Pictures are JPEG, PNG, WebP, GIF,
+    /// BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
 
     /// Labels, separated by commas
@@ -78,13 +96,36 @@ pub(crate) struct ClassifyArgs {
     #[arg(default_value = "a photo of a {}.")]
     pub(crate) templates: Vec<String>,
 
+    /// What all labels are, such as "a type of pet": put behind the label in every template
+    #[arg(long, value_name = "TEXT", value_parser = context)]
+    pub(crate) context: Option<String>,
+
     /// Labels to print for each picture, best first [default: all]
     #[arg(short = 'k', long, value_name = "K", value_parser = count(1, u32::MAX))]
     pub(crate) top: Option<usize>,
 
-    /// Print one JSON object a picture: path, predictions (label, probability, cosine)
-    #[arg(long)]
+    /// Print one JSON object a picture: path, predictions (label, probability, cosine); with `--sort-into` also sorted, where
+    /// it is now
+    #[arg(long, group = "format")]
     pub(crate) json: bool,
+
+    /// Print a table separated by tabs: a line of names, then path, label, probability and cosine, a line a label
+    #[arg(long, group = "format")]
+    pub(crate) tsv: bool,
+
+    /// Print the same table separated by commas
+    #[arg(long, group = "format")]
+    pub(crate) csv: bool,
+
+    /// Put each picture into DIR/LABEL by its best label. Nothing is overwritten or removed: another file of the same name
+    /// gets a number, and one that is there already stays the only one
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) sort_into: Option<PathBuf>,
+
+    /// With what: a copy, a second name of the same file, or a symbolic link
+    #[arg(long, value_name = "HOW", value_parser = one_of(PLACINGS), default_value = "copy")]
+    #[arg(requires = "sort_into")]
+    pub(crate) sort_with: Placing,
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -93,12 +134,24 @@ pub(crate) struct ClassifyArgs {
     pub(crate) decode: DecodeArgs,
 }
 
+/// How a picture gets into the folder of its label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placing {
+    Copy,
+    HardLink,
+    SymbolicLink,
+}
+
 /// Write the embeddings of pictures or texts to a NumPy file
+///
+/// Pictures from folders and lists are told in `X.paths.txt`, a path a row. Pictures are decoded exactly, as the references do,
+/// unless `--decode fast` says otherwise: an array is compared with other programs'. `index` decodes fast: its vectors are
+/// compared with each other.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("inputs").args(["images", "texts", "stdin"]).required(true))]
 pub(crate) struct EmbedArgs {
-    /// Pictures, one row each
-    #[arg(long, num_args = 1.., value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Pictures, one row each; folders; or lists: `@FILE` has a path a line, `-` is such a list on stdin
+    #[arg(long, num_args = 1.., value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) images: Vec<PathBuf>,
 
     /// File of texts, one a line and a row; `-` is stdin
@@ -109,7 +162,7 @@ pub(crate) struct EmbedArgs {
     #[arg(value_name = "-", value_parser = ["-"], hide_possible_values = true)]
     pub(crate) stdin: Option<String>,
 
-    /// File to write: f32 `[N, D]`, unit-norm rows in the order of the inputs
+    /// File to write, `-` for stdout: f32 `[N, D]`, unit-norm rows in the order of the inputs
     #[arg(long, value_name = "X.npy", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
 
@@ -126,6 +179,10 @@ pub(crate) struct EmbedArgs {
     #[arg(long)]
     pub(crate) skip_bad: bool,
 
+    /// Keep the rows in `X.npy.part` until all are there, and go on from those of an earlier call
+    #[arg(long)]
+    pub(crate) resume: bool,
+
     #[command(flatten)]
     pub(crate) model: ModelArgs,
 
@@ -136,12 +193,12 @@ pub(crate) struct EmbedArgs {
 /// Compare pictures with texts: cosine and logit of each pair
 #[derive(Debug, Args)]
 pub(crate) struct SimilarityArgs {
-    /// Pictures: JPEG, PNG, WebP, GIF, BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
-    #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::FilePath)]
+    /// Pictures, folders, or lists: `@FILE` has a path a line, `-` is such a list on stdin
+    #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     pub(crate) images: Vec<PathBuf>,
 
-    /// Texts to compare with; `--texts=TEXT` for one that begins with `-`
-    #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
+    /// Text to compare with, any number of times; `--texts=TEXT` for one that begins with `-`
+    #[arg(long, required = true, value_name = "TEXT")]
     pub(crate) texts: Vec<String>,
 
     /// Print one JSON object a picture: path, texts (text, cosine, logit)
@@ -182,14 +239,16 @@ pub(crate) struct TokenizeArgs {
     pub(crate) model: DescriptionArgs,
 }
 
-/// Write a picture's pixels, as the image tower reads them, to a NumPy file
+/// Write pictures' pixels, as the image tower reads them, to a NumPy file
+///
+/// `bench --input` reads what this writes.
 #[derive(Debug, Args)]
 pub(crate) struct PreprocessArgs {
-    /// Picture: JPEG, PNG, WebP, GIF, BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
-    #[arg(value_name = "IMAGE", value_hint = ValueHint::FilePath)]
-    pub(crate) image: PathBuf,
+    /// Pictures, folders, or lists: `@FILE` has a path a line, `-` is such a list on stdin
+    #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub(crate) images: Vec<PathBuf>,
 
-    /// File to write: f32 `[3, S, S]`, normalised
+    /// File to write, `-` for stdout: f32 `[N, 3, S, S]`, normalised
     #[arg(long, value_name = "X.npy", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
 
@@ -225,14 +284,19 @@ pub(crate) struct PreprocessArgs {
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct ModelsArgs {
     #[command(subcommand)]
-    pub(crate) show: Option<ModelsCommand>,
+    pub(crate) command: Option<ModelsCommand>,
 
     /// Checkpoints, or folders with checkpoints up to two levels below
     /// [default: the current folder, models and runs]
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) folders: Vec<PathBuf>,
 
-    /// Print one JSON object a model: name, kind, sizes, parameters and gflops of each tower
+    /// List what is published instead: OpenAI's models, open_clip's, some of the hub, and what of the hub is on this machine
+    #[arg(long, conflicts_with = "folders")]
+    pub(crate) published: bool,
+
+    /// Print one JSON object a model: name, kind, image_size, embed_dim, context_length, parameters and gflops, also of each
+    /// tower; with `--published` name, from, parameters, gflops, imagenet_top_1, imagenet_source, path, bytes
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -240,6 +304,21 @@ pub(crate) struct ModelsArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
     Show(ShowArgs),
+    Get(GetArgs),
+}
+
+/// Download a published model, check it, and say where it lies
+///
+/// It is kept where Hugging Face's programs and OpenAI's keep theirs, and found there by all. What was cut is gone on with.
+#[derive(Debug, Args)]
+pub(crate) struct GetArgs {
+    /// Published model, as `diptych models --published` lists them, or any CLIP or SigLIP of the hub
+    #[arg(value_name = "NAME")]
+    pub(crate) model: String,
+
+    /// Print one JSON object: name, path
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Say what one model is, and where each of its parts came from
@@ -249,7 +328,7 @@ pub(crate) struct ShowArgs {
     #[arg(value_name = "NAME_OR_PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) model: String,
 
-    /// Print one JSON object: model_cfg, preprocess_cfg, tokenizer, parameters, gflops, weights, origins
+    /// Print one JSON object: name, model_cfg, preprocess_cfg, tokenizer, parameters, gflops, weights, published, origins
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -260,7 +339,7 @@ pub(crate) struct ShowArgs {
 /// `local-dir:`, or one that transformers opens as a `CLIPModel`.
 #[derive(Debug, Args)]
 pub(crate) struct ConvertArgs {
-    /// Checkpoint: `default`, or a directory or file
+    /// Checkpoint: `default`, a directory or file, or a published model's name
     #[arg(value_name = "NAME_OR_PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) model: String,
 
@@ -268,9 +347,9 @@ pub(crate) struct ConvertArgs {
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: PathBuf,
 
-    /// Number format of the weights
-    #[arg(long, value_parser = one_of(DTYPES), default_value = "f32")]
-    pub(crate) dtype: Dtype,
+    /// Number format of the weights [default: each tensor's own]
+    #[arg(long, value_parser = one_of(DTYPES))]
+    pub(crate) dtype: Option<Dtype>,
 
     /// Whose layout
     #[arg(long, value_parser = one_of(LAYOUTS), default_value = "open_clip")]
@@ -288,7 +367,8 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "diptych-demo")]
     pub(crate) out: PathBuf,
 
-    /// Print one JSON object: accuracy, pictures (path, label, rank, predictions), searches, page
+    /// Print one JSON object: model, n_pictures, top_1, top_5, chance_top_1, chance_top_5, pictures (path, label, rank,
+    /// predictions), searches (query, hits), page
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -302,7 +382,7 @@ pub(crate) struct DemoArgs {
 /// calls after the first.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Time these pixels instead: f32 `[N, 3, S, S]`, encoded together
+    /// Time these pixels instead: f32 `[N, 3, S, S]`, as `preprocess` writes them, encoded together
     #[arg(long, value_name = "X.npy", value_hint = ValueHint::FilePath)]
     pub(crate) input: Option<PathBuf>,
 
@@ -318,7 +398,8 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "S", value_parser = count(1, 3600), default_value = "3")]
     pub(crate) seconds: usize,
 
-    /// Print one JSON object
+    /// Print one JSON object: model, precision, threads, limit_gops, images_per_s, texts_per_s, decodes_per_s, share_of_limit,
+    /// peak_memory_mb
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -335,6 +416,9 @@ pub(crate) enum Measure {
 }
 
 /// Print the completion script of a shell
+///
+/// bash: `diptych completions bash > ~/.local/share/bash-completion/completions/diptych`.
+/// zsh: write it as `_diptych` into a folder of `$fpath`. fish: `~/.config/fish/completions/diptych.fish`.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// Shell
@@ -408,6 +492,11 @@ const RESIZE_MODES: &[(&str, ResizeMode)] = &[
     ("longest", ResizeMode::Longest),
 ];
 
+const PLACINGS: &[(&str, Placing)] = &[
+    ("copy", Placing::Copy),
+    ("link", Placing::HardLink),
+    ("symlink", Placing::SymbolicLink),
+];
 const DTYPES: &[(&str, Dtype)] = &[
     ("f32", Dtype::F32),
     ("f16", Dtype::F16),
@@ -415,6 +504,7 @@ const DTYPES: &[(&str, Dtype)] = &[
 ];
 const LAYOUTS: &[(&str, LayoutKind)] =
     &[("open_clip", LayoutKind::OpenClip), ("hf", LayoutKind::Hf)];
+
 /// Reads one of the names in `table`.
 fn one_of<T: Copy + Send + Sync>(
     table: &'static [(&'static str, T)],
@@ -435,5 +525,37 @@ fn template(text: &str) -> Result<String, &'static str> {
     match text.contains("{}") {
         true => Ok(text.to_owned()),
         false => Err("it has no `{}` for the label"),
+    }
+}
+
+/// Reads what all labels are.
+fn context(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("it is empty"),
+        text if text.contains("{}") => Err("it is the same for all labels, and has no `{}`"),
+        text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_option_swallows_what_stands_behind_it() {
+        fn check(command: &clap::Command) {
+            let takes_files = command
+                .get_positionals()
+                .any(|arg| arg.get_possible_values().is_empty());
+            for option in command.get_opts().filter(|_| takes_files) {
+                let most = option.get_num_args().map_or(1, |n| n.max_values());
+                let name = option.get_id();
+                assert!(most <= 1, "{}: {name} takes {most}", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        let mut command = command();
+        command.build();
+        check(&command);
     }
 }

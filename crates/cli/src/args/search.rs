@@ -24,7 +24,7 @@ pub(crate) struct IndexArgs {
     #[command(subcommand)]
     pub(crate) command: Option<IndexCommand>,
 
-    /// Folders, pictures, or `@FILE` with a path a line (`@-` is stdin)
+    /// Folders, pictures, or `@FILE` with a path a line (`-` is such a list on stdin)
     #[arg(required = true, value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
 

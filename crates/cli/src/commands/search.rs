@@ -8,6 +8,7 @@ use diptych_search::source::embedding;
 use diptych_search::{Error, sheet};
 
 use super::address::{Address, clip_of};
+use super::{INDEX, tell_of_default};
 use crate::args::{HitsArgs, SearchArgs, SimilarArgs};
 use crate::output::{Data, hinted};
 use crate::preview::{self, Protocol};
@@ -22,6 +23,7 @@ pub(crate) fn search(args: SearchArgs) -> Result<Status> {
     let store = Address::new(&args.hits.address)?.open()?;
     let store = store.as_ref();
     let clip = clip_of(store, args.hits.model.as_deref())?;
+    tell_of_default(clip.name(), !args.hits.json && !args.hits.paths0, INDEX);
     let request = Request {
         templates: args.templates,
         min_score: args.min_score,

@@ -15,7 +15,7 @@ use diptych::{Prediction, ZeroShot, nearest};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::open;
+use super::{MODEL, open, tell_of_default};
 use crate::Status;
 use crate::args::DemoArgs;
 use crate::gallery::{self, Drawing};
@@ -119,6 +119,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Status> {
             report.page,
             args.out.join(PICTURES).join("*.png").display()
         ));
+        tell_of_default(&args.model.model, true, MODEL);
     }
     Ok(Status::Done)
 }

@@ -3,7 +3,7 @@
 mod upkeep;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use diptych::Clip;
@@ -14,7 +14,7 @@ use diptych_search::query::calibrate;
 use diptych_search::source::Pictures;
 
 use super::address::{self, Address};
-use super::open;
+use super::{MODEL, open, tell_of_default};
 use crate::args::{IndexArgs, IndexCommand, name_of};
 use crate::output::{Data, error, message};
 use crate::{Status, inputs, interrupt, progress};
@@ -52,6 +52,7 @@ fn make(args: &IndexArgs) -> Result<Status> {
         bail!("no folder or picture is named, and there is no index yet");
     }
     let clip = open(&args.model)?;
+    tell_of_default(&args.model.model, !args.json, MODEL);
     let store = address.create(&address::model(&args.model, &clip)?)?;
     let store = store.as_ref();
     let pictures = pictures_of(store, args.decode)?;
@@ -66,21 +67,10 @@ fn make(args: &IndexArgs) -> Result<Status> {
     tell(args, &report)
 }
 
-/// What paths stand for; `@FILE` for the paths in it.
+/// Places of the paths that were typed and listed.
 fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut roots = Vec::new();
-    for path in paths {
-        match path.to_str().and_then(|path| path.strip_prefix('@')) {
-            Some(list) => {
-                let lines = inputs::lines(Path::new(list))?;
-                let lines = lines.iter().filter(|line| !line.is_empty());
-                roots.extend(lines.map(PathBuf::from));
-            }
-            None => roots.push(path.clone()),
-        }
-    }
     let place = |path: &PathBuf| canonical(path).with_context(|| path.display().to_string());
-    roots.iter().map(place).collect()
+    inputs::named(paths)?.iter().map(place).collect()
 }
 
 /// Pictures, decoded as is asked for, or else as the index's are; and a word if they differ.
@@ -111,7 +101,7 @@ fn once(
 ) -> Result<Report> {
     let mut bar = None;
     let report = index(clip, store, &[pictures], roots, options, &mut |progress| {
-        let bar = bar.get_or_insert_with(|| progress::files(progress.files));
+        let bar = bar.get_or_insert_with(|| progress::inputs(progress.files));
         bar.set_position(progress.done as u64);
         interrupt::go_on()
     });

@@ -79,6 +79,11 @@ impl TorchFile {
             .collect()
     }
 
+    /// The format of a tensor's numbers, if they are floating-point.
+    pub(in crate::weights) fn dtype(&self, name: &str) -> Option<&'static str> {
+        self.found.tensors.get(name)?.dtype()
+    }
+
     /// Why an entry of the state dict is no tensor that can be read.
     pub(in crate::weights) fn refusal(&self, name: &str) -> Option<&str> {
         self.found.refused.get(name).map(String::as_str)
