@@ -2,8 +2,9 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use diptych::image::{DecodeOptions, Pixels, is_picture_name};
 use diptych::text::{Overflow, TextError};
 use diptych::{Clip, Embeddings};
@@ -42,8 +43,13 @@ pub(crate) fn lines_as_they_are(path: &Path) -> Result<Vec<Option<String>>> {
 
 /// All of a file or, for `-`, of stdin.
 fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+    static STDIN_IS_READ: AtomicBool = AtomicBool::new(false);
     let mut bytes = Vec::new();
     if path == Path::new(STDIN) {
+        ensure!(
+            !STDIN_IS_READ.swap(true, Ordering::Relaxed),
+            "stdin stands for one list, and has been read as another"
+        );
         std::io::stdin()
             .lock()
             .read_to_end(&mut bytes)

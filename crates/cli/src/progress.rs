@@ -45,12 +45,13 @@ fn bar(n: usize, template: &str) -> ProgressBar {
     ProgressBar::with_draw_target(Some(n as u64), target).with_style(style)
 }
 
-/// Steps a second, or a minute where that is less than one.
+/// Steps a second in four digits at most, or a minute where that is less than one.
 fn rate(per_s: f64) -> String {
-    if per_s >= 1.0 {
-        format!("{per_s:.0}/s")
-    } else {
-        format!("{:.0}/min", 60.0 * per_s)
+    match per_s {
+        _ if per_s < 1.0 => format!("{:.0}/min", 60.0 * per_s),
+        _ if per_s < 9999.5 => format!("{per_s:.0}/s"),
+        _ if per_s < 9_999_500.0 => format!("{:.0}k/s", per_s / 1e3),
+        _ => format!("{:.0}M/s", (per_s / 1e6).min(9999.0)),
     }
 }
 
@@ -164,7 +165,10 @@ mod tests {
 
     #[test]
     fn rates_have_no_decimals() {
-        let rates = [1234.56, 1.2, 0.51, 0.0].map(rate);
-        assert_eq!(rates, ["1235/s", "1/s", "31/min", "0/min"]);
+        let rates = [1234.56, 1.2, 0.51, 0.0, 12_345.6, 7e7, 1e300].map(rate);
+        let want = [
+            "1235/s", "1/s", "31/min", "0/min", "12k/s", "70M/s", "9999M/s",
+        ];
+        assert_eq!(rates, want);
     }
 }

@@ -199,6 +199,8 @@ fn folders_and_lists_stand_for_the_pictures_in_them() {
     let stdout = ran.fails(&["empty: there is no picture in it"]);
     assert_eq!(paths(&parse(&stdout)), [&single]);
     classify(&["@gone", "--labels", "a"]).fails(&["gone"]);
+    let both = ["classify", "-", "--labels-file", "-", "--model", &model];
+    diptych_with(&both, b"a\n").fails(&["stdin stands for one list"]);
 }
 
 #[cfg(unix)]

@@ -275,12 +275,12 @@ mod tests {
         ];
         let page = page(&lines, "pairs_per_s", [&[], MEASURED]);
         assert!(page.contains("prefers-color-scheme: dark"));
-        // Round numbers on both axes: losses from 0 to 1, steps to 20,000.
+        // Round numbers on both axes: mean losses up to 0.09, steps to 19,975.
         for tick in [
-            ">0.2</text>",
-            ">0.8</text>",
+            ">0.02</text>",
+            ">0.08</text>",
             ">5000</text>",
-            ">20000</text>",
+            ">15000</text>",
         ] {
             assert!(page.contains(tick), "no {tick} in {page}");
         }
