@@ -66,13 +66,18 @@ const HUB: [(&str, Option<&str>); 5] = [
 /// and some repositories of the hub, of which any other opens as well.
 #[must_use]
 pub fn catalog() -> Vec<Listing> {
-    let openai = OPENAI.iter().map(|model| model.name.to_owned());
-    let pairs = OPEN_CLIP
+    let openai = OPENAI
         .iter()
-        .map(|(model, run, _)| format!("{model}:{run}"));
-    let hub = HUB.iter().map(|(name, _)| (*name).to_owned());
-    let names = openai.chain(pairs).chain(hub);
-    names.filter_map(|name| listed(&name).ok()?).collect()
+        .map(|model| (model.name.to_owned(), Published::OpenAi(model)));
+    let repository = |name: &str| Published::Repository(name.to_owned());
+    let pairs = OPEN_CLIP.iter();
+    let pairs = pairs.map(|(model, run, of)| (format!("{model}:{run}"), repository(of)));
+    let hub = HUB
+        .iter()
+        .map(|(name, _)| ((*name).to_owned(), repository(name)));
+    let all = openai.chain(pairs).chain(hub);
+    all.map(|(name, published)| listing(&name, &published))
+        .collect()
 }
 
 /// The published model called `name`; none, if nothing is published by that name.
@@ -80,11 +85,12 @@ pub fn catalog() -> Vec<Listing> {
 /// # Errors
 /// [`Error::Model`](crate::Error::Model) for a training run of open_clip's that is not known.
 pub fn listed(name: &str) -> Result<Option<Listing>> {
-    let Some(published) = published(name)? else {
-        return Ok(None);
-    };
+    Ok(published(name)?.map(|published| listing(name, &published)))
+}
+
+fn listing(name: &str, published: &Published) -> Listing {
     let known = |name: &str| architecture(name).map(|(known, _)| known);
-    let (architecture, from) = match &published {
+    let (architecture, from) = match published {
         Published::OpenAi(model) => (known(model.name), model.url(OPENAI_FILES)),
         Published::Repository(repository) => {
             let of_hub = HUB.iter().find(|(name, _)| name == repository);
@@ -100,12 +106,12 @@ pub fn listed(name: &str) -> Result<Option<Listing>> {
         None => name.to_owned(),
     };
     let reported = IMAGENET.iter().find(|(name, _)| *name == pair);
-    Ok(Some(Listing {
+    Listing {
         name: name.to_owned(),
         architecture,
         from,
         imagenet_top_1: reported.map(|(_, share)| *share),
-    }))
+    }
 }
 
 /// Where the model called `name` lies, once it is on this machine: downloading takes minutes, without a word.
