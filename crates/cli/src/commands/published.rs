@@ -3,9 +3,7 @@
 //! Invariant: the network is not asked, and no figure stands here that nobody reports.
 
 use anyhow::Result;
-use diptych::weights::{
-    IMAGENET_SOURCE, Listing, cached, cached_repositories, catalog, describe, listed,
-};
+use diptych::weights::{IMAGENET_SOURCE, Listing, cached_repositories, catalog, describe};
 use indicatif::DecimalBytes;
 use serde::Serialize;
 
@@ -29,7 +27,7 @@ struct Row {
 
 impl Row {
     fn new(listing: Listing) -> Result<Self> {
-        let here = cached(&listing.name)?;
+        let here = listing.cached();
         let path = here.as_ref().map(|here| here.path.display().to_string());
         // Of an architecture that is not one of ours the files tell, where they are.
         let described = match (listing.architecture, &path) {
@@ -54,9 +52,9 @@ impl Row {
 pub(super) fn run(json: bool) -> Result<Status> {
     let mut listings = catalog();
     // What else of the hub is here, by its own name.
-    for name in cached_repositories() {
-        if !listings.iter().any(|known| known.from == name) {
-            listings.extend(listed(&name)?);
+    for here in cached_repositories() {
+        if !listings.iter().any(|known| known.from == here.from) {
+            listings.push(here);
         }
     }
     let rows = listings.into_iter().map(Row::new);

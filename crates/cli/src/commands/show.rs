@@ -6,8 +6,8 @@ use anyhow::Result;
 use diptych::model::{ActivationOptions, Approximation, Layers};
 use diptych::text::Tokenizer;
 use diptych::weights::{
-    Checkpoint, Description, Listing, Parts, Summary, Weights, cached, catalog, describe,
-    is_architecture, listed,
+    Checkpoint, Description, Listing, Parts, Summary, Weights, catalog, describe, is_architecture,
+    listed,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,17 +21,17 @@ use crate::output::Data;
 pub(crate) fn run(args: &ShowArgs) -> Result<Status> {
     let name = &args.model;
     // What is on the disk, or is nothing, says so below.
-    let (here, listing) = match (cached(name), listed(name)) {
-        (Ok(here), Ok(listing)) if !Path::new(name).exists() => (here, listing),
-        _ => (None, None),
+    let listing = match listed(name) {
+        Ok(listing) if !Path::new(name).exists() => listing,
+        _ => None,
     };
-    let summary = match (here, &listing) {
+    let summary = match &listing {
         // Nothing large is fetched to be shown.
-        (None, Some(_)) => Summary {
+        Some(listing) if listing.cached().is_none() => Summary {
             description: describe(&local(name, Parts::Description)?)?,
             weights: None,
         },
-        (None, None) if is_architecture(name) => Checkpoint::summary(name)?,
+        None if is_architecture(name) => Checkpoint::summary(name)?,
         _ => Checkpoint::summary(&local(name, Parts::All)?)?,
     };
     let shown = Shown::new(name, &summary, listing)?;

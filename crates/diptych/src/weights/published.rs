@@ -88,7 +88,8 @@ pub fn listed(name: &str) -> Result<Option<Listing>> {
     Ok(published(name)?.map(|published| listing(name, &published)))
 }
 
-fn listing(name: &str, published: &Published) -> Listing {
+/// What is published by a name.
+pub(super) fn listing(name: &str, published: &Published) -> Listing {
     let known = |name: &str| architecture(name).map(|(known, _)| known);
     let (architecture, from) = match published {
         Published::OpenAi(model) => (known(model.name), model.url(OPENAI_FILES)),

@@ -1,14 +1,12 @@
 //! What is published and already on this machine. Neither the network nor a hash is asked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::cache::Cache;
 use super::environment::Environment;
 use super::{MAIN, complete};
-use crate::Result;
-use crate::weights::names::Published;
-use crate::weights::published::Parts;
-use crate::weights::resolve::{Named, resolve};
+use crate::weights::names::{OPENAI, Published};
+use crate::weights::published::{Listing, Parts, listing};
 
 /// A published model's files on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,26 +17,24 @@ pub struct Cached {
     pub bytes: u64,
 }
 
-/// The files of the published model called `name`, weights included, if they are on this machine. The network is not asked,
-/// nor are they checked.
-///
-/// # Errors
-/// As [`fetch`](super::fetch), for a name that stands for nothing.
-pub fn cached(name: &str) -> Result<Option<Cached>> {
-    Ok(match resolve(Path::new(name))? {
-        Named::Known {
-            published: Some(model),
-            ..
-        } => Environment::own().cached(&model),
-        _ => None,
-    })
+impl Listing {
+    /// The model's files, weights included, if they are on this machine. The network is not asked, nor are they checked.
+    #[must_use]
+    pub fn cached(&self) -> Option<Cached> {
+        let openai = OPENAI.iter().find(|model| model.name == self.name);
+        let repository = || Published::Repository(self.from.clone());
+        Environment::own().cached(&openai.map_or_else(repository, Published::OpenAi))
+    }
 }
 
-/// The repositories of the hub that are on this machine with their weights, by name, if those are of a kind that is read.
-/// Whether they are of a CLIP, opening them tells.
+/// The repositories of the hub that are on this machine with their weights, if those are of a kind that is read. Whether they
+/// are of a CLIP, opening them tells.
 #[must_use]
-pub fn cached_repositories() -> Vec<String> {
-    Environment::own().repositories()
+pub fn cached_repositories() -> Vec<Listing> {
+    let names = Environment::own().repositories().into_iter();
+    names
+        .map(|name| listing(&name, &Published::Repository(name.clone())))
+        .collect()
 }
 
 impl Environment {

@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::cached::{Cached, cached, cached_repositories};
+pub use self::cached::{Cached, cached_repositories};
 
 use self::cache::{Blob, Cache, hash_of};
 use self::client::{Client, Failure, Remote};
