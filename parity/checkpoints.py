@@ -418,7 +418,7 @@ def converted(binary: Path) -> list[towers.Row]:
                     model = open_clip.create_model(f"local-dir:{out}").eval()
                     image, text = model.encode_image(pixels), model.encode_text(tokens)
                 else:
-                    model = CLIPModel.from_pretrained(out).eval()
+                    model = CLIPModel.from_pretrained(out, dtype=torch.float32).eval()
                     image = model.visual_projection(model.vision_model(pixel_values=pixels).pooler_output)
                     text = model.text_projection(model.text_model(input_ids=tokens).pooler_output)
             for what, got in (("pictures", image), ("texts", text)):

@@ -418,7 +418,7 @@ def compare(binary, folder):
         if result.returncode != 0:
             failures.append(f"{case.group}: {path.name}: {result.stderr.strip()}")
             continue
-        want, got = case.reference(), np.load(out)
+        want, got = case.reference(), np.load(out)[0]
         difference = np.abs(to_levels(want) - to_levels(got))
         same = np.array_equal(want, got)
         stats["same"] += same

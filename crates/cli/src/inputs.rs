@@ -1,19 +1,21 @@
-//! What the commands read: lists of texts, and pictures as a stream.
+//! What the commands read: lists of texts, files from folders and lists, and pictures as a stream.
 
 use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow, bail};
-use diptych::image::{DecodeOptions, ImageError, Pixels};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use diptych::image::{DecodeOptions, ImageError, Pixels, is_picture_name};
 use diptych::text::{Overflow, TextError};
 use diptych::{Clip, Embeddings};
+use diptych_search::index::find_files;
 use rayon::prelude::*;
 
 use crate::Status;
 use crate::args::{DecodeArgs, LimitArgs};
-use crate::interrupt;
 use crate::output::{self, hinted, quoted};
+use crate::{interrupt, progress};
 
 /// The name that stands for stdin.
 pub(crate) const STDIN: &str = "-";
@@ -35,20 +37,20 @@ pub(crate) fn lines(path: &Path) -> Result<Vec<String>> {
 
 /// The lines of a text file or, for `-`, of stdin; none for one that is not UTF-8.
 pub(crate) fn lines_as_they_are(path: &Path) -> Result<Vec<Option<String>>> {
-    let lines = raw_lines(path)?.into_iter();
-    Ok(lines.map(|line| String::from_utf8(line).ok()).collect())
+    let bytes = bytes_of(path)?;
+    let text = |line| std::str::from_utf8(line).ok().map(str::to_owned);
+    Ok(lines_in(&bytes).map(text).collect())
 }
 
-/// The paths in a list, one a line; empty lines are none.
-pub(crate) fn paths(list: &Path) -> Result<Vec<PathBuf>> {
-    let lines = raw_lines(list)?.into_iter();
-    let paths = lines.filter(|line| !line.is_empty());
-    Ok(paths.map(|line| diptych_files::from_line(&line)).collect())
-}
-
-fn raw_lines(path: &Path) -> Result<Vec<Vec<u8>>> {
+/// All of a file or, for `-`, of stdin.
+fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+    static STDIN_IS_READ: AtomicBool = AtomicBool::new(false);
     let mut bytes = Vec::new();
     if path == Path::new(STDIN) {
+        ensure!(
+            !STDIN_IS_READ.swap(true, Ordering::Relaxed),
+            "stdin stands for one list, and has been read as another"
+        );
         std::io::stdin()
             .lock()
             .read_to_end(&mut bytes)
@@ -56,16 +58,88 @@ fn raw_lines(path: &Path) -> Result<Vec<Vec<u8>>> {
     } else {
         bytes = fs_err::read(path)?;
     }
+    Ok(bytes)
+}
+
+/// Lines without their ends, a system's or another's.
+fn lines_in(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     // Windows' editors begin a file with a byte order mark, which is no text.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let lines = bytes.split_inclusive(|byte| *byte == b'\n').map(|line| {
-        let line = match line.strip_suffix(b"\n") {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(|line| match line.strip_suffix(b"\n") {
             Some(line) => line.strip_suffix(b"\r").unwrap_or(line),
             None => line,
+        })
+}
+
+/// Paths as they were typed, and of `@FILE` the paths in it, one a line; `-` and `@-` are such a list on stdin. A file that
+/// has such a name is `./@FILE`.
+pub(crate) fn named(typed: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for path in typed {
+        let list = match path.to_str() {
+            Some(STDIN) => Some(STDIN),
+            Some(path) => path.strip_prefix('@'),
+            None => None,
         };
-        line.to_vec()
-    });
-    Ok(lines.collect())
+        match list {
+            Some(list) => paths.extend(listed(Path::new(list))?),
+            None => paths.push(path.clone()),
+        }
+    }
+    Ok(paths)
+}
+
+/// The paths in a list, one a line; empty lines are none.
+fn listed(list: &Path) -> Result<Vec<PathBuf>> {
+    let bytes = bytes_of(list)?;
+    let lines = lines_in(&bytes).filter(|line| !line.is_empty());
+    Ok(lines.map(diptych_files::from_line).collect())
+}
+
+/// Pictures that a command was given.
+pub(crate) struct Given {
+    /// In the order given; those of a folder in the order of their paths.
+    pub(crate) files: Vec<PathBuf>,
+    /// Folders that could not be looked into, and such without a picture.
+    pub(crate) errors: Vec<anyhow::Error>,
+    /// Whether some were not typed one by one, but come from a folder or a list.
+    pub(crate) is_gathered: bool,
+}
+
+impl Given {
+    /// The pictures that paths stand for: files, whatever they are called; those in folders that have a picture's name; and those in
+    /// lists, as by [`named`]. What folders have below `except` is left out.
+    pub(crate) fn new(typed: &[PathBuf], except: Option<&Path>) -> Result<Self> {
+        let paths = named(typed)?;
+        let mut given = Self {
+            is_gathered: paths != typed,
+            files: Vec::new(),
+            errors: Vec::new(),
+        };
+        for path in paths {
+            if !path.is_dir() {
+                given.files.push(path);
+                continue;
+            }
+            given.is_gathered = true;
+            let found = find_files(&path, is_picture_name, except);
+            if found.is_empty() {
+                let path = quoted(&path);
+                given
+                    .errors
+                    .push(anyhow!("{path}: there is no picture in it or below"));
+            }
+            for found in found {
+                match found {
+                    Ok(file) => given.files.push(file),
+                    Err(error) => given.errors.push(error.into()),
+                }
+            }
+        }
+        Ok(given)
+    }
 }
 
 /// Name of a file of texts, for messages.
@@ -141,16 +215,14 @@ impl From<LimitArgs> for DecodeOptions {
     }
 }
 
-/// Each file with its picture's features, `[D]`, or its error; in order.
-pub(crate) fn pictures<'a>(
+/// The features `[D]` of each file's picture, or its error; in order.
+pub(crate) fn features<'a>(
     clip: &'a Clip,
-    files: &'a [PathBuf],
+    files: impl IntoIterator<Item = &'a PathBuf> + 'a,
     args: &DecodeArgs,
-) -> impl Iterator<Item = (&'a Path, Result<Vec<f32>>)> {
+) -> impl Iterator<Item = Result<Vec<f32>>> + 'a {
     let options = DecodeOptions::from(args);
-    let load = move |file: &PathBuf| load(clip, file, &options);
-    let files_again = files.iter().map(PathBuf::as_path);
-    files_again.zip(clip.stream_images(files, load))
+    clip.stream_images(files, move |file: &PathBuf| load(clip, file, &options))
 }
 
 /// Errors of the files that have no picture; no tower runs.
@@ -168,30 +240,40 @@ pub(crate) fn bad_pictures(
 }
 
 fn load(clip: &Clip, file: &Path, options: &DecodeOptions) -> Result<Pixels> {
-    let pixels = clip.preprocess().load(file, options);
-    pixels.map_err(|error| explain(error, file))
+    let loaded = clip.preprocess().load(file, options);
+    loaded.map_err(|error| explain(error, file))
 }
 
 /// Calls `f` with each picture's embedding, `[1, D]`, in order, and reports what is wrong with the others.
 pub(crate) fn for_each_picture(
     clip: &Clip,
-    files: &[PathBuf],
+    given: &Given,
     args: &DecodeArgs,
     mut f: impl FnMut(&Path, &Embeddings) -> Result<()>,
 ) -> Result<Status> {
-    let mut status = Status::Done;
-    for (path, features) in pictures(clip, files, args) {
-        match features {
+    given.errors.iter().for_each(output::error);
+    let mut status = if given.errors.is_empty() {
+        Status::Done
+    } else {
+        Status::SomeFailed
+    };
+    let bar = progress::inputs(given.files.len());
+    for (path, features) in given.files.iter().zip(features(clip, &given.files, args)) {
+        // Results and errors may go to the terminal that the bar is on.
+        bar.suspend(|| match features {
             Ok(features) => {
                 let dim = clip.config().embed_dim;
-                f(path, &Embeddings::from_features(dim, features)?)?;
+                f(path, &Embeddings::from_features(dim, features)?)
             }
             Err(error) => {
                 output::error(&error);
                 status = Status::SomeFailed;
+                Ok(())
             }
-        }
+        })?;
+        bar.inc(1);
     }
+    bar.finish_and_clear();
     Ok(status)
 }
 

@@ -5,6 +5,7 @@
 //! failed, 130 after Ctrl-C. No input makes it panic.
 
 mod args;
+mod arrays;
 mod commands;
 mod gallery;
 mod inputs;
@@ -16,7 +17,7 @@ mod progress;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::FromArgMatches;
 
 use args::{Cli, Command};
 
@@ -49,7 +50,8 @@ impl From<Status> for ExitCode {
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let typed = args::command().try_get_matches();
+    let cli = match typed.and_then(|typed| Cli::from_arg_matches(&typed)) {
         Ok(cli) => cli,
         Err(error) => {
             let error = args::explain(error, std::env::args_os());
@@ -70,6 +72,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Status> {
+    if cli.quiet {
+        output::be_quiet();
+    }
     if let Some(threads) = cli.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build_global().context("cannot start the threads")?;

@@ -9,11 +9,24 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow};
 use diptych::image::ImageError;
 pub(crate) use diptych_files::quoted;
 use serde::Serialize;
+
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing is said but errors.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether nothing is to be said but errors.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 const CANNOT_WRITE: &str = "cannot write to stdout";
 
@@ -65,6 +78,13 @@ impl Data {
         self.out.write_all(bytes).context(CANNOT_WRITE)
     }
 
+    /// Writes all that `from` has.
+    pub(crate) fn copy(&mut self, from: &mut impl io::Read) -> Result<()> {
+        io::copy(from, &mut self.out)
+            .map(drop)
+            .context(CANNOT_WRITE)
+    }
+
     /// Hands everything on, so that a reader sees it now and a full disk is noticed.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.out.flush().context(CANNOT_WRITE)
@@ -82,6 +102,12 @@ fn name(path: &Path, is_terminal: bool) -> Cow<'_, [u8]> {
 /// Tells the user something. Characters that a terminal would obey are escaped: names of files and what damaged files
 /// hold are quoted in messages.
 pub(crate) fn message(text: impl Display) {
+    if !is_quiet() {
+        say(text);
+    }
+}
+
+fn say(text: impl Display) {
     let text = visible(&text.to_string());
     // Without a stderr there is nobody to tell.
     let _ = writeln!(io::stderr().lock(), "{text}");
@@ -101,9 +127,9 @@ fn visible(text: &str) -> String {
 
 /// Reports an error: its causes in one sentence, then its hint if it has one.
 pub(crate) fn error(error: &anyhow::Error) {
-    message(format_args!("error: {}", sentence(error)));
+    say(format_args!("error: {}", sentence(error)));
     if let Some(hint) = hint(error) {
-        message(format_args!("\nhint: {hint}"));
+        say(format_args!("\nhint: {hint}"));
     }
 }
 

@@ -1,42 +1,58 @@
-//! Progress on stderr, where a person sees it.
+//! Progress on stderr, where a person sees it. No line is wider than the terminal, from 40 columns on: a bar takes the room
+//! that is left, a message is cut.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use diptych::weights::Download;
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use crate::output::message;
+use crate::output::{is_quiet, message};
 
 /// Bars are for jobs of more steps than this.
 const SHORT: usize = 64;
 
-/// A bar over `n` inputs; none if they are few or stderr is no terminal.
+/// A bar over `n` inputs, with their rate; none if they are few or stderr is no terminal.
 pub(crate) fn inputs(n: usize) -> ProgressBar {
     match n > SHORT {
-        true => bar(n, "{bar:30} {pos}/{len} · {eta} left"),
-        false => ProgressBar::hidden(),
-    }
-}
-
-/// A bar over `n` files that take long, with their rate.
-pub(crate) fn files(n: usize) -> ProgressBar {
-    match n > SHORT {
-        true => bar(n, "{bar:30} {pos}/{len} · {per_sec} · {eta} left"),
+        true => bar(n, INPUTS),
         false => ProgressBar::hidden(),
     }
 }
 
 /// A bar over `n` steps that says what it is told.
 pub(crate) fn steps(n: usize) -> ProgressBar {
-    bar(n, "{bar:30} {pos}/{len} · {msg}")
+    bar(n, STEPS)
 }
 
+const INPUTS: &str = "{wide_bar} {pos}/{len} · {rate} · {eta} left";
+const STEPS: &str = "{bar:16} {pos}/{len} · {wide_msg}";
+const BYTES: &str = "{wide_bar} {bytes}/{total_bytes} · {eta} left";
+
 fn bar(n: usize, template: &str) -> ProgressBar {
+    let target = if is_quiet() {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    };
     let style = ProgressStyle::with_template(template);
     // A template that can't be read leaves indicatif's own style.
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(n as u64).with_style(style)
+    let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+        let _ = out.write_str(&rate(state.per_sec())); // it is a string
+    });
+    ProgressBar::with_draw_target(Some(n as u64), target).with_style(style)
+}
+
+/// Steps a second in four digits at most, or a minute where that is less than one.
+fn rate(per_s: f64) -> String {
+    match per_s {
+        _ if per_s < 1.0 => format!("{:.0}/min", 60.0 * per_s),
+        _ if per_s < 9999.5 => format!("{per_s:.0}/s"),
+        _ if per_s < 9_999_500.0 => format!("{:.0}k/s", per_s / 1e3),
+        _ => format!("{:.0}M/s", (per_s / 1e6).min(9999.0)),
+    }
 }
 
 /// Time between lines where there is no bar.
@@ -61,11 +77,10 @@ impl Downloads {
             self.file = download.file.to_owned();
         }
         if std::io::stderr().is_terminal() {
-            let bar = self.bar.get_or_insert_with(|| {
-                let bar = bar(0, "{bar:30} {bytes}/{total_bytes} · {eta} left · {msg}");
-                bar.set_message(self.file.clone());
-                bar
-            });
+            if is_new && download.total >= SMALL {
+                message(format_args!("downloading {}", self.file));
+            }
+            let bar = self.bar.get_or_insert_with(|| bar(0, BYTES));
             bar.set_length(download.total);
             bar.set_position(download.done);
         } else if download.total < SMALL {
@@ -85,5 +100,75 @@ impl Downloads {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Result;
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::TermLike;
+
+    use super::*;
+
+    /// A terminal of 40 columns that remembers its lines.
+    #[derive(Clone, Debug, Default)]
+    struct Narrow(Arc<Mutex<String>>);
+
+    impl TermLike for Narrow {
+        fn width(&self) -> u16 {
+            40
+        }
+        fn move_cursor_up(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> Result<()> {
+            self.write_str(&format!("{text}\n"))
+        }
+        fn write_str(&self, text: &str) -> Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> Result<()> {
+            self.write_str("\n")
+        }
+        fn flush(&self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn nothing_is_wider_than_forty_columns() {
+        for (template, end) in [(INPUTS, "left"), (STEPS, ""), (BYTES, "left")] {
+            let terminal = Narrow::default();
+            let bar = bar(2_000_000, template);
+            bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(terminal.clone())));
+            bar.set_position(1_234_567);
+            bar.set_message("loss 2.345 · right 17 % · scale 14.3 · rate 1.00e-3 · 300 pairs/s");
+            bar.abandon();
+            let drawn = terminal.0.lock().unwrap().clone();
+            let widths = drawn.lines().map(|line| line.chars().count());
+            assert!(widths.clone().all(|width| width <= 40), "{drawn}");
+            assert!(widths.max() > Some(20) && drawn.contains(end), "{drawn}");
+        }
+    }
+
+    #[test]
+    fn rates_have_no_decimals() {
+        let rates = [1234.56, 1.2, 0.51, 0.0, 12_345.6, 7e7, 1e300].map(rate);
+        let want = [
+            "1235/s", "1/s", "31/min", "0/min", "12k/s", "70M/s", "9999M/s",
+        ];
+        assert_eq!(rates, want);
     }
 }

@@ -54,4 +54,4 @@ pub use query::{Expression, TEMPLATES, Term, What, verbatim};
 /// The library whose `Value` stands in configurations and tokenizers.
 pub use serde_json;
 pub use stream::{ImageStream, TextStream};
-pub use zero_shot::{Prediction, ZeroShot};
+pub use zero_shot::{Doubled, Prediction, ZeroShot, in_context};

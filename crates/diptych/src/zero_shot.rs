@@ -9,8 +9,10 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 
 use diptych_kernels::{Scored, top_scores};
+use rustc_hash::FxHashMap;
 
 use crate::text::Overflow;
 use crate::{Clip, Embeddings, Error, Result};
@@ -19,10 +21,20 @@ use crate::{Clip, Embeddings, Error, Result};
 #[derive(Clone, Debug)]
 pub struct ZeroShot {
     labels: Vec<String>,
+    doubled: Vec<Doubled>,
     /// One embedding a label, `[C, D]`.
     weights: Embeddings,
     logit_scale: f32,
     logit_bias: Option<f32>,
+}
+
+/// A label that the model reads as one before it: they are one class, and a softmax would halve its probability.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubled {
+    /// The label, as given.
+    pub label: String,
+    /// The one that stands for both.
+    pub same_as: String,
 }
 
 /// A label and how well it fits.
@@ -37,7 +49,8 @@ pub struct Prediction {
 }
 
 impl ZeroShot {
-    /// Encodes every label in every template, where `{}` stands for the label.
+    /// Encodes every label in every template, where `{}` stands for the label. Labels of the same tokens (CLIP's tokenizers
+    /// know neither case nor the width of a space) count once, as the first of them; [`ZeroShot::doubled`] has the others.
     ///
     /// # Errors
     /// [`Error::Prompts`] if there is no label, no template, or a template without `{}`;
@@ -55,14 +68,19 @@ impl ZeroShot {
                 ),
             });
         }
-        let prompts = labels.iter().map(|label| {
-            let prompt = |template: &T| template.as_ref().replace("{}", label.as_ref());
-            (label.as_ref().to_owned(), templates.iter().map(prompt))
+        let (labels, doubled) = distinct(clip, labels);
+        let prompts = labels.into_iter().map(|label| {
+            let prompt = |template: &T| template.as_ref().replace("{}", label);
+            (label.to_owned(), templates.iter().map(prompt))
         });
-        Self::from_prompts(clip, prompts, Overflow::Refuse)
+        Ok(Self {
+            doubled,
+            ..Self::from_prompts(clip, prompts, Overflow::Refuse)?
+        })
     }
 
-    /// Encodes labels, each with the prompts that stand for it: any number, at least one.
+    /// Encodes labels, each with the prompts that stand for it: any number, at least one. Each is a class, whatever the others
+    /// are, so that its place is its number.
     ///
     /// # Errors
     /// [`Error::Prompts`] if there is no label, or one without a prompt; [`Error::Text`] for a prompt that is too long, if
@@ -106,6 +124,7 @@ impl ZeroShot {
         }
         Ok(Self {
             labels: names,
+            doubled: Vec::new(),
             weights,
             logit_scale: clip.logit_scale(),
             logit_bias: clip.logit_bias(),
@@ -115,6 +134,11 @@ impl ZeroShot {
     /// The labels, in the order given.
     pub fn labels(&self) -> &[String] {
         &self.labels
+    }
+
+    /// The labels that [`ZeroShot::new`] left out, because one before them is read alike.
+    pub fn doubled(&self) -> &[Doubled] {
+        &self.doubled
     }
 
     /// For each picture the `top` best labels, best first.
@@ -151,6 +175,53 @@ impl ZeroShot {
     }
 }
 
+/// The labels that the model tells apart, in their order, and the others.
+fn distinct<'a, L: AsRef<str>>(clip: &Clip, labels: &'a [L]) -> (Vec<&'a str>, Vec<Doubled>) {
+    let context_length = clip.config().text_cfg.context_length;
+    let (mut first, mut doubled) = (Vec::new(), Vec::new());
+    let mut seen: FxHashMap<Vec<u32>, &str> = FxHashMap::default();
+    for label in labels.iter().map(AsRef::as_ref) {
+        let tokens = clip
+            .tokenizer()
+            .encode(label, context_length, Overflow::Refuse);
+        match tokens.map(|tokens| seen.entry(tokens)) {
+            Ok(Entry::Occupied(same)) => doubled.push(Doubled {
+                label: label.to_owned(),
+                same_as: (*same.get()).to_owned(),
+            }),
+            Ok(Entry::Vacant(new)) => {
+                new.insert(label);
+                first.push(label);
+            }
+            // It is refused in its prompts, and told there.
+            Err(_) => first.push(label),
+        }
+    }
+    (first, doubled)
+}
+
+/// A template with what all its labels are, after the word that `{}` is in: with `a type of pet`, `a photo of a {}.` is
+/// `a photo of a {}, a type of pet.`
+///
+/// Source: section 3.1.4 of the paper, where it was worth some points on sets of pets, food and aircraft.
+#[must_use]
+pub fn in_context(template: &str, context: &str) -> String {
+    let Some((before, after)) = template.split_once("{}") else {
+        return template.to_owned();
+    };
+    let in_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '\'' | '’');
+    let end = after.find(|c| !in_word(c)).unwrap_or(after.len());
+    let (word, rest) = after.split_at(end);
+    let rest = rest.trim_end();
+    // A sentence that goes on does so behind a second comma.
+    let comma = if rest.starts_with(char::is_whitespace) {
+        ","
+    } else {
+        ""
+    };
+    format!("{before}{{}}{word}, {context}{comma}{rest}")
+}
+
 /// `exp(xᵢ) / Σ exp(xⱼ)`, by the largest, so that nothing overflows.
 fn softmax(logits: impl Iterator<Item = f32> + Clone) -> Vec<f32> {
     let largest = logits.clone().fold(f32::NEG_INFINITY, f32::max);
@@ -165,7 +236,51 @@ fn sigmoid(x: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{sigmoid, softmax};
+    use super::{Doubled, ZeroShot, in_context, sigmoid, softmax};
+    use crate::{Clip, Embeddings, Precision};
+    use diptych_testing::folder;
+
+    #[test]
+    fn labels_that_are_read_alike_are_one_class() {
+        let clip = Clip::open_in(folder("tiny-vit"), Precision::F32).unwrap();
+        let labels = ["cat", "dog", "Cat", "  c&#97;t ", "cats", "DOG", "cat"];
+        let classifier = ZeroShot::new(&clip, &labels, &["a {}."]).unwrap();
+        assert_eq!(classifier.labels(), ["cat", "dog", "cats"]);
+        let doubled = |label: &str, same_as: &str| Doubled {
+            label: label.into(),
+            same_as: same_as.into(),
+        };
+        let want = [
+            doubled("Cat", "cat"),
+            doubled("  c&#97;t ", "cat"),
+            doubled("DOG", "dog"),
+            doubled("cat", "cat"),
+        ];
+        assert_eq!(classifier.doubled(), want);
+        // The shares are those of the three.
+        let dim = clip.config().embed_dim;
+        let image = Embeddings::from_features(dim, vec![1.0; dim]).unwrap();
+        let plain = ZeroShot::new(&clip, &["cat", "dog", "cats"], &["a {}."]).unwrap();
+        assert_eq!(
+            classifier.classify(&image, 9).unwrap(),
+            plain.classify(&image, 9).unwrap()
+        );
+    }
+
+    #[test]
+    fn a_context_stands_after_the_labels_word() {
+        for (template, want) in [
+            ("a photo of a {}.", "a photo of a {}, a pet."),
+            ("{}", "{}, a pet"),
+            ("many {}s!", "many {}s, a pet!"),
+            ("a {} at night.", "a {}, a pet, at night."),
+            ("the {}'s toy", "the {}'s, a pet, toy"),
+            ("a {}, blurred", "a {}, a pet, blurred"),
+            ("no label", "no label"),
+        ] {
+            assert_eq!(in_context(template, "a pet"), want);
+        }
+    }
 
     #[test]
     fn the_sigmoid_is_between_0_and_1_at_any_logit() {

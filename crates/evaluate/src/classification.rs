@@ -16,8 +16,9 @@ use crate::encode::{Labelled, encode};
 pub struct Accuracy {
     /// Share of the pictures whose class comes first.
     pub top_1: f64,
-    /// Share of the pictures whose class is among the first five.
-    pub top_5: f64,
+    /// Share of the pictures whose class is among the first five; none where there are no more than five.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_5: Option<f64>,
     /// Number of pictures.
     pub pictures: usize,
     /// Number of classes.
@@ -56,17 +57,27 @@ where
         .zip(&encoded.labels)
         .map(|(row, &class)| rank(row, class))
         .collect();
-    let share = |k: usize| {
-        let right = ranks.iter().filter(|&&rank| rank < k).count();
-        right as f64 / ranks.len().max(1) as f64
-    };
     Ok(Accuracy {
-        top_1: share(1),
-        top_5: share(5),
-        pictures: ranks.len(),
-        classes,
         skipped: encoded.skipped,
+        ..Accuracy::of(&ranks, classes)
     })
+}
+
+impl Accuracy {
+    /// The accuracy of pictures whose own class has these ranks, from 0, among so many.
+    fn of(ranks: &[usize], classes: usize) -> Self {
+        let share = |k: usize| {
+            let right = ranks.iter().filter(|&&rank| rank < k).count();
+            right as f64 / ranks.len().max(1) as f64
+        };
+        Self {
+            top_1: share(1),
+            top_5: (classes > 5).then(|| share(5)),
+            pictures: ranks.len(),
+            classes,
+            skipped: Vec::new(),
+        }
+    }
 }
 
 /// How many other classes are as similar or more. Ties and NaN count against the model.
@@ -80,7 +91,15 @@ fn rank(cosines: &[f32], class: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::rank;
+    use super::{Accuracy, rank};
+
+    #[test]
+    fn the_first_five_are_told_only_of_more() {
+        let accuracy = |classes| Accuracy::of(&[0, 2, 4, 1], classes);
+        assert_eq!((accuracy(5).top_1, accuracy(5).top_5), (0.25, None));
+        assert_eq!(accuracy(6).top_5, Some(1.0));
+        assert_eq!(Accuracy::of(&[5, 4], 6).top_5, Some(0.5));
+    }
 
     #[test]
     fn the_rank_counts_what_is_as_similar_or_more() {

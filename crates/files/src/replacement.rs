@@ -1,10 +1,13 @@
 //! Writing files and directories so that one appears under its name when it is whole, or not at all.
 
 use std::fs::File;
-use std::io::{BufWriter, Error, ErrorKind, Result, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Error, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use tempfile::{Builder, NamedTempFile, TempPath};
+use tempfile::{Builder, NamedTempFile, PathPersistError, TempPath};
+
+type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Beginning of the name of what is not whole yet: whoever finds it, and nobody at work, may remove it.
 pub const TEMPORARY: &str = ".diptych-";
@@ -63,18 +66,43 @@ impl Replacement {
         &self.path
     }
 
+    /// Gives the file another time of its last change.
+    ///
+    /// # Errors
+    /// If it can't be.
+    pub fn set_modified(&mut self, time: SystemTime) -> Result<()> {
+        self.flush()?; // what is written later would change it again
+        let set = self.file.get_ref().set_modified(time);
+        set.map_err(|e| cannot_write(&self.path, e))
+    }
+
     /// Gives the whole file its name, once it is on the disk.
     ///
     /// # Errors
     /// If it can't be written, or can't take its place.
     pub fn commit(self) -> Result<()> {
+        self.commit_by(|temporary, path| temporary.persist(path))
+    }
+
+    /// [`Replacement::commit`], if nothing has that name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`](std::io::ErrorKind) if something has, which stays as it is; else as there.
+    pub fn commit_new(self) -> Result<()> {
+        self.commit_by(|temporary, path| temporary.persist_noclobber(path))
+    }
+
+    fn commit_by(
+        self,
+        persist: impl FnOnce(TempPath, &Path) -> Result<(), PathPersistError>,
+    ) -> Result<()> {
         let at = |e| cannot_write(&self.path, e);
         let file = self.file.into_inner().map_err(|e| at(e.into_error()))?;
         let Some(temporary) = self.temporary else {
             return Ok(());
         };
         file.sync_all().map_err(at)?;
-        temporary.persist(&self.path).map_err(|e| at(e.error))
+        persist(temporary, &self.path).map_err(|e| at(e.error))
     }
 }
 
@@ -280,6 +308,25 @@ mod tests {
                 assert!(!error.to_string().contains(TEMPORARY), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn a_new_file_takes_nobodys_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let write = |bytes: &[u8]| {
+            let mut file = Replacement::create(&path).unwrap();
+            file.write_all(bytes).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            file.commit_new()
+        };
+        write(b"first").unwrap();
+        let refused = write(b"second").unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(fs_err::read(&path).unwrap(), b"first");
+        let modified = fs_err::metadata(&path).unwrap().modified().unwrap();
+        assert_eq!(modified, SystemTime::UNIX_EPOCH);
+        assert_eq!(names(folder.path()), ["a"], "nothing is left beside it");
     }
 
     #[cfg(unix)]

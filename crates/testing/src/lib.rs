@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "tests are its readers")]
 
 mod golden;
+pub mod hub;
 mod mutate;
 
 pub use crc32fast::hash as crc32;

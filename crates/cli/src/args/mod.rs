@@ -2,6 +2,7 @@
 //!
 //! What values mean together is decided in `commands`.
 
+mod models;
 mod search;
 mod signed;
 mod training;
@@ -9,11 +10,12 @@ mod training;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 use diptych::DeviceKind;
 use diptych::image::{Decode, Interpolation, Order, ResizeMode};
-use diptych::weights::{DEFAULT_MODEL, Dtype, LayoutKind};
+use diptych::weights::DEFAULT_MODEL;
 
+pub(crate) use models::{ConvertArgs, GetArgs, ModelsArgs, ModelsCommand, ShowArgs};
 pub(crate) use search::{
     AddressArgs, AddressOnly, CompactArgs, DuplicatesArgs, ExportArgs, ForgetArgs, HitsArgs,
     ImportArgs, IndexArgs, IndexCommand, SearchArgs, SimilarArgs, StatusArgs,
@@ -23,8 +25,7 @@ pub(crate) use training::{PackArgs, TrainArgs};
 
 /// CLIP in Rust: pictures and texts in one space
 ///
-/// Data goes to stdout, messages to stderr. The exit code is 0 if all went well, 1 if a search
-/// found nothing, 2 if anything failed (other inputs are used nevertheless), 130 after Ctrl-C.
+/// Data goes to stdout, messages to stderr.
 #[derive(Debug, Parser)]
 #[command(name = "diptych", version, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -34,6 +35,24 @@ pub(crate) struct Cli {
     /// Number of threads [default: one a core]
     #[arg(long, global = true, value_name = "N", value_parser = count(1, 1024))]
     pub(crate) threads: Option<usize>,
+
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// Ends every help text.
+const EXIT_CODES: &str = "Exit code: 0 if all went well, 1 if a search found nothing, 2 if anything failed (other inputs \
+                          are used nevertheless), 130 after Ctrl-C.";
+
+/// The command line, with what every command's help says.
+pub(crate) fn command() -> clap::Command {
+    fn with_exit_codes(command: clap::Command) -> clap::Command {
+        command
+            .after_help(EXIT_CODES)
+            .mut_subcommands(with_exit_codes)
+    }
+    with_exit_codes(Cli::command())
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,8 +82,9 @@ pub(crate) enum Command {
     .required(true)
     .multiple(true))]
 pub(crate) struct ClassifyArgs {
-    /// Pictures: JPEG, PNG, WebP, GIF, BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
-    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Pictures, folders, or lists: `@FILE` has a path a line, `-` is such a list on stdin. Pictures are JPEG, PNG, WebP, GIF,
+    /// BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
 
     /// Labels, separated by commas
@@ -80,13 +100,36 @@ pub(crate) struct ClassifyArgs {
     #[arg(default_value = "a photo of a {}.")]
     pub(crate) templates: Vec<String>,
 
+    /// What all labels are, such as "a type of pet": put behind the label in every template
+    #[arg(long, value_name = "TEXT", value_parser = context)]
+    pub(crate) context: Option<String>,
+
     /// Labels to print for each picture, best first [default: all]
     #[arg(short = 'k', long, value_name = "K", value_parser = count(1, u32::MAX))]
     pub(crate) top: Option<usize>,
 
-    /// Print one JSON object a picture: path, predictions (label, probability, cosine)
-    #[arg(long)]
+    /// Print one JSON object a picture: path, predictions (label, probability, cosine); with `--sort-into` also sorted, where
+    /// it is now
+    #[arg(long, group = "format")]
     pub(crate) json: bool,
+
+    /// Print a table separated by tabs: a line of names, then path, label, probability and cosine, a line a label
+    #[arg(long, group = "format")]
+    pub(crate) tsv: bool,
+
+    /// Print the same table separated by commas
+    #[arg(long, group = "format")]
+    pub(crate) csv: bool,
+
+    /// Put each picture into DIR/LABEL by its best label. Nothing is overwritten or removed: another file of the same name
+    /// gets a number, and one that is there already stays the only one
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) sort_into: Option<PathBuf>,
+
+    /// With what: a copy, a second name of the same file, or a symbolic link
+    #[arg(long, value_name = "HOW", value_parser = one_of(PLACINGS), default_value = "copy")]
+    #[arg(requires = "sort_into")]
+    pub(crate) sort_with: Placing,
 
     #[command(flatten)]
     pub(crate) model: ModelArgs,
@@ -95,12 +138,24 @@ pub(crate) struct ClassifyArgs {
     pub(crate) decode: DecodeArgs,
 }
 
+/// How a picture gets into the folder of its label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placing {
+    Copy,
+    HardLink,
+    SymbolicLink,
+}
+
 /// Write the embeddings of pictures or texts to a NumPy file
+///
+/// Pictures from folders and lists are told in `X.paths.txt`, a path a row. Pictures are decoded exactly, as the references do,
+/// unless `--decode fast` says otherwise: an array is compared with other programs'. `index` decodes fast: its vectors are
+/// compared with each other.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("inputs").args(["images", "texts", "stdin"]).required(true))]
 pub(crate) struct EmbedArgs {
-    /// Pictures, one row each
-    #[arg(long, num_args = 1.., value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Pictures, one row each; folders; or lists: `@FILE` has a path a line, `-` is such a list on stdin
+    #[arg(long, num_args = 1.., value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) images: Vec<PathBuf>,
 
     /// File of texts, one a line and a row; `-` is stdin
@@ -111,7 +166,7 @@ pub(crate) struct EmbedArgs {
     #[arg(value_name = "-", value_parser = ["-"], hide_possible_values = true)]
     pub(crate) stdin: Option<String>,
 
-    /// File to write: f32 `[N, D]`, unit-norm rows in the order of the inputs
+    /// File to write, `-` for stdout: f32 `[N, D]`, unit-norm rows in the order of the inputs
     #[arg(long, value_name = "X.npy", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
 
@@ -128,6 +183,10 @@ pub(crate) struct EmbedArgs {
     #[arg(long)]
     pub(crate) skip_bad: bool,
 
+    /// Keep the rows in `X.npy.part` until all are there, and go on from those of an earlier call
+    #[arg(long)]
+    pub(crate) resume: bool,
+
     #[command(flatten)]
     pub(crate) model: ModelArgs,
 
@@ -138,12 +197,12 @@ pub(crate) struct EmbedArgs {
 /// Compare pictures with texts: cosine and logit of each pair
 #[derive(Debug, Args)]
 pub(crate) struct SimilarityArgs {
-    /// Pictures: JPEG, PNG, WebP, GIF, BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
-    #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::FilePath)]
+    /// Pictures, folders, or lists: `@FILE` has a path a line, `-` is such a list on stdin
+    #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
     pub(crate) images: Vec<PathBuf>,
 
-    /// Texts to compare with; `--texts=TEXT` for one that begins with `-`
-    #[arg(long, required = true, num_args = 1.., value_name = "TEXT")]
+    /// Text to compare with, any number of times; `--texts=TEXT` for one that begins with `-`
+    #[arg(long, required = true, value_name = "TEXT")]
     pub(crate) texts: Vec<String>,
 
     /// Print one JSON object a picture: path, texts (text, cosine, logit)
@@ -184,14 +243,16 @@ pub(crate) struct TokenizeArgs {
     pub(crate) model: DescriptionArgs,
 }
 
-/// Write a picture's pixels, as the image tower reads them, to a NumPy file
+/// Write pictures' pixels, as the image tower reads them, to a NumPy file
+///
+/// `bench --input` reads what this writes.
 #[derive(Debug, Args)]
 pub(crate) struct PreprocessArgs {
-    /// Picture: JPEG, PNG, WebP, GIF, BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
-    #[arg(value_name = "IMAGE", value_hint = ValueHint::FilePath)]
-    pub(crate) image: PathBuf,
+    /// Pictures, folders, or lists: `@FILE` has a path a line, `-` is such a list on stdin
+    #[arg(required = true, value_name = "IMAGE", value_hint = ValueHint::AnyPath)]
+    pub(crate) images: Vec<PathBuf>,
 
-    /// File to write: f32 `[3, S, S]`, normalised
+    /// File to write, `-` for stdout: f32 `[N, 3, S, S]`, normalised
     #[arg(long, value_name = "X.npy", value_hint = ValueHint::FilePath)]
     pub(crate) out: PathBuf,
 
@@ -218,67 +279,6 @@ pub(crate) struct PreprocessArgs {
     pub(crate) decode: DecodeArgs,
 }
 
-/// List architectures and checkpoints: sizes, parameters, operations
-///
-/// Operations are those of one picture and of one text that fills its context, a multiply-accumulate
-/// being two, as open_clip's model profile counts them. A checkpoint's configuration and the header
-/// of its weights are read, not the weights.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct ModelsArgs {
-    #[command(subcommand)]
-    pub(crate) show: Option<ModelsCommand>,
-
-    /// Checkpoints, or folders with checkpoints up to two levels below
-    /// [default: the current folder, models and runs]
-    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) folders: Vec<PathBuf>,
-
-    /// Print one JSON object a model: name, kind, sizes, parameters and gflops of each tower
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelsCommand {
-    Show(ShowArgs),
-}
-
-/// Say what one model is, and where each of its parts came from
-#[derive(Debug, Args)]
-pub(crate) struct ShowArgs {
-    /// Model: `default`, a checkpoint's directory or file, an architecture, or a published name
-    #[arg(value_name = "NAME_OR_PATH", value_hint = ValueHint::AnyPath)]
-    pub(crate) model: String,
-
-    /// Print one JSON object: model_cfg, preprocess_cfg, tokenizer, parameters, gflops, weights, origins
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Write a checkpoint in another layout or number format
-///
-/// Reads every layout that `--model` takes. The result is a directory that Python's open_clip opens as
-/// `local-dir:`, or one that transformers opens as a `CLIPModel`.
-#[derive(Debug, Args)]
-pub(crate) struct ConvertArgs {
-    /// Checkpoint: `default`, or a directory or file
-    #[arg(value_name = "NAME_OR_PATH", value_hint = ValueHint::AnyPath)]
-    pub(crate) model: String,
-
-    /// Directory to write; an older checkpoint there is replaced
-    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub(crate) out: PathBuf,
-
-    /// Number format of the weights
-    #[arg(long, value_parser = one_of(DTYPES), default_value = "f32")]
-    pub(crate) dtype: Dtype,
-
-    /// Whose layout
-    #[arg(long, value_parser = one_of(LAYOUTS), default_value = "open_clip")]
-    pub(crate) layout: LayoutKind,
-}
-
 /// Draw a gallery, classify and search it, and write the result as a page
 ///
 /// For a machine without pictures: some fifty everyday things, drawn by the program itself, each
@@ -290,7 +290,8 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "diptych-demo")]
     pub(crate) out: PathBuf,
 
-    /// Print one JSON object: accuracy, pictures (path, label, rank, predictions), searches, page
+    /// Print one JSON object: model, n_pictures, top_1, top_5, chance_top_1, chance_top_5, pictures (path, label, rank,
+    /// predictions), searches (query, hits), page
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -304,7 +305,7 @@ pub(crate) struct DemoArgs {
 /// calls after the first.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Time these pixels instead: f32 `[N, 3, S, S]`, encoded together
+    /// Time these pixels instead: f32 `[N, 3, S, S]`, as `preprocess` writes them, encoded together
     #[arg(long, value_name = "X.npy", value_hint = ValueHint::FilePath)]
     pub(crate) input: Option<PathBuf>,
 
@@ -320,7 +321,8 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "S", value_parser = count(1, 3600), default_value = "3")]
     pub(crate) seconds: usize,
 
-    /// Print one JSON object
+    /// Print one JSON object: model, precision, threads, limit_gops, images_per_s, texts_per_s, decodes_per_s, share_of_limit,
+    /// peak_memory_mb
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -337,6 +339,9 @@ pub(crate) enum Measure {
 }
 
 /// Print the completion script of a shell
+///
+/// bash: `diptych completions bash > ~/.local/share/bash-completion/completions/diptych`.
+/// zsh: write it as `_diptych` into a folder of `$fpath`. fish: `~/.config/fish/completions/diptych.fish`.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// Shell
@@ -421,13 +426,11 @@ const RESIZE_MODES: &[(&str, ResizeMode)] = &[
     ("longest", ResizeMode::Longest),
 ];
 
-const DTYPES: &[(&str, Dtype)] = &[
-    ("f32", Dtype::F32),
-    ("f16", Dtype::F16),
-    ("bf16", Dtype::Bf16),
+const PLACINGS: &[(&str, Placing)] = &[
+    ("copy", Placing::Copy),
+    ("link", Placing::HardLink),
+    ("symlink", Placing::SymbolicLink),
 ];
-const LAYOUTS: &[(&str, LayoutKind)] =
-    &[("open_clip", LayoutKind::OpenClip), ("hf", LayoutKind::Hf)];
 /// Reads one of the names in `table`.
 fn one_of<T: Copy + Send + Sync>(
     table: &'static [(&'static str, T)],
@@ -448,5 +451,37 @@ fn template(text: &str) -> Result<String, &'static str> {
     match text.contains("{}") {
         true => Ok(text.to_owned()),
         false => Err("it has no `{}` for the label"),
+    }
+}
+
+/// Reads what all labels are.
+fn context(text: &str) -> Result<String, &'static str> {
+    match text.trim() {
+        "" => Err("it is empty"),
+        text if text.contains("{}") => Err("it is the same for all labels, and has no `{}`"),
+        text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_option_swallows_what_stands_behind_it() {
+        fn check(command: &clap::Command) {
+            let takes_files = command
+                .get_positionals()
+                .any(|arg| arg.get_possible_values().is_empty());
+            for option in command.get_opts().filter(|_| takes_files) {
+                let most = option.get_num_args().map_or(1, |n| n.max_values());
+                let name = option.get_id();
+                assert!(most <= 1, "{}: {name} takes {most}", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        let mut command = command();
+        command.build();
+        check(&command);
     }
 }

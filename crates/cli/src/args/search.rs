@@ -25,7 +25,7 @@ pub(crate) struct IndexArgs {
     #[command(subcommand)]
     pub(crate) command: Option<IndexCommand>,
 
-    /// Folders, pictures, or `@FILE` with a path a line (`@-` is stdin) [default: those that the index knows]
+    /// Folders, pictures, or `@FILE` with a path a line (`-` is such a list on stdin) [default: those that the index knows]
     #[arg(value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
 

@@ -114,11 +114,18 @@ fn remote(url: &str, how: Remote) -> Result<Box<dyn Store>> {
 /// `photos.diptych` where this user's programs keep their data.
 fn users_own() -> Result<PathBuf> {
     let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let home = || given("HOME").map(PathBuf::from);
-    let data = if let Some(data) = given("XDG_DATA_HOME") {
-        Some(data.into())
+    // What is not absolute would be another folder wherever the program is called, so it counts as not set: of XDG's
+    // variables their standard says so.
+    let absolute = |name: &str| {
+        given(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let home = || absolute("HOME");
+    let data = if let Some(data) = absolute("XDG_DATA_HOME") {
+        Some(data)
     } else if cfg!(windows) {
-        given("LOCALAPPDATA").map(PathBuf::from)
+        absolute("LOCALAPPDATA")
     } else if cfg!(target_vendor = "apple") {
         home().map(|home| home.join("Library/Application Support"))
     } else {

@@ -1,16 +1,15 @@
 //! `diptych completions`: a shell → its completion script.
 
 use anyhow::Result;
-use clap::CommandFactory;
 
 use crate::Status;
-use crate::args::{Cli, CompletionsArgs};
+use crate::args::{self, CompletionsArgs};
 use crate::output::Data;
 
 pub(crate) fn run(args: &CompletionsArgs) -> Result<Status> {
     // Into memory first: clap_complete panics where it can't write.
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "diptych", &mut script);
+    clap_complete::generate(args.shell, &mut args::command(), "diptych", &mut script);
     let mut data = Data::new();
     data.bytes(&script)?;
     data.flush()?;

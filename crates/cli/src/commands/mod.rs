@@ -13,6 +13,7 @@ pub(crate) mod index;
 pub(crate) mod models;
 pub(crate) mod pack;
 pub(crate) mod preprocess;
+mod published;
 pub(crate) mod search;
 pub(crate) mod show;
 pub(crate) mod similarity;
@@ -23,7 +24,7 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use diptych::Clip;
-use diptych::weights::{self, Parts};
+use diptych::weights::{self, DEFAULT_MODEL, Parts};
 
 use crate::args::ModelArgs;
 use crate::output::message;
@@ -40,6 +41,20 @@ fn told(clip: Clip) -> Clip {
     clip.notes().iter().for_each(message);
     clip
 }
+
+/// Tells people, once a run, that it is the default model that answers: it is there for the first command, not for the best
+/// answer. `better` is how to have one.
+fn tell_of_default(model: &str, is_for_people: bool, better: &str) {
+    if is_for_people && model == DEFAULT_MODEL {
+        message(format_args!(
+            "note: the default model is small and errs often; {better} knows far more (338 MB, fetched once)"
+        ));
+    }
+}
+
+/// How another model is had, and another index.
+const MODEL: &str = "`--model ViT-B/32`";
+const INDEX: &str = "an index made by `diptych index --model ViT-B/32 --index FILE DIR`";
 
 /// What `name` is called on this machine: a published model is downloaded first, if it is not here.
 fn local(name: &str, parts: Parts) -> Result<String> {

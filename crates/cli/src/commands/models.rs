@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 use diptych::model::{ClipConfig, Profile};
 use diptych::weights::{
-    CONFIG_FILE, Checkpoint, DEFAULT_MODEL, Description, HF_CONFIG_FILE, architectures, describe,
-    has_config,
+    CONFIG_FILE, Checkpoint, DEFAULT_MODEL, Description, HF_CONFIG_FILE, Parts, architectures,
+    describe, has_config,
 };
 use serde::Serialize;
 
 use crate::Status;
-use crate::args::{ModelsArgs, ModelsCommand};
-use crate::commands::show;
+use crate::args::{GetArgs, ModelsArgs, ModelsCommand};
+use crate::commands::{local, published, show};
 use crate::output::{self, Data, hinted, quoted};
 
 /// Where checkpoints are looked for when nothing is said.
@@ -89,8 +89,11 @@ impl Model {
 }
 
 pub(crate) fn run(args: &ModelsArgs) -> Result<Status> {
-    if let Some(ModelsCommand::Show(args)) = &args.show {
-        return show::run(args);
+    match &args.command {
+        Some(ModelsCommand::Show(args)) => return show::run(args),
+        Some(ModelsCommand::Get(args)) => return get(args),
+        None if args.published => return published::run(args.json),
+        None => {}
     }
     let mut models = Vec::new();
     for name in architectures() {
@@ -123,6 +126,27 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<Status> {
         true => Status::Done,
         false => Status::SomeFailed,
     })
+}
+
+/// What `models get` prints as JSON.
+#[derive(Serialize)]
+struct Got<'a> {
+    name: &'a str,
+    path: &'a str,
+}
+
+/// Brings a published model onto this machine, and opens it, so that whoever was told where it lies can use it.
+fn get(args: &GetArgs) -> Result<Status> {
+    let name = &args.model;
+    let path = &local(name, Parts::All)?;
+    Checkpoint::named(path)?;
+    let mut data = Data::new();
+    match args.json {
+        true => data.json(&Got { name, path })?,
+        false => data.line(path)?,
+    }
+    data.flush()?;
+    Ok(Status::Done)
 }
 
 /// The directories of checkpoints in `folders`, each once, and the folders without any.

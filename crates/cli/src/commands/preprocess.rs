@@ -1,14 +1,18 @@
-//! `diptych preprocess`: a picture → the pixels that the image tower reads.
+//! `diptych preprocess`: pictures → the pixels that the image tower reads.
 
 use anyhow::Result;
-use diptych::image::Preprocess;
+use diptych::image::{DecodeOptions, Pixels, Preprocess};
 use diptych::weights::{Parts, describe};
+use rayon::prelude::*;
 
 use super::local;
-use crate::Status;
 use crate::args::PreprocessArgs;
-use crate::inputs;
-use diptych_files::npy::NpyWriter;
+use crate::arrays::Array;
+use crate::inputs::Given;
+use crate::{Status, output, progress};
+
+/// Pictures in memory at a time.
+const BATCH: usize = 64;
 
 /// The model's preprocessing, but for what was asked otherwise.
 fn options(args: &PreprocessArgs) -> Result<Preprocess> {
@@ -23,12 +27,34 @@ fn options(args: &PreprocessArgs) -> Result<Preprocess> {
 }
 
 pub(crate) fn run(args: &PreprocessArgs) -> Result<Status> {
+    let Given { files, errors, .. } = Given::new(&args.images, None)?;
     let preprocess = options(args)?;
-    let pixels = preprocess.load(&args.image, &(&args.decode).into());
-    let pixels = pixels.map_err(|error| inputs::explain(error, &args.image))?;
-
-    let mut file = NpyWriter::create(&args.out, &[3, pixels.side(), pixels.side()])?;
-    file.write(pixels.as_slice())?;
-    file.finish()?;
+    let decode = DecodeOptions::from(&args.decode);
+    let side = preprocess.size;
+    let mut array = Array::create(&args.out, &[files.len(), 3, side, side])?;
+    errors.iter().for_each(output::error);
+    let mut is_whole = errors.is_empty();
+    let bar = progress::inputs(files.len());
+    for files in files.chunks(BATCH) {
+        let loaded: Vec<_> = files
+            .par_iter()
+            .map(|file| preprocess.load(file, &decode))
+            .collect();
+        for pixels in loaded {
+            match pixels.map(Pixels::into_vec) {
+                Ok(values) => array.write(&values)?,
+                Err(error) => {
+                    is_whole = false;
+                    bar.suspend(|| output::error(&error.into()));
+                }
+            }
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    if !is_whole {
+        return Ok(Status::SomeFailed); // and nothing is written
+    }
+    array.finish()?;
     Ok(Status::Done)
 }

@@ -9,6 +9,7 @@ use diptych_search::source::embedding;
 
 use super::address::{Address, clip_of};
 use super::hits::tell;
+use super::{INDEX, tell_of_default};
 use crate::args::{HitsArgs, SearchArgs, SimilarArgs};
 use crate::output::{hinted, quoted};
 use crate::{Status, inputs};
@@ -19,6 +20,7 @@ pub(crate) fn search(args: SearchArgs) -> Result<Status> {
     let store = Address::new(&args.hits.address)?.open()?;
     let store = store.as_ref();
     let clip = clip_of(store, args.hits.model.as_deref())?;
+    tell_of_default(clip.name(), !args.hits.json && !args.hits.paths0, INDEX);
     let request = Request {
         templates: args.templates,
         min_score: args.min_score,

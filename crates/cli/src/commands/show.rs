@@ -1,9 +1,14 @@
 //! `diptych models show`: one model → what it is, what it costs, and where each part came from.
 
+use std::path::Path;
+
 use anyhow::Result;
 use diptych::model::{ActivationOptions, Approximation, Layers};
 use diptych::text::Tokenizer;
-use diptych::weights::{Checkpoint, Description, Parts, Summary, Weights, is_architecture};
+use diptych::weights::{
+    Checkpoint, Description, Listing, Parts, Summary, Weights, catalog, describe, is_architecture,
+    listed,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -14,13 +19,23 @@ use crate::args::ShowArgs;
 use crate::output::{Data, message, quoted};
 
 pub(crate) fn run(args: &ShowArgs) -> Result<Status> {
-    let model = match is_architecture(&args.model) {
-        true => args.model.clone(),
-        false => local(&args.model, Parts::All)?,
+    let name = &args.model;
+    // What is on the disk, or is nothing, says so below.
+    let listing = match listed(name) {
+        Ok(listing) if !Path::new(name).exists() => listing,
+        _ => None,
     };
-    let summary = Checkpoint::summary(&model)?;
+    let summary = match &listing {
+        // Nothing large is fetched to be shown.
+        Some(listing) if listing.cached().is_none() => Summary {
+            description: describe(&local(name, Parts::Description)?)?,
+            weights: None,
+        },
+        None if is_architecture(name) => Checkpoint::summary(name)?,
+        _ => Checkpoint::summary(&local(name, Parts::All)?)?,
+    };
     summary.description.notes.iter().for_each(message);
-    let shown = Shown::new(&args.model, &summary)?;
+    let shown = Shown::new(name, &summary, listing)?;
     let mut data = Data::new();
     match args.json {
         true => data.json(&shown)?,
@@ -40,11 +55,38 @@ struct Shown<'a> {
     #[serde(flatten)]
     cost: Cost,
     weights: Option<&'a Weights>,
+    /// Names that the weights are published by, and where they come from, if there are none here.
+    published: Vec<Published>,
     origins: Value,
 }
 
+#[derive(Serialize)]
+struct Published {
+    name: String,
+    from: String,
+}
+
+impl From<Listing> for Published {
+    fn from(Listing { name, from, .. }: Listing) -> Self {
+        Self { name, from }
+    }
+}
+
+/// What could be fetched where there are no weights: the published model that was named, or those of an architecture.
+fn published(name: &str, summary: &Summary, listing: Option<Listing>) -> Vec<Published> {
+    match listing {
+        _ if summary.weights.is_some() => Vec::new(),
+        Some(listing) => vec![listing.into()],
+        None => {
+            let is_it = |listing: &Listing| listing.architecture == Some(name);
+            let all = catalog().into_iter().filter(is_it);
+            all.map(Published::from).collect()
+        }
+    }
+}
+
 impl<'a> Shown<'a> {
-    fn new(name: &'a str, summary: &'a Summary) -> Result<Self> {
+    fn new(name: &'a str, summary: &'a Summary, listing: Option<Listing>) -> Result<Self> {
         let description = &summary.description;
         let preprocess = &description.preprocess;
         let tokenizer = &description.tokenizer;
@@ -78,8 +120,26 @@ impl<'a> Shown<'a> {
             },
             cost: Cost::of(&description.config),
             weights: summary.weights.as_ref(),
+            published: published(name, summary, listing),
             origins: serde_json::to_value(&description.origins)?,
         })
+    }
+
+    /// How weights come here that are not.
+    fn to_be_had(&self) -> String {
+        match &self.published[..] {
+            [] => "none: an architecture".into(),
+            [Published { name, from }] if name == self.name => {
+                format!("not on this machine; `diptych models get {name}` fetches them from {from}")
+            }
+            several => {
+                let names: Vec<&str> = several.iter().map(|p| p.name.as_str()).collect();
+                format!(
+                    "none: an architecture; `diptych models get` fetches {}",
+                    names.join(", ")
+                )
+            }
+        }
     }
 
     /// For people.
@@ -165,7 +225,7 @@ impl<'a> Shown<'a> {
                         w.container,
                         quoted(&w.path)
                     ),
-                    None => "none: an architecture".into(),
+                    None => self.to_be_had(),
                 },
             ),
             ("architecture from", origins.config.clone()),

@@ -6,8 +6,9 @@ use anyhow::Result;
 use diptych::text::shortened;
 use serde::Serialize;
 
-use super::open;
+use super::{MODEL, open, tell_of_default};
 use crate::args::SimilarityArgs;
+use crate::inputs::Given;
 use crate::output::Data;
 use crate::{Status, inputs};
 use diptych_files::spell;
@@ -27,6 +28,7 @@ struct Similarity<'a> {
 }
 
 pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
+    let given = Given::new(&args.images, None)?;
     let clip = open(&args.model)?;
     let name = |index: usize| format!("text `{}`", shortened(&args.texts[index]));
     let texts = match clip.encode_texts(&args.texts) {
@@ -35,8 +37,10 @@ pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
     };
     let (logit_scale, logit_bias) = (clip.logit_scale(), clip.logit_bias().unwrap_or(0.0));
 
+    tell_of_default(&args.model.model, !args.json, MODEL);
+
     let mut data = Data::new();
-    inputs::for_each_picture(&clip, &args.images, &args.decode, |path, picture| {
+    inputs::for_each_picture(&clip, &given, &args.decode, |path, picture| {
         let cosines = picture.cosines(&texts)?; // [1, M]
         let pairs = args.texts.iter().zip(cosines);
         let texts: Vec<_> = pairs

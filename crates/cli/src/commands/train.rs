@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use diptych::weights::Parts;
 use diptych_train::Error;
 use diptych_train::clip::{Event, Measured, Progress, Run, train};
@@ -14,7 +14,7 @@ use indicatif::{FormattedDuration, ProgressBar};
 
 use super::local;
 use crate::args::TrainArgs;
-use crate::output::{Data, message, quoted};
+use crate::output::{Data, error, message, quoted};
 use crate::progress::{self, BETWEEN_LINES};
 use crate::{Status, interrupt};
 
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
         reporter.passed_over.refuse_any()?;
     }
     for passed_over in reporter.since_ready.reasons() {
-        message(format_args!("error: {passed_over}"));
+        error(&anyhow!("{passed_over}"));
     }
     let outcome = match outcome {
         Err(error @ Error::Named { .. }) => Err(error).context(quoted(&args.run).into_owned()),
@@ -130,12 +130,10 @@ impl Reporter {
         if self.is_ready {
             self.since_ready.extend([passed_over.clone()]);
         }
-        if !self.strict {
-            self.line(&if self.is_ready {
-                format!("skipped: {}", passed_over.example)
-            } else {
-                format!("error: {passed_over}")
-            });
+        if !self.strict && self.is_ready {
+            self.line(&format!("skipped: {}", passed_over.example));
+        } else if !self.strict {
+            self.suspend(|| error(&anyhow!("{passed_over}")));
         }
         self.passed_over.extend([passed_over]);
     }
@@ -165,9 +163,14 @@ impl Reporter {
 
     /// A line that stays.
     fn line(&self, text: &str) {
+        self.suspend(|| message(text));
+    }
+
+    /// Says something without the bar in its way.
+    fn suspend(&self, say: impl FnOnce()) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| message(text)),
-            None => message(text),
+            Some(bar) => bar.suspend(say),
+            None => say(),
         }
     }
 
@@ -193,11 +196,14 @@ fn lines(measured: &Measured) -> Vec<String> {
     });
     let zero_shot = measured.zero_shot.iter().map(|set| {
         let a = &set.accuracy;
+        let top_5 = a
+            .top_5
+            .map(|share| format!(", top-5 {:.1} %", 100.0 * share));
         format!(
-            "{}: zero-shot top-1 {:.1} %, top-5 {:.1} % of {} held-out pictures, {} classes",
+            "{}: zero-shot top-1 {:.1} %{} of {} held-out pictures, {} classes",
             set.data,
             100.0 * a.top_1,
-            100.0 * a.top_5,
+            top_5.unwrap_or_default(),
             a.pictures,
             a.classes
         )

@@ -46,6 +46,42 @@ fn every_layout_becomes_every_other_and_computes_the_same() {
 }
 
 #[test]
+fn each_tensor_keeps_its_format_unless_another_is_asked_for() {
+    let dir = folder(&[]);
+    let mixed = golden("layouts/openai-vit/script.pt");
+    let dtypes = |model: &str| {
+        let shown = &diptych(&["models", "show", model, "--json"]).json()[0];
+        shown["weights"]["dtypes"].clone()
+    };
+    for layout in ["open_clip", "hf"] {
+        let out = within(&dir, layout);
+        let back = within(&dir, "back");
+        diptych(&["convert", &mixed, &out, "--layout", layout])
+            .code
+            .unwrap();
+        assert_eq!(
+            dtypes(&out),
+            serde_json::json!(["f16", "f32"]),
+            "as OpenAI's file has them"
+        );
+        diptych(&["convert", &out, &back]).code.unwrap();
+        assert_eq!(dtypes(&back), serde_json::json!(["f16", "f32"]));
+        if layout == "hf" {
+            let config = fs_err::read_to_string(format!("{out}/config.json")).unwrap();
+            assert!(config.contains(r#""torch_dtype": "float32""#), "{config}");
+        }
+        // To the bit.
+        assert_eq!(embeddings(&back), embeddings(&mixed));
+    }
+    let half = within(&dir, "bf16");
+    diptych(&["convert", &mixed, &half, "--dtype", "bf16"]).ok();
+    diptych(&["convert", &half, &within(&dir, "again")]).ok();
+    assert_eq!(dtypes(&within(&dir, "again")), serde_json::json!(["bf16"]));
+    diptych(&["convert", "default", &within(&dir, "own")]).ok();
+    assert_eq!(dtypes(&within(&dir, "own")), dtypes("default"));
+}
+
+#[test]
 fn a_resnet_has_no_place_in_transformers() {
     let dir = folder(&[]);
     let (from, out) = (golden("layouts/openai-rn/script.pt"), within(&dir, "out"));

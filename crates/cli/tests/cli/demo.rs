@@ -155,6 +155,7 @@ fn people_get_the_accuracy_with_its_chance_and_then_the_next_command() {
         assert_eq!(chance, share(k as f32));
     }
     assert!(ran.stdout.contains("\nsomething to drink\n"), "{ran:?}");
+    assert!(ran.note.contains("ViT-B/32"), "{ran:?}");
     let words = [&format!("{out}/gallery.html"), "diptych classify", &out];
     for word in words {
         assert!(ran.stderr.contains(word), "`{word}` is not in {ran:?}");

@@ -252,6 +252,106 @@ fn a_list_belongs_to_one_array() {
     assert!(!files.path().join("w.npy").exists());
 }
 
+#[test]
+fn a_folder_is_embedded_with_a_list_of_its_rows() {
+    let files = folder(&[("notes.txt", b"")]);
+    fs_err::create_dir(files.path().join("sub")).unwrap();
+    for (from, to) in [("RGB.png", "sub/b.png"), ("420-q95.jpg", "sub/a.jpg")] {
+        fs_err::copy(picture(from), files.path().join(to)).unwrap();
+    }
+    let (out, model) = (within(&files, "x.npy"), golden("tiny-vit"));
+    let root = within(&files, "sub");
+    let args = ["embed", "--out", &out, "--model", &model, "--images"];
+    diptych(&[&args[..], &[&root]].concat()).ok();
+    let want = [within(&files, "sub/a.jpg"), within(&files, "sub/b.png")];
+    let list = || fs_err::read_to_string(within(&files, "x.paths.txt")).unwrap();
+    assert_eq!(list(), format!("{}\n{}\n", want[0], want[1]));
+    let (_, rows) = embed(&["--images", &want[0], &want[1]]);
+    assert_eq!(read_npy(&out).1, rows);
+    // A list on stdin, in its order.
+    let lines = format!("{}\n{}\n", want[1], want[0]);
+    diptych_with(&[&args[..], &["-"]].concat(), lines.as_bytes()).ok();
+    assert_eq!(list(), lines);
+    // What can't be looked into fails the array as a bad picture does.
+    let gone = ["--images", &within(&files, "empty"), &want[0]];
+    fs_err::create_dir(files.path().join("empty")).unwrap();
+    let before = fs_err::read(&out).unwrap();
+    let failing = [&args[..5], &gone[..]].concat();
+    diptych(&failing).fails(&["empty: there is no picture", "hint: nothing was written"]);
+    assert_eq!(fs_err::read(&out).unwrap(), before);
+    diptych(&[&failing[..], &["--skip-bad"]].concat()).fails(&["empty: there is no picture"]);
+    assert_eq!(read_npy(&out).0, format!("(1, {DIM})"));
+}
+
+#[test]
+fn an_array_on_stdout_is_the_one_in_a_file() {
+    let [a, b] = ["RGB.png", "420-q95.jpg"].map(picture);
+    let model = golden("tiny-vit");
+    let files = folder(&[]);
+    let out = within(&files, "x.npy");
+    let run = |out: &str, more: &[&str]| {
+        let args = ["embed", "--model", &model, "--out", out, "--images", &a, &b];
+        let mut command = command(&[&args[..], more].concat());
+        command.stdin(std::process::Stdio::null()).output().unwrap()
+    };
+    assert!(run(&out, &[]).status.success());
+    let printed = run("-", &[]);
+    assert!(
+        printed.status.success() && printed.stderr.is_empty(),
+        "{printed:?}"
+    );
+    assert_eq!(printed.stdout, fs_err::read(&out).unwrap());
+    // All or nothing there, too.
+    let failed = run("-", &["gone.png"]);
+    assert_eq!((failed.status.code(), failed.stdout.len()), (Some(2), 0));
+    for flag in ["--skip-bad", "--resume"] {
+        let refused = run("-", &[flag]);
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert!(
+            told.contains("- is no plain file") && told.contains(flag),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn rows_of_an_earlier_call_are_gone_on_from() {
+    let files = folder(&[("bad.png", b"\x89PNG\r\n\x1a\n")]);
+    let [a, b, c] = ["RGB.png", "420-q95.jpg", "L.png"].map(picture);
+    let [out, part, bad] = ["x.npy", "x.npy.part", "bad.png"].map(|name| within(&files, name));
+    let model = golden("tiny-vit");
+    let run = |more: &[&str]| {
+        let args = ["embed", "--resume", "--out", &out, "--model", &model];
+        diptych(&[&args[..], more].concat())
+    };
+    // One that is bad ends the first call; what was encoded before it is kept.
+    run(&["--images", &a, &b, &bad, &c]).fails(&["bad.png", "kept for the next `--resume`"]);
+    assert!(!std::path::Path::new(&out).exists());
+    let record = 32 + 4 * DIM as u64;
+    assert_eq!(fs_err::metadata(&part).unwrap().len(), 20 + 2 * record);
+    // Mended, the rest is encoded alone; the array is that of one call.
+    fs_err::copy(&c, &bad).unwrap();
+    let ran = run(&["--images", &a, &b, &bad, &c]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.stderr, "2 of 4 rows were there\n");
+    assert!(!std::path::Path::new(&part).exists());
+    let (_, want) = embed(&["--images", &a, &b, &c, &c]);
+    assert_close(&read_npy(&out).1, &want, 1e-6);
+    // Rows of other choices are not taken.
+    run(&["--images", &a, "gone.png"]).fails(&["gone.png"]);
+    run(&["--images", &a, "--raw"]).ok();
+    assert_eq!(read_npy(&out).1, embed(&["--images", &a, "--raw"]).1);
+    // Texts, of which a line that is no text is not an empty one.
+    let texts = folder(&[("t.txt", b"a cat\n\n\xe9\n")]);
+    let texts = within(&texts, "t.txt");
+    run(&["--texts", &texts]).fails(&["line 3 is not UTF-8"]);
+    let ran = run(&["--texts", &texts]);
+    assert_eq!(ran.code, Some(2));
+    for told in ["2 of 3 rows were there", "line 3 is not UTF-8"] {
+        assert!(ran.stderr.contains(told), "{ran:?}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn nothing_is_passed_over_in_what_goes_to_a_device() {

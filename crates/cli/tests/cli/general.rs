@@ -108,6 +108,113 @@ fn help_and_version_go_to_stdout_and_mistakes_to_stderr() {
 }
 
 #[test]
+fn every_help_has_the_exit_codes() {
+    let codes = "Exit code: 0 if all went well, 1 if a search found nothing, 2 if anything failed";
+    let inner = [["index", "verify"], ["models", "get"], ["models", "show"]];
+    let commands = commands();
+    let all = commands.iter().map(|command| vec![command.as_str()]);
+    for command in all.chain(inner.map(Vec::from)).chain([vec![]]) {
+        let help = diptych(&[&command[..], &["--help"]].concat()).ok();
+        let words: Vec<&str> = help.split_whitespace().collect();
+        assert!(words.join(" ").contains(codes), "{command:?}: {help}");
+    }
+}
+
+/// The keys that a help text says an object has: all, and those of its lists.
+fn promised(help: &str) -> Vec<String> {
+    let words: Vec<&str> = help.split_whitespace().collect();
+    let text = words.join(" ");
+    let (_, after) = text.split_once("one JSON object").unwrap();
+    let (_, keys) = after.split_once(": ").unwrap();
+    let end = keys.find([';', '-', '[']).unwrap_or(keys.len());
+    let (mut keys, mut depth) = (keys[..end].to_owned(), 0);
+    keys.retain(|c| {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        depth == 0 && c != ')'
+    });
+    let keys = keys
+        .split([',', ' '])
+        .filter(|key| !key.is_empty() && *key != "and");
+    keys.map(str::to_owned).collect()
+}
+
+#[test]
+fn objects_have_the_keys_that_help_promises() {
+    let files = folder(&[]);
+    let (path, model, out) = (
+        picture("RGB.png"),
+        golden("tiny-vit"),
+        within(&files, "demo"),
+    );
+    let of_model = ["--model", &model];
+    for (command, args) in [
+        (
+            &["classify"][..],
+            [&[&path, "--labels", "a"][..], &of_model].concat(),
+        ),
+        (
+            &["similarity"],
+            [&[&path, "--texts", "a"][..], &of_model].concat(),
+        ),
+        (&["tokenize"], vec!["a"]),
+        (&["models", "show"], vec!["default"]),
+        (&["models", "get"], vec!["default"]),
+        (&["demo"], vec!["--out", &out]),
+        (
+            &["bench"],
+            [&["--only", "texts", "--seconds", "1"][..], &of_model].concat(),
+        ),
+    ] {
+        let help = diptych(&[command, &["--help"]].concat()).ok();
+        let object = &diptych(&[command, &args, &["--json"]].concat()).json()[0];
+        let promised = promised(&help);
+        assert!(!promised.is_empty(), "{help}");
+        for key in &promised {
+            assert!(
+                object.get(key).is_some(),
+                "{command:?}: no `{key}` in {object}"
+            );
+        }
+        // Nor is any left out.
+        let n = object.as_object().unwrap().len();
+        let is_whole = promised.len() == n || command == ["models", "show"];
+        assert!(is_whole, "{command:?}: {promised:?} of {object}");
+    }
+}
+
+#[test]
+fn the_default_model_is_told_of_once_to_people() {
+    let path = picture("RGB.png");
+    let run = |args: &[&str]| {
+        diptych(&[&["classify", &path, &path, "--labels", "cat,dog"], args].concat())
+    };
+    let told = run(&[]);
+    assert_eq!(told.note.lines().count(), 1, "{told:?}");
+    assert!(told.note.contains("`--model ViT-B/32`"), "{told:?}");
+    let texts = ["similarity", &path, "--texts", "a cat"];
+    assert_eq!(diptych(&texts).note, told.note);
+    for silent in [
+        &["--json"][..],
+        &["--quiet"],
+        &["-q"],
+        &["--csv"],
+        &["--model", &golden("tiny-vit")],
+    ] {
+        assert_eq!(run(silent).note, "", "{silent:?}");
+    }
+}
+
+#[test]
+fn quiet_leaves_errors() {
+    let path = picture("RGB.png");
+    let ran = diptych(&["-q", "classify", "gone.png", &path, "--labels", "cat,Cat"]);
+    let stdout = ran.fails(&["gone.png"]);
+    assert_eq!(stdout.lines().count(), 2, "{stdout}");
+    let loud = diptych(&["classify", &path, "--labels", "cat,Cat"]);
+    assert!(loud.stderr.contains("label `Cat`"), "{loud:?}");
+}
+
+#[test]
 fn the_manual_is_what_help_says() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
     let manual = fs_err::read_to_string(path).unwrap();
@@ -123,7 +230,7 @@ fn the_manual_is_what_help_says() {
         let help = trimmed(&diptych(&[&command, "--help"]).ok());
         want.push((format!("diptych {command}"), help));
         let inner: &[&str] = match command.as_str() {
-            "models" => &["show"],
+            "models" => &["show", "get"],
             "index" => &["status", "verify", "compact", "forget", "import", "export"],
             _ => &[],
         };

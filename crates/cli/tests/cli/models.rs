@@ -1,5 +1,6 @@
 //! `diptych models`.
 
+use diptych_testing::hub::{Hub, Manners};
 use serde_json::Value;
 
 use crate::support::*;
@@ -114,6 +115,207 @@ fn checkpoints_are_found_in_a_folder_and_two_levels_below() {
     let lines = parse(&String::from_utf8(output.stdout).unwrap());
     let found = names(&lines, "checkpoint");
     assert_eq!(found, ["b", "models/m", "runs/a/model"]);
+}
+
+/// A hub of `us/tiny`, transformers' shards, and a home without any model.
+struct Elsewhere {
+    hub: Hub,
+    home: tempfile::TempDir,
+}
+
+impl Elsewhere {
+    fn new() -> Self {
+        let files = fs_err::read_dir(golden("layouts/hf/sharded")).unwrap();
+        let files = files.map(|file| {
+            let file = file.unwrap();
+            let name = file.file_name().into_string().unwrap();
+            (name, fs_err::read(file.path()).unwrap())
+        });
+        Self {
+            hub: Hub::start(files.collect(), &[], Manners::default()),
+            home: folder(&[]),
+        }
+    }
+
+    /// `diptych ARGS`, which may use the hub.
+    fn run(&self, args: &[&str]) -> Ran {
+        let mut command = command(args);
+        for variable in [
+            "HF_HOME",
+            "HF_HUB_CACHE",
+            "HUGGINGFACE_HUB_CACHE",
+            "XDG_CACHE_HOME",
+        ] {
+            command.env_remove(variable);
+        }
+        command
+            .current_dir(self.home.path())
+            .env("HOME", self.home.path())
+            .env("HF_ENDPOINT", &self.hub.address)
+            .env("HF_HUB_OFFLINE", "0");
+        command.output().unwrap().into()
+    }
+}
+
+#[test]
+fn published_models_are_listed_with_what_is_known_of_them() {
+    let elsewhere = Elsewhere::new();
+    // A folder by an organisation's name hides none of its models.
+    fs_err::create_dir(elsewhere.home.path().join("openai")).unwrap();
+    let lines = elsewhere.run(&["models", "--published", "--json"]).json();
+    assert_eq!(lines.len(), 9 + 44 + 5);
+    let b32 = model(&lines, "ViT-B/32");
+    assert_eq!(b32["parameters"], 151_277_313);
+    assert_close(&[number(b32, "gflops")], &[14.78], 0.005);
+    assert_eq!(number(b32, "imagenet_top_1"), 0.6332);
+    assert!(
+        b32["from"]
+            .as_str()
+            .unwrap()
+            .starts_with("https://openaipublic.")
+    );
+    assert!(b32["path"].is_null() && b32["bytes"].is_null());
+    // What nobody reports to us is not made up.
+    let big = model(&lines, "ViT-bigG-14:laion2b_s39b_b160k");
+    for unknown in ["parameters", "gflops", "imagenet_top_1", "imagenet_source"] {
+        assert!(big[unknown].is_null(), "{big}");
+    }
+    assert_eq!(big["from"], "laion/CLIP-ViT-bigG-14-laion2B-39B-b160k");
+
+    let table = elsewhere.run(&["models", "--published"]).ok();
+    let row = |name: &str| -> Vec<&str> {
+        let line = table
+            .lines()
+            .find(|line| line.starts_with(&format!("{name} ")));
+        line.unwrap().split_whitespace().collect()
+    };
+    let want = [
+        "ViT-B/32",
+        "151.28",
+        "14.78",
+        "63.3",
+        "%",
+        "-",
+        "openaipublic.azureedge.net",
+    ];
+    assert_eq!(row("ViT-B/32"), want);
+    let want = [
+        "ViT-H-14:dfn5b",
+        "-",
+        "-",
+        "-",
+        "-",
+        "apple/DFN5B-CLIP-ViT-H-14",
+    ];
+    assert_eq!(row("ViT-H-14:dfn5b"), want);
+    assert!(table.contains("openclip_results.csv"));
+    assert_eq!(elsewhere.hub.requests(""), 0, "the network is not asked");
+}
+
+#[test]
+fn a_model_is_fetched_by_its_name_and_listed_from_then_on() {
+    let elsewhere = Elsewhere::new();
+    // It is shown before, without its weights.
+    let shown = &elsewhere
+        .run(&["models", "show", "us/tiny", "--json"])
+        .json()[0];
+    assert!(shown["weights"].is_null());
+    let from = serde_json::json!([{"name": "us/tiny", "from": "us/tiny"}]);
+    assert_eq!(shown["published"], from);
+    assert_eq!(elsewhere.hub.requests("safetensors"), 0);
+    let table = elsewhere.run(&["models", "show", "us/tiny"]).ok();
+    assert!(
+        table.contains("`diptych models get us/tiny` fetches them"),
+        "{table}"
+    );
+
+    let place = elsewhere.run(&["models", "get", "us/tiny"]).ok();
+    let place = place.trim_end();
+    assert!(
+        place.starts_with(elsewhere.home.path().to_str().unwrap()),
+        "{place}"
+    );
+    let got = &elsewhere
+        .run(&["models", "get", "us/tiny", "--json"])
+        .json()[0];
+    assert_eq!(got, &serde_json::json!({"name": "us/tiny", "path": place}));
+    let shown = &elsewhere
+        .run(&["models", "show", "us/tiny", "--json"])
+        .json()[0];
+    assert_eq!(shown["weights"]["container"], "safetensors");
+    assert_eq!(shown["published"], serde_json::json!([]));
+    let lines = elsewhere.run(&["models", "--published", "--json"]).json();
+    let tiny = model(&lines, "us/tiny");
+    assert_eq!(tiny["path"], place);
+    assert!(
+        tiny["bytes"].as_u64() > Some(10_000) && tiny["gflops"].is_number(),
+        "{tiny}"
+    );
+}
+
+#[test]
+fn what_can_not_be_fetched_says_why() {
+    let elsewhere = Elsewhere::new();
+    elsewhere
+        .run(&["models", "get", "us/other"])
+        .fails(&["us/other", "404"]);
+    elsewhere
+        .run(&["models", "get", "ViT-B-32"])
+        .fails(&["is an architecture", "ViT-B/32, ViT-B-32:openai"]);
+    elsewhere
+        .run(&["models", "get", "nothing"])
+        .fails(&["`nothing` is neither"]);
+    assert_eq!(
+        elsewhere.run(&["models", "get", "default"]).ok(),
+        "default\n"
+    );
+    let table = diptych(&["models", "show", "ViT-B-32"]).ok();
+    assert!(
+        table.contains("`diptych models get` fetches ViT-B/32, ViT-B-32:openai"),
+        "{table}"
+    );
+}
+
+#[test]
+fn without_a_home_nothing_is_written_beside_the_working_directory() {
+    let elsewhere = Elsewhere::new();
+    let here = folder(&[]);
+    let run = |args: &[&str], variables: &[(&str, &str)]| -> Ran {
+        let mut command = command(args);
+        for variable in [
+            "HOME",
+            "USERPROFILE",
+            "HF_HOME",
+            "HF_HUB_CACHE",
+            "HUGGINGFACE_HUB_CACHE",
+        ] {
+            command.env_remove(variable);
+        }
+        command
+            .env("HF_ENDPOINT", &elsewhere.hub.address)
+            .env("HF_HUB_OFFLINE", "0")
+            .env("XDG_CACHE_HOME", "caches")
+            .env("XDG_DATA_HOME", "data")
+            .envs(variables.iter().copied())
+            .current_dir(here.path());
+        command.output().unwrap().into()
+    };
+    for home in [&[][..], &[("HOME", "home")]] {
+        for name in ["us/tiny", "ViT-B/32"] {
+            run(&["models", "get", name], home).fails(&[name, "no folder to keep it in", "HOME"]);
+        }
+        let picture = picture("RGB.png");
+        run(&["index", &picture, "--json"], home).fails(&["no data directory", "--index"]);
+    }
+    assert_eq!(fs_err::read_dir(here.path()).unwrap().count(), 0);
+    // A relative XDG path is none, and the home's own folder stands in.
+    let home = elsewhere.home.path().to_str().unwrap();
+    let place = run(&["models", "get", "us/tiny"], &[("HOME", home)]).ok();
+    assert!(
+        place.starts_with(&format!("{home}/.cache/huggingface/hub/")),
+        "{place}"
+    );
+    assert_eq!(fs_err::read_dir(here.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn pixels_are_the_references_for_every_combination_of_choices() {
         args.extend((orient == "false").then_some("--no-orient"));
         assert_eq!(diptych(&args).ok(), "");
         let (shape, values) = read_npy(&out);
-        assert_eq!(shape, "(3, 16, 16)");
+        assert_eq!(shape, "(1, 3, 16, 16)");
         for (c, plane) in values.chunks(SIDE * SIDE).enumerate() {
             let want = rgb.iter().skip(c).step_by(3);
             let want: Vec<f32> = want
@@ -71,9 +71,27 @@ fn choices_are_the_models_own_by_default() {
         let (shape, values) = read_npy(&out);
         assert_eq!(
             (shape, values.len()),
-            (format!("(3, {side}, {side})"), 3 * side * side)
+            (format!("(1, 3, {side}, {side})"), 3 * side * side)
         );
     }
+}
+
+#[test]
+fn many_pictures_are_one_array() {
+    let files = folder(&[]);
+    let [one, two, both] = ["1.npy", "2.npy", "x.npy"].map(|name| within(&files, name));
+    let [a, b] = ["RGB.png", "420-q95.jpg"].map(picture);
+    let model = golden("tiny-vit");
+    let run = |out: &str, pictures: &[&str]| {
+        let args = ["preprocess", "--out", out, "--model", &model];
+        diptych(&[&args[..], pictures].concat()).ok();
+    };
+    run(&one, &[&a]);
+    run(&two, &[&b]);
+    run(&both, &[&a, &b]);
+    let (shape, values) = read_npy(&both);
+    assert!(shape.starts_with("(2, 3, "), "{shape}");
+    assert_eq!(values, [read_npy(&one).1, read_npy(&two).1].concat());
 }
 
 #[test]
@@ -105,7 +123,12 @@ fn wrong_inputs_are_named_and_nothing_is_written() {
     check(&[&cut], &["cut.png: damaged PNG"]);
     check(&[&text], &["text.png: not a picture"]);
     check(&["gone.png"], &["gone.png"]);
-    check(&[&golden("pixels")], &["is a directory"]);
+    check(
+        &[&picture("RGB.png"), &cut, "gone.png"],
+        &["cut.png", "gone.png"],
+    );
+    let empty = folder(&[]);
+    check(&[&within(&empty, "")], &["there is no picture in it"]);
     check(&[&picture("RGB.png"), "--size", "0"], &["--size"]);
     check(&[&picture("RGB.png"), "--size", "100000"], &["--size"]);
     check(

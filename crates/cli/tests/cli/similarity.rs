@@ -52,9 +52,14 @@ fn cosines_are_products_of_the_rows_that_embed_writes() {
 }
 
 #[test]
-fn several_texts_may_follow_one_flag_and_people_get_a_line_each() {
+fn pictures_may_follow_texts_as_the_usage_line_has_them() {
     let path = picture("RGB.png");
-    let text = similarity("tiny-vit", &[&path, "--texts", "a cat", "a dog"]).ok();
+    let texts = ["--texts", "a cat", "--texts", "a dog"];
+    let text = similarity("tiny-vit", &[&texts[..], &[&path]].concat()).ok();
+    assert_eq!(
+        similarity("tiny-vit", &[&[&*path], &texts[..]].concat()).ok(),
+        text
+    );
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], path);
     assert!(
@@ -86,6 +91,21 @@ fn the_plain_template_makes_classify_and_similarity_agree() {
 }
 
 #[test]
+fn folders_stand_for_the_pictures_in_them() {
+    let files = folder(&[("notes.txt", b"")]);
+    for name in ["b.png", "a.png"] {
+        fs_err::copy(picture("RGB.png"), files.path().join(name)).unwrap();
+    }
+    let root = files.path().to_str().unwrap();
+    let lines = similarity("tiny-vit", &[root, "--json", "--texts", "a"]).json();
+    let paths: Vec<&str> = lines
+        .iter()
+        .map(|line| line["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(paths, [within(&files, "a.png"), within(&files, "b.png")]);
+}
+
+#[test]
 fn bad_inputs_are_named() {
     let path = picture("RGB.png");
     let stdout =
@@ -94,7 +114,10 @@ fn bad_inputs_are_named() {
     similarity("tiny-vit", &[&path]).fails(&["--texts"]);
     let long = "z ".repeat(30);
     let longer = format!("{long} y");
-    similarity("tiny-vit", &[&path, "--texts", "a", &long, "b", &longer]).fails(&[
+    let texts = ["a", &long, "b", &longer];
+    let texts = texts.iter().flat_map(|text| ["--texts", text]);
+    let args: Vec<&str> = std::iter::once(&*path).chain(texts).collect();
+    similarity("tiny-vit", &args).fails(&[
         &format!("text `{long}`: text has 32 tokens, but the context length is 18"),
         &format!("text `{longer}`: text has 33 tokens"),
     ]);

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -11,7 +11,25 @@ use serde_json::Value;
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
+    /// But for the note.
     pub(crate) stderr: String,
+    /// The word on the default model, where that answered.
+    pub(crate) note: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let lines = stderr.split_inclusive('\n');
+        let is_note = |line: &&str| line.starts_with("note: the default model is small");
+        let (note, stderr) = lines.partition(is_note);
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr,
+            note,
+        }
+    }
 }
 
 /// Runs `diptych ARGS` without stdin.
@@ -28,17 +46,17 @@ pub(crate) fn diptych_with(args: &[&str], stdin: &[u8]) -> Ran {
         scope.spawn(move || {
             let _ = pipe.write_all(stdin); // it may stop reading early
         });
-        let output = child.wait_with_output().unwrap();
-        Ran {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        child.wait_with_output().unwrap().into()
     })
 }
 
 /// Starts `diptych ARGS` with pipes at all ends, in the environment that the manual is written in.
 pub(crate) fn start(args: &[&str]) -> Child {
+    command(args).spawn().unwrap()
+}
+
+/// `diptych ARGS` as [`start`] starts it.
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_diptych"));
     command
         .args(args)
@@ -50,7 +68,7 @@ pub(crate) fn start(args: &[&str]) -> Child {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command.spawn().unwrap()
+    command
 }
 
 impl Ran {

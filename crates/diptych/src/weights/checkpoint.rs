@@ -12,7 +12,7 @@ use super::published::{Parts, obtained};
 use super::resolve::{Named, no_weights, resolve};
 use super::storage::Storage;
 use super::wrappers::Names;
-use super::{Description, default, has_config, shapes};
+use super::{Description, Dtype, default, has_config, shapes};
 use crate::model::{Parameter, Source, parameters};
 use crate::{Error, Result};
 
@@ -176,6 +176,11 @@ impl Checkpoint {
     /// What tells this model from another: a hash of its weights and of how its inputs are prepared, in hexadecimal.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    /// The number format that holds the tensor `name` as it is stored; f64 is not written, so f32 is the widest.
+    pub(super) fn dtype(&self, name: &str) -> Dtype {
+        self.layout.dtype(&self.storage, name)
     }
 
     /// Everything but the tensors.

@@ -24,7 +24,7 @@ pub enum LayoutKind {
 }
 
 /// Writes `checkpoint` as the directory `place`; an older checkpoint there is replaced once the new one
-/// is whole.
+/// is whole. Without a `dtype` each tensor keeps its own format, as far as that is one of [`Dtype`].
 ///
 /// open_clip has no word for pictures that become RGB before they are resized, as transformers'
 /// processor does it. Palettes and alpha come out a little different there.
@@ -36,7 +36,7 @@ pub fn convert(
     checkpoint: &mut Checkpoint,
     place: &Path,
     layout: LayoutKind,
-    dtype: Dtype,
+    dtype: Option<Dtype>,
 ) -> Result<()> {
     let mut description = checkpoint.description().clone();
     let tokenizer = *writable(place, &description)?;
@@ -44,7 +44,7 @@ pub fn convert(
         path: place.to_owned(),
         reason,
     };
-    let hf_config = match layout {
+    let mut hf_config = match layout {
         LayoutKind::OpenClip => None,
         LayoutKind::Hf => Some(hf::config(&description.config, &tokenizer).map_err(refuse)?),
     };
@@ -63,11 +63,16 @@ pub fn convert(
             theirs.map(|(theirs, part)| (theirs, (p.name.clone(), part, part.shape(&p.shape)))),
         );
     }
-    let entries = parts.iter().map(|(name, (_, _, shape))| Entry {
+    let entries = parts.iter().map(|(name, (ours, _, shape))| Entry {
         name: name.clone(),
         shape: shape.clone(),
+        dtype: dtype.unwrap_or_else(|| checkpoint.dtype(ours)),
     });
-    let entries = entries.collect();
+    let entries: Vec<Entry> = entries.collect();
+    if let Some(config) = &mut hf_config {
+        // Without it transformers would compute in the format of whichever tensor comes first.
+        config["torch_dtype"] = widest(&entries).into();
+    }
     replace_checkpoint(place, |dir| {
         let weights = match &hf_config {
             None => {
@@ -85,9 +90,19 @@ pub fn convert(
         };
         // transformers asks for the framework that wrote a file.
         let texts = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-        write_entries(&dir.join(weights), entries, dtype, texts, &mut |name| {
+        write_entries(&dir.join(weights), entries, texts, &mut |name| {
             let (ours, part, _) = &parts[name];
             Ok(Cow::Owned(part.of(checkpoint.read(ours)?)))
         })
     })
+}
+
+/// PyTorch's name of the format that holds all tensors as they are.
+fn widest(entries: &[Entry]) -> &'static str {
+    let all = |dtype| entries.iter().all(|entry| entry.dtype == dtype);
+    match (all(Dtype::F16), all(Dtype::Bf16)) {
+        (true, _) => "float16",
+        (_, true) => "bfloat16",
+        _ => "float32",
+    }
 }

@@ -187,7 +187,13 @@ mod tests {
         assert_ne!(tiny, default);
         let converted = |name: &str, layout, dtype| {
             let out = path(name);
-            convert(&mut Checkpoint::open(&vit).unwrap(), &out, layout, dtype).unwrap();
+            convert(
+                &mut Checkpoint::open(&vit).unwrap(),
+                &out,
+                layout,
+                Some(dtype),
+            )
+            .unwrap();
             of(&out)
         };
         assert_eq!(converted("same", LayoutKind::OpenClip, Dtype::F32), tiny);

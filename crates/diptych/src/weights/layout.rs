@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::TensorData;
+use super::{Dtype, TensorData};
 
 use super::positions::Positions;
 use super::storage::Storage;
@@ -115,6 +115,21 @@ impl Layout {
         let left = left.iter().filter(parameter);
         problems.extend(left.map(|name| format!("`{name}` is unexpected")));
         (Self(recipes), problems)
+    }
+
+    /// The number format that holds the tensor that we call `name` as the checkpoint has it: that of all its parts, or f32.
+    pub(super) fn dtype(&self, storage: &Storage, name: &str) -> Dtype {
+        let parts = self.0.get(name).map(Vec::as_slice).unwrap_or_default();
+        let all = |dtype| {
+            let mut parts = parts.iter();
+            parts.all(|(theirs, _)| storage.dtype(theirs) == Some(dtype))
+        };
+        match parts {
+            [] => Dtype::F32,
+            _ if all("f16") => Dtype::F16,
+            _ if all("bf16") => Dtype::Bf16,
+            _ => Dtype::F32,
+        }
     }
 
     /// Reads the tensor that we call `name`.

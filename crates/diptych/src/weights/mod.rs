@@ -40,8 +40,8 @@ pub use describe::{architectures, describe};
 pub use description::{Description, Origins, has_config};
 pub use dtype::Dtype;
 #[cfg(feature = "hub")]
-pub use hub::{Download, fetch};
-pub use published::Parts;
+pub use hub::{Cached, Download, cached_repositories, fetch};
+pub use published::{IMAGENET_SOURCE, Listing, Parts, catalog, listed};
 pub use resolve::{is_architecture, named_in};
 pub use tensors::TensorFile;
 pub use write::{

@@ -7,12 +7,22 @@ use std::path::Path;
 use super::describe::architecture;
 use crate::{Error, Result};
 
+/// The address of OpenAI's files.
+pub(super) const OPENAI_FILES: &str = "https://openaipublic.azureedge.net/clip/models";
+
 /// A model of OpenAI's: its name, its file, and the SHA-256 of that, which is in its address.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OpenAi {
     pub(super) name: &'static str,
     pub(super) file: &'static str,
     pub(super) sha256: &'static str,
+}
+
+impl OpenAi {
+    /// The address of its file, below that of all of OpenAI's.
+    pub(super) fn url(&self, of_all: &str) -> String {
+        format!("{of_all}/{}/{}", self.sha256, self.file)
+    }
 }
 
 const fn openai(name: &'static str, file: &'static str, sha256: &'static str) -> OpenAi {
@@ -70,7 +80,7 @@ pub(super) const OPENAI: [OpenAi; 9] = [
 
 /// open_clip's pairs of an architecture and a training run, and the repository that has the weights.
 /// Which GELU they have is in the repository's own configuration.
-const OPEN_CLIP: &[(&str, &str, &str)] = &[
+pub(super) const OPEN_CLIP: &[(&str, &str, &str)] = &[
     ("RN50", "openai", "timm/resnet50_clip.openai"),
     ("RN50", "yfcc15m", "timm/resnet50_clip.yfcc15m"),
     ("RN50", "cc12m", "timm/resnet50_clip.cc12m"),

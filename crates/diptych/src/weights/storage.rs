@@ -151,6 +151,15 @@ impl Storage {
         }
     }
 
+    /// The format of a tensor's numbers, if they are floating-point.
+    pub(super) fn dtype(&self, name: &str) -> Option<&'static str> {
+        match self {
+            Self::Safetensors(file) => file.dtype(name),
+            Self::Torch(file) => file.dtype(name),
+            Self::Shards(shards, places) => shards[*places.get(name)?].dtype(name),
+        }
+    }
+
     /// Whether it is a program with its weights: OpenAI's way, which needs no configuration beside it.
     pub(super) fn is_script(&self) -> bool {
         matches!(self, Self::Torch(file) if file.is_script())

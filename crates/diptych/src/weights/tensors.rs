@@ -114,14 +114,12 @@ impl TensorFile {
     /// The formats of its floating-point numbers.
     pub(super) fn dtypes(&self) -> BTreeSet<&'static str> {
         let tensors = self.metadata.tensors().into_values();
-        let names = tensors.filter_map(|info| match info.dtype {
-            Dtype::F64 => Some("f64"),
-            Dtype::F32 => Some("f32"),
-            Dtype::F16 => Some("f16"),
-            Dtype::BF16 => Some("bf16"),
-            _ => None,
-        });
-        names.collect()
+        tensors.filter_map(|info| name_of(info.dtype)).collect()
+    }
+
+    /// The format of a tensor's numbers, if they are floating-point.
+    pub(super) fn dtype(&self, name: &str) -> Option<&'static str> {
+        name_of(self.metadata.info(name)?.dtype)
     }
 
     /// The text entries of the header's `__metadata__`.
@@ -165,6 +163,17 @@ impl TensorFile {
             decode(part, &mut values);
         }
         Ok(TensorData::new(values, info.shape.clone()))
+    }
+}
+
+/// The name of a floating-point format.
+fn name_of(dtype: Dtype) -> Option<&'static str> {
+    match dtype {
+        Dtype::F64 => Some("f64"),
+        Dtype::F32 => Some("f32"),
+        Dtype::F16 => Some("f16"),
+        Dtype::BF16 => Some("bf16"),
+        _ => None,
     }
 }
 

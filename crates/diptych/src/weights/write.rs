@@ -161,12 +161,13 @@ pub fn write_tensors(
     let entries = tensors.iter().map(|(name, data)| Entry {
         name: name.clone(),
         shape: data.shape().to_vec(),
+        dtype,
     });
     let by_name: HashMap<&str, &TensorData> = tensors
         .iter()
         .map(|(name, data)| (name.as_str(), data))
         .collect();
-    write_entries(path, entries.collect(), dtype, texts, &mut |name| {
+    write_entries(path, entries.collect(), texts, &mut |name| {
         Ok(Cow::Borrowed(by_name[name]))
     })
 }
@@ -175,6 +176,7 @@ pub fn write_tensors(
 pub(super) struct Entry {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
+    pub(super) dtype: Dtype,
 }
 
 /// [`write_tensors`], each tensor read when its turn comes, so that one at a time is in memory.
@@ -187,7 +189,6 @@ pub(super) struct Entry {
 pub(super) fn write_entries<'a>(
     path: &Path,
     mut entries: Vec<Entry>,
-    dtype: Dtype,
     texts: HashMap<String, String>,
     read: &mut dyn FnMut(&str) -> Result<Cow<'a, TensorData>>,
 ) -> Result<()> {
@@ -201,7 +202,7 @@ pub(super) fn write_entries<'a>(
         header.insert("__metadata__".into(), json!(texts));
     }
     let mut end = 0;
-    for Entry { name, shape } in &entries {
+    for Entry { name, shape, dtype } in &entries {
         let start = end;
         end += shape.iter().product::<usize>() * dtype.bytes();
         let info = json!({
@@ -217,7 +218,7 @@ pub(super) fn write_entries<'a>(
     replace_with(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
-        for Entry { name, shape } in &entries {
+        for Entry { name, shape, dtype } in &entries {
             let data = read(name)?;
             let values = data.values();
             if values.len() != shape.iter().product::<usize>() {

@@ -8,6 +8,7 @@
 mod adopt;
 mod decoding;
 mod encode;
+mod find;
 mod merge;
 mod place;
 mod plan;
@@ -23,6 +24,7 @@ use std::num::NonZero;
 
 pub use self::adopt::{Embedding, adopt};
 pub use self::decoding::{Decoding, UNNOTED};
+pub use self::find::find_files;
 pub use self::merge::merge;
 pub use self::place::{canonical, names, same_file};
 pub use self::reach::{known_roots, places};

@@ -142,11 +142,7 @@ fn folder(
     }
     let is_named = |path: &Path| sources.iter().any(|source| source.has_name(path));
     let enters = folders.clone();
-    let walk = WalkBuilder::new(root)
-        .standard_filters(false)
-        .hidden(!options.hidden)
-        .add_custom_ignore_filename(IGNORE_FILE)
-        .follow_links(true)
+    let walk = looking_through(root, options.hidden)
         .overrides(excluded)
         .filter_entry(move |entry| !is_folder(entry) || lock(&enters).enter(entry))
         .build();
@@ -178,6 +174,16 @@ fn folder(
     }
     found.links.append(&mut lock(folders).links);
     Ok(())
+}
+
+/// A walk through a folder as all commands look through one: links are followed, and [`IGNORE_FILE`] is heeded.
+pub(super) fn looking_through(root: &Path, hidden: bool) -> WalkBuilder {
+    let mut walk = WalkBuilder::new(root);
+    walk.standard_filters(false)
+        .hidden(!hidden)
+        .add_custom_ignore_filename(IGNORE_FILE)
+        .follow_links(true);
+    walk
 }
 
 fn is_folder(entry: &DirEntry) -> bool {

@@ -38,6 +38,10 @@ pub struct Data {
     /// Classes, and captions with `kinds`: the sentences a name is put into, `{}` standing for the name.
     #[serde(default)]
     pub templates: Vec<String>,
+    /// Classes: what all of them are, `a type of pet`, which stands behind the name in every template where samples are
+    /// measured, as [`diptych::in_context`] puts it. Texts to train on are without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
     /// How often a pass over the data shows each sample.
     #[serde(default = "default_repeat")]
     pub repeat: usize,
@@ -143,6 +147,16 @@ impl Data {
             return Err(
                 "`skip_damaged` goes with `shards`; elsewhere a bad sample is one file".into(),
             );
+        }
+        if self.context.is_some() && self.texts == TextKind::Captions {
+            return Err("`context` goes with `texts = \"classes\"`, not with captions".into());
+        }
+        if let Some(context) = &self.context
+            && (context.trim().is_empty() || context.contains("{}"))
+        {
+            return Err(format!(
+                "`context` is `{context}`, wanted what all classes are, such as `a type of pet`"
+            ));
         }
         match self.texts {
             TextKind::Captions if self.folder.is_some() => {

@@ -6,6 +6,7 @@ use super::data::{Data, TextKind};
 use super::meaning::{names, unsaid};
 use crate::samples::Sample;
 use crate::{Error, Result};
+use diptych::in_context;
 
 /// Texts that a set may have for them to be taken for classes.
 const MAX_CLASSES: usize = 2000;
@@ -38,7 +39,7 @@ impl Split {
 /// Samples that are measured together, with their classes.
 pub(super) struct Exam {
     pub(super) name: String,
-    /// A class's sentences: its first name in each template, or the caption itself.
+    /// A class's sentences: its first name in each template, in the set's context, or the caption itself.
     pub(super) classes: Vec<Vec<String>>,
     /// Samples with the index of their class.
     pub(super) samples: Vec<(Sample, usize)>,
@@ -180,7 +181,10 @@ fn sentences(class: &str, data: &Data) -> Vec<String> {
     match data.texts {
         TextKind::Captions => vec![class.to_owned()],
         TextKind::Classes => {
-            let fill = |template: &String| template.replace("{}", class);
+            let fill = |template: &String| match &data.context {
+                Some(context) => in_context(template, context).replace("{}", class),
+                None => template.replace("{}", class),
+            };
             data.templates.iter().map(fill).collect()
         }
     }
@@ -192,7 +196,7 @@ mod tests {
 
     fn data(lines: &str) -> Data {
         toml::from_str(&format!(
-            "texts = \"classes\"\ntemplates = [\"a {{}}.\"]\n{lines}"
+            "shards = [\"a.tar\"]\ntexts = \"classes\"\ntemplates = [\"a {{}}.\"]\n{lines}"
         ))
         .unwrap()
     }
@@ -230,6 +234,25 @@ mod tests {
         assert_eq!(withheld.classes, [["a owl."], ["a tabby."]]);
         assert_eq!(classes(withheld), [1, 0, 1]);
         assert!(withheld.name.ends_with("(withheld)"));
+    }
+
+    #[test]
+    fn classes_are_measured_in_their_context_and_trained_without() {
+        let data = data("hold_out = 2\ncontext = \"a type of pet\"");
+        data.check().unwrap();
+        let all = samples(&["cat", "dog"]);
+        let with_set: Vec<_> = all.iter().map(|s| (s.clone(), 0)).collect();
+        let sets = exams(&[data], &with_set);
+        let want = [["a cat, a type of pet."], ["a dog, a type of pet."]];
+        assert_eq!(sets[0].classes, want);
+        for (context, texts) in [(" ", "classes"), ("a {}", "classes"), ("a pet", "captions")] {
+            let lines = format!(
+                "shards = [\"a\"]\ntexts = {texts:?}\ntemplates = [\"{{}}\"]\ncontext = {context:?}"
+            );
+            let data: Data = toml::from_str(&lines).unwrap();
+            let message = data.check().unwrap_err();
+            assert!(message.contains("`context`"), "{message}");
+        }
     }
 
     #[test]

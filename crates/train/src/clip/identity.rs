@@ -72,7 +72,12 @@ impl Run {
             ),
             None => "None".into(),
         };
-        format!("{}, measured on {shards}", self.identity())
+        let contexts: Vec<_> = self.data.iter().map(|data| data.context.as_ref()).collect();
+        let contexts = match contexts.iter().any(Option::is_some) {
+            true => format!(" in [{}]", list(&contexts, |context| option(*context))),
+            false => String::new(),
+        };
+        format!("{}, measured on {shards}{contexts}", self.identity())
     }
 }
 
@@ -248,9 +253,15 @@ mod tests {
             shards = ["v.tar"]
             every = 2
         "#);
-        assert!(
-            run.measured_identity()
-                .ends_with(", measured on Some([\"v.tar\"])")
+        let measured = |run: &Run| run.measured_identity().split_off(run.identity().len());
+        assert_eq!(measured(&run), ", measured on Some([\"v.tar\"])");
+        // What it is measured in is no part of what is trained.
+        let mut in_context = run.clone();
+        in_context.data[1].context = Some("a bird".into());
+        assert_eq!(in_context.identity(), run.identity());
+        assert_eq!(
+            measured(&in_context),
+            ", measured on Some([\"v.tar\"]) in [None, Some(\"a bird\"), None]"
         );
         assert_eq!(
             run.identity(),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::charts::{self, Chart};
+use super::scale::Scale;
 
 /// Size of a chart's plot, and of the margins that hold its labels, in SVG units.
 const WIDTH: f64 = 560.0;
@@ -58,18 +59,25 @@ pub(super) fn page(
     )
 }
 
+/// The page follows the reader's light or dark mode; in the dark, curves are lighter.
 const STYLE: &str = "\
-:root { color-scheme: light dark; }
-body { font: 14px system-ui, sans-serif; max-width: 640px; margin: 2em auto; }
+:root { color-scheme: light dark; --c0: #2a78d6; --c1: #c85f1b; --c2: #2f8a4f; --c3: #b5489b; --c4: #7d6d24; --c5: #5b6b7a; }
+@media (prefers-color-scheme: dark) {
+:root { --c0: #6aa9ef; --c1: #f0a06a; --c2: #6cc48a; --c3: #d987c5; --c4: #c3b45e; --c5: #9fb0c0; }
+}
+body { font: 14px system-ui, sans-serif; max-width: 640px; margin: 2em auto; background: Canvas; color: CanvasText; }
 h2 { font-size: 1em; margin: 1.5em 0 .3em; }
 svg text { fill: currentColor; font-size: 11px; }
 .grid { stroke: currentColor; opacity: .15; }
 .curve { fill: none; stroke-width: 1.5; }
+.c0 { --own: var(--c0) } .c1 { --own: var(--c1) } .c2 { --own: var(--c2) }
+.c3 { --own: var(--c3) } .c4 { --own: var(--c4) } .c5 { --own: var(--c5) }
+polyline { stroke: var(--own); }
+svg text.name { fill: var(--own); }
 ";
 
-const COLOURS: [&str; 6] = [
-    "#2a78d6", "#e07b39", "#3a9d5d", "#b5489b", "#8a7a2e", "#5b6b7a",
-];
+/// Colours in [`STYLE`].
+const COLOURS: usize = 6;
 
 /// The numbers at a JSON pointer, by step.
 fn values(lines: &[Value], pointer: &str) -> Vec<(f64, f64)> {
@@ -146,14 +154,14 @@ fn chart(title: &str, curves: &[Curve]) -> String {
     let range = |pick: fn(&(f64, f64)) -> f64| {
         let low = all().map(pick).fold(f64::INFINITY, f64::min);
         let high = all().map(pick).fold(f64::NEG_INFINITY, f64::max);
-        if high > low {
-            (low, high)
-        } else {
-            (low, low + 1.0)
-        }
+        (low, high)
     };
-    let (from, to) = range(|p| p.0);
-    let (low, high) = range(|p| p.1);
+    let (from, to) = match range(|p| p.0) {
+        (from, to) if to > from => (from, to),
+        (only, _) => (only, only + 1.0),
+    };
+    let values = Scale::around(range(|p| p.1));
+    let (low, high) = values.ends();
     let x = |step: f64| LEFT + (step - from) / (to - from) * WIDTH;
     let y = |value: f64| 8.0 + (high - value) / (high - low) * HEIGHT;
 
@@ -163,29 +171,34 @@ fn chart(title: &str, curves: &[Curve]) -> String {
         LEFT + WIDTH + 8.0,
         HEIGHT + BOTTOM + 8.0,
     );
-    for i in 0..=4 {
-        let value = low + (high - low) * f64::from(i) / 4.0;
-        let at = y(value);
+    for tick in values.ticks() {
+        let at = y(tick.value());
         let _ = writeln!(
             svg,
             "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{tick}</text>",
             LEFT + WIDTH,
             LEFT - 6.0,
             at + 4.0,
-            number(value),
         );
     }
-    for (step, anchor) in [(from, "start"), (to, "end")] {
-        let _ = writeln!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">step {step:.0}</text>",
-            x(step),
-            HEIGHT + BOTTOM,
-        );
+    let below = HEIGHT + BOTTOM;
+    let _ = writeln!(
+        svg,
+        "<text x=\"{}\" y=\"{below}\" text-anchor=\"end\">step</text>",
+        LEFT - 6.0
+    );
+    for tick in Scale::of_steps(from, to).ticks() {
+        if (from..=to).contains(&tick.value()) {
+            let _ = writeln!(
+                svg,
+                "<text x=\"{:.1}\" y=\"{below}\" text-anchor=\"middle\">{tick}</text>",
+                x(tick.value()),
+            );
+        }
     }
     for (i, curve) in curves.iter().enumerate() {
-        let colour = COLOURS[i % COLOURS.len()];
+        let colour = i % COLOURS;
         let points: Vec<String> = curve
             .points
             .iter()
@@ -193,14 +206,14 @@ fn chart(title: &str, curves: &[Curve]) -> String {
             .collect();
         let _ = writeln!(
             svg,
-            "<polyline class=\"curve\" stroke=\"{colour}\" points=\"{}\"/>",
+            "<polyline class=\"curve c{colour}\" points=\"{}\"/>",
             points.join(" ")
         );
         if curves.len() > 1 {
             let last = curve.points.last().map_or(0.0, |p| p.1);
             let _ = writeln!(
                 svg,
-                "<text x=\"{}\" y=\"{}\" style=\"fill:{colour}\">{} {}</text>",
+                "<text class=\"name c{colour}\" x=\"{}\" y=\"{}\">{} {}</text>",
                 LEFT + 8.0,
                 20 + 14 * i,
                 escaped(&curve.name),
@@ -261,6 +274,16 @@ mod tests {
             },
         ];
         let page = page(&lines, "pairs_per_s", [&[], MEASURED]);
+        assert!(page.contains("prefers-color-scheme: dark"));
+        // Round numbers on both axes: mean losses up to 0.09, steps to 19,975.
+        for tick in [
+            ">0.02</text>",
+            ">0.08</text>",
+            ">5000</text>",
+            ">15000</text>",
+        ] {
+            assert!(page.contains(tick), "no {tick} in {page}");
+        }
         assert!(page.len() < 30_000, "{} bytes", page.len());
         assert!(page.contains("Share of sets"));
         assert!(!page.contains("<b>") && !page.contains("NaN"));

@@ -12,6 +12,7 @@ mod event;
 mod folder;
 mod model_file;
 mod record;
+mod scale;
 mod session;
 mod settings;
 mod task;

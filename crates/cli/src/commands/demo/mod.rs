@@ -16,7 +16,7 @@ use diptych_files::spell;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::open;
+use super::{MODEL, open, tell_of_default};
 use crate::Status;
 use crate::args::DemoArgs;
 use crate::gallery::{self, Drawing};
@@ -120,6 +120,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Status> {
             quoted(&args.out.join(PAGE)),
             quoted(&args.out.join(PICTURES).join("*.png"))
         ));
+        tell_of_default(&args.model.model, true, MODEL);
     }
     Ok(Status::Done)
 }

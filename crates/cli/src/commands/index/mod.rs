@@ -9,14 +9,14 @@ use anyhow::{Context, Result, anyhow, bail};
 use diptych::Clip;
 use diptych::image::DecodeOptions;
 use diptych::weights::DEFAULT_MODEL;
-use diptych_files::{spell, unspell};
+use diptych_files::unspell;
 use diptych_index::Store;
 use diptych_search::index::{Decoding, Options, Report, canonical, index, known_roots};
 use diptych_search::query::calibrate;
 use diptych_search::source::Pictures;
 
 use super::address::{self, Address};
-use super::open;
+use super::{MODEL, open, tell_of_default};
 use crate::args::{IndexArgs, IndexCommand, ModelArgs, name_of};
 use crate::output::{Data, error, hinted, message, of_file, quoted};
 use crate::{Status, inputs, interrupt, progress};
@@ -58,6 +58,7 @@ fn make(args: &IndexArgs) -> Result<Status> {
         bail!("no folder or picture is named, and there is no index yet");
     }
     let clip = open(&model)?;
+    tell_of_default(&model.model, !args.json, MODEL);
     let store = address.create(&address::model(&model, &clip)?)?;
     let store = store.as_ref();
     let pictures = pictures_of(store, args)?;
@@ -88,17 +89,10 @@ fn known(address: &Address, model: &mut ModelArgs) -> Result<Vec<PathBuf>> {
     Ok(roots)
 }
 
-/// What paths stand for; `@FILE` for the paths in it.
+/// Places of the paths that were typed and listed.
 fn roots(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut roots = Vec::new();
-    for path in paths {
-        match spell(path).strip_prefix('@') {
-            Some(list) => roots.extend(inputs::paths(&unspell(list))?),
-            None => roots.push(path.clone()),
-        }
-    }
     let place = |path: &PathBuf| canonical(path).with_context(|| quoted(path).into_owned());
-    roots.iter().map(place).collect()
+    inputs::named(paths)?.iter().map(place).collect()
 }
 
 /// Pictures, decoded as is asked for, or else as the index's are; and a word if they differ.
@@ -129,7 +123,7 @@ fn once(
 ) -> Result<Report> {
     let mut bar = None;
     let report = index(clip, store, &[pictures], roots, options, &mut |progress| {
-        let bar = bar.get_or_insert_with(|| progress::files(progress.files));
+        let bar = bar.get_or_insert_with(|| progress::inputs(progress.files));
         bar.set_position(progress.done as u64);
         interrupt::go_on()
     });

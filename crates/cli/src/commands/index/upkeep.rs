@@ -155,7 +155,7 @@ pub(super) fn import(args: &ImportArgs) -> Result<Status> {
 fn embeddings(folder: &Path, address: &Address, args: &ImportArgs) -> Result<usize> {
     let made = ClipRetrieval::open(folder)?;
     let clip = open(&args.model)?;
-    let bar = progress::files(made.count(clip.config().embed_dim)?);
+    let bar = progress::inputs(made.count(clip.config().embed_dim)?);
     let into = address.create(&address::model(&args.model, &clip)?)?;
     let n = made.import(into.as_ref(), &mut |n| {
         bar.set_position(n as u64);

@@ -17,6 +17,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::client::Remote;
+use crate::weights::names::is_repository;
 
 /// A repository's part of the cache.
 pub(super) struct Cache {
@@ -31,6 +32,12 @@ impl Cache {
             root: cache.join(&name),
             locks: cache.join(".locks").join(name),
         }
+    }
+
+    /// The repository that a folder of the cache is of.
+    pub(super) fn repository(folder: &str) -> Option<String> {
+        let name = folder.strip_prefix("models--")?.replacen("--", "/", 1);
+        is_repository(&name).then_some(name)
     }
 
     /// The folder of the snapshot that `revision` is known to be.

@@ -6,23 +6,22 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Source: `_MODELS` in OpenAI's `clip/clip.py`, commit d05afc4.
-const OPENAI: &str = "https://openaipublic.azureedge.net/clip/models";
+use crate::weights::names::OPENAI_FILES;
 
 /// Where the hub is, and how it is to be used.
 #[derive(Clone, Debug)]
 pub(super) struct Environment {
     /// Without a slash at the end.
     pub(super) endpoint: String,
-    /// The folder of `models--ORGANISATION--NAME`.
-    pub(super) cache: PathBuf,
+    /// The folder of `models--ORGANISATION--NAME`; none where neither a home nor a variable names one.
+    pub(super) cache: Option<PathBuf>,
     pub(super) token: Option<Token>,
     /// Whether the network is not to be used.
     pub(super) offline: bool,
     /// Where OpenAI's files are: `/SHA256/FILE` follows.
     pub(super) openai: String,
-    /// The folder in which OpenAI's own program keeps them.
-    pub(super) openai_cache: PathBuf,
+    /// The folder in which OpenAI's own program keeps them; none without a home.
+    pub(super) openai_cache: Option<PathBuf>,
 }
 
 /// A secret: it is sent, and never shown.
@@ -43,49 +42,55 @@ impl fmt::Debug for Token {
 }
 
 impl Environment {
-    /// What `variable` gives, `std::env::var_os` outside of tests.
+    /// This process's.
+    pub(super) fn own() -> Self {
+        Self::new(|name| std::env::var_os(name))
+    }
+
+    /// What `variable` gives.
     pub(super) fn new(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let given = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| given(name)?.into_string().ok();
-        let user = given("HOME").or_else(|| given("USERPROFILE"));
-        let caches = match &user {
-            Some(user) => PathBuf::from(user).join(".cache"),
-            None => ".cache".into(),
-        };
+        // What is not absolute would be another folder wherever the program is called, so it counts as not set: of
+        // XDG's variables their standard says so.
+        let absolute = |name: &str| given(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        let user = absolute("HOME").or_else(|| absolute("USERPROFILE"));
+        let caches = user.as_ref().map(|user| user.join(".cache"));
         // Python expands a leading `~`; shells do, where it is not quoted.
         let path = |name: &str| {
             let value = PathBuf::from(given(name)?);
             match (value.strip_prefix("~"), &user) {
-                (Ok(rest), Some(user)) => Some(PathBuf::from(user).join(rest)),
+                (Ok(rest), Some(user)) => Some(user.join(rest)),
                 _ => Some(value),
             }
         };
-        let home = path("HF_HOME").unwrap_or_else(|| {
-            let caches = path("XDG_CACHE_HOME").unwrap_or_else(|| caches.clone());
-            caches.join("huggingface")
+        let home = path("HF_HOME").or_else(|| {
+            let xdg = path("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+            Some(xdg.or_else(|| caches.clone())?.join("huggingface"))
         });
+        let within = |name: &str| home.as_ref().map(|home| home.join(name));
         let cache = path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE"));
         let is_true = |name: &str| {
             let value = text(name).unwrap_or_default().to_uppercase();
             ["1", "ON", "YES", "TRUE"].contains(&value.as_str())
         };
-        let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
+        let token_file = path("HF_TOKEN_PATH").or_else(|| within("token"));
         let token = text("HF_TOKEN").or_else(|| text("HUGGING_FACE_HUB_TOKEN"));
         let token = token.or_else(|| match is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
             true => None,
-            false => fs_err::read_to_string(token_file).ok(),
+            false => fs_err::read_to_string(token_file?).ok(),
         });
         let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         Self {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
-            cache: cache.unwrap_or_else(|| home.join("hub")),
+            cache: cache.or_else(|| within("hub")),
             token: token
                 .map(|token| token.trim().to_owned())
                 .filter(|token| !token.is_empty())
                 .map(Token),
             offline: is_true("HF_HUB_OFFLINE") || is_true("TRANSFORMERS_OFFLINE"),
-            openai: OPENAI.into(),
-            openai_cache: caches.join("clip"),
+            openai: OPENAI_FILES.into(),
+            openai_cache: caches.map(|caches| caches.join("clip")),
         }
     }
 }
@@ -103,17 +108,18 @@ mod tests {
             })
         };
         let plain = of(&[("HOME", "/me")]);
-        assert_eq!(plain.cache, PathBuf::from("/me/.cache/huggingface/hub"));
+        let is = |path: &str| Some(PathBuf::from(path));
+        assert_eq!(plain.cache, is("/me/.cache/huggingface/hub"));
         assert_eq!(plain.endpoint, "https://huggingface.co");
         assert!(!plain.offline && plain.token.is_none());
-        assert_eq!(plain.openai_cache, PathBuf::from("/me/.cache/clip"));
+        assert_eq!(plain.openai_cache, is("/me/.cache/clip"));
         let set = of(&[
             ("HF_HOME", "/hf"),
             ("HF_ENDPOINT", "http://localhost:1/"),
             ("HF_HUB_OFFLINE", "true"),
             ("HF_TOKEN", " secret\n"),
         ]);
-        assert_eq!(set.cache, PathBuf::from("/hf/hub"));
+        assert_eq!(set.cache, is("/hf/hub"));
         assert_eq!(set.endpoint, "http://localhost:1");
         assert!(set.offline);
         assert_eq!(
@@ -122,7 +128,7 @@ mod tests {
         );
         assert!(!format!("{set:?}").contains("secret"));
         let elsewhere = of(&[("HF_HUB_CACHE", "/cache"), ("HF_HUB_OFFLINE", "0")]);
-        assert_eq!(elsewhere.cache, PathBuf::from("/cache"));
+        assert_eq!(elsewhere.cache, is("/cache"));
         assert!(!elsewhere.offline);
         let older = of(&[
             ("HOME", "/me"),
@@ -130,7 +136,19 @@ mod tests {
             ("TRANSFORMERS_OFFLINE", "yes"),
             ("HUGGING_FACE_HUB_TOKEN", "secret"),
         ]);
-        assert_eq!(older.cache, PathBuf::from("/me/hf/hub"));
+        assert_eq!(older.cache, is("/me/hf/hub"));
         assert!(older.offline && older.token.is_some());
+        // Nothing is kept beside wherever the program is called.
+        for variables in [
+            &[][..],
+            &[("HOME", "")],
+            &[("HOME", "me"), ("XDG_CACHE_HOME", "caches")],
+        ] {
+            let nowhere = of(variables);
+            assert_eq!((nowhere.cache, nowhere.openai_cache), (None, None));
+        }
+        let xdg = |path: &str| of(&[("HOME", "/me"), ("XDG_CACHE_HOME", path)]).cache;
+        assert_eq!(xdg("caches"), is("/me/.cache/huggingface/hub"));
+        assert_eq!(xdg("/caches"), is("/caches/huggingface/hub"));
     }
 }

@@ -5,6 +5,7 @@
 //! `HF_TOKEN`, `HF_HUB_OFFLINE`.
 
 mod cache;
+mod cached;
 mod client;
 mod environment;
 #[cfg(test)]
@@ -14,6 +15,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use self::cached::{Cached, cached_repositories};
 
 use self::cache::{Blob, Cache, hash_of};
 use self::client::{Client, Failure, Remote};
@@ -70,16 +73,19 @@ pub(super) fn download(
     tell: &mut dyn FnMut(Download) -> ControlFlow<()>,
 ) -> Result<Option<PathBuf>> {
     let hub = Hub {
-        environment: &Environment::new(|name| std::env::var_os(name)),
+        environment: &Environment::own(),
         pause: Duration::from_millis(500),
     };
     match model {
         Published::OpenAi(_) if parts == Parts::Description => return Ok(None),
         Published::OpenAi(model) => hub.fetch_openai(model, tell),
-        Published::Repository(repository) => hub.fetch(repository, "main", parts, tell),
+        Published::Repository(repository) => hub.fetch(repository, MAIN, parts, tell),
     }
     .map(Some)
 }
+
+/// The revision of a repository that is used.
+const MAIN: &str = "main";
 
 /// The hub, as the environment describes it.
 struct Hub<'a> {
@@ -102,11 +108,14 @@ impl Hub<'_> {
         parts: Parts,
         tell: &mut dyn FnMut(Download) -> ControlFlow<()>,
     ) -> Result<PathBuf> {
-        let cache = Cache::new(&self.environment.cache, repository);
         let refuse = |reason: String| Error::Hub {
             name: repository.into(),
             reason,
         };
+        let folder = self.environment.cache.as_deref().ok_or_else(|| {
+            refuse("there is no folder to keep it in; set HOME, or HF_HOME, to one".into())
+        })?;
+        let cache = Cache::new(folder, repository);
         let cached = cache.snapshot_of(revision);
         let has = |parts| {
             cached
@@ -116,13 +125,13 @@ impl Hub<'_> {
         // What is cached will do, where the hub can't be asked for this reason.
         let here = |reason: String| {
             let Some(snapshot) = &cached else {
-                let cache = self.environment.cache.display();
+                let folder = folder.display();
                 return Err(refuse(format!(
-                    "{reason}, and there is nothing of it in {cache}"
+                    "{reason}, and there is nothing of it in {folder}"
                 )));
             };
             match complete(snapshot, parts) {
-                Ok(()) => Ok(snapshot.clone()),
+                Ok(_) => Ok(snapshot.clone()),
                 Err(lack) => Err(refuse(format!(
                     "{reason}, and of what is in {}: {lack}",
                     snapshot.display()
@@ -194,18 +203,15 @@ impl Hub<'_> {
             name: model.name.into(),
             reason,
         };
-        let place = self.environment.openai_cache.join(model.file);
+        let folder =
+            self.environment.openai_cache.as_deref().ok_or_else(|| {
+                refuse("there is no folder to keep it in; set HOME to one".into())
+            })?;
         let blob = Blob {
-            lock: self
-                .environment
-                .openai_cache
-                .join(format!(".{}.lock", model.file)),
-            place,
+            lock: folder.join(format!(".{}.lock", model.file)),
+            place: folder.join(model.file),
         };
-        let url = format!(
-            "{}/{}/{}",
-            self.environment.openai, model.sha256, model.file
-        );
+        let url = model.url(&self.environment.openai);
         // OpenAI's own program writes into the file itself, and may have left a part of it.
         let hash = || match blob.place.is_file() {
             true => hash_of(&blob.place)
@@ -412,15 +418,15 @@ fn shards(index: &Path, files: &BTreeSet<&str>) -> Result<Vec<String>, String> {
     }
 }
 
-/// Whether a snapshot has all that is needed; in words, what it lacks.
-fn complete(snapshot: &Path, parts: Parts) -> Result<(), String> {
+/// The files that are needed, if a snapshot has them all; in words, what it lacks.
+fn complete(snapshot: &Path, parts: Parts) -> Result<Vec<String>, String> {
     let entries = fs_err::read_dir(snapshot).map_err(|e| e.to_string())?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let names: BTreeSet<String> = names.filter(|name| snapshot.join(name).exists()).collect();
     let files: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-    let wanted = needed(&files, parts)?;
-    match wanted.iter().find(|name| name.ends_with(INDEX)) {
-        Some(index) => shards(&snapshot.join(index), &files).map(drop),
-        None => Ok(()),
+    let mut wanted = needed(&files, parts)?;
+    if let Some(index) = wanted.iter().find(|name| name.ends_with(INDEX)) {
+        wanted.extend(shards(&snapshot.join(index), &files)?);
     }
+    Ok(wanted)
 }

@@ -117,7 +117,7 @@ fn what_siglip_is_not_written_as_is_said() {
         let mut checkpoint = Checkpoint::open(folder("layouts/siglip/safetensors")).unwrap();
         let place = tempfile::tempdir().unwrap();
         let out = place.path().join("out");
-        let converted = convert(&mut checkpoint, &out, layout, Dtype::F32);
+        let converted = convert(&mut checkpoint, &out, layout, Some(Dtype::F32));
         let message = converted.unwrap_err().to_string();
         assert!(message.contains("opened, but not written"), "{message}");
         assert!(!out.exists());

@@ -79,6 +79,11 @@ impl TorchFile {
             .collect()
     }
 
+    /// The format of a tensor's numbers, if they are floating-point.
+    pub(in crate::weights) fn dtype(&self, name: &str) -> Option<&'static str> {
+        self.found.tensors.get(name)?.dtype()
+    }
+
     /// Entries of the state dict that are no tensors that can be read, and why.
     pub(in crate::weights) fn refused(&self) -> impl Iterator<Item = (&str, &str)> {
         let refused = self.found.refused.iter();

@@ -54,6 +54,7 @@ fn a_run_leaves_its_echo_its_record_its_best_and_its_last() {
         (set["data"].as_str(), set["classes"].as_u64()),
         (Some("shapes"), Some(3))
     );
+    assert!(set.get("top_5").is_none(), "of three classes: {set}");
     assert_eq!(
         set["pictures"].as_u64(),
         Some(4),

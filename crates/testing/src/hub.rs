@@ -1,4 +1,4 @@
-//! A hub of one repository, with manners of its own.
+//! A server on this machine that speaks the hub's protocol, with manners of its own.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -8,33 +8,31 @@ use std::sync::{Arc, Mutex};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::weights::hub::cache::hex;
-
-/// How a server misbehaves.
+/// How a hub misbehaves.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Manners {
+pub struct Manners {
     /// Bytes after which it cuts a connection.
-    pub(super) cut: Option<usize>,
+    pub cut: Option<usize>,
     /// Whether it sends other bytes than it says.
-    pub(super) lies: bool,
+    pub lies: bool,
     /// Bytes it says a file has more than it has.
-    pub(super) inflates: usize,
+    pub inflates: usize,
     /// Whether it ignores ranges.
-    pub(super) no_ranges: bool,
+    pub no_ranges: bool,
 }
 
 /// A hub of one repository, `us/tiny`.
-pub(super) struct Server {
-    pub(super) address: String,
+pub struct Hub {
+    pub address: String,
     /// Requests, a line each: method, path, range, authorisation.
-    pub(super) seen: Arc<Mutex<Vec<String>>>,
+    pub seen: Arc<Mutex<Vec<String>>>,
 }
 
-pub(super) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-impl Server {
+impl Hub {
     /// Serves these files, those named in `large` from another place, as the hub does.
-    pub(super) fn start(
+    pub fn start(
         files: Vec<(String, Vec<u8>)>,
         large: &'static [&'static str],
         manners: Manners,
@@ -55,10 +53,15 @@ impl Server {
         Self { address, seen }
     }
 
-    pub(super) fn requests(&self, of: &str) -> usize {
+    pub fn requests(&self, of: &str) -> usize {
         let seen = self.seen.lock().unwrap();
         seen.iter().filter(|line| line.contains(of)).count()
     }
+}
+
+/// A digest as the hub writes it.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Answers one request, and closes.

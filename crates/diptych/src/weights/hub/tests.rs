@@ -1,16 +1,13 @@
 //! The hub's protocol against a server of our own, which cuts, lies and redirects.
 
-mod server;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use self::server::{COMMIT, Manners, Server};
 use super::*;
-use crate::weights::hub::cache::hex;
 use crate::weights::names::{is_path, is_repository};
 use diptych_testing::folder;
+use diptych_testing::hub::{COMMIT, Hub as Server, Manners, hex};
 
 /// The files of a golden directory of transformers'.
 fn golden() -> Vec<(String, Vec<u8>)> {
@@ -265,7 +262,7 @@ fn openais_files_come_by_their_hash() {
     let fetch = |server: &str, cache: &Path, offline: bool| {
         let mut environment = environment(server, cache, &[]);
         environment.openai = format!("{server}/elsewhere");
-        environment.openai_cache = cache.join("clip");
+        environment.openai_cache = Some(cache.join("clip"));
         environment.offline = offline;
         let pause = Duration::from_millis(1);
         let hub = Hub {

@@ -1,0 +1,66 @@
+//! NumPy files that a command writes: at a path, or on stdout for `-`, whole or not at all there, too.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use diptych_files::npy::{NpyWriter, Result as Written};
+use tempfile::TempDir;
+
+use crate::output::Data;
+
+/// The name that stands for stdout.
+pub(crate) const STDOUT: &str = "-";
+
+/// An array on its way.
+pub(crate) struct Array {
+    writer: NpyWriter,
+    /// Where it is made that goes to stdout: how many rows it has stands at its beginning, and is known at its end.
+    aside: Option<TempDir>,
+}
+
+impl Array {
+    /// Begins an array at `out`.
+    pub(crate) fn create(out: &Path, shape: &[usize]) -> Result<Self> {
+        if out != Path::new(STDOUT) {
+            let writer = NpyWriter::create(out, shape)?;
+            return Ok(Self {
+                writer,
+                aside: None,
+            });
+        }
+        ensure!(
+            !std::io::stdout().is_terminal(),
+            "stdout is a terminal, and an array is nothing to read; name a file, or lead it into one or a program"
+        );
+        let aside = tempfile::tempdir()?;
+        Ok(Self {
+            writer: NpyWriter::create(&aside.path().join(NAME), shape)?,
+            aside: Some(aside),
+        })
+    }
+
+    /// Adds the next values.
+    pub(crate) fn write(&mut self, values: &[f32]) -> Written<()> {
+        self.writer.write(values)
+    }
+
+    /// Makes do with the rows that have been written.
+    pub(crate) fn end_here(&mut self) -> Written<()> {
+        self.writer.end_here()
+    }
+
+    /// Gives the whole array its name, or to stdout.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.writer.finish()?;
+        let Some(aside) = self.aside else {
+            return Ok(());
+        };
+        let mut data = Data::new();
+        data.copy(&mut fs_err::File::open(aside.path().join(NAME))?)?;
+        data.flush()
+    }
+}
+
+/// Its name while it is made.
+const NAME: &str = "array.npy";

@@ -1,0 +1,168 @@
+//! `diptych classify`: pictures and labels → which label fits, and how well.
+
+mod sort;
+mod table;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use diptych::{Prediction, ZeroShot, in_context};
+use serde::Serialize;
+
+use self::sort::Sorter;
+use self::table::Table;
+use super::{MODEL, open, tell_of_default};
+use crate::args::{ClassifyArgs, DecodeArgs, ModelArgs};
+use crate::inputs::Given;
+use crate::output::{Data, message};
+use crate::{Status, inputs};
+use diptych::text::shortened;
+use diptych_files::spell;
+
+struct Options {
+    given: Given,
+    labels: Vec<String>,
+    templates: Vec<String>,
+    /// Labels to print for each picture.
+    top: usize,
+    format: Format,
+    sorter: Option<Sorter>,
+    model: ModelArgs,
+    decode: DecodeArgs,
+}
+
+/// How results are printed.
+enum Format {
+    People,
+    Json,
+    Table(Table),
+}
+
+impl Options {
+    fn new(args: ClassifyArgs) -> Result<Self> {
+        let mut labels = args.labels;
+        if let Some(path) = &args.labels_file {
+            labels.extend(inputs::lines(path)?);
+        }
+        let labels = labels
+            .iter()
+            .map(|label| label.trim())
+            .filter(|label| !label.is_empty());
+        let labels: Vec<String> = labels.map(str::to_owned).collect();
+        if labels.is_empty() {
+            bail!("there is no label in what `--labels` or `--labels-file` gave");
+        }
+        let templates = match &args.context {
+            Some(context) => {
+                let with = |template: &String| in_context(template, context);
+                args.templates.iter().map(with).collect()
+            }
+            None => args.templates,
+        };
+        let into = args.sort_into;
+        Ok(Self {
+            given: Given::new(&args.files, into.as_deref())?,
+            templates,
+            top: args.top.unwrap_or(usize::MAX),
+            format: match (args.json, args.tsv, args.csv) {
+                (true, ..) => Format::Json,
+                (_, true, _) => Format::Table(Table::new(b'\t')),
+                (.., true) => Format::Table(Table::new(b',')),
+                _ => Format::People,
+            },
+            sorter: into
+                .map(|into| Sorter::new(into, args.sort_with, &labels))
+                .transpose()?,
+            labels,
+            model: args.model,
+            decode: args.decode,
+        })
+    }
+}
+
+/// A line of JSON.
+#[derive(Serialize)]
+struct Classified<'a> {
+    path: &'a str,
+    predictions: &'a [Prediction],
+    /// Where the picture was put.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sorted: Option<&'a str>,
+}
+
+pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
+    let Options {
+        given,
+        labels,
+        templates,
+        top,
+        format,
+        mut sorter,
+        model,
+        decode,
+    } = Options::new(args)?;
+    let clip = open(&model)?;
+    let label = |prompt: usize| format!("label `{}`", shortened(&labels[prompt / templates.len()]));
+    let classifier = match ZeroShot::new(&clip, &labels, &templates) {
+        Ok(classifier) => classifier,
+        Err(error) => {
+            let prompts =
+                |label: &String| templates.iter().map(|t| t.replace("{}", label)).collect();
+            let prompts: Vec<String> = labels.iter().flat_map::<Vec<String>, _>(prompts).collect();
+            return inputs::report_texts(&clip, error, &prompts, label);
+        }
+    };
+    for doubled in classifier.doubled() {
+        message(format_args!(
+            "label `{}` is to the model the same as `{}` before it, and counts once with that",
+            doubled.label, doubled.same_as
+        ));
+    }
+    tell_of_default(&model.model, matches!(format, Format::People), MODEL);
+
+    let mut data = Data::new();
+    if let Format::Table(table) = &format {
+        table.header(&mut data)?;
+    }
+    let mut unsorted = false;
+    let status = inputs::for_each_picture(&clip, &given, &decode, |path, picture| {
+        let all = &classifier.classify(picture, top)?[0];
+        let place = match (&mut sorter, all.first()) {
+            (Some(sorter), Some(best)) => sorter.put(path, &best.label),
+            _ => None,
+        };
+        unsorted |= sorter.is_some() && place.is_none();
+        match &format {
+            Format::Json => data.json(&Classified {
+                path: &spell(path),
+                predictions: all,
+                sorted: place.as_ref().map(|place| spell(place)).as_deref(),
+            })?,
+            Format::Table(table) => table.rows(&mut data, path, all)?,
+            Format::People => print(&mut data, path, all)?,
+        }
+        data.flush()
+    })?;
+    if let Some(sorter) = &sorter {
+        message(sorter);
+    }
+    data.flush()?;
+    Ok(if unsorted { Status::SomeFailed } else { status })
+}
+
+/// For people: probability, cosine and label, a line each.
+fn print(data: &mut Data, path: &Path, predictions: &[Prediction]) -> Result<()> {
+    data.named("", path, "")?;
+    for Prediction {
+        label,
+        probability,
+        cosine,
+    } in predictions
+    {
+        data.line(format_args!(
+            "{:>7.1} %  {cosine:>6.3}  {label}",
+            100.0 * probability
+        ))?;
+    }
+    Ok(())
+}

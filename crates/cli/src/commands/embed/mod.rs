@@ -1,0 +1,193 @@
+//! `diptych embed`: pictures or texts → rows of a NumPy file, unit-norm or raw.
+//!
+//! Invariant: row `i` belongs to input `i`, so one input that fails fails the whole file; or, with `--skip-bad`, to line
+//! `i` of a list beside it. Every input that fails is named.
+
+mod part;
+mod rows;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, anyhow, ensure};
+use diptych::Clip;
+use diptych::text::Overflow;
+use rayon::prelude::*;
+
+use self::part::{Key, Part};
+use self::rows::{PATHS, Rows, TEXTS, list_of};
+use super::open;
+use crate::args::EmbedArgs;
+use crate::arrays::STDOUT;
+use crate::inputs::Given;
+use crate::output::quoted;
+use crate::{Status, inputs};
+
+/// Texts of a file or of stdin.
+struct Texts<'a> {
+    /// The file, or `-`.
+    path: &'a Path,
+    /// None for a line that is not UTF-8.
+    lines: Vec<Option<String>>,
+    overflow: Overflow,
+}
+
+pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
+    let is_stdout = args.out == Path::new(STDOUT);
+    let is_device = diptych_files::metadata(&args.out).is_ok_and(|out| !out.is_file());
+    let is_plain = !is_stdout && !is_device;
+    for (asked, why) in [
+        (
+            args.skip_bad,
+            "`--skip-bad` writes a list beside the array, and how many rows it has when all are there",
+        ),
+        (args.resume, "`--resume` keeps rows beside the array"),
+    ] {
+        ensure!(
+            is_plain || !asked,
+            "{} is no plain file; {why}",
+            quoted(&args.out)
+        );
+    }
+    match (&args.texts, &args.stdin) {
+        (Some(path), _) => texts(args, path),
+        (None, Some(stdin)) => texts(args, stdin.as_ref()),
+        (None, None) => images(args, is_plain),
+    }
+}
+
+fn images(args: &EmbedArgs, is_plain: bool) -> Result<Status> {
+    let given = Given::new(&args.images, None)?;
+    let files = &given.files;
+    let names: Vec<&[u8]> = files
+        .iter()
+        .map(|file| file.as_os_str().as_encoded_bytes())
+        .collect();
+    let is_listed = args.skip_bad || (given.is_gathered && is_plain);
+    let clip = open(&args.model)?;
+    let rows = Rows {
+        out: &args.out,
+        dim: clip.config().embed_dim,
+        raw: args.raw,
+        skip_bad: args.skip_bad,
+        list: is_listed.then(|| list_of(&args.out, PATHS)),
+        part: part(args, &clip)?,
+    };
+    let key = |i: usize| Key::of_file(&settings(args, &clip), &files[i]);
+    rows.write(
+        &names,
+        &given.errors,
+        key,
+        |todo| {
+            let todo = todo.iter().map(|&i| &files[i]);
+            Box::new(inputs::features(
+                &clip,
+                todo.collect::<Vec<&PathBuf>>(),
+                &args.decode,
+            ))
+        },
+        |next| inputs::bad_pictures(&clip, &files[next..], &args.decode),
+    )
+}
+
+fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
+    let texts = Texts {
+        path,
+        lines: inputs::lines_as_they_are(path)?,
+        overflow: if args.truncate {
+            Overflow::Truncate
+        } else {
+            Overflow::Refuse
+        },
+    };
+    let names: Vec<&[u8]> = texts
+        .lines
+        .iter()
+        .map(|line| line.as_deref().unwrap_or_default().as_bytes())
+        .collect();
+    let clip = open(&args.model)?;
+    let rows = Rows {
+        out: &args.out,
+        dim: clip.config().embed_dim,
+        raw: args.raw,
+        skip_bad: args.skip_bad,
+        list: args.skip_bad.then(|| list_of(&args.out, TEXTS)),
+        part: part(args, &clip)?,
+    };
+    let key = |i: usize| match &texts.lines[i] {
+        Some(text) => Ok(Key::of_text(&settings(args, &clip), text.as_bytes())),
+        None => Err(texts.not_utf8(i)),
+    };
+    rows.write(
+        &names,
+        &[],
+        key,
+        |todo| Box::new(texts.features(&clip, todo)),
+        |next| texts.bad(&clip, next),
+    )
+}
+
+impl Texts<'_> {
+    fn of_line(&self, i: usize) -> String {
+        format!("{}: line {}", inputs::name(self.path), i + 1)
+    }
+
+    fn not_utf8(&self, i: usize) -> anyhow::Error {
+        anyhow!("{} is not UTF-8", self.of_line(i))
+    }
+
+    /// The features of the lines `todo`, or their errors.
+    fn features<'a>(
+        &'a self,
+        clip: &'a Clip,
+        todo: &[usize],
+    ) -> impl Iterator<Item = Result<Vec<f32>>> + 'a {
+        let lines: Vec<(usize, Option<&str>)> = todo
+            .iter()
+            .map(|&i| (i, self.lines[i].as_deref()))
+            .collect();
+        let good: Vec<&str> = lines.iter().filter_map(|(_, line)| *line).collect();
+        let mut features = clip.stream_texts(good, self.overflow);
+        lines.into_iter().map_while(move |(i, line)| match line {
+            Some(_) => {
+                let features = features.next()?;
+                Some(features.map_err(|e| inputs::in_text(e, |_| self.of_line(i))))
+            }
+            None => Some(Err(self.not_utf8(i))),
+        })
+    }
+
+    /// Errors of the lines from `next` on; no tower runs.
+    fn bad(&self, clip: &Clip, next: usize) -> Vec<anyhow::Error> {
+        let bad = |i: usize| match &self.lines[i] {
+            Some(text) => {
+                let error = inputs::refusal(clip, text, self.overflow)?;
+                Some(anyhow!("{}: {error}", self.of_line(i)))
+            }
+            None => Some(self.not_utf8(i)),
+        };
+        (next..self.lines.len())
+            .into_par_iter()
+            .filter_map(bad)
+            .collect()
+    }
+}
+
+/// The rows of an earlier call, if they are to be gone on from.
+fn part(args: &EmbedArgs, clip: &Clip) -> Result<Option<Part>> {
+    let open = || Part::open(&args.out, clip.config().embed_dim);
+    args.resume.then(open).transpose()
+}
+
+/// All that a row depends on beside its input.
+fn settings(args: &EmbedArgs, clip: &Clip) -> String {
+    format!(
+        "{:?} {} {:?} raw {} truncate {} no-orient {} {:?}",
+        clip.fingerprint(),
+        clip.precision().name(),
+        args.model.device,
+        args.raw,
+        args.truncate,
+        args.decode.no_orient,
+        args.decode.decode,
+    )
+}
