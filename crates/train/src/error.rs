@@ -197,6 +197,7 @@ impl From<TextError> for Error {
 
 impl Error {
     /// A model that a run file's key names.
+    #[cfg(feature = "training")]
     pub(crate) fn named(key: &'static str, error: diptych::Error) -> Self {
         let error = Box::new(error);
         Self::Named { key, error }
