@@ -129,8 +129,11 @@ pub fn safetensors(bytes: &[u8]) -> bool {
     Checkpoint::open(path).is_ok()
 }
 
+/// A file's name and content.
+type Named = (&'static str, &'static [u8]);
+
 /// Configuration files, each with what has to lie beside it to be a description.
-const CONFIGURATIONS: [(&str, &[(&str, &[u8])]); 5] = [
+const CONFIGURATIONS: [(&str, &[Named]); 5] = [
     (
         "open_clip_config.json",
         &[("tokenizer.json", golden!("open-clip/bin/tokenizer.json"))],
