@@ -42,6 +42,6 @@ fn decode(path: &str) -> Result<Picture, ImageError> {
 }
 
 fn save(directory: &Path, name: &str, picture: &Picture) -> std::io::Result<()> {
-    std::fs::create_dir_all(directory)?;
-    std::fs::write(directory.join(format!("{name}.rgb")), picture.as_bytes())
+    fs_err::create_dir_all(directory)?;
+    fs_err::write(directory.join(format!("{name}.rgb")), picture.as_bytes())
 }

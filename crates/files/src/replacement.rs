@@ -324,7 +324,7 @@ mod tests {
         let refused = write(b"second").unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
         assert_eq!(fs_err::read(&path).unwrap(), b"first");
-        let modified = fs_err::metadata(&path).unwrap().modified().unwrap();
+        let modified = crate::metadata(&path).unwrap().modified().unwrap();
         assert_eq!(modified, SystemTime::UNIX_EPOCH);
         assert_eq!(names(folder.path()), ["a"], "nothing is left beside it");
     }

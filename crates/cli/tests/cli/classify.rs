@@ -336,7 +336,8 @@ fn pictures_are_sorted_and_nothing_is_overwritten_or_lost() {
         ("sub/b.png", &want[2]),
     ] {
         assert_eq!(fs_err::read(at(from)).unwrap(), fs_err::read(to).unwrap());
-        let time = |path: &std::path::Path| fs_err::metadata(path).unwrap().modified().unwrap();
+        let time =
+            |path: &std::path::Path| diptych_files::metadata(path).unwrap().modified().unwrap();
         assert_eq!(
             time(&at(from)),
             time(to.as_ref()),
@@ -372,7 +373,7 @@ fn what_is_sorted_may_be_links() {
         ]);
         assert!(ran.stderr.starts_with("1 linked into "), "{ran:?}");
         let placed = files.path().join(how).join("cat/b.png");
-        let inode = |path: &std::path::Path| fs_err::metadata(path).unwrap().ino();
+        let inode = |path: &std::path::Path| diptych_files::metadata(path).unwrap().ino();
         assert_eq!(inode(&placed), inode(path.as_ref()));
         assert_eq!(placed.is_symlink(), how == "symlink");
     }

@@ -328,7 +328,10 @@ fn rows_of_an_earlier_call_are_gone_on_from() {
     run(&["--images", &a, &b, &bad, &c]).fails(&["bad.png", "kept for the next `--resume`"]);
     assert!(!std::path::Path::new(&out).exists());
     let record = 32 + 4 * DIM as u64;
-    assert_eq!(fs_err::metadata(&part).unwrap().len(), 20 + 2 * record);
+    assert_eq!(
+        diptych_files::metadata(&part).unwrap().len(),
+        20 + 2 * record
+    );
     // Mended, the rest is encoded alone; the array is that of one call.
     fs_err::copy(&c, &bad).unwrap();
     let ran = run(&["--images", &a, &b, &bad, &c]);

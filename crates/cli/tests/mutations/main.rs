@@ -3,6 +3,8 @@
 //! The targets are those of `fuzz/`; here each is given a fixed number of seeded mutations, so that a change that opens a
 //! hole is found before it is fuzzed. `MUTATIONS=100000 cargo test --release --test mutations` tries more of them.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on should panic")]
+
 #[path = "../../../../fuzz/src/targets.rs"]
 #[allow(
     clippy::unwrap_used,

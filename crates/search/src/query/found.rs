@@ -111,7 +111,7 @@ pub(super) fn found(hits: Vec<Hit>, keep: impl Fn(&Path) -> bool + Sync) -> Vec<
 
 fn is_gone(path: &Path) -> bool {
     let is_missing = |error: std::io::Error| matches!(error.kind(), NotFound | NotADirectory);
-    path.is_absolute() && fs_err::metadata(path).is_err_and(is_missing)
+    path.is_absolute() && diptych_files::metadata(path).is_err_and(is_missing)
 }
 
 /// A time as an index holds it, [`Taken::at`], in ISO 8601.

@@ -82,7 +82,7 @@ impl Sorter {
                     let failed = anyhow!(failed).context(format!(
                         "cannot put {} into {}",
                         quoted(picture),
-                        quoted(&folder)
+                        quoted(folder)
                     ));
                     return Err(match self.placing {
                         Placing::HardLink => hinted(
@@ -187,7 +187,7 @@ fn symlink(target: &Path, place: &Path) -> Io<()> {
 
 /// Whether two files have the same bytes; what is no file, as a link that leads nowhere, is none's content.
 fn same_content(a: &Path, b: &Path) -> Io<bool> {
-    let (Ok(of_a), Ok(of_b)) = (fs_err::metadata(a), fs_err::metadata(b)) else {
+    let (Ok(of_a), Ok(of_b)) = (diptych_files::metadata(a), diptych_files::metadata(b)) else {
         return Ok(false);
     };
     if !of_b.is_file() || of_a.len() != of_b.len() {

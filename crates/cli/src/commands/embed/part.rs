@@ -26,7 +26,7 @@ pub(super) struct Key([u8; HASH]);
 impl Key {
     /// A picture's file as it is now, known by its path, size and time.
     pub(super) fn of_file(settings: &str, path: &Path) -> Result<Self> {
-        let meta = fs_err::metadata(path)?;
+        let meta = diptych_files::metadata(path)?;
         let since = meta.modified()?.duration_since(UNIX_EPOCH);
         let time = match since {
             Ok(after) => format!("{} {:?}", meta.len(), after),

@@ -53,7 +53,7 @@ impl Environment {
         };
         let bytes = files
             .iter()
-            .map(|file| Some(fs_err::metadata(file).ok()?.len()));
+            .map(|file| Some(diptych_files::metadata(file).ok()?.len()));
         let bytes = bytes.sum::<Option<u64>>()?;
         Some(Cached { path, bytes })
     }

@@ -109,8 +109,8 @@ impl Codes {
             short: [(0, 0); 256],
         };
         let (mut code, mut at) = (0i32, 0);
-        for length in 1..=16 {
-            let count = i32::from(counts[length]);
+        for (length, &count) in counts.iter().enumerate().skip(1) {
+            let count = i32::from(count);
             if at + count > 256 {
                 return wrong();
             }

@@ -169,26 +169,13 @@ impl Tables {
                     let segment = stream.aside()?;
                     self.is_jfif |= segment.len() >= 14 && segment.starts_with(b"JFIF\0");
                 }
-                0xee => match stream.aside()? {
-                    [
-                        b'A',
-                        b'd',
-                        b'o',
-                        b'b',
-                        b'e',
-                        _,
-                        _,
-                        _,
-                        _,
-                        _,
-                        _,
-                        transform,
-                        ..,
-                    ] => {
+                0xee => {
+                    if let Some([_, _, _, _, _, _, transform, ..]) =
+                        stream.aside()?.strip_prefix(b"Adobe".as_slice())
+                    {
                         self.adobe = Some(*transform);
                     }
-                    _ => {}
-                },
+                }
                 0x01 | 0xd0..=0xd7 => {}
                 0xdc | 0xe1..=0xef | 0xfe => {
                     stream.aside()?;

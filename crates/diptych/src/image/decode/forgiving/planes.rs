@@ -112,7 +112,7 @@ impl Plane {
             }
             (2, 2) if self.width > 2 && !repeat => fancy_h2v2_row(near, far, out, self.width),
             (1, 2) if !repeat => {
-                let bias = if y % 2 == 0 { 1 } else { 2 };
+                let bias = 1 + (y % 2) as u16;
                 let pairs = near.iter().zip(far);
                 let values =
                     pairs.map(|(&near, &far)| (u16::from(near) * 3 + u16::from(far) + bias) >> 2);

@@ -36,7 +36,7 @@ pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError>
         )));
     }
     let bits = page.bits * samples;
-    if page.is_tiled && page.chunk.0 * bits % 8 != 0 {
+    if page.is_tiled && !(page.chunk.0 * bits).is_multiple_of(8) {
         return Err(damaged("the lines of its tiles are no whole bytes".into()));
     }
     let line = (page.width * bits).div_ceil(8);
