@@ -15,7 +15,7 @@ use parquet::record::Row;
 use parquet::record::reader::RowIter;
 use serde_json::Value;
 
-use super::footer;
+use super::{footer, pages};
 use crate::index::{Decoding, Embedding, adopt};
 use crate::{Error, Result};
 
@@ -133,8 +133,10 @@ impl Part {
         let of_metadata = |reason: String| Error::import(&metadata, reason);
         let mut file = fs_err::File::open(&metadata)?.into_file();
         footer::check(&mut file).map_err(of_metadata)?;
+        let mut again = file.try_clone()?;
         let open = || SerializedFileReader::new(file).map_err(|e| e.to_string());
         let told = caught(open).map_err(of_metadata)?;
+        caught(|| pages::check(&mut again, told.metadata())).map_err(of_metadata)?;
         let has = told.metadata().file_metadata().num_rows();
         if usize::try_from(has) != Ok(rows) {
             let at = embeddings.display();

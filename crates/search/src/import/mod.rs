@@ -2,5 +2,7 @@
 
 mod clip_retrieval;
 mod footer;
+mod pages;
+mod thrift;
 
 pub use self::clip_retrieval::ClipRetrieval;
