@@ -108,7 +108,7 @@ fn golden(folders: &[&str], end: &str) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-const PIXELS: [&str; 2] = ["pixels", "pixels-foreign"];
+const PIXELS: [&str; 3] = ["pixels", "pixels-foreign", "pixels-lenient"];
 
 #[test]
 fn jpegs() {

@@ -117,12 +117,14 @@ impl<'a> Metadata<'a> {
                     self.exif = Some(Cow::Borrowed(block));
                 }
                 b"tEXt" | b"zTXt" | b"iTXt" => {
-                    let Some((keyword, text)) = text_of(name, data) else {
-                        continue;
-                    };
-                    match keyword {
-                        b"Raw profile type exif" => raw_profile = from_hexadecimal(&text),
-                        b"XML:com.adobe.xmp" => self.xmp = Some(text),
+                    // Of other texts nothing is unpacked.
+                    let keyword = data.split(|&byte| byte == 0).next();
+                    match keyword.unwrap_or_default() {
+                        b"Raw profile type exif" => {
+                            let text = text_of(name, data);
+                            raw_profile = text.and_then(|text| from_hexadecimal(&text));
+                        }
+                        b"XML:com.adobe.xmp" => self.xmp = text_of(name, data),
                         _ => {}
                     }
                 }
@@ -152,26 +154,25 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// Keyword and text of a PNG's chunk.
-fn text_of<'a>(name: &[u8], data: &'a [u8]) -> Option<(&'a [u8], Cow<'a, [u8]>)> {
-    let mut parts = data.splitn(2, |&byte| byte == 0);
-    let (keyword, rest) = (parts.next()?, parts.next()?);
+/// The text of a PNG's chunk, behind its keyword.
+fn text_of<'a>(name: &[u8], data: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let rest = data.splitn(2, |&byte| byte == 0).nth(1)?;
     let (is_packed, text) = match name {
         b"tEXt" => (false, rest),
         b"zTXt" => (true, rest.get(1..)?),
         // Two flags, a language and a translated keyword come first.
         _ => {
-            let mut parts = rest.get(2..)?.splitn(3, |&byte| byte == 0);
-            (rest[0] == 1, parts.nth(2)?)
+            let text = rest.get(2..)?.splitn(3, |&byte| byte == 0).nth(2)?;
+            (rest[0] == 1, text)
         }
     };
     if !is_packed {
-        return Some((keyword, Cow::Borrowed(text)));
+        return Some(Cow::Borrowed(text));
     }
     let mut unpacked = Vec::new();
     let mut decoder = flate2::read::ZlibDecoder::new(text).take(MAX_TEXT);
     decoder.read_to_end(&mut unpacked).ok()?;
-    Some((keyword, Cow::Owned(unpacked)))
+    Some(Cow::Owned(unpacked))
 }
 
 /// The bytes of an EXIF block as ImageMagick writes it into a text: three lines, then hexadecimal digits.
@@ -187,9 +188,8 @@ fn from_hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
         .iter()
         .map(|[high, low]| high << 4 | low)
         .collect();
-    Some(
-        bytes
-            .strip_prefix(b"Exif\0\0")
-            .map_or(bytes.clone(), <[u8]>::to_vec),
-    )
+    match bytes.strip_prefix(b"Exif\0\0") {
+        Some(block) => Some(block.to_vec()),
+        None => Some(bytes),
+    }
 }

@@ -18,12 +18,26 @@ const MAX_SCANNED: usize = 5_000_000_000;
 /// What reading a scan's tables costs, in pixels.
 const SCAN_COST: usize = 1 << 20;
 
+/// Scans that a picture may have in any case, and a part of one at the most.
+const SCANS: usize = 20;
+
 /// Scans that a picture of so many pixels may have.
 fn max_scans(pixels: usize) -> usize {
-    (MAX_SCANNED / (pixels + SCAN_COST)).max(20)
+    (MAX_SCANNED / (pixels + SCAN_COST)).max(SCANS)
 }
 
-/// Markers: the head of a scan, and the end of the picture.
+impl Limit {
+    /// Scans that a JPEG of so many pixels may have.
+    fn max_scans(&self, pixels: usize) -> usize {
+        match self.part {
+            Some(_) => SCANS,
+            None => max_scans(pixels),
+        }
+    }
+}
+
+/// Markers: the interval of restart markers, the head of a scan, the end of the picture.
+const RESTART_INTERVAL: u8 = 0xdd;
 const SCAN: u8 = 0xda;
 const END: u8 = 0xd9;
 
@@ -54,7 +68,7 @@ pub(super) fn forgive(bytes: &[u8], limit: &Limit, colours: Colours) -> forgivin
         let (width, height) = limit.size(width as u64, height as u64).ok()?;
         // Coefficients, planes and the picture.
         limit.hold(4 * components * width * height);
-        Some(max_scans(width * height))
+        Some(limit.max_scans(width * height))
     })
 }
 
@@ -114,7 +128,7 @@ fn in_order(
     // What a scan of a progressive file has not told yet is guessed from the blocks around.
     decoder.set_block_smoothing(true);
     limit.hold(held(decoder.header(), pixels, reduction));
-    let max_scans = max_scans(pixels);
+    let max_scans = limit.max_scans(pixels);
     decoder.set_scan_limit(max_scans as u32);
     let scale = ScalingFactor::try_new(1, reduction as u32).map_err(damaged)?;
     decoder.set_scale(scale);
@@ -135,16 +149,21 @@ fn in_order(
     })
 }
 
-/// Whether the restart markers of each scan count from 0 to 7 and over again. Of a file in which they do not the decoder makes
-/// other pixels than libjpeg.
+/// Whether the restart markers of each scan, if there are any, count from 0 to 7 and over again. Of a file in which they do not
+/// the decoder makes other pixels than libjpeg.
 fn restarts_in_order(bytes: &[u8]) -> bool {
     // To the first scan; what is beside the pixels may hold any bytes.
+    let mut has_restarts = false;
     let mut rest = bytes.get(2..).unwrap_or_default();
     while let [0xff, marker, high, low, ..] = rest
         && *marker != SCAN
     {
+        has_restarts |= *marker == RESTART_INTERVAL;
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         rest = rest.get(2 + length..).unwrap_or_default();
+    }
+    if !has_restarts {
+        return true;
     }
     let mut expected = 0;
     for pair in rest.windows(2).filter(|pair| pair[0] == 0xff) {

@@ -174,6 +174,8 @@ impl From<Picture> for Decoded {
 struct Limit {
     format: Format,
     max_megapixels: u32,
+    /// Pixels of a part, instead.
+    part: Option<u64>,
     held: RefCell<Held>,
 }
 
@@ -182,8 +184,23 @@ impl Limit {
         Self {
             format,
             max_megapixels,
+            part: None,
             held: RefCell::default(),
         }
+    }
+
+    /// Of a picture that is a part of another and has so many pixels at the most.
+    fn of_part(format: Format, pixels: usize) -> Self {
+        Self {
+            part: Some(pixels as u64),
+            ..Self::new(format, u32::MAX)
+        }
+    }
+
+    /// Pixels that may be decoded.
+    fn max_pixels(&self) -> u64 {
+        let megapixels = u64::from(self.max_megapixels) * 1_000_000;
+        self.part.unwrap_or(megapixels)
     }
 
     /// Waits until a decoder may hold so many bytes, the picture that it makes among them.
@@ -201,8 +218,7 @@ impl Limit {
         let a_pixel = match self.format {
             Format::Bmp => 4,
             Format::Gif => 2,
-            // Samples of 16 bits; a frame and its canvas; the planes of a coding and what is made of them. Measured: 10.5 of a
-            // WebP with alpha, 6.9 of a TIFF.
+            // A frame and its canvas; the planes of a coding and what is made of them. Measured: 10.5 of a WebP with alpha.
             _ => 12,
         };
         self.hold(size.0 * size.1 * a_pixel);
@@ -232,12 +248,15 @@ impl Limit {
                 format!("its size is {width}×{height}"),
             ));
         }
-        let max_pixels = u64::from(self.max_megapixels) * 1_000_000;
         let side = |side: u64| side.div_ceil(reduction as u64);
         if side(width)
             .checked_mul(side(height))
-            .is_none_or(|pixels| pixels > max_pixels)
+            .is_none_or(|pixels| pixels > self.max_pixels())
         {
+            if self.part.is_some() {
+                let reason = format!("{width}×{height} pixels where fewer belong");
+                return Err(ImageError::damaged(self.format, reason));
+            }
             return Err(ImageError::TooLarge {
                 format: self.format,
                 width,

@@ -26,7 +26,7 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError>
 }
 
 /// The chunks that the pixels need, in a file of their own: the header, a palette, the first run of data. Checksums of the
-/// data are not looked at, and neither is the end.
+/// data are not looked at, and neither is the end; none, if those of the others are wrong.
 fn essential(bytes: &[u8]) -> Option<Vec<u8>> {
     let (mut header, mut palette, mut data) = (None, None, Vec::new());
     let mut rest = bytes.get(SIGNATURE.len()..)?;
@@ -35,8 +35,16 @@ fn essential(bytes: &[u8]) -> Option<Vec<u8>> {
     {
         let length = u32::from_be_bytes(*length) as usize;
         match (name, after.split_at_checked(length)) {
-            (b"IHDR", Some((body, _))) => header = Some(body),
-            (b"PLTE", Some((body, _))) => palette = Some(body),
+            (b"IHDR" | b"PLTE", Some((body, after))) => {
+                let whole = [name, body].concat();
+                if after.first_chunk() != Some(&crc32(&whole).to_be_bytes()) {
+                    return None;
+                }
+                match name {
+                    b"IHDR" => header = Some(body),
+                    _ => palette = Some(body),
+                }
+            }
             (b"IDAT", found) => data.extend_from_slice(found.map_or(after, |(body, _)| body)),
             _ if !data.is_empty() => break,
             _ => {}
@@ -57,7 +65,7 @@ fn essential(bytes: &[u8]) -> Option<Vec<u8>> {
     };
     add(b"IHDR", &header);
     if header[9] == ColorType::Indexed as u8 {
-        let palette = palette?;
+        let palette = palette.filter(|_| matches!(header[8], 1 | 2 | 4 | 8))?;
         add(
             b"PLTE",
             &palette[..(palette.len() / 3 * 3).min(3 << header[8])],

@@ -282,13 +282,13 @@ fn samples_without_a_meaning_are_refused() {
     };
     assert_eq!(
         refusal(&one(16, 3)),
-        "TIFF with 1 samples of 16 bits as Index is not supported"
+        "TIFF with 1 samples of 16 bits as indices into a palette is not supported"
     );
     // One sample of luma and chroma is luma.
     assert_eq!(decode(&one(8, 6)).unwrap().mode(), Mode::Grey);
     assert_eq!(
         refusal(&one(8, 2)),
-        "TIFF with 1 samples of 8 bits as Rgb is not supported"
+        "TIFF with 1 samples of 8 bits as RGB is not supported"
     );
     let tags = [
         (256, 3, &[1][..]),

@@ -1,6 +1,6 @@
 //! Damaged and malicious bytes: a picture or a clear error, never a panic, never much memory.
 
-use super::{Random, foreign_file, golden_file};
+use super::{Random, foreign_file, golden_file, lenient_file};
 use crate::image::decode::WANTED;
 use crate::image::{Decode, DecodeOptions, ImageError, Picture, Preprocess};
 
@@ -44,10 +44,32 @@ const FOREIGN: &[&str] = &[
     "lossless-part-copy.webp",
 ];
 
+/// And those of rare kinds, or damaged already.
+const LENIENT: &[&str] = &[
+    "baseline-420-2-flip0.jpg",
+    "progressive-L-0-flip0.jpg",
+    "ycck-subsampled.jpg",
+    "bilevel-group3-2d.tif",
+    "bilevel-group4.tif",
+    "bilevel-tiff_ccitt.tif",
+    "rgb-jpeg-ycbcr.tif",
+    "rgb-zstd.tif",
+    "rgb-lzma.tif",
+    "old-lzw.tif",
+    "old-jpeg-420.tif",
+    "ycc-42.tif",
+    "bigtiff.tif",
+    "float-predicted.tif",
+    "bare-palette.dib",
+    "unknown-block.gif",
+];
+
 /// Name and bytes of all.
 fn files() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
     let own = FILES.iter().map(|name| (*name, golden_file(name)));
-    own.chain(FOREIGN.iter().map(|name| (*name, foreign_file(name))))
+    let foreign = FOREIGN.iter().map(|name| (*name, foreign_file(name)));
+    let lenient = LENIENT.iter().map(|name| (*name, lenient_file(name)));
+    own.chain(foreign).chain(lenient)
 }
 
 /// Small pictures only, so that damage to a size can't cost seconds.

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::golden_folder;
+use super::{golden_folder, lenient_file as file};
 use crate::image::{DecodeOptions, Facts, Picture};
 
 /// The files that `parity/lenient.py` wrote, as they are listed: name, whether to turn them, columns, rows, digest.
@@ -23,10 +23,6 @@ fn cases() -> Vec<(String, bool, usize, usize, String)> {
         )
     });
     lines.collect()
-}
-
-fn file(name: &str) -> Vec<u8> {
-    fs_err::read(golden_folder().with_file_name("pixels-lenient").join(name)).unwrap()
 }
 
 /// Where damage takes coefficients out of their range, processors of other kinds round them in other ways.

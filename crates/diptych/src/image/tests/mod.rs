@@ -2,6 +2,7 @@
 
 mod foreign;
 mod golden;
+mod greedy;
 mod heif;
 mod hostile;
 mod lenient;
@@ -25,6 +26,11 @@ fn golden_file(name: &str) -> Vec<u8> {
 /// A file of those that `parity/foreign.py` wrote.
 fn foreign_file(name: &str) -> Vec<u8> {
     fs_err::read(golden_folder().with_file_name("pixels-foreign").join(name)).unwrap()
+}
+
+/// A file of those that `parity/lenient.py` wrote.
+fn lenient_file(name: &str) -> Vec<u8> {
+    fs_err::read(golden_folder().with_file_name("pixels-lenient").join(name)).unwrap()
 }
 
 /// Numbers without pattern, the same in every run: Knuth's linear congruence, high bits.

@@ -114,16 +114,21 @@ pub(super) fn decode(
 
     let frame = tables.frame.as_ref().ok_or("its first scan has no frame")?;
     let many = frame.progressive || scan.components.len() < frame.components.len();
-    for _ in 0..max_scans {
+    let mut count = 1;
+    loop {
         scan::read(&mut stream, &mut tables, &scan)?;
         if !many {
             break;
         }
         match tables.next(&mut stream)? {
+            Next::Scan(_) if count == max_scans => {
+                return Err(format!("more than {max_scans} scans"));
+            }
             Next::Scan(next) => scan = next,
             Next::End => break,
             Next::Other => return Ok(None),
         }
+        count += 1;
     }
     // Markers behind the pixels may still be wrong, but need not be there.
     if !many && stream.has_more() {

@@ -1,6 +1,6 @@
 //! Strips and tiles to planes: where each lies, what is in it, and where it belongs.
 
-use super::page::{Kind, Page};
+use super::page::{Page, Predictor};
 use super::unpack::{self, Shape};
 use super::{Format, subsampled};
 use crate::image::error::ImageError;
@@ -17,15 +17,11 @@ pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError>
         page.width.div_ceil(page.chunk.0),
         page.height.div_ceil(page.chunk.1),
     );
-    let (offsets, counts) = match page.is_tiled {
-        true => (page.numbers(324), page.numbers(325)),
-        // Some files give the places of their tiles as those of strips.
-        false => (page.numbers(273), page.numbers(279)),
-    };
-    let (offsets, counts) = match offsets.is_empty() {
-        true => (page.numbers(273), page.numbers(279)),
-        false => (offsets, counts),
-    };
+    let (mut offsets, mut counts) = (page.numbers(324), page.numbers(325));
+    // Some files give the places of their tiles as those of strips.
+    if !page.is_tiled || offsets.is_empty() {
+        (offsets, counts) = (page.numbers(273), page.numbers(279));
+    }
     let samples = page.samples / planes;
     let planes = planes.min(kept);
     let wanted = across * down * planes;
@@ -39,7 +35,11 @@ pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError>
     if page.is_tiled && !(page.chunk.0 * bits).is_multiple_of(8) {
         return Err(damaged("the lines of its tiles are no whole bytes".into()));
     }
+    let sampling = subsampled::of(page);
     let line = (page.width * bits).div_ceil(8);
+    // Tiles stand over the edges, and one that is larger than the picture is common; many that are have no sense.
+    let all = (line * page.height).saturating_mul(planes);
+    let mut left_over = all.saturating_mul(4) + page.bytes().len() + MAX_CHUNK;
     let mut out = Vec::with_capacity(planes);
     for plane in 0..planes {
         let mut data = vec![0; line * page.height];
@@ -56,12 +56,20 @@ pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError>
                     rows,
                     samples,
                 };
+                let too_large = || damaged("its strips or tiles are too large".into());
                 let stride = shape.line(page.bits);
-                let length = stride.checked_mul(rows);
-                let length = length.filter(|&length| length <= data.len() + MAX_CHUNK);
-                length.ok_or_else(|| damaged("its tiles are too large".into()))?;
-                let stored = stored(page, offsets[index], counts.get(index).copied())?;
-                let mut chunk = unpacked(page, stored, shape)?;
+                let length = stride.checked_mul(rows).ok_or_else(too_large)?;
+                let count = counts.get(index).copied();
+                let stored = stored(page, offsets[index], count, length)?;
+                let work = length.saturating_add(stored.len());
+                left_over = left_over.checked_sub(work).ok_or_else(too_large)?;
+                let mut chunk = match sampling {
+                    Some(sampling) => {
+                        let packed = unpack::chunk(page, stored, shape, sampling.packed(shape))?;
+                        sampling.spread(&packed, shape)
+                    }
+                    None => unpack::chunk(page, stored, shape, length)?,
+                };
                 finish(page, &mut chunk, shape);
                 let left = x * page.chunk.0 * bits / 8;
                 let used = stride.min(line - left);
@@ -77,11 +85,12 @@ pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError>
     Ok(out)
 }
 
-/// The bytes of a strip or tile, as far as the file has them.
+/// The bytes of a strip or tile that unpacks to `length`, as far as the file has them.
 pub(super) fn stored<'a>(
     page: &Page<'a>,
     offset: u64,
     count: Option<u64>,
+    length: usize,
 ) -> Result<&'a [u8], ImageError> {
     let bytes = page.bytes();
     let start = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -93,71 +102,57 @@ pub(super) fn stored<'a>(
         );
         ImageError::damaged(Format::Tiff, reason)
     })?;
-    // What is not compressed needs no count, and many counts of old programs are wrong.
-    let count = match page.compression {
-        unpack::NONE => None,
-        _ => count
-            .filter(|&count| count > 0)
-            .and_then(|count| usize::try_from(count).ok()),
+    // What is not compressed needs no count, and many counts of old programs are wrong. Of a count that is not there, as many
+    // bytes as will do in any case.
+    let count = count.filter(|&count| count > 0 && page.compression != unpack::NONE);
+    let Some(count) = count else {
+        let most = match page.compression {
+            unpack::NONE => length,
+            _ => length.saturating_mul(2).saturating_add(1 << 16),
+        };
+        return Ok(&rest[..most.min(rest.len())]);
     };
-    match count {
-        Some(count) if count > rest.len() => Err(ImageError::damaged(
-            Format::Tiff,
-            format!(
-                "a strip or tile ends {} bytes behind the file",
-                count - rest.len()
-            ),
-        )),
-        Some(count) => Ok(&rest[..count]),
-        None => Ok(rest),
-    }
-}
-
-/// A chunk in lines of whole bytes.
-fn unpacked(page: &Page, stored: &[u8], shape: Shape) -> Result<Vec<u8>, ImageError> {
-    match subsampled::of(page) {
-        Some(sampling) => {
-            let packed = unpack::chunk(page, stored, shape, sampling.packed(shape))?;
-            Ok(sampling.spread(&packed, shape))
-        }
-        None => unpack::chunk(page, stored, shape, shape.line(page.bits) * shape.rows),
-    }
+    let known = usize::try_from(count)
+        .ok()
+        .and_then(|count| rest.get(..count));
+    known.ok_or_else(|| {
+        let reason = format!(
+            "a strip or tile of {count} bytes begins at byte {offset} of {}",
+            bytes.len()
+        );
+        ImageError::damaged(Format::Tiff, reason)
+    })
 }
 
 /// Brings samples into the machine's order and undoes the predictor.
 fn finish(page: &Page, chunk: &mut [u8], shape: Shape) {
-    let is_predicted = unpack::predicts(page.compression);
     let stride = shape.line(page.bits);
-    if is_predicted && page.predictor == 3 && page.kind == Kind::Float {
-        chunk
-            .chunks_exact_mut(stride)
-            .for_each(|line| float_line(line, shape.samples, page.bits / 8));
-        return;
+    if page.predictor == Predictor::FloatingPoint {
+        let lines = chunk.chunks_exact_mut(stride);
+        return lines.for_each(|line| float_line(line, shape.samples, page.bits / 8));
     }
     let swap = page.is_big_endian() != cfg!(target_endian = "big");
     if swap && page.bits >= 16 && page.compression != unpack::JPEG {
-        chunk
-            .chunks_exact_mut(page.bits / 8)
-            .for_each(<[u8]>::reverse);
+        let samples = chunk.chunks_exact_mut(page.bits / 8);
+        samples.for_each(<[u8]>::reverse);
     }
-    if is_predicted && page.predictor == 2 {
-        for line in chunk.chunks_exact_mut(stride) {
-            match page.bits {
-                8 => sum(line.as_chunks_mut::<1>().0, shape.samples, |a, b| {
-                    [a[0].wrapping_add(b[0])]
-                }),
-                16 => sum(line.as_chunks_mut().0, shape.samples, |a, b| {
-                    u16::from_ne_bytes(a)
-                        .wrapping_add(u16::from_ne_bytes(b))
-                        .to_ne_bytes()
-                }),
-                32 => sum(line.as_chunks_mut().0, shape.samples, |a, b| {
-                    u32::from_ne_bytes(a)
-                        .wrapping_add(u32::from_ne_bytes(b))
-                        .to_ne_bytes()
-                }),
-                _ => {}
-            }
+    if page.predictor == Predictor::None {
+        return;
+    }
+    for line in chunk.chunks_exact_mut(stride) {
+        let samples = shape.samples;
+        match page.bits {
+            8 => sum(line.as_chunks_mut::<1>().0, samples, |a, b| {
+                [a[0].wrapping_add(b[0])]
+            }),
+            16 => sum(line.as_chunks_mut().0, samples, |a, b| {
+                let (a, b) = (u16::from_ne_bytes(a), u16::from_ne_bytes(b));
+                a.wrapping_add(b).to_ne_bytes()
+            }),
+            _ => sum(line.as_chunks_mut().0, samples, |a, b| {
+                let (a, b) = (u32::from_ne_bytes(a), u32::from_ne_bytes(b));
+                a.wrapping_add(b).to_ne_bytes()
+            }),
         }
     }
 }

@@ -17,7 +17,7 @@ const UNASSOCIATED_ALPHA: [u64; 2] = [2, 999];
 const COLOUR_MAP: u16 = 320;
 
 /// What the first samples of a pixel are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Model {
     Grey { white_is_zero: bool },
     Index,
@@ -25,6 +25,19 @@ enum Model {
     Cmyk,
     Ycc,
     Lab,
+}
+
+impl std::fmt::Display for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Grey { .. } => "grey",
+            Self::Index => "indices into a palette",
+            Self::Rgb => "RGB",
+            Self::Cmyk => "CMYK",
+            Self::Ycc => "YCbCr",
+            Self::Lab => "L*a*b*",
+        })
+    }
 }
 
 /// What samples mean, checked against how they are stored.
@@ -74,7 +87,7 @@ impl Colours {
                 Kind::Signed => " signed",
                 Kind::Float => " floating",
             };
-            let found = format!("{samples}{numbers} samples of {bits} bits as {model:?}");
+            let found = format!("{samples}{numbers} samples of {bits} bits as {model}");
             return Err(unsupported(found));
         }
         let alpha = match (page.extra.first(), model) {

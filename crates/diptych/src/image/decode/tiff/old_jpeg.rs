@@ -25,14 +25,21 @@ pub(super) fn read(page: &Page, limit: &Limit) -> Result<Vec<u8>, ImageError> {
     if page.is_tiled || page.is_planar || page.bits != 8 {
         return Err(unsupported("tiles or planes of the first kind of JPEG"));
     }
-    let offsets = page.numbers(273);
+    let mut offsets = page.numbers(273);
+    offsets.truncate(page.height.div_ceil(page.chunk.1));
     let counts = page.numbers(279);
+    let raw = page.width * page.height * page.samples;
     let mut stream = head(page, offsets.len())?;
     for (i, &offset) in offsets.iter().enumerate() {
         let count = counts.get(i).copied().filter(|&count| count > 0);
         let rest = page.bytes().len() as u64;
         let count = count.map(|count| count.min(rest.saturating_sub(offset)));
-        stream.extend_from_slice(chunks::stored(page, offset, count)?);
+        stream.extend_from_slice(chunks::stored(page, offset, count, raw / offsets.len())?);
+        if stream.len() > 2 * (page.bytes().len() + raw) {
+            return Err(damaged(
+                "its strips are said to be longer than the file".into(),
+            ));
+        }
         if i + 1 < offsets.len() {
             stream.extend_from_slice(&[0xff, 0xd0 + (i % 8) as u8]);
         }
@@ -57,7 +64,7 @@ fn head(page: &Page, strips: usize) -> Result<Vec<u8>, ImageError> {
     let stream = at.filter(|&at| at > 0).and_then(|at| bytes.get(at..));
     if let Some(stream) = stream.filter(|stream| stream.starts_with(b"\xff\xd8")) {
         let length = page.number(STREAM_LENGTH).filter(|&length| length > 0);
-        let length = length.map_or(stream.len(), |length| length as usize);
+        let length = length.map_or(stream.len(), |length| (length as usize).max(2));
         let stream = &stream[..length.min(stream.len())];
         let mut head = vec![0xff, 0xd8];
         head.extend(restart_interval(page, strips));

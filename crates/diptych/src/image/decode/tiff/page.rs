@@ -1,5 +1,6 @@
 //! The first page of a TIFF: what its directory says, with the defaults of TIFF 6.0, and checked.
 
+use super::unpack::predicts;
 use super::unsupported;
 use crate::image::error::ImageError;
 use crate::image::ifd::{Block, Entry};
@@ -9,12 +10,25 @@ use super::Format;
 /// Most samples of a pixel that may be more than the colours.
 const MAX_SAMPLES: u64 = 8;
 
+/// Most entries of a directory; each is looked for among them.
+const MAX_ENTRIES: usize = 4096;
+
 /// How the samples of a page are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Unsigned,
     Signed,
     Float,
+}
+
+/// What was done to samples before they were compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Predictor {
+    None,
+    /// Each is the difference to that of the pixel before.
+    Horizontal,
+    /// Bytes of one significance lie together, as differences.
+    FloatingPoint,
 }
 
 /// What the directory of a page says.
@@ -33,7 +47,7 @@ pub(super) struct Page<'a> {
     pub(super) is_planar: bool,
     /// Whether bits are stored least significant first.
     pub(super) is_reversed: bool,
-    pub(super) predictor: u64,
+    pub(super) predictor: Predictor,
     pub(super) extra: Vec<u64>,
     /// Columns and rows of a tile, or of a strip.
     pub(super) chunk: (usize, usize),
@@ -45,7 +59,7 @@ impl<'a> Page<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, ImageError> {
         let damaged = |reason: &str| ImageError::damaged(Format::Tiff, reason);
         let block = Block::new(bytes).ok_or_else(|| damaged("there is no directory"))?;
-        let entries: Vec<Entry> = block.first_entries().collect();
+        let entries: Vec<Entry> = block.first_entries().take(MAX_ENTRIES).collect();
         let mut page = Self {
             block,
             entries,
@@ -58,7 +72,7 @@ impl<'a> Page<'a> {
             kind: Kind::Unsigned,
             is_planar: false,
             is_reversed: false,
-            predictor: 1,
+            predictor: Predictor::None,
             extra: Vec::new(),
             chunk: (0, 0),
             is_tiled: false,
@@ -98,6 +112,16 @@ impl<'a> Page<'a> {
             Some(2) => Kind::Signed,
             Some(3) => Kind::Float,
             Some(other) => return Err(unsupported(format!("sample format {other}"))),
+        };
+        let predictor = match (predictor, kind, all) {
+            _ if !predicts(compression) => Predictor::None,
+            (1, ..) => Predictor::None,
+            (2, _, 8 | 16 | 32) => Predictor::Horizontal,
+            (3, Kind::Float, 32) => Predictor::FloatingPoint,
+            _ => {
+                let found = format!("predictor {predictor} of samples of {all} bits");
+                return Err(unsupported(found));
+            }
         };
         let tile = side_of(page.number(322)).zip(side_of(page.number(323)));
         let is_tiled = tile.is_some();
@@ -155,9 +179,8 @@ impl<'a> Page<'a> {
     }
 }
 
-/// A side of a tile.
+/// A side of a tile; one that no memory holds is none.
 fn side_of(number: Option<u64>) -> Option<usize> {
-    number
-        .and_then(|side| usize::try_from(side).ok())
-        .filter(|&side| side > 0)
+    let side = i32::try_from(number?).ok().filter(|&side| side > 0)?;
+    usize::try_from(side).ok()
 }

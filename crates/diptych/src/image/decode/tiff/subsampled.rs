@@ -21,6 +21,8 @@ pub(super) struct Sampling {
 }
 
 /// How a page's chroma is packed; none, if each pixel has its own, or a JPEG knows.
+///
+/// A predictor before that is refused by [`super::decode`].
 pub(super) fn of(page: &Page) -> Option<Sampling> {
     let is_packed =
         page.photometric == YCC && page.samples == 3 && page.bits == 8 && !page.is_planar;

@@ -17,6 +17,9 @@ pub(super) enum Coding {
     Group4,
 }
 
+/// Most pixels of a line: runs take far more memory than the pixels.
+const MAX_WIDTH: i32 = 1 << 20;
+
 /// The data is at its end.
 struct End;
 
@@ -31,7 +34,10 @@ pub(super) fn lines(
         let found = format!("{} samples of {} bits as a fax", shape.samples, page.bits);
         return Err(unsupported(found));
     }
-    let width = i32::try_from(shape.width).map_err(|_| unsupported("lines so long"))?;
+    let width = i32::try_from(shape.width).unwrap_or(i32::MAX);
+    if width > MAX_WIDTH {
+        return Err(unsupported(format!("lines of {width} pixels as a fax")));
+    }
     let room = (shape.width + 1).next_multiple_of(32) * 2;
     let mut reader = Reader {
         bits: Bits::new(stored),
@@ -346,11 +352,11 @@ impl Reader<'_> {
                     }
                 }
                 Mode::Extension => {
-                    self.line.push(self.width - self.line.at);
+                    self.line.push(self.width.wrapping_sub(self.line.at));
                     return Ok(());
                 }
                 Mode::End => {
-                    self.line.push(self.width - self.line.at);
+                    self.line.push(self.width.wrapping_sub(self.line.at));
                     self.bits.peek(4)?;
                     self.bits.skip(4);
                     self.after_end = true;

@@ -13,6 +13,9 @@ use crate::image::picture::Mode;
 /// `JPEGTables`.
 const TABLES: u16 = 347;
 
+/// Most bytes of them: four of each kind have some two thousand.
+const MAX_TABLES: usize = 1 << 14;
+
 /// Samples of a strip or tile, a byte each; RGB where the page says luma and chroma.
 pub(super) fn samples(page: &Page, stored: &[u8], shape: Shape) -> Result<Vec<u8>, ImageError> {
     if page.bits != 8 {
@@ -23,11 +26,14 @@ pub(super) fn samples(page: &Page, stored: &[u8], shape: Shape) -> Result<Vec<u8
     let mut stream = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0".to_vec();
     stream.push(is_ycc.into());
     let tables = page.blob(TABLES).unwrap_or_default();
+    if tables.len() > MAX_TABLES {
+        let reason = format!("JPEG tables of {} bytes", tables.len());
+        return Err(ImageError::damaged(Format::Tiff, reason));
+    }
     stream.extend_from_slice(segments(tables.strip_suffix(b"\xff\xd9").unwrap_or(tables)));
     stream.extend_from_slice(segments(stored));
-    // The page's size was checked; a stream may have a few lines more.
-    let most = (shape.width * shape.rows).div_ceil(500_000);
-    let limit = Limit::new(Format::Jpeg, most as u32);
+    // The last strip may have as many lines as the others.
+    let limit = Limit::of_part(Format::Jpeg, shape.width * page.chunk.1);
     let picture = jpeg::decode(&stream, &limit, &|full| full)?.picture;
     let (width, height) = (picture.width(), picture.height());
     let channels = picture.mode().channels();
