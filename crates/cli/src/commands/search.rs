@@ -1,8 +1,11 @@
 //! `diptych search` and `diptych similar`: a query → the pictures of an index that are nearest.
 
+use std::path::Path;
+
 use anyhow::Result;
+use diptych::image::is_picture_name;
 use diptych::text::{Overflow, TextError, shortened};
-use diptych::{Expression, What};
+use diptych::{Expression, What, verbatim};
 use diptych_search::Error;
 use diptych_search::query::{Request, picture_file};
 use diptych_search::source::embedding;
@@ -11,12 +14,13 @@ use super::address::{Address, clip_of};
 use super::hits::tell;
 use super::{INDEX, tell_of_default};
 use crate::args::{HitsArgs, SearchArgs, SimilarArgs};
-use crate::output::{hinted, quoted};
+use crate::output::{hinted, message, quoted};
 use crate::{Status, inputs};
 
 pub(crate) fn search(args: SearchArgs) -> Result<Status> {
     let text = args.query.join(" ");
     let expression = Expression::parse(&text, picture_file)?;
+    tell_of_names(&text, &expression);
     let store = Address::new(&args.hits.address)?.open()?;
     let store = store.as_ref();
     let clip = clip_of(store, args.hits.model.as_deref())?;
@@ -40,6 +44,21 @@ pub(crate) fn search(args: SearchArgs) -> Result<Status> {
         error => error.into(),
     })?;
     tell(&text, answer, &args.hits)
+}
+
+/// Says of texts that look like a picture's name that they are read as words: the name may be mistyped.
+fn tell_of_names<P>(query: &str, expression: &Expression<P>) {
+    for term in &expression.terms {
+        if let What::Text(text) = &term.what
+            && is_picture_name(Path::new(text))
+            && !query.contains(&verbatim(text))
+        {
+            message(format_args!(
+                "note: `{}` is no file here, and is looked for as words; in quotes it is words without this note",
+                shortened(text)
+            ));
+        }
+    }
 }
 
 pub(crate) fn similar(args: SimilarArgs) -> Result<Status> {

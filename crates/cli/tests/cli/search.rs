@@ -241,6 +241,16 @@ fn queries_are_read_by_their_grammar() {
     ] {
         album.run(&["search", query]).fails(&[words]);
     }
+    // What looks like a name and is none is told.
+    let mistyped = album.run(&["search", "sea +nobody.png"]);
+    assert_eq!(mistyped.code, Some(0));
+    assert!(
+        mistyped
+            .stderr
+            .contains("note: `nobody.png` is no file here"),
+        "{mistyped:?}"
+    );
+    album.run(&["search", "sea +\"nobody.png\""]).ok();
     let nobody = album.path("pictures/nobody - Copy.png");
     album
         .run(&["search", &nobody])

@@ -16,7 +16,7 @@ use diptych_search::query::calibrate;
 use diptych_search::source::Pictures;
 
 use super::address::{self, Address};
-use super::{MODEL, open, tell_of_default};
+use super::{INDEX, open, tell_of_default};
 use crate::args::{IndexArgs, IndexCommand, ModelArgs, name_of};
 use crate::output::{Data, error, hinted, message, of_file, quoted};
 use crate::{Status, inputs, interrupt, progress};
@@ -58,7 +58,7 @@ fn make(args: &IndexArgs) -> Result<Status> {
         bail!("no folder or picture is named, and there is no index yet");
     }
     let clip = open(&model)?;
-    tell_of_default(&model.model, !args.json, MODEL);
+    tell_of_default(&model.model, !args.json, INDEX);
     let store = address.create(&address::model(&model, &clip)?)?;
     let store = store.as_ref();
     let pictures = pictures_of(store, args)?;

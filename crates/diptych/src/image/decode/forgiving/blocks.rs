@@ -1,4 +1,5 @@
-//! The coefficients of one block, from a sequential scan or one of the four kinds of a progressive file.
+//! The coefficients of one block, from a sequential scan or one of the four kinds of a progressive file: the first bits of DC
+//! and AC, and more bits of each.
 //!
 //! Source: F.2 and G.1.2 of T.81; values wrap where libjpeg's do.
 
@@ -6,7 +7,7 @@ use super::markers::{Scan, Stream, Tables, place};
 use super::scan::State;
 use super::{Block, Fault, bits};
 
-/// How a scan says its blocks.
+/// How the blocks of a scan are coded.
 pub(super) struct Coder {
     kind: Kind,
     first: usize,
@@ -76,23 +77,8 @@ impl Coder {
         Ok(Codes { dc, ac })
     }
 
-    /// The block of an MCU that has no other; one that its segment lacks is left as it is.
-    pub(super) fn block(
-        &self,
-        stream: &mut Stream,
-        state: &mut State,
-        slot: usize,
-        codes: &Codes,
-        block: &mut Block,
-    ) -> Result<(), Fault> {
-        match state.bits.starved {
-            true => Ok(()),
-            false => self.one(stream, state, slot, codes, block),
-        }
-    }
-
-    /// One block of the component in this slot of the scan.
-    pub(super) fn one(
+    /// Reads a block of the component in this slot of the scan.
+    pub(super) fn read(
         &self,
         stream: &mut Stream,
         state: &mut State,
@@ -230,7 +216,7 @@ fn sequential(
     Ok(())
 }
 
-/// The blocks, this one among them, that have no more coefficients in the band.
+/// The blocks, this one among them, that have no more coefficients in the band: EOBRUN.
 fn zero_blocks(stream: &mut Stream, state: &mut State, bits: u32) -> Result<u32, Fault> {
     let more = state.bits.take(stream, bits)?;
     Ok((1 << bits) + more as u32)

@@ -1,5 +1,6 @@
 //! Markers: the bytes of a file, its tables, its frame, the heads of its scans.
 
+use libjpeg_turbo_rs::common::quant_table::ZIGZAG_ORDER;
 use libjpeg_turbo_rs::common::tables;
 
 use super::bits::Codes;
@@ -7,15 +8,8 @@ use super::{Component, Fault, Frame};
 
 /// Where each coefficient of a scan belongs in its block. Runs that leave the block end in its last place.
 pub(super) fn place(k: usize) -> usize {
-    ZIGZAG.get(k).copied().map_or(63, usize::from)
+    ZIGZAG_ORDER.get(k).copied().unwrap_or(63)
 }
-
-/// Figure 5 of T.81.
-const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
-    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
-    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
-];
 
 /// A file, read byte by byte.
 pub(super) struct Stream<'a> {
@@ -108,12 +102,12 @@ impl<'a> Stream<'a> {
 
 /// The head of a scan.
 pub(super) struct Scan {
-    /// Indices of its components, each with its tables for the first coefficient and for the others.
+    /// Indices of its components, each with its tables for DC and for AC.
     pub(super) components: Vec<(usize, u8, u8)>,
-    /// The first and the last coefficient.
+    /// The first and the last coefficient: Ss and Se.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// The bits that earlier scans left open, and those that this one does; 0 for the first.
+    /// The bits that earlier scans left open, and those that this one does: Ah, which is 0 for the first, and Al.
     pub(super) high: u32,
     pub(super) low: u32,
 }
@@ -216,7 +210,7 @@ impl Tables {
         });
     }
 
-    /// The codes of the first coefficients, or of the others.
+    /// The Huffman codes of DC, or of AC.
     pub(super) fn codes(&self, is_dc: bool, index: u8) -> Result<Codes, Fault> {
         let tables = if is_dc { &self.dc } else { &self.ac };
         let table = tables.get(usize::from(index)).and_then(Option::as_ref);

@@ -52,7 +52,9 @@ fn read_into(
             for x in 0..component.columns {
                 restarts.step(stream, &mut state)?;
                 let block = &mut component.blocks[y * component.stride + x];
-                coder.block(stream, &mut state, 0, &codes[0], block)?;
+                if !state.bits.starved {
+                    coder.read(stream, &mut state, 0, &codes[0], block)?;
+                }
             }
         }
         return Ok(());
@@ -75,7 +77,7 @@ fn read_into(
                     let (y, x) = (my * component.v + y, mx * component.h + x);
                     let block = &mut component.blocks[y * component.stride + x];
                     if !starved {
-                        coder.one(stream, &mut state, slot, &codes[slot], block)?;
+                        coder.read(stream, &mut state, slot, &codes[slot], block)?;
                     }
                 }
             }
@@ -87,9 +89,9 @@ fn read_into(
 /// What is carried from block to block.
 pub(super) struct State {
     pub(super) bits: Bits,
-    /// The first coefficient of the block before, for each component of the scan.
+    /// The DC coefficient of the block before, for each component of the scan.
     pub(super) last: [i32; 4],
-    /// Blocks to come of which nothing more is said.
+    /// Blocks to come that have no more coefficients in the band: EOBRUN.
     pub(super) zero_blocks: u32,
 }
 
