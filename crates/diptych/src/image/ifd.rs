@@ -97,9 +97,12 @@ impl<'a> Block<'a> {
         } else {
             self.first()
         };
-        let count = directory.and_then(|at| match is_big {
-            true => self.long_long(at),
-            false => self.short(at).map(usize::from),
+        let count = directory.and_then(|at| {
+            if is_big {
+                self.long_long(at)
+            } else {
+                self.short(at).map(usize::from)
+            }
         });
         let (before, size) = if is_big { (8, 20) } else { (2, 12) };
         (0..count.unwrap_or(0)).map_while(move |i| {
@@ -109,9 +112,10 @@ impl<'a> Block<'a> {
             Some(Entry {
                 tag: self.short(at)?,
                 kind: self.short(at + 2)?,
-                count: match is_big {
-                    true => u32::try_from(self.long_long(at + 4)?).unwrap_or(u32::MAX),
-                    false => self.long(at + 4)?,
+                count: if is_big {
+                    u32::try_from(self.long_long(at + 4)?).unwrap_or(u32::MAX)
+                } else {
+                    self.long(at + 4)?
                 },
                 at: at + if is_big { 12 } else { 8 },
             })
@@ -164,9 +168,10 @@ impl<'a> Block<'a> {
             .filter(move |_| width.is_some())
             .map(move |value| {
                 let join = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-                match self.big_endian {
-                    true => value.iter().fold(0, join),
-                    false => value.iter().rev().fold(0, join),
+                if self.big_endian {
+                    value.iter().fold(0, join)
+                } else {
+                    value.iter().rev().fold(0, join)
                 }
             })
     }

@@ -46,12 +46,11 @@ pub(super) fn is_bare(bytes: &[u8]) -> bool {
 
 pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
     let whole;
-    let bytes = match is_bare(bytes) {
-        true => {
-            whole = [FILE_HEADER, bytes].concat();
-            &whole
-        }
-        false => bytes,
+    let bytes = if is_bare(bytes) {
+        whole = [FILE_HEADER, bytes].concat();
+        &whole
+    } else {
+        bytes
     };
     let header = Header::read(bytes, limit)?;
     let data = bytes

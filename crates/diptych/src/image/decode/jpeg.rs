@@ -92,9 +92,10 @@ fn in_order(
     let header = decoder.header();
     let full = (usize::from(header.width), usize::from(header.height));
     // A lossless file has no blocks that could be made smaller.
-    let reduction = match header.is_lossless {
-        true => 1,
-        false => reduction(full, wanted(full)),
+    let reduction = if header.is_lossless {
+        1
+    } else {
+        reduction(full, wanted(full))
     };
     let (width, height) = limit.reduced(header.width, header.height, reduction)?;
     // Of a progressive picture the decoder keeps every coefficient until the last scan.

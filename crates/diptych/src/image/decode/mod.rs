@@ -133,18 +133,20 @@ fn decode_as(
         Format::Png => png::decode(bytes, limit)?.into(),
         Format::Raw => {
             let (decoded, orientation) = raw::decode(bytes, limit, wanted)?;
-            return Ok(match options.orient {
-                true => decoded.turned(orientation),
-                false => decoded,
+            return Ok(if options.orient {
+                decoded.turned(orientation)
+            } else {
+                decoded
             });
         }
         Format::Tiff => tiff::decode(bytes, limit)?.into(),
         Format::WebP => webp::decode(bytes, limit)?.into(),
     };
     // A TIFF's orientation belongs to the format, so it is turned in any case, as Pillow does.
-    Ok(match options.orient || format == Format::Tiff {
-        true => decoded.turned(Metadata::of(bytes, format).orientation()),
-        false => decoded,
+    Ok(if options.orient || format == Format::Tiff {
+        decoded.turned(Metadata::of(bytes, format).orientation())
+    } else {
+        decoded
     })
 }
 
@@ -154,9 +156,10 @@ impl Decoded {
         let (width, height) = self.full;
         Self {
             picture: orientation.apply(self.picture),
-            full: match orientation.transposes() {
-                true => (height, width),
-                false => (width, height),
+            full: if orientation.transposes() {
+                (height, width)
+            } else {
+                (width, height)
             },
         }
     }

@@ -55,9 +55,10 @@ impl Bits {
             return Ok(0);
         }
         let value = self.take(stream, count)?;
-        Ok(match value < 1 << (count - 1) {
-            true => value - (1 << count) + 1,
-            false => value,
+        Ok(if value < 1 << (count - 1) {
+            value - (1 << count) + 1
+        } else {
+            value
         })
     }
 

@@ -225,9 +225,10 @@ fn zero_blocks(stream: &mut Stream, state: &mut State, bits: u32) -> Result<u32,
 /// One more bit of a coefficient that is not zero.
 fn refine(stream: &mut Stream, state: &mut State, bit: i16, value: &mut i16) -> Result<(), Fault> {
     if state.bits.take(stream, 1)? == 1 && *value & bit == 0 {
-        *value = match *value >= 0 {
-            true => value.wrapping_add(bit),
-            false => value.wrapping_sub(bit),
+        *value = if *value >= 0 {
+            value.wrapping_add(bit)
+        } else {
+            value.wrapping_sub(bit)
         };
     }
     Ok(())

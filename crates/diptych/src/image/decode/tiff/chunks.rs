@@ -47,9 +47,10 @@ pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError>
             for x in 0..across {
                 let index = (plane * down + y) * across + x;
                 // All strips but the last are whole, and all tiles are.
-                let rows = match page.is_tiled {
-                    true => page.chunk.1,
-                    false => page.chunk.1.min(page.height - y * page.chunk.1),
+                let rows = if page.is_tiled {
+                    page.chunk.1
+                } else {
+                    page.chunk.1.min(page.height - y * page.chunk.1)
                 };
                 let shape = Shape {
                     width: page.chunk.0,

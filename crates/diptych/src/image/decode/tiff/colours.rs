@@ -126,12 +126,11 @@ impl Colours {
             self.spread(page, &plane, per_line)
         } else {
             let size = page.bits / 8;
-            let pixels = match page.is_planar {
-                true => interleave(&planes, size),
-                false => {
-                    let all = planes.into_iter().next().unwrap_or_default();
-                    first_samples(all, page.samples * size, channels * size)
-                }
+            let pixels = if page.is_planar {
+                interleave(&planes, size)
+            } else {
+                let all = planes.into_iter().next().unwrap_or_default();
+                first_samples(all, page.samples * size, channels * size)
             };
             self.bytes(page, pixels)
         };
@@ -185,9 +184,10 @@ impl Colours {
                 let byte = |i: usize| u32::from(line.get(at / 8 + i).copied().unwrap_or(0));
                 let word = byte(0) << 16 | byte(1) << 8 | byte(2);
                 let value = word >> (24 - bits - at % 8) & most;
-                match is_index {
-                    true => value as u8,
-                    false => ((value * 255 + most / 2) / most) as u8,
+                if is_index {
+                    value as u8
+                } else {
+                    ((value * 255 + most / 2) / most) as u8
                 }
             })
         });
@@ -252,9 +252,12 @@ fn lab_to_rgb([l, a, b]: [u8; 3]) -> [u8; 3] {
     let fy = (f64::from(l) * 100.0 / 255.0 + 16.0) / 116.0;
     let fx = fy + f64::from(a.cast_signed()) / 500.0;
     let fz = fy - f64::from(b.cast_signed()) / 200.0;
-    let linear = |f: f64| match f > 24.0 / 116.0 {
-        true => f * f * f,
-        false => 108.0 / 841.0 * (f - 16.0 / 116.0),
+    let linear = |f: f64| {
+        if f > 24.0 / 116.0 {
+            f * f * f
+        } else {
+            108.0 / 841.0 * (f - 16.0 / 116.0)
+        }
     };
     let (x, y, z) = (linear(fx) * 0.9642, linear(fy), linear(fz) * 0.8249);
     // sRGB's primaries, adapted to D50 by Bradford.
@@ -264,9 +267,10 @@ fn lab_to_rgb([l, a, b]: [u8; 3]) -> [u8; 3] {
         0.071_945_3 * x - 0.228_991_4 * y + 1.405_242_7 * z,
     ];
     channels.map(|value| {
-        let value = match value <= 0.003_130_8 {
-            true => 12.92 * value,
-            false => 1.055 * value.powf(1.0 / 2.4) - 0.055,
+        let value = if value <= 0.003_130_8 {
+            12.92 * value
+        } else {
+            1.055 * value.powf(1.0 / 2.4) - 0.055
         };
         (value * 255.0).round().clamp(0.0, 255.0) as u8
     })

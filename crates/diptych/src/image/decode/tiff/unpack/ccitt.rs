@@ -346,10 +346,7 @@ impl Reader<'_> {
                         return Ok(());
                     }
                     self.line.close(to.wrapping_sub(self.line.at));
-                    match by < 0 {
-                        true => above.back(),
-                        false => above.step(),
-                    }
+                    if by < 0 { above.back() } else { above.step() }
                 }
                 Mode::Extension => {
                     self.line.push(self.width.wrapping_sub(self.line.at));

@@ -48,21 +48,20 @@ pub(super) fn chunk(
     let damaged = |reason: String| ImageError::damaged(Format::Tiff, reason);
     // A JPEG has an order of bits of its own.
     let reversed: Vec<u8>;
-    let stored = match page.is_reversed && page.compression != JPEG {
-        true => {
-            let most = if page.compression == NONE {
-                wanted
-            } else {
-                stored.len()
-            };
-            reversed = stored
-                .iter()
-                .take(most)
-                .map(|byte| byte.reverse_bits())
-                .collect();
-            &reversed
-        }
-        false => stored,
+    let stored = if page.is_reversed && page.compression != JPEG {
+        let most = if page.compression == NONE {
+            wanted
+        } else {
+            stored.len()
+        };
+        reversed = stored
+            .iter()
+            .take(most)
+            .map(|byte| byte.reverse_bits())
+            .collect();
+        &reversed
+    } else {
+        stored
     };
     let out = match page.compression {
         NONE => stored.get(..wanted).unwrap_or(stored).to_vec(),
@@ -138,9 +137,10 @@ fn pack_bits(mut stored: &[u8], wanted: usize) -> Vec<u8> {
 fn lzw(stored: &[u8], wanted: usize) -> Result<Vec<u8>, ImageError> {
     // The first code is the one that clears the table: 256 in nine bits.
     let is_old = matches!(stored, [0, second, ..] if second & 1 == 1);
-    let mut decoder = match is_old {
-        true => weezl::decode::Decoder::new(weezl::BitOrder::Lsb, 8),
-        false => weezl::decode::Decoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8),
+    let mut decoder = if is_old {
+        weezl::decode::Decoder::new(weezl::BitOrder::Lsb, 8)
+    } else {
+        weezl::decode::Decoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8)
     };
     let mut out = vec![0; wanted];
     let mut done = 0;
