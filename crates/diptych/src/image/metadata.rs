@@ -1,4 +1,4 @@
-//! What programs write beside the pixels: the blocks of EXIF and XMP in a JPEG, PNG, TIFF or WebP.
+//! Metadata beside the pixels: the blocks of EXIF and XMP in a JPEG, PNG, TIFF or WebP.
 //!
 //! Source: EXIF 2.32 (CIPA DC-008), XMP part 3, PNG 3, RIFF container of WebP; where a block counts, and which of two, follows
 //! Pillow 13 (`Image.getexif`, `JpegImagePlugin.py`, `PngImagePlugin.py`).

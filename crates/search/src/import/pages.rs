@@ -17,7 +17,7 @@ const MAX_PAGE: u64 = 1 << 28;
 /// Most bytes of a header, which may hold the least and the greatest value of its page.
 const MAX_HEADER: u64 = 1 << 20;
 
-/// What a header says.
+/// The numbers of a page's header that are checked.
 #[derive(Default)]
 struct Header {
     /// Bytes of the page as it is stored, and unpacked.

@@ -112,7 +112,7 @@ pub(super) struct Scan {
     pub(super) low: u32,
 }
 
-/// What the markers led to.
+/// The place that the markers led to.
 pub(super) enum Next {
     Scan(Scan),
     End,
@@ -132,7 +132,7 @@ pub(super) struct Tables {
     dc: [Option<Stored>; 4],
     ac: [Option<Stored>; 4],
     is_jfif: bool,
-    /// What Adobe's segment says of the colours.
+    /// Adobe's word for how the colours were transformed.
     pub(super) adobe: Option<u8>,
 }
 

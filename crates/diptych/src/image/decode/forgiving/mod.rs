@@ -41,7 +41,7 @@ struct Component {
     blocks: Vec<Block>,
 }
 
-/// What the frame header says.
+/// The frame header, and the components that it announces.
 struct Frame {
     progressive: bool,
     width: usize,
@@ -75,7 +75,7 @@ impl Frame {
     }
 }
 
-/// What becomes of components.
+/// The form in which components are given.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colours {
     /// Those of less resolution are stretched, luma and chroma become RGB; four inks come as they are stored.

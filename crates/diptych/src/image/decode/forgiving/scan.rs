@@ -86,7 +86,7 @@ fn read_into(
     Ok(())
 }
 
-/// What is carried from block to block.
+/// State that is carried from block to block.
 pub(super) struct State {
     pub(super) bits: Bits,
     /// The DC coefficient of the block before, for each component of the scan.

@@ -16,7 +16,7 @@ const UNASSOCIATED_ALPHA: [u64; 2] = [2, 999];
 /// `ColorMap`.
 const COLOUR_MAP: u16 = 320;
 
-/// What the first samples of a pixel are.
+/// The colour model of the first samples of a pixel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Model {
     Grey { white_is_zero: bool },
@@ -40,7 +40,7 @@ impl std::fmt::Display for Model {
     }
 }
 
-/// What samples mean, checked against how they are stored.
+/// The meaning of a page's samples, checked against how they are stored.
 pub(super) struct Colours {
     model: Model,
     alpha: Option<u64>,

@@ -21,7 +21,7 @@ pub(super) enum Kind {
     Float,
 }
 
-/// What was done to samples before they were compressed.
+/// The transformation of samples before they were compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Predictor {
     None,
@@ -31,7 +31,7 @@ pub(super) enum Predictor {
     FloatingPoint,
 }
 
-/// What the directory of a page says.
+/// The directory of a page, its values checked.
 pub(super) struct Page<'a> {
     block: Block<'a>,
     entries: Vec<Entry>,

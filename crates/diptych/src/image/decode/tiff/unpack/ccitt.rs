@@ -433,7 +433,7 @@ impl Above {
     }
 }
 
-/// What the two-dimensional codes say: table 4 of T.4.
+/// The modes that two-dimensional codes stand for: table 4 of T.4.
 enum Mode {
     Pass,
     Horizontal,

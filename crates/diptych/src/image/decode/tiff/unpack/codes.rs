@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 /// Most bits of a code.
 pub(super) const BITS: u32 = 13;
 
-/// What the next bits are.
+/// The meaning of a code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Code {
     /// The end of a run, of so many more pixels.
