@@ -46,7 +46,7 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(crate) shard: Option<Shard>,
 
-    /// Forget all pictures of a folder in which there are none left; else it may be a disc that is not mounted
+    /// Forget all files of a folder in which there are no pictures left; else it may be a disc that is not mounted
     #[arg(long)]
     pub(crate) forget_emptied: bool,
 
@@ -62,8 +62,8 @@ pub(crate) struct IndexArgs {
     #[command(flatten)]
     pub(crate) limit: LimitArgs,
 
-    /// Print the report as one JSON object: unchanged, refused (before, and not tried again), encoded, linked, removed, failed
-    /// (path, reason, needs: a feature), emptied, skipped (by kind)
+    /// Print the report as one JSON object: unchanged, refused (before, and not tried again), encoded, linked, removed,
+    /// refused_gone (refused before, and gone), failed (path, reason, needs: a feature), emptied, skipped (by kind)
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -76,13 +76,16 @@ pub(crate) struct IndexArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IndexCommand {
-    /// Say what the index holds, and how it is searched
+    /// Say what the index holds, which folders it knows, and how it is searched
     Status(StatusArgs),
     /// Read all of the index and look for what is wrong
     Verify(AddressOnly),
     /// Give back the room of what was removed, and make anew what is searched
     Compact(CompactArgs),
-    /// Take files and folders out of the index; what links below them lead to stays
+    /// Take files and folders out of the index, and from the folders that it knows
+    ///
+    /// What links below them lead to stays. What lies in a folder that the index still knows comes back with the next run, unless it
+    /// is gone or `.diptychignore` leaves it out.
     Forget(ForgetArgs),
     /// Add what other indexes hold, and embeddings that clip-retrieval wrote
     Import(ImportArgs),

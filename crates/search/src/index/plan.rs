@@ -21,7 +21,7 @@ pub(super) struct Plan {
     /// The paths of the latter, which may take a content's last file from it.
     pub(super) changed: FxHashSet<String>,
     /// Files of the index that are gone.
-    pub(super) gone: Vec<String>,
+    pub(super) gone: Vec<Gone>,
     /// Files that are as they were, and have a content.
     pub(super) unchanged: usize,
     /// Files that are as they were when they were refused.
@@ -104,17 +104,17 @@ impl Plan {
         let reached = Folders::new(reached);
         let mut emptied: FxHashSet<&str> = FxHashSet::default();
         // What can't be looked into is not gone.
-        for path in held.into_keys() {
+        for (path, Held { is_refused, .. }) in held {
             if hidden.of(&path).is_some() || is_others(&path) {
                 continue;
             }
             match root_of(&path) {
                 // Nothing leads there any more.
-                Some(_) if reached.of(&path).is_none() => plan.gone.push(path),
+                Some(_) if reached.of(&path).is_none() => plan.gone.push(Gone { path, is_refused }),
                 Some(root) if may_be_away(root) && root != path => {
                     emptied.insert(root);
                 }
-                _ => plan.gone.push(path),
+                _ => plan.gone.push(Gone { path, is_refused }),
             }
         }
         plan.emptied = emptied.into_iter().map(str::to_owned).collect();
@@ -123,6 +123,14 @@ impl Plan {
         plan.is_new_reach = plan.reach != before;
         Ok(plan)
     }
+}
+
+/// A file of the index that is gone.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Gone {
+    pub(super) path: String,
+    /// Whether it could not be indexed when it was there.
+    pub(super) is_refused: bool,
 }
 
 /// A file as the index has it.
@@ -144,7 +152,7 @@ fn other_names(
     store: &dyn Store,
     folders: FxHashSet<PathBuf>,
     found: &Walked,
-) -> Result<Vec<String>> {
+) -> Result<Vec<Gone>> {
     // An index of another machine may hold relative names.
     let absolute = folders.into_iter().filter(|folder| folder.is_absolute());
     let place = |folder: PathBuf| {
@@ -158,14 +166,17 @@ fn other_names(
         return Ok(names);
     }
     let files: FxHashSet<&Path> = found.files.iter().map(|file| file.path.as_ref()).collect();
-    store.files(&[], &mut |file, _| {
+    store.files(&[], &mut |file, id| {
         let path = Path::new(&file.path);
         let place = path.parent().and_then(|folder| places.get(folder));
         let place = place
             .zip(path.file_name())
             .map(|(place, name)| place.join(name));
         if place.is_some_and(|place| files.contains(&*place)) {
-            names.push(file.path);
+            names.push(Gone {
+                path: file.path,
+                is_refused: id.is_none(),
+            });
         }
     })?;
     Ok(names)

@@ -14,7 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::encode::{Encoded, Encoder, What};
 use super::place::canonical;
-use super::plan::Plan;
+use super::plan::{Gone, Plan};
 use super::read::{Reader, Refusal, Skipped};
 use super::{Failed, Options, Progress, Report, walk};
 use crate::source::{About, Source};
@@ -291,9 +291,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn remove(&mut self, gone: Vec<String>) -> Result<()> {
-        self.report.removed = gone.len();
-        self.changes.extend(gone.into_iter().map(Change::Unlink));
+    fn remove(&mut self, gone: Vec<Gone>) -> Result<()> {
+        self.report.refused_gone = gone.iter().filter(|gone| gone.is_refused).count();
+        self.report.removed = gone.len() - self.report.refused_gone;
+        let gone = gone.into_iter().map(|gone| Change::Unlink(gone.path));
+        self.changes.extend(gone);
         self.note()
     }
 }
