@@ -11,6 +11,7 @@ use super::reach::Reach;
 use super::walk::Walked;
 use super::{Options, Shard};
 use crate::Result;
+use crate::source::Source;
 
 /// Work to be done.
 #[derive(Debug, Default)]
@@ -41,8 +42,15 @@ impl Plan {
         found: &Walked,
         roots: &[PathBuf],
         store: &dyn Store,
+        sources: &[&dyn Source],
         options: &Options,
     ) -> Result<Self> {
+        let may_take = |reason: &str| sources.iter().any(|source| source.may_take(reason));
+        let refused = store.refused()?.into_iter();
+        let taken: FxHashSet<String> = refused
+            .filter(|(_, reason)| options.retry || may_take(reason))
+            .map(|(file, _)| file.path)
+            .collect();
         let before = Reach::of(store)?;
         let roots_spelled: Vec<Cow<str>> = roots.iter().map(|root| spell(root)).collect();
         let own = Folders::new(&roots_spelled);
@@ -64,6 +72,7 @@ impl Plan {
                 let state = Held {
                     state: (file.size, file.modified),
                     is_refused: id.is_none(),
+                    is_tried: taken.contains(&file.path),
                 };
                 held.insert(file.path, state);
             } else if let Some(folder) = Path::new(&file.path).parent()
@@ -83,7 +92,7 @@ impl Plan {
         for file in &found.files {
             kept_in.extend(root_of(&file.path));
             match held.remove(&file.path) {
-                Some(held) if held.is_settled(file, options) => match held.is_refused {
+                Some(held) if held.is_settled(file) => match held.is_refused {
                     true => plan.refused += 1,
                     false => plan.unchanged += 1,
                 },
@@ -138,12 +147,14 @@ struct Held {
     /// Bytes, and when it was changed.
     state: (u64, i64),
     is_refused: bool,
+    /// Whether it was refused, and is tried again though it has not changed.
+    is_tried: bool,
 }
 
 impl Held {
     /// Whether a file is as it was, and so is what becomes of it.
-    fn is_settled(&self, file: &File, options: &Options) -> bool {
-        self.state == (file.size, file.modified) && !(self.is_refused && options.retry)
+    fn is_settled(&self, file: &File) -> bool {
+        self.state == (file.size, file.modified) && !self.is_tried
     }
 }
 

@@ -49,7 +49,7 @@ pub fn index(
     let place = |root: &PathBuf| canonical(root).unwrap_or_else(|_| root.clone());
     let roots: Vec<PathBuf> = roots.iter().map(place).collect();
     let found = walk::walk(&roots, sources, options)?;
-    let plan = Plan::new(&found, &roots, store, options)?;
+    let plan = Plan::new(&found, &roots, store, sources, options)?;
     if plan.is_new_reach {
         plan.reach.note(store)?;
     }
@@ -60,9 +60,11 @@ pub fn index(
     run.report.skipped = found.skipped;
     run.report.emptied = plan.emptied;
     let failed = found.unreadable.into_iter();
-    run.report
-        .failed
-        .extend(failed.map(|(path, reason)| failure(path, reason.into())));
+    run.report.failed.extend(
+        failed
+            .chain(found.dangling)
+            .map(|(path, reason)| failure(path, reason.into())),
+    );
 
     let reader = Reader {
         sources,

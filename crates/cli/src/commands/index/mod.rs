@@ -13,12 +13,12 @@ use diptych_files::unspell;
 use diptych_index::Store;
 use diptych_search::index::{Decoding, Options, Report, canonical, index, known_roots};
 use diptych_search::query::calibrate;
-use diptych_search::source::Pictures;
+use diptych_search::source::{Pictures, refused_above};
 
 use super::address::{self, Address};
 use super::{MODEL, open, tell_of_default};
 use crate::args::{IndexArgs, IndexCommand, ModelArgs, name_of};
-use crate::output::{Data, error, hinted, message, of_file, quoted};
+use crate::output::{ALLOWS_MORE, Data, error, hinted, message, of_file, quoted};
 use crate::{Status, inputs, interrupt, progress};
 
 /// Files that could not be indexed which are named; the others are counted.
@@ -162,6 +162,8 @@ fn tell(args: &IndexArgs, store: &dyn Store, report: &Report) -> Result<Status> 
             let hint =
                 "if it is gone for good, `diptych index forget DIR` drops it and its pictures";
             hinted(told, hint)
+        } else if refused_above(&failed.reason).is_some() {
+            hinted(told, ALLOWS_MORE)
         } else {
             told
         });
