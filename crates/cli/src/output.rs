@@ -28,6 +28,9 @@ pub(crate) fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
+/// What to do about a picture that has more pixels than allowed.
+pub(crate) const ALLOWS_MORE: &str = "`--max-megapixels N` allows more";
+
 const CANNOT_WRITE: &str = "cannot write to stdout";
 
 /// Data on its way to stdout, in blocks.
@@ -141,7 +144,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(error) = error.downcast_ref()
         && is_too_large(error)
     {
-        return Some("`--max-megapixels N` allows more".into());
+        return Some(ALLOWS_MORE.into());
     }
     if let Some(error) = of_index(error) {
         return hint_of_index(error);

@@ -18,7 +18,8 @@ use crate::preview::Protocol;
 /// Folders are looked through to their ends. What is new, changed, moved or gone since last time is found by size and time,
 /// then by content; nothing is encoded twice. Files named in `.diptychignore`, with patterns as in `.gitignore`, and those that
 /// begin with a dot are left out. May be stopped at any time, and goes on where it was. The exit code is 2 if any file can't
-/// be indexed, be it new or one that could not be before; films are passed over and counted.
+/// be indexed, be it new or one that could not be before; films are passed over and counted, and so are links that lead
+/// nowhere, unless they are called as pictures are: such are failures.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct IndexArgs {
@@ -46,11 +47,12 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(crate) shard: Option<Shard>,
 
-    /// Forget all pictures of a folder in which there are none left; else it may be a disc that is not mounted
+    /// Forget all files of a folder in which there are no pictures left; else it may be a disc that is not mounted
     #[arg(long)]
     pub(crate) forget_emptied: bool,
 
-    /// Try files again that could not be indexed, as with a build that reads more formats
+    /// Try files again that could not be indexed, as with a build that reads more formats. Pictures that were too large are tried again
+    /// as soon as `--max-megapixels` allows more
     #[arg(long)]
     pub(crate) retry: bool,
 
@@ -62,8 +64,8 @@ pub(crate) struct IndexArgs {
     #[command(flatten)]
     pub(crate) limit: LimitArgs,
 
-    /// Print the report as one JSON object: unchanged, refused (before, and not tried again), encoded, linked, removed, failed
-    /// (path, reason, needs: a feature), emptied, skipped (by kind)
+    /// Print the report as one JSON object: unchanged, refused (before, and not tried again), encoded, linked, removed,
+    /// refused_gone (refused before, and gone), failed (path, reason, needs: a feature), emptied, skipped (by kind)
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -76,13 +78,16 @@ pub(crate) struct IndexArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum IndexCommand {
-    /// Say what the index holds, and how it is searched
+    /// Say what the index holds, which folders it knows, and how it is searched
     Status(StatusArgs),
     /// Read all of the index and look for what is wrong
     Verify(AddressOnly),
     /// Give back the room of what was removed, and make anew what is searched
     Compact(CompactArgs),
-    /// Take files and folders out of the index; what links below them lead to stays
+    /// Take files and folders out of the index, and from the folders that it knows
+    ///
+    /// What links below them lead to stays. What lies in a folder that the index still knows comes back with the next run, unless it
+    /// is gone or `.diptychignore` leaves it out.
     Forget(ForgetArgs),
     /// Add what other indexes hold, and embeddings that clip-retrieval wrote
     Import(ImportArgs),
@@ -284,8 +289,8 @@ pub(crate) struct HitsArgs {
 ///
 /// Near are pictures that the model finds near and that look the same: resized, encoded again, brightened, or cropped by a few
 /// percent. Each group has a keeper, to which all others are near: the file with most pixels, of such the largest, of such the
-/// oldest. Names of one file are no duplicates, and files that are gone or have changed are left out. The exit code is 1 if
-/// there is no group.
+/// oldest. Names of one file are no duplicates, and files that are gone or have changed are left out; where none of the
+/// index's files and folders is there, as on another machine, all are told and marked as gone. The exit code is 1 if there is no group.
 #[derive(Debug, Args)]
 pub(crate) struct DuplicatesArgs {
     /// Least cosine of near duplicates [default: measured for the index's model]

@@ -103,7 +103,11 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
                 data.named(
                     format_args!("  {keep:4}  "),
                     &unspell(&member.path),
-                    format_args!("  ({})", facts(member)),
+                    format_args!(
+                        "  ({}){}",
+                        facts(member),
+                        if member.gone { "  (gone)" } else { "" }
+                    ),
                 )?;
             }
         }
@@ -121,6 +125,11 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
             "{} files are gone or have changed since they were indexed, and were left out; `diptych index` brings the index up to date",
             found.stale
         ));
+    }
+    if groups().any(|(_, group)| group.members.iter().any(|member| member.gone)) {
+        message(
+            "none of the index's files and folders is here: what is told is as it was when they were indexed",
+        );
     }
     if found.unseen > 0 {
         message(format_args!(
@@ -148,6 +157,7 @@ fn line(kind: &str, group: &Group) -> serde_json::Value {
         "paths": of(|member| json!(member.path)),
         "sizes": of(|member| json!(member.size)),
         "pixels": of(|member| json!(member.pixels)),
+        "gone": of(|member| json!(member.gone)),
     })
 }
 
@@ -170,7 +180,7 @@ fn tiles((kind, group): (&str, &Group), number: usize, args: &DuplicatesArgs) ->
         thumbnail: thumbnail(&unspell(&member.path), &decode),
         start: None,
         copies: 0,
-        gone: false,
+        gone: member.gone,
     };
     group.members.iter().enumerate().map(tile).collect()
 }

@@ -78,7 +78,7 @@ fn an_index_is_made_kept_up_to_date_and_told_of() {
     album.run(&["index", "compact"]).ok();
     let forgotten = album
         .run(&["index", "forget", &album.path("pictures/again.png")])
-        .ok();
+        .stdout;
     assert_eq!(forgotten, "1 files forgotten\n");
     assert_eq!(album.status()["files"], 3);
 }

@@ -30,7 +30,7 @@ fn what_has_more_pixels_than_allowed_is_refused() {
         &["embed", "--images", &png, "--out", &out],
         &["similarity", &png, "--texts", "a"],
         &["preprocess", &png, "--out", &out],
-        &["index", &png, "--retry", "--index", &index],
+        &["index", &png, "--index", &index],
         &["pack", &table, "--out", &shards],
     ] {
         let refused = diptych(&[command, &["--max-megapixels", "1"]].concat());
@@ -43,6 +43,9 @@ fn what_has_more_pixels_than_allowed_is_refused() {
     }
     let hinted = diptych(&["preprocess", &png, "--out", &out, "--max-megapixels", "1"]);
     hinted.fails(&["hint: `--max-megapixels N` allows more"]);
+    let new = path("new index");
+    diptych(&["index", &png, "--index", &new, "--max-megapixels", "1"])
+        .fails(&["hint: `--max-megapixels N` allows more"]);
     // Pictures in queries, which the index does not have.
     let jpeg = path("a.jpg");
     for command in [&["search", &jpeg][..], &["similar", &jpeg], &["duplicates"]] {

@@ -10,6 +10,7 @@ mod classify;
 mod convert;
 mod demo;
 mod embed;
+mod forget;
 mod general;
 mod index;
 mod limits;

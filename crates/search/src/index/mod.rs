@@ -9,6 +9,7 @@ mod adopt;
 mod decoding;
 mod encode;
 mod find;
+mod forget;
 mod merge;
 mod place;
 mod plan;
@@ -25,6 +26,7 @@ use std::num::NonZero;
 pub use self::adopt::{Embedding, adopt};
 pub use self::decoding::{Decoding, UNNOTED};
 pub use self::find::find_files;
+pub use self::forget::{Forgotten, forget};
 pub use self::merge::merge;
 pub use self::place::{canonical, names, same_file};
 pub use self::reach::{known_roots, places};
@@ -88,8 +90,10 @@ pub struct Report {
     pub encoded: usize,
     /// Files with a content that was known: copies, and files that were moved or touched.
     pub linked: usize,
-    /// Files that are gone.
+    /// Files with a content that are gone.
     pub removed: usize,
+    /// Files that could not be indexed when they were there, and are gone.
+    pub refused_gone: usize,
     /// Files that have nothing that can be indexed, and why.
     pub failed: Vec<Failed>,
     /// Folders whose contents were kept although none is left there.

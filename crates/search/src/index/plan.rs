@@ -11,6 +11,7 @@ use super::reach::Reach;
 use super::walk::Walked;
 use super::{Options, Shard};
 use crate::Result;
+use crate::source::Source;
 
 /// Work to be done.
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ pub(super) struct Plan {
     /// The paths of the latter, which may take a content's last file from it.
     pub(super) changed: FxHashSet<String>,
     /// Files of the index that are gone.
-    pub(super) gone: Vec<String>,
+    pub(super) gone: Vec<Gone>,
     /// Files that are as they were, and have a content.
     pub(super) unchanged: usize,
     /// Files that are as they were when they were refused.
@@ -41,8 +42,15 @@ impl Plan {
         found: &Walked,
         roots: &[PathBuf],
         store: &dyn Store,
+        sources: &[&dyn Source],
         options: &Options,
     ) -> Result<Self> {
+        let may_take = |reason: &str| sources.iter().any(|source| source.may_take(reason));
+        let refused = store.refused()?.into_iter();
+        let taken: FxHashSet<String> = refused
+            .filter(|(_, reason)| options.retry || may_take(reason))
+            .map(|(file, _)| file.path)
+            .collect();
         let before = Reach::of(store)?;
         let roots_spelled: Vec<Cow<str>> = roots.iter().map(|root| spell(root)).collect();
         let own = Folders::new(&roots_spelled);
@@ -64,6 +72,7 @@ impl Plan {
                 let state = Held {
                     state: (file.size, file.modified),
                     is_refused: id.is_none(),
+                    is_tried: taken.contains(&file.path),
                 };
                 held.insert(file.path, state);
             } else if let Some(folder) = Path::new(&file.path).parent()
@@ -83,7 +92,7 @@ impl Plan {
         for file in &found.files {
             kept_in.extend(root_of(&file.path));
             match held.remove(&file.path) {
-                Some(held) if held.is_settled(file, options) => match held.is_refused {
+                Some(held) if held.is_settled(file) => match held.is_refused {
                     true => plan.refused += 1,
                     false => plan.unchanged += 1,
                 },
@@ -104,17 +113,17 @@ impl Plan {
         let reached = Folders::new(reached);
         let mut emptied: FxHashSet<&str> = FxHashSet::default();
         // What can't be looked into is not gone.
-        for path in held.into_keys() {
+        for (path, Held { is_refused, .. }) in held {
             if hidden.of(&path).is_some() || is_others(&path) {
                 continue;
             }
             match root_of(&path) {
                 // Nothing leads there any more.
-                Some(_) if reached.of(&path).is_none() => plan.gone.push(path),
+                Some(_) if reached.of(&path).is_none() => plan.gone.push(Gone { path, is_refused }),
                 Some(root) if may_be_away(root) && root != path => {
                     emptied.insert(root);
                 }
-                _ => plan.gone.push(path),
+                _ => plan.gone.push(Gone { path, is_refused }),
             }
         }
         plan.emptied = emptied.into_iter().map(str::to_owned).collect();
@@ -125,17 +134,27 @@ impl Plan {
     }
 }
 
+/// A file of the index that is gone.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Gone {
+    pub(super) path: String,
+    /// Whether it could not be indexed when it was there.
+    pub(super) is_refused: bool,
+}
+
 /// A file as the index has it.
 struct Held {
     /// Bytes, and when it was changed.
     state: (u64, i64),
     is_refused: bool,
+    /// Whether it was refused, and is tried again though it has not changed.
+    is_tried: bool,
 }
 
 impl Held {
     /// Whether a file is as it was, and so is what becomes of it.
-    fn is_settled(&self, file: &File, options: &Options) -> bool {
-        self.state == (file.size, file.modified) && !(self.is_refused && options.retry)
+    fn is_settled(&self, file: &File) -> bool {
+        self.state == (file.size, file.modified) && !self.is_tried
     }
 }
 
@@ -144,7 +163,7 @@ fn other_names(
     store: &dyn Store,
     folders: FxHashSet<PathBuf>,
     found: &Walked,
-) -> Result<Vec<String>> {
+) -> Result<Vec<Gone>> {
     // An index of another machine may hold relative names.
     let absolute = folders.into_iter().filter(|folder| folder.is_absolute());
     let place = |folder: PathBuf| {
@@ -158,14 +177,17 @@ fn other_names(
         return Ok(names);
     }
     let files: FxHashSet<&Path> = found.files.iter().map(|file| file.path.as_ref()).collect();
-    store.files(&[], &mut |file, _| {
+    store.files(&[], &mut |file, id| {
         let path = Path::new(&file.path);
         let place = path.parent().and_then(|folder| places.get(folder));
         let place = place
             .zip(path.file_name())
             .map(|(place, name)| place.join(name));
         if place.is_some_and(|place| files.contains(&*place)) {
-            names.push(file.path);
+            names.push(Gone {
+                path: file.path,
+                is_refused: id.is_none(),
+            });
         }
     })?;
     Ok(names)

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use diptych_files::{spell, unspell};
-use diptych_index::Store;
+use diptych_index::{Store, is_within};
 use serde::{Deserialize, Serialize};
 
 use super::place::names;
@@ -52,17 +52,35 @@ impl Reach {
         is_looked_at: impl Fn(&str) -> bool,
     ) -> Self {
         let mut after = self.clone();
-        let roots = roots.iter().map(|root| spell(root).into_owned());
-        after.roots.extend(roots);
+        // A name with a slip in it would be looked for in every run from now on.
+        let there = roots.iter().filter(|root| root.exists());
+        after
+            .roots
+            .extend(there.map(|root| spell(root).into_owned()));
         after.links.retain(|link, _| !is_looked_at(link));
         after.links.extend(found.links.clone());
-        // Without those in what nothing leads to any more.
-        let (_, followed) = after.follow(after.roots.iter().map(String::as_str));
+        after.trim();
+        after
+    }
+
+    /// Reach without the folders and files that were named and lie in these places; and those.
+    pub(super) fn without(&self, places: &[String]) -> (Self, BTreeSet<String>) {
+        let mut without = self.clone();
+        let is_in = |root: &String| places.iter().any(|place| is_within(root, place));
+        let dropped: BTreeSet<String> = without.roots.extract_if(.., |root| is_in(root)).collect();
+        if !dropped.is_empty() {
+            without.trim();
+        }
+        (without, dropped)
+    }
+
+    /// Lets go of links in what nothing leads to any more.
+    fn trim(&mut self) {
+        let (_, followed) = self.follow(self.roots.iter().map(String::as_str));
         let followed = followed.into_iter();
-        after.links = followed
+        self.links = followed
             .map(|(link, target)| (link.into(), target.into()))
             .collect();
-        after
     }
 
     /// Where the links below places lead, and the links there, and so on; and these links.

@@ -14,7 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::encode::{Encoded, Encoder, What};
 use super::place::canonical;
-use super::plan::Plan;
+use super::plan::{Gone, Plan};
 use super::read::{Reader, Refusal, Skipped};
 use super::{Failed, Options, Progress, Report, walk};
 use crate::source::{About, Source};
@@ -49,7 +49,7 @@ pub fn index(
     let place = |root: &PathBuf| canonical(root).unwrap_or_else(|_| root.clone());
     let roots: Vec<PathBuf> = roots.iter().map(place).collect();
     let found = walk::walk(&roots, sources, options)?;
-    let plan = Plan::new(&found, &roots, store, options)?;
+    let plan = Plan::new(&found, &roots, store, sources, options)?;
     if plan.is_new_reach {
         plan.reach.note(store)?;
     }
@@ -60,9 +60,11 @@ pub fn index(
     run.report.skipped = found.skipped;
     run.report.emptied = plan.emptied;
     let failed = found.unreadable.into_iter();
-    run.report
-        .failed
-        .extend(failed.map(|(path, reason)| failure(path, reason.into())));
+    run.report.failed.extend(
+        failed
+            .chain(found.dangling)
+            .map(|(path, reason)| failure(path, reason.into())),
+    );
 
     let reader = Reader {
         sources,
@@ -291,9 +293,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn remove(&mut self, gone: Vec<String>) -> Result<()> {
-        self.report.removed = gone.len();
-        self.changes.extend(gone.into_iter().map(Change::Unlink));
+    fn remove(&mut self, gone: Vec<Gone>) -> Result<()> {
+        self.report.refused_gone = gone.iter().filter(|gone| gone.is_refused).count();
+        self.report.removed = gone.len() - self.report.refused_gone;
+        let gone = gone.into_iter().map(|gone| Change::Unlink(gone.path));
+        self.changes.extend(gone);
         self.note()
     }
 }

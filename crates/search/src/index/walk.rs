@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::UNIX_EPOCH;
 
-use diptych_files::{spell, unspell};
+use diptych_files::{quoted, spell, unspell};
 use diptych_index::File;
-use ignore::overrides::OverrideBuilder;
+use ignore::gitignore::Gitignore;
+use ignore::overrides::{Override, OverrideBuilder};
 use ignore::{DirEntry, WalkBuilder};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -29,13 +30,18 @@ pub(super) struct Walked {
     pub(super) links: Links,
     /// Folders and files that can't be read: nothing is known of what is in them.
     pub(super) unreadable: Vec<(String, String)>,
-    /// Files in folders whose kinds are passed over, by [`FILMS`].
+    /// Links to nothing that are called as a source's files are.
+    pub(super) dangling: Vec<(String, String)>,
+    /// Files in folders whose kinds are passed over, [`FILMS`] and [`LOST_LINKS`].
     pub(super) skipped: BTreeMap<&'static str, usize>,
 }
 
 /// Name of a kind that is passed over: a folder of photographs has films, too, and who indexes it is to know that they are
 /// not in the index.
 const FILMS: &str = "films";
+
+/// Name of links that lead nowhere and are not called as a source's files are: what they led to may have been a folder.
+const LOST_LINKS: &str = "links that lead nowhere";
 
 /// How names of films end.
 const FILM_EXTENSIONS: [&str; 19] = [
@@ -143,7 +149,7 @@ fn folder(
     let is_named = |path: &Path| sources.iter().any(|source| source.has_name(path));
     let enters = folders.clone();
     let walk = looking_through(root, options.hidden)
-        .overrides(excluded)
+        .overrides(excluded.clone())
         .filter_entry(move |entry| !is_folder(entry) || lock(&enters).enter(entry))
         .build();
     for entry in walk {
@@ -157,7 +163,11 @@ fn folder(
             }
             Ok(entry) => entry,
             Err(error) => {
-                unreadable(&error, root, found);
+                if let Some(link) = unreadable(&error, root, found)
+                    && !is_left_out(&link, root, options, &excluded)
+                {
+                    dangling(&link, is_named(&link), found);
+                }
                 continue;
             }
         };
@@ -199,13 +209,14 @@ fn link(own: &Path, target: &Path) -> (String, String) {
     (spell(own).into_owned(), spell(target).into_owned())
 }
 
-/// Notes what can't be read; a link to a folder above it is no fault, and was followed once.
-fn unreadable(error: &ignore::Error, root: &Path, found: &mut Walked) {
+/// Notes what can't be read; a link to a folder above it is no fault, and was followed once. Returns a link that leads
+/// nowhere.
+fn unreadable(error: &ignore::Error, root: &Path, found: &mut Walked) -> Option<PathBuf> {
     let mut inner = error;
     let mut path = root.to_owned();
     loop {
         match inner {
-            ignore::Error::Loop { .. } => return,
+            ignore::Error::Loop { .. } => return None,
             ignore::Error::WithPath { path: of, err } => {
                 path.clone_from(of);
                 inner = err;
@@ -229,12 +240,47 @@ fn unreadable(error: &ignore::Error, root: &Path, found: &mut Walked) {
         let target = target.filter(|target| target.parent().is_some_and(Path::is_dir));
         let noted = own.zip(target).map(|(own, target)| link(&own, &target));
         found.links.extend(noted);
+        Some(path)
     } else {
         // By its place, as the index knows what is in it.
         let place = canonical(&path).unwrap_or(path);
         let place = spell(&place).into_owned();
         found.unreadable.push((place, inner.to_string()));
+        None
     }
+}
+
+/// Tells of a link that leads nowhere.
+fn dangling(link: &Path, is_named: bool, found: &mut Walked) {
+    if !is_named {
+        *found.skipped.entry(LOST_LINKS).or_default() += 1;
+        return;
+    }
+    let own = canonical(link.parent().unwrap_or(link)).unwrap_or_default();
+    let own = own.join(link.file_name().unwrap_or_default());
+    let target = fs_err::read_link(link).unwrap_or_default();
+    let reason = format!("it is a link to {}, which is not there", quoted(&target));
+    found.dangling.push((spell(&own).into_owned(), reason));
+}
+
+/// Whether something below a root is left out. The walk itself does not ask that of what it can't look at.
+fn is_left_out(path: &Path, root: &Path, options: &Options, excluded: &Override) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    if name.as_encoded_bytes().starts_with(b".") && !options.hidden {
+        return true;
+    }
+    if excluded.matched(path, false).is_ignore() {
+        return true;
+    }
+    let folders = path.ancestors().skip(1);
+    let mut folders = folders.take_while(|folder| folder.starts_with(root));
+    // The nearest file that speaks of it decides.
+    let decision = folders.find_map(|folder| {
+        let (rules, _) = Gitignore::new(folder.join(IGNORE_FILE));
+        let decision = rules.matched(path, false);
+        (!decision.is_none()).then(|| decision.is_ignore())
+    });
+    decision.unwrap_or(false)
 }
 
 fn file(path: &Path, found: &mut Walked) {

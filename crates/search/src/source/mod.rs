@@ -15,7 +15,7 @@ use diptych::image::{Pixels, Preprocess};
 use diptych_index::{Part, Payload, Taken};
 
 pub(crate) use self::pictures::{HEIGHT, WIDTH, told};
-pub use self::pictures::{Pictures, embedding};
+pub use self::pictures::{Pictures, embedding, refused_above};
 
 /// A kind of contents.
 pub trait Source: Send + Sync {
@@ -27,6 +27,13 @@ pub trait Source: Send + Sync {
 
     /// How its files are read.
     fn reading(&self) -> Reading;
+
+    /// Whether a file that was refused for this reason may be taken now, since the source allows more than it did: then it is
+    /// tried again. By default none is.
+    fn may_take(&self, reason: &str) -> bool {
+        let _ = reason;
+        false
+    }
 
     /// Opens a file. Called on many threads; what takes long is better done as the views are asked for.
     ///

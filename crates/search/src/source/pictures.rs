@@ -36,6 +36,10 @@ impl Source for Pictures {
         Reading::Whole
     }
 
+    fn may_take(&self, reason: &str) -> bool {
+        refused_above(reason).is_some_and(|limit| self.decode.max_megapixels > limit)
+    }
+
     fn open<'a>(
         &'a self,
         input: Input<'a>,
@@ -73,6 +77,14 @@ impl From<ImageError> for SourceError {
             },
         }
     }
+}
+
+/// The limit in megapixels that a picture was above, if it was refused for that: read from the reason as an index keeps it.
+pub fn refused_above(reason: &str) -> Option<u32> {
+    let (_, limit) = reason
+        .strip_suffix(" megapixels allowed")?
+        .rsplit_once(' ')?;
+    limit.parse().ok()
 }
 
 /// All that the bytes of a picture's file tell without being decoded.
@@ -114,4 +126,21 @@ pub fn embedding(
     };
     let pixels = clip.preprocess().load(path, &options)?;
     Ok(clip.encode_images(&pixels)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_for_size_tells_its_limit() {
+        let error = ImageError::TooLarge {
+            format: Format::Png,
+            width: 3000,
+            height: 2000,
+            max_megapixels: 5,
+        };
+        assert_eq!(refused_above(&error.to_string()), Some(5));
+        assert_eq!(refused_above("not a picture"), None);
+    }
 }

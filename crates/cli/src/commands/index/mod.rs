@@ -13,16 +13,19 @@ use diptych_files::unspell;
 use diptych_index::Store;
 use diptych_search::index::{Decoding, Options, Report, canonical, index, known_roots};
 use diptych_search::query::calibrate;
-use diptych_search::source::Pictures;
+use diptych_search::source::{Pictures, refused_above};
 
 use super::address::{self, Address};
 use super::{INDEX, open, tell_of_default};
 use crate::args::{IndexArgs, IndexCommand, ModelArgs, name_of};
-use crate::output::{Data, error, hinted, message, of_file, quoted};
+use crate::output::{ALLOWS_MORE, Data, error, hinted, message, of_file, quoted};
 use crate::{Status, inputs, interrupt, progress};
 
 /// Files that could not be indexed which are named; the others are counted.
 const NAMED: usize = 10;
+
+/// Folders that are named before they are looked through; more are counted.
+const SHOWN: usize = 5;
 
 pub(crate) fn run(args: IndexArgs) -> Result<Status> {
     match args.command {
@@ -66,11 +69,11 @@ fn make(args: &IndexArgs) -> Result<Status> {
     if args.watch {
         return watch::follow(&roots, || {
             let report = once(&clip, store, &pictures, &roots, &options)?;
-            tell(args, &report)
+            tell(args, store, &report)
         });
     }
     let report = once(&clip, store, &pictures, &roots, &options)?;
-    tell(args, &report)
+    tell(args, store, &report)
 }
 
 /// The folders and pictures that an index knows, whose model is taken where none is named.
@@ -80,8 +83,15 @@ fn known(address: &Address, model: &mut ModelArgs) -> Result<Vec<PathBuf>> {
     if roots.is_empty() {
         bail!("the index knows no folder to look through; name one");
     }
-    for root in &roots {
-        message(format_args!("looking through {}", quoted(root)));
+    if roots.len() > SHOWN {
+        let n = roots.len();
+        message(format_args!(
+            "looking through {n} folders and files; `diptych index status` names them"
+        ));
+    } else {
+        for root in &roots {
+            message(format_args!("looking through {}", quoted(root)));
+        }
     }
     if model.model == DEFAULT_MODEL {
         model.model.clone_from(&store.model().name);
@@ -138,13 +148,25 @@ fn once(
 }
 
 /// Says what was done, and how it ended.
-fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
+fn tell(args: &IndexArgs, store: &dyn Store, report: &Report) -> Result<Status> {
+    let known = known_roots(store)?;
     let (unbuilt, failed): (Vec<_>, Vec<_>) = report
         .failed
         .iter()
         .partition(|failed| failed.needs.is_some());
     for failed in failed.iter().take(NAMED) {
-        error(&anyhow!(of_file(&unspell(&failed.path), &failed.reason)));
+        let path = unspell(&failed.path);
+        let told = anyhow!(of_file(&path, &failed.reason));
+        let is_lost = !path.exists() && known.iter().any(|root| *root == path);
+        error(&if is_lost {
+            let hint =
+                "if it is gone for good, `diptych index forget DIR` drops it and its pictures";
+            hinted(told, hint)
+        } else if refused_above(&failed.reason).is_some() {
+            hinted(told, ALLOWS_MORE)
+        } else {
+            told
+        });
     }
     if failed.len() > NAMED {
         let more = failed.len() - NAMED;
@@ -182,6 +204,13 @@ fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
             "{folder}: there are no pictures any more, so those of the index are kept; `--forget-emptied` drops them"
         ));
     }
+    let mut refused = String::new();
+    if report.refused > 0 {
+        refused += &format!(", {} still refused", report.refused);
+    }
+    if report.refused_gone > 0 {
+        refused += &format!(", {} that were refused are gone", report.refused_gone);
+    }
     let mut data = Data::new();
     if args.json {
         data.json(report)?;
@@ -193,10 +222,7 @@ fn tell(args: &IndexArgs, report: &Report) -> Result<Status> {
             report.removed,
             report.unchanged,
             report.failed.len(),
-            match report.refused {
-                0 => String::new(),
-                n => format!(", {n} still refused"),
-            }
+            refused
         ))?;
     }
     data.flush()?;

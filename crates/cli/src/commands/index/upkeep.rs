@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
-use diptych_files::unspell;
-use diptych_index::{Change, File, Local};
+use anyhow::{Result, anyhow};
+use diptych_files::{spell, unspell};
+use diptych_index::{File, Local};
 use diptych_search::import::ClipRetrieval;
-use diptych_search::index::{Decoding, merge, names};
+use diptych_search::index::{self, Decoding, IGNORE_FILE, known_roots, merge};
 use diptych_search::query::calibrate;
 use indicatif::HumanBytes;
 use serde_json::json;
@@ -16,11 +16,11 @@ use super::super::open;
 use crate::args::{
     AddressOnly, CompactArgs, ExportArgs, ForgetArgs, ImportArgs, StatusArgs, name_of,
 };
-use crate::output::{Data, error, quoted};
+use crate::output::{Data, error, message, quoted};
 use crate::{Status, interrupt, progress};
 
-/// Changes that are made at a time.
-const BATCH: usize = 1024;
+/// Folders that are named; the others are counted.
+const NAMED: usize = 10;
 
 pub(super) fn status(args: &StatusArgs) -> Result<Status> {
     let address = Address::new(&args.address)?;
@@ -38,7 +38,10 @@ pub(super) fn status(args: &StatusArgs) -> Result<Status> {
         return Ok(Status::Done);
     }
     let status = store.status()?;
+    let known = known_roots(store.as_ref())?;
     if args.json {
+        let mut status = serde_json::to_value(&status)?;
+        status["known"] = known.iter().map(|root| spell(root)).collect();
         data.json(&status)?;
     } else {
         let diptych_index::Status { model, .. } = &status;
@@ -60,6 +63,16 @@ pub(super) fn status(args: &StatusArgs) -> Result<Status> {
             status.method.name(),
             status.reason
         ))?;
+        for root in known.iter().take(NAMED) {
+            let gone = if root.exists() { "" } else { "  (gone)" };
+            data.named("knows     ", root, gone)?;
+        }
+        if known.len() > NAMED {
+            let more = known.len() - NAMED;
+            data.line(format_args!(
+                "          and {more} more; `--json` lists them"
+            ))?;
+        }
         let decoding = Decoding::of(store.as_ref())?;
         if decoding.is_mixed {
             data.line(format_args!(
@@ -107,26 +120,32 @@ pub(super) fn compact(args: &CompactArgs) -> Result<Status> {
 
 pub(super) fn forget(args: &ForgetArgs) -> Result<Status> {
     let into = Address::new(&args.address)?.change()?;
-    let mut within = Vec::new();
-    for path in &args.paths {
-        // What links below it lead to may have been named itself.
-        within.extend(names(path).with_context(|| quoted(path).into_owned())?);
-    }
-    let mut forgotten = Vec::new();
-    into.files(&within, &mut |file, _| {
-        forgotten.push(Change::Unlink(file.path))
-    })?;
-    for changes in forgotten.chunks(BATCH) {
-        into.apply(changes)?;
-    }
-    into.settle()?;
+    let forgotten = index::forget(into.as_ref(), &args.paths)?;
     let mut data = Data::new();
-    data.line(format_args!("{} files forgotten", forgotten.len()))?;
+    data.line(format_args!(
+        "{} files forgotten{}",
+        forgotten.files,
+        match forgotten.refused {
+            0 => String::new(),
+            n => format!(", and {n} that could not be indexed"),
+        }
+    ))?;
     data.flush()?;
-    Ok(if forgotten.is_empty() {
-        Status::NothingFound
-    } else {
+    for root in &forgotten.roots {
+        message(format_args!("{} is no longer looked through", quoted(root)));
+    }
+    for (path, by) in &forgotten.reached {
+        message(format_args!(
+            "{} is in {}, which is looked through: the next `diptych index` takes it in again, unless `{IGNORE_FILE}` leaves it out",
+            quoted(path),
+            quoted(by)
+        ));
+    }
+    let is_any = forgotten.files + forgotten.refused + forgotten.roots.len() > 0;
+    Ok(if is_any {
         Status::Done
+    } else {
+        Status::NothingFound
     })
 }
 

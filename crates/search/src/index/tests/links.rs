@@ -59,7 +59,6 @@ fn a_file_has_one_place_whatever_links_lead_to_it() {
     symlink(album.path("sub"), album.path("link to sub")).unwrap();
     symlink(&elsewhere, album.path("away")).unwrap();
     symlink(album.pictures(), album.path("circle")).unwrap();
-    symlink("nowhere", album.path("dangling.png")).unwrap();
     let store = album.store("index");
     let report = album.run(&store);
     assert_eq!(report.failed, []);
@@ -256,4 +255,52 @@ fn folders_that_link_to_each_other_are_looked_into_once() {
     // By every path that there is it would take longer than anybody waits.
     let store = album.store("index");
     assert_eq!(counts(&album.run(&store)), [N, 0, 0, 0]);
+}
+
+#[test]
+fn links_that_lead_nowhere_are_told_unless_they_are_left_out() {
+    let album = Album::new();
+    album.draw("a.png", 1);
+    for name in [
+        "lost.png",
+        "folder",
+        "sub/deep.jpg",
+        "sub/ignored.jpg",
+        ".hidden.png",
+        "no.tmp.png",
+    ] {
+        fs_err::create_dir_all(album.path("sub")).unwrap();
+        symlink("nowhere", album.path(name)).unwrap();
+    }
+    album.write("sub/.diptychignore", b"ignored.*");
+    let store = album.store("index");
+    let options = Options {
+        exclude: vec!["*.tmp.png".into()],
+        ..Options::default()
+    };
+    for _ in 0..2 {
+        let report = album.run_with(&store, &options);
+        let mut failed = report.failed;
+        failed.sort_by(|a, b| a.path.cmp(&b.path));
+        let wanted = ["lost.png", "sub/deep.jpg"].map(|name| Failed {
+            path: canonical(&album.pictures())
+                .unwrap()
+                .join(name)
+                .to_str()
+                .unwrap()
+                .to_owned(),
+            reason: "it is a link to nowhere, which is not there".to_owned(),
+            needs: None,
+        });
+        assert_eq!(failed, wanted);
+        assert_eq!(report.skipped, [("links that lead nowhere", 1)].into());
+    }
+    // What became such a link is gone.
+    fs_err::remove_file(album.path("a.png")).unwrap();
+    symlink("nowhere", album.path("a.png")).unwrap();
+    let options = Options {
+        forget_emptied: true,
+        ..options
+    };
+    assert_eq!(album.run_with(&store, &options).removed, 1);
 }

@@ -17,7 +17,7 @@ use super::{
 use crate::Error;
 use crate::source::Pictures;
 use diptych::Clip;
-use diptych::image::{Encoding, Picture};
+use diptych::image::{DecodeOptions, Encoding, Picture};
 
 /// A folder of pictures and an index of it.
 struct Album {
@@ -459,6 +459,39 @@ fn what_could_not_be_indexed_is_tried_again_when_asked_to() {
         ..Options::default()
     };
     assert_eq!(album.run_with(&store, &retry).failed.len(), 1);
+}
+
+#[test]
+fn what_was_too_large_is_tried_again_once_more_is_allowed() {
+    let album = Album::new();
+    let white = Picture::from_rgb(1500, 1500, vec![255; 3 * 1500 * 1500]).unwrap();
+    album.write("large.png", &Encoding::Png.encode(&white).unwrap());
+    album.write("bad.png", b"no picture");
+    let store = album.store("index");
+    let run = |max_megapixels: u32| {
+        let decode = DecodeOptions {
+            max_megapixels,
+            ..DecodeOptions::default()
+        };
+        let (pictures, roots) = (Pictures { decode }, [album.pictures()]);
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let report = index(
+            &album.clip,
+            &store,
+            &[&pictures],
+            &roots,
+            &Options::default(),
+            go_on,
+        );
+        let report = report.unwrap();
+        (report.encoded, report.failed.len(), report.refused)
+    };
+    assert_eq!(run(1), (0, 2, 0));
+    assert_eq!(run(1), (0, 0, 2));
+    assert_eq!(run(2), (0, 1, 1));
+    // It is kept with the limit that it was tried at last.
+    assert_eq!(run(2), (0, 0, 2));
+    assert_eq!(run(3), (1, 0, 1));
 }
 
 #[test]

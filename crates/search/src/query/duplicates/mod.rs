@@ -67,6 +67,8 @@ pub struct Member {
     pub size: u64,
     /// Columns and rows of the picture, if they are known.
     pub pixels: Option<(u64, u64)>,
+    /// Whether it is not there, and nothing else of the index is: one of another machine, or of a disc that is away.
+    pub gone: bool,
     /// When it was changed, in nanoseconds since 1970 began.
     #[serde(skip)]
     modified: i64,
@@ -78,6 +80,7 @@ impl Member {
             path: file.path.clone(),
             size: file.size,
             pixels,
+            gone: false,
             modified: file.modified,
         }
     }
@@ -121,7 +124,7 @@ pub fn duplicates(
         ControlFlow::Continue(())
     })?;
     let mut found = Duplicates {
-        stale: present::keep_present(&mut contents) + present::keep_present(&mut of_parts),
+        stale: present::keep_present(store, [&mut contents, &mut of_parts])?,
         ..Duplicates::default()
     };
     // The best first, so that whatever is in no group yet when its turn comes is a keeper.

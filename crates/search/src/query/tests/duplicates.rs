@@ -200,10 +200,16 @@ fn only_files_that_are_there_as_they_were_are_told() {
     fs_err::remove_file(at("a")).unwrap();
     fs_err::remove_file(at("b")).unwrap();
     assert_eq!(plane.find(5.0).exact, []);
-    // Where nothing at all is there, the index is of another machine.
+    // Nor all that were in a folder that is empty now.
     fs_err::remove_file(at("changed")).unwrap();
     fs_err::remove_file(at("other")).unwrap();
-    assert_eq!(plane.find(5.0).exact[0].members.len(), 4);
+    let found = plane.find(5.0);
+    assert_eq!((found.exact, found.stale), (Vec::new(), 5));
+    // Where not even a folder is there, the index is of another machine, and that is told.
+    drop(folder);
+    let found = plane.find(5.0);
+    assert_eq!((found.exact[0].members.len(), found.stale), (4, 0));
+    assert!(found.exact[0].members.iter().all(|member| member.gone));
 }
 
 #[test]
