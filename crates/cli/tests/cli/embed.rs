@@ -86,7 +86,7 @@ fn many_inputs_give_the_rows_of_single_ones() {
 #[test]
 fn one_bad_input_fails_the_file_and_leaves_the_old_one() {
     let files = folder(&[
-        ("x.npy", b"old"),
+        ("x.npy", b"\x93NUMPY, old"),
         ("cut.png", b"\x89PNG\r\n\x1a\n"),
         ("latin1.txt", b"\xe9"),
     ]);
@@ -95,7 +95,7 @@ fn one_bad_input_fails_the_file_and_leaves_the_old_one() {
     let check = |args: &[&str], words: &[&str]| {
         let ran = diptych(&[&["embed", "--out", &out, "--model", &model], args].concat());
         assert_eq!(ran.fails(words), "");
-        assert_eq!(fs_err::read(&out).unwrap(), b"old");
+        assert_eq!(fs_err::read(&out).unwrap(), b"\x93NUMPY, old");
         assert_eq!(
             fs_err::read_dir(files.path()).unwrap().count(),
             3,
@@ -419,7 +419,7 @@ fn a_place_that_cannot_be_written_is_named() {
 #[cfg(unix)]
 #[test]
 fn a_link_keeps_leading_to_the_file_that_is_replaced() {
-    let files = folder(&[("real.npy", b"old")]);
+    let files = folder(&[("real.npy", b"\x93NUMPY, old")]);
     std::os::unix::fs::symlink("real.npy", files.path().join("link.npy")).unwrap();
     let out = within(&files, "link.npy");
     let args = [

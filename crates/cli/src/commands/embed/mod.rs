@@ -17,9 +17,10 @@ use self::part::{Key, Part};
 use self::rows::{PATHS, Rows, TEXTS, list_of};
 use super::open;
 use crate::args::EmbedArgs;
-use crate::arrays::STDOUT;
+use crate::arrays::{Array, STDOUT};
 use crate::inputs::Given;
 use crate::output::quoted;
+use crate::outputs::{self, Kind};
 use crate::{Status, inputs};
 
 /// Texts of a file or of stdin.
@@ -63,13 +64,15 @@ fn images(args: &EmbedArgs, is_plain: bool) -> Result<Status> {
         .map(|file| file.as_os_str().as_encoded_bytes())
         .collect();
     let is_listed = args.skip_bad || (given.is_gathered && is_plain);
+    let list = is_listed.then(|| list_of(&args.out, PATHS));
+    check(&args.out, list.as_deref(), || given.inputs())?;
     let clip = open(&args.model)?;
     let rows = Rows {
         out: &args.out,
         dim: clip.config().embed_dim,
         raw: args.raw,
         skip_bad: args.skip_bad,
-        list: is_listed.then(|| list_of(&args.out, PATHS)),
+        list,
         part: part(args, &clip)?,
     };
     let key = |i: usize| Key::of_file(&settings(args, &clip), &files[i]);
@@ -90,6 +93,8 @@ fn images(args: &EmbedArgs, is_plain: bool) -> Result<Status> {
 }
 
 fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
+    let list = args.skip_bad.then(|| list_of(&args.out, TEXTS));
+    check(&args.out, list.as_deref(), || [path])?;
     let texts = Texts {
         path,
         lines: inputs::lines_as_they_are(path)?,
@@ -110,7 +115,7 @@ fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
         dim: clip.config().embed_dim,
         raw: args.raw,
         skip_bad: args.skip_bad,
-        list: args.skip_bad.then(|| list_of(&args.out, TEXTS)),
+        list,
         part: part(args, &clip)?,
     };
     let key = |i: usize| match &texts.lines[i] {
@@ -124,6 +129,17 @@ fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
         |todo| Box::new(texts.features(&clip, todo)),
         |next| texts.bad(&clip, next),
     )
+}
+
+/// Refuses an array, or a list beside it, that would take the place of anything else.
+fn check<'a, I>(out: &Path, list: Option<&Path>, inputs: impl Fn() -> I) -> Result<()>
+where
+    I: IntoIterator<Item = &'a Path>,
+{
+    Array::check(out, inputs())?;
+    list.map_or(Ok(()), |list| {
+        outputs::check(list, Kind::ListOf(out), inputs())
+    })
 }
 
 impl Texts<'_> {
