@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use self::part::{Key, Part};
 use self::rows::{PATHS, Rows, TEXTS, list_of};
 use super::open;
-use crate::args::EmbedArgs;
+use crate::args::{EmbedArgs, name_of};
 use crate::arrays::{Array, STDOUT};
 use crate::inputs::Given;
 use crate::output::quoted;
@@ -75,7 +75,7 @@ fn images(args: &EmbedArgs, is_plain: bool) -> Result<Status> {
         list,
         part: part(args, &clip)?,
     };
-    let key = |i: usize| Key::of_file(&settings(args, &clip), &files[i]);
+    let key = |i: usize| Key::of_file(&files[i]);
     rows.write(
         &names,
         &given.errors,
@@ -119,7 +119,7 @@ fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
         part: part(args, &clip)?,
     };
     let key = |i: usize| match &texts.lines[i] {
-        Some(text) => Ok(Key::of_text(&settings(args, &clip), text.as_bytes())),
+        Some(text) => Ok(Key::of_text(text.as_bytes())),
         None => Err(texts.not_utf8(i)),
     };
     rows.write(
@@ -190,20 +190,31 @@ impl Texts<'_> {
 
 /// The rows of an earlier call, if they are to be gone on from.
 fn part(args: &EmbedArgs, clip: &Clip) -> Result<Option<Part>> {
-    let open = || Part::open(&args.out, clip.config().embed_dim);
+    let open = || Part::open(&args.out, &made_with(args, clip), clip.config().embed_dim);
     args.resume.then(open).transpose()
 }
 
-/// All that a row depends on beside its input.
-fn settings(args: &EmbedArgs, clip: &Clip) -> String {
-    format!(
-        "{:?} {} {:?} raw {} truncate {} no-orient {} {:?}",
-        clip.fingerprint(),
+/// All that a row depends on beside its input, in words.
+fn made_with(args: &EmbedArgs, clip: &Clip) -> String {
+    let of = match args.images.is_empty() {
+        true => "of texts".to_owned(),
+        false => format!("of pictures, `--decode {}`", name_of(args.decode.decode)),
+    };
+    let mut words = format!(
+        "{of}, `--model {}` ({}), `--device {}`, `--precision {}`",
+        clip.name(),
+        clip.fingerprint().unwrap_or_default(),
+        args.model.device.name(),
         clip.precision().name(),
-        args.model.device,
-        args.raw,
-        args.truncate,
-        args.decode.no_orient,
-        args.decode.decode,
-    )
+    );
+    for (is_asked, flag) in [
+        (args.raw, "--raw"),
+        (args.truncate, "--truncate"),
+        (args.decode.no_orient, "--no-orient"),
+    ] {
+        if is_asked {
+            words.push_str(&format!(", `{flag}`"));
+        }
+    }
+    words
 }
