@@ -8,6 +8,7 @@ use diptych_files::npy::{NpyWriter, Result as Written};
 use tempfile::TempDir;
 
 use crate::output::Data;
+use crate::outputs::{self, Kind};
 
 /// The name that stands for stdout.
 pub(crate) const STDOUT: &str = "-";
@@ -20,6 +21,14 @@ pub(crate) struct Array {
 }
 
 impl Array {
+    /// Refuses an `out` where an array would take the place of anything else, or of one of the `inputs`.
+    pub(crate) fn check<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+        if out == Path::new(STDOUT) {
+            return Ok(());
+        }
+        outputs::check(out, Kind::Array, inputs)
+    }
+
     /// Begins an array at `out`.
     pub(crate) fn create(out: &Path, shape: &[usize]) -> Result<Self> {
         if out != Path::new(STDOUT) {

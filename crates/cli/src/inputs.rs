@@ -78,17 +78,21 @@ fn lines_in(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub(crate) fn named(typed: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for path in typed {
-        let list = match path.to_str() {
-            Some(STDIN) => Some(STDIN),
-            Some(path) => path.strip_prefix('@'),
-            None => None,
-        };
-        match list {
-            Some(list) => paths.extend(listed(Path::new(list))?),
+        match list(path) {
+            Some(list) => paths.extend(listed(list)?),
             None => paths.push(path.clone()),
         }
     }
     Ok(paths)
+}
+
+/// The list that was typed as `@FILE`, `@-` or `-`.
+fn list(typed: &Path) -> Option<&Path> {
+    let list = match typed.to_str()? {
+        STDIN => STDIN,
+        typed => typed.strip_prefix('@')?,
+    };
+    Some(Path::new(list))
 }
 
 /// The paths in a list, one a line; empty lines are none.
@@ -102,6 +106,8 @@ fn listed(list: &Path) -> Result<Vec<PathBuf>> {
 pub(crate) struct Given {
     /// In the order given; those of a folder in the order of their paths.
     pub(crate) files: Vec<PathBuf>,
+    /// The lists that named them.
+    lists: Vec<PathBuf>,
     /// Folders that could not be looked into, and such without a picture.
     pub(crate) errors: Vec<anyhow::Error>,
     /// Whether some were not typed one by one, but come from a folder or a list.
@@ -116,6 +122,11 @@ impl Given {
         let mut given = Self {
             is_gathered: paths != typed,
             files: Vec::new(),
+            lists: typed
+                .iter()
+                .filter_map(|path| list(path))
+                .map(Path::to_owned)
+                .collect(),
             errors: Vec::new(),
         };
         for path in paths {
@@ -139,6 +150,11 @@ impl Given {
             }
         }
         Ok(given)
+    }
+
+    /// All files that are read: the pictures and their lists.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().chain(&self.lists).map(PathBuf::as_path)
     }
 }
 

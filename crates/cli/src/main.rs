@@ -11,6 +11,7 @@ mod gallery;
 mod inputs;
 mod interrupt;
 mod output;
+mod outputs;
 mod preview;
 mod progress;
 

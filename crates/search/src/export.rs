@@ -10,6 +10,12 @@ use serde_json::json;
 use crate::query::wall_clock;
 use crate::{Error, Result};
 
+/// The array that [`export`] writes.
+pub const EMBEDDINGS: &str = "embeddings.npy";
+
+/// What belongs to its rows.
+pub const METADATA: &str = "metadata.jsonl";
+
 /// Writes all vectors of an index into a folder: `embeddings.npy`, f32 `[N, D]`, and `metadata.jsonl`, a line a row, with
 /// paths as [`diptych_files::spell`] spells them. Returns `N`.
 ///
@@ -34,10 +40,10 @@ pub fn export(store: &dyn Store, folder: &Path) -> Result<usize> {
     }
     fs_err::create_dir_all(folder)?;
     let n = rows.len() / dim;
-    let mut file = NpyWriter::create(&folder.join("embeddings.npy"), &[n, dim])?;
+    let mut file = NpyWriter::create(&folder.join(EMBEDDINGS), &[n, dim])?;
     file.write(&rows)?;
     file.finish()?;
-    diptych_files::replace(&folder.join("metadata.jsonl"), lines.as_bytes())?;
+    diptych_files::replace(&folder.join(METADATA), lines.as_bytes())?;
     Ok(n)
 }
 

@@ -14,5 +14,5 @@ pub mod sheet;
 pub mod source;
 
 pub use error::{Error, Result};
-pub use export::export;
+pub use export::{EMBEDDINGS, METADATA, export};
 pub use model::{check_model, model_of};

@@ -183,7 +183,8 @@ pub(crate) struct EmbedArgs {
     #[arg(long)]
     pub(crate) skip_bad: bool,
 
-    /// Keep the rows in `X.npy.part` until all are there, and go on from those of an earlier call
+    /// Keep the rows in `X.npy.part` until all are there, and go on from those of an earlier call with the same options; to
+    /// begin anew, remove that file
     #[arg(long)]
     pub(crate) resume: bool,
 

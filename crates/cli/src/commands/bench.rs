@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::open;
 use crate::args::{BenchArgs, Measure};
 use crate::output::{Data, quoted};
+use crate::outputs::{self, Kind};
 use crate::{Status, interrupt};
 use diptych_files::npy::{self, NpyWriter};
 
@@ -73,6 +74,9 @@ impl Timer {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<Status> {
+    if let Some(out) = &args.out {
+        outputs::check(out, Kind::Array, args.input.as_deref())?;
+    }
     interrupt::watch("stopping, nothing is printed")?;
     let clip = open(&args.model)?;
     let threads = rayon::current_num_threads();

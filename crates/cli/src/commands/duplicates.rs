@@ -14,12 +14,13 @@ use indicatif::HumanBytes;
 use serde_json::json;
 
 use super::address::{Address, clip_of};
-use super::hits::say_why;
+use super::hits::{check_page, say_why};
 use crate::args::DuplicatesArgs;
 use crate::output::{Data, message};
 use crate::{Status, interrupt, progress};
 
 pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
+    check_page(args.html.as_deref())?;
     let address = Address::new(&args.address)?;
     let store = address.open()?;
     let mut sought = Sought {

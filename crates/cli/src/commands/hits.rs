@@ -13,10 +13,16 @@ use diptych_search::sheet;
 use crate::Status;
 use crate::args::HitsArgs;
 use crate::output::{Data, message, quoted};
+use crate::outputs::{self, Kind};
 use crate::preview::{self, Protocol};
 
 /// Columns of a picture in the terminal.
 const COLUMNS: usize = 40;
+
+/// Refuses a page that would take the place of anything else.
+pub(super) fn check_page(page: Option<&Path>) -> Result<()> {
+    page.map_or(Ok(()), |page| outputs::check(page, Kind::Page, []))
+}
 
 /// Says what was found, in the ways that were asked for, or why that is nothing.
 pub(super) fn tell(query: &str, answer: Answer, args: &HitsArgs) -> Result<Status> {

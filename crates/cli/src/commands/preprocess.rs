@@ -27,7 +27,9 @@ fn options(args: &PreprocessArgs) -> Result<Preprocess> {
 }
 
 pub(crate) fn run(args: &PreprocessArgs) -> Result<Status> {
-    let Given { files, errors, .. } = Given::new(&args.images, None)?;
+    let given = Given::new(&args.images, None)?;
+    Array::check(&args.out, given.inputs())?;
+    let Given { files, errors, .. } = given;
     let preprocess = options(args)?;
     let decode = DecodeOptions::from(&args.decode);
     let side = preprocess.size;

@@ -11,13 +11,14 @@ use diptych_search::query::{Request, picture_file};
 use diptych_search::source::embedding;
 
 use super::address::{Address, clip_of};
-use super::hits::tell;
+use super::hits::{check_page, tell};
 use super::{INDEX, tell_of_default};
 use crate::args::{HitsArgs, SearchArgs, SimilarArgs};
 use crate::output::{hinted, message, quoted};
 use crate::{Status, inputs};
 
 pub(crate) fn search(args: SearchArgs) -> Result<Status> {
+    check_page(args.hits.html.as_deref())?;
     let text = args.query.join(" ");
     let expression = Expression::parse(&text, picture_file)?;
     tell_of_names(&text, &expression);
@@ -62,6 +63,7 @@ fn tell_of_names<P>(query: &str, expression: &Expression<P>) {
 }
 
 pub(crate) fn similar(args: SimilarArgs) -> Result<Status> {
+    check_page(args.hits.html.as_deref())?;
     let store = Address::new(&args.hits.address)?.open()?;
     let store = store.as_ref();
     let named = args.hits.model.as_deref();

@@ -86,7 +86,7 @@ fn many_inputs_give_the_rows_of_single_ones() {
 #[test]
 fn one_bad_input_fails_the_file_and_leaves_the_old_one() {
     let files = folder(&[
-        ("x.npy", b"old"),
+        ("x.npy", b"\x93NUMPY, old"),
         ("cut.png", b"\x89PNG\r\n\x1a\n"),
         ("latin1.txt", b"\xe9"),
     ]);
@@ -95,7 +95,7 @@ fn one_bad_input_fails_the_file_and_leaves_the_old_one() {
     let check = |args: &[&str], words: &[&str]| {
         let ran = diptych(&[&["embed", "--out", &out, "--model", &model], args].concat());
         assert_eq!(ran.fails(words), "");
-        assert_eq!(fs_err::read(&out).unwrap(), b"old");
+        assert_eq!(fs_err::read(&out).unwrap(), b"\x93NUMPY, old");
         assert_eq!(
             fs_err::read_dir(files.path()).unwrap().count(),
             3,
@@ -327,11 +327,9 @@ fn rows_of_an_earlier_call_are_gone_on_from() {
     // One that is bad ends the first call; what was encoded before it is kept.
     run(&["--images", &a, &b, &bad, &c]).fails(&["bad.png", "kept for the next `--resume`"]);
     assert!(!std::path::Path::new(&out).exists());
-    let record = 32 + 4 * DIM as u64;
-    assert_eq!(
-        diptych_files::metadata(&part).unwrap().len(),
-        20 + 2 * record
-    );
+    let kept = fs_err::read(&part).unwrap();
+    let header = 20 + u32::from_le_bytes(kept[16..20].try_into().unwrap()) as usize;
+    assert_eq!(kept.len(), header + 2 * (32 + 4 * DIM));
     // Mended, the rest is encoded alone; the array is that of one call.
     fs_err::copy(&c, &bad).unwrap();
     let ran = run(&["--images", &a, &b, &bad, &c]);
@@ -340,8 +338,25 @@ fn rows_of_an_earlier_call_are_gone_on_from() {
     assert!(!std::path::Path::new(&part).exists());
     let (_, want) = embed(&["--images", &a, &b, &c, &c]);
     assert_close(&read_npy(&out).1, &want, 1e-6);
-    // Rows of other choices are not taken.
+    // Rows of other choices are neither taken nor thrown away.
     run(&["--images", &a, "gone.png"]).fails(&["gone.png"]);
+    let kept = fs_err::read(&part).unwrap();
+    for (other, now) in [
+        (&["--raw"][..], "`--raw`"),
+        (&["--no-orient"], "`--no-orient`"),
+        (&["--decode", "fast"], "`--decode fast`"),
+        (&["--precision", "int8"], "`--precision int8`"),
+    ] {
+        let said = run(&[&["--images", &a][..], other].concat());
+        let (was, would) = said.stderr.split_once(", and those of this call").unwrap();
+        assert!(was.contains("`--decode exact`") && !was.contains(now));
+        assert!(would.contains(now), "{would}");
+        said.fails(&["x.npy.part: its rows are ", "stays as it is", "remove it"]);
+        assert!(fs_err::read(&part).unwrap() == kept);
+    }
+    let texts = run(&["--texts", &picture("cases.tsv")]);
+    texts.fails(&["its rows are of pictures", "would be of texts"]);
+    fs_err::remove_file(&part).unwrap();
     run(&["--images", &a, "--raw"]).ok();
     assert_eq!(read_npy(&out).1, embed(&["--images", &a, "--raw"]).1);
     // Texts, of which a line that is no text is not an empty one.
@@ -419,7 +434,7 @@ fn a_place_that_cannot_be_written_is_named() {
 #[cfg(unix)]
 #[test]
 fn a_link_keeps_leading_to_the_file_that_is_replaced() {
-    let files = folder(&[("real.npy", b"old")]);
+    let files = folder(&[("real.npy", b"\x93NUMPY, old")]);
     std::os::unix::fs::symlink("real.npy", files.path().join("link.npy")).unwrap();
     let out = within(&files, "link.npy");
     let args = [

@@ -15,6 +15,7 @@ mod general;
 mod index;
 mod limits;
 mod models;
+mod outputs;
 mod pack;
 mod preprocess;
 mod published;

@@ -18,7 +18,7 @@ pub use self::thumbnail::{THUMBNAIL, thumbnail};
 use crate::query::{Found, FoundFile};
 
 /// How each page begins, by which it can be known again.
-const BEGINNING: &str = "<!doctype html>\n<!-- Written by diptych. -->\n";
+pub const BEGINNING: &str = "<!doctype html>\n<!-- Written by diptych. -->\n";
 
 const STYLE: &str = include_str!("style.css");
 

@@ -5,10 +5,10 @@
 
 mod page;
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use diptych::image::DecodeOptions;
 use diptych::{Clip, Embeddings};
 use diptych::{Prediction, ZeroShot, nearest};
@@ -22,6 +22,7 @@ use crate::args::DemoArgs;
 use crate::gallery::{self, Drawing};
 use crate::inputs;
 use crate::output::{Data, hinted, message, quoted};
+use crate::outputs::begins_with;
 
 /// Plain sentences for any label; their embeddings are averaged.
 const TEMPLATES: [&str; 8] = [
@@ -271,13 +272,5 @@ fn check_folder(out: &Path) -> Result<()> {
 
 /// Whether the page in `out` is one of ours.
 fn is_demo(out: &Path) -> bool {
-    let beginning = || -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let page = fs_err::File::open(out.join(PAGE))?;
-        page.take(page::BEGINNING.len() as u64)
-            .read_to_end(&mut bytes)
-            .context("cannot read it")?;
-        Ok(bytes)
-    };
-    beginning().is_ok_and(|bytes| bytes == page::BEGINNING.as_bytes())
+    begins_with(&out.join(PAGE), page::BEGINNING.as_bytes()).is_ok_and(|begins| begins)
 }

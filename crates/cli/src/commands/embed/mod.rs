@@ -16,10 +16,11 @@ use rayon::prelude::*;
 use self::part::{Key, Part};
 use self::rows::{PATHS, Rows, TEXTS, list_of};
 use super::open;
-use crate::args::EmbedArgs;
-use crate::arrays::STDOUT;
+use crate::args::{EmbedArgs, name_of};
+use crate::arrays::{Array, STDOUT};
 use crate::inputs::Given;
 use crate::output::quoted;
+use crate::outputs::{self, Kind};
 use crate::{Status, inputs};
 
 /// Texts of a file or of stdin.
@@ -63,16 +64,18 @@ fn images(args: &EmbedArgs, is_plain: bool) -> Result<Status> {
         .map(|file| file.as_os_str().as_encoded_bytes())
         .collect();
     let is_listed = args.skip_bad || (given.is_gathered && is_plain);
+    let list = is_listed.then(|| list_of(&args.out, PATHS));
+    check(&args.out, list.as_deref(), || given.inputs())?;
     let clip = open(&args.model)?;
     let rows = Rows {
         out: &args.out,
         dim: clip.config().embed_dim,
         raw: args.raw,
         skip_bad: args.skip_bad,
-        list: is_listed.then(|| list_of(&args.out, PATHS)),
+        list,
         part: part(args, &clip)?,
     };
-    let key = |i: usize| Key::of_file(&settings(args, &clip), &files[i]);
+    let key = |i: usize| Key::of_file(&files[i]);
     rows.write(
         &names,
         &given.errors,
@@ -90,6 +93,8 @@ fn images(args: &EmbedArgs, is_plain: bool) -> Result<Status> {
 }
 
 fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
+    let list = args.skip_bad.then(|| list_of(&args.out, TEXTS));
+    check(&args.out, list.as_deref(), || [path])?;
     let texts = Texts {
         path,
         lines: inputs::lines_as_they_are(path)?,
@@ -110,11 +115,11 @@ fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
         dim: clip.config().embed_dim,
         raw: args.raw,
         skip_bad: args.skip_bad,
-        list: args.skip_bad.then(|| list_of(&args.out, TEXTS)),
+        list,
         part: part(args, &clip)?,
     };
     let key = |i: usize| match &texts.lines[i] {
-        Some(text) => Ok(Key::of_text(&settings(args, &clip), text.as_bytes())),
+        Some(text) => Ok(Key::of_text(text.as_bytes())),
         None => Err(texts.not_utf8(i)),
     };
     rows.write(
@@ -124,6 +129,17 @@ fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
         |todo| Box::new(texts.features(&clip, todo)),
         |next| texts.bad(&clip, next),
     )
+}
+
+/// Refuses an array, or a list beside it, that would take the place of anything else.
+fn check<'a, I>(out: &Path, list: Option<&Path>, inputs: impl Fn() -> I) -> Result<()>
+where
+    I: IntoIterator<Item = &'a Path>,
+{
+    Array::check(out, inputs())?;
+    list.map_or(Ok(()), |list| {
+        outputs::check(list, Kind::ListOf(out), inputs())
+    })
 }
 
 impl Texts<'_> {
@@ -174,20 +190,31 @@ impl Texts<'_> {
 
 /// The rows of an earlier call, if they are to be gone on from.
 fn part(args: &EmbedArgs, clip: &Clip) -> Result<Option<Part>> {
-    let open = || Part::open(&args.out, clip.config().embed_dim);
+    let open = || Part::open(&args.out, &made_with(args, clip), clip.config().embed_dim);
     args.resume.then(open).transpose()
 }
 
-/// All that a row depends on beside its input.
-fn settings(args: &EmbedArgs, clip: &Clip) -> String {
-    format!(
-        "{:?} {} {:?} raw {} truncate {} no-orient {} {:?}",
-        clip.fingerprint(),
+/// All that a row depends on beside its input, in words.
+fn made_with(args: &EmbedArgs, clip: &Clip) -> String {
+    let of = match args.images.is_empty() {
+        true => "of texts".to_owned(),
+        false => format!("of pictures, `--decode {}`", name_of(args.decode.decode)),
+    };
+    let mut words = format!(
+        "{of}, `--model {}` ({}), `--device {}`, `--precision {}`",
+        clip.name(),
+        clip.fingerprint().unwrap_or_default(),
+        args.model.device.name(),
         clip.precision().name(),
-        args.model.device,
-        args.raw,
-        args.truncate,
-        args.decode.no_orient,
-        args.decode.decode,
-    )
+    );
+    for (is_asked, flag) in [
+        (args.raw, "--raw"),
+        (args.truncate, "--truncate"),
+        (args.decode.no_orient, "--no-orient"),
+    ] {
+        if is_asked {
+            words.push_str(&format!(", `{flag}`"));
+        }
+    }
+    words
 }

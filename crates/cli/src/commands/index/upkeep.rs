@@ -17,6 +17,7 @@ use crate::args::{
     AddressOnly, CompactArgs, ExportArgs, ForgetArgs, ImportArgs, StatusArgs, name_of,
 };
 use crate::output::{Data, error, message, quoted};
+use crate::outputs::{self, Kind};
 use crate::{Status, interrupt, progress};
 
 /// Folders that are named; the others are counted.
@@ -188,6 +189,10 @@ fn embeddings(folder: &Path, address: &Address, args: &ImportArgs) -> Result<usi
 }
 
 pub(super) fn export(args: &ExportArgs) -> Result<Status> {
+    let array = args.out.join(diptych_search::EMBEDDINGS);
+    outputs::check(&array, Kind::Array, [])?;
+    let metadata = args.out.join(diptych_search::METADATA);
+    outputs::check(&metadata, Kind::ListOf(&array), [])?;
     let store = Address::new(&args.address)?.open()?;
     let n = diptych_search::export(store.as_ref(), &args.out)?;
     let mut data = Data::new();
