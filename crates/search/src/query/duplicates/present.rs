@@ -65,7 +65,9 @@ fn has_folder(contents: &[Compared]) -> bool {
     let members = contents.iter().flat_map(|content| &content.members);
     let mut folders = members.filter_map(|member| Path::new(&member.path).parent());
     folders.any(|folder| {
-        let spelled = folder.to_str().filter(|_| folder.is_absolute());
+        // The topmost is on every machine.
+        let is_told = folder.is_absolute() && folder.parent().is_some();
+        let spelled = folder.to_str().filter(|_| is_told);
         seen.insert(folder) && spelled.is_some_and(|folder| unspell(folder).is_dir())
     })
 }
