@@ -14,7 +14,9 @@ mod replacement;
 pub use metadata::metadata;
 pub use names::{from_line, quoted, spell, to_line, unspell};
 pub use positioned::PositionedFile;
-pub use replacement::{Replacement, TEMPORARY, occupied, replace, replace_directory, replace_with};
+pub use replacement::{
+    Replacement, TEMPORARY, occupied, replace, replace_directory, replace_named, replace_with,
+};
 
 /// Bytes of a file, or of a member of an archive, that is read into memory whole; one that has more is refused. An
 /// uncompressed picture of 200 megapixels, four channels and 16 bits has 1.6 GB.

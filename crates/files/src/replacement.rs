@@ -134,6 +134,16 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     replace_with(path, |file| file.write_all(bytes))
 }
 
+/// [`replace`] of a file that a user named, which may be a link or a device: neither is taken away.
+///
+/// # Errors
+/// If it can't be written.
+pub fn replace_named(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = Replacement::create_named(path)?;
+    file.write_all(bytes)?;
+    file.commit()
+}
+
 /// [`replace`] by what `fill` writes.
 ///
 /// # Errors
@@ -347,6 +357,8 @@ mod tests {
         let mut null = Replacement::create_named(Path::new("/dev/null")).unwrap();
         null.write_all(b"gone").unwrap();
         null.commit().unwrap();
+        replace_named(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(!crate::metadata("/dev/null").unwrap().is_file());
         let message = Replacement::create_named(folder.path())
             .unwrap_err()
             .to_string();

@@ -119,7 +119,7 @@ fn tell(args: &DuplicatesArgs, found: &Duplicates) -> Result<Status> {
             .zip(1..)
             .flat_map(|(group, number)| tiles(group, number, args))
             .collect();
-        diptych_files::replace(path, sheet::page("duplicates", &tiles).as_bytes())?;
+        diptych_files::replace_named(path, sheet::page("duplicates", &tiles).as_bytes())?;
     }
     if found.stale > 0 {
         message(format_args!(

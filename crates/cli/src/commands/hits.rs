@@ -41,7 +41,7 @@ pub(super) fn tell(query: &str, answer: Answer, args: &HitsArgs) -> Result<Statu
     }
     if let Some(path) = &args.html {
         let page = sheet::of_found(query, found, &args.limit.into());
-        diptych_files::replace(path, page.as_bytes())?;
+        diptych_files::replace_named(path, page.as_bytes())?;
     }
     if args.paths0 {
         tell_gone(found, args);

@@ -153,5 +153,9 @@ fn its_like_an_empty_file_and_a_device_are_written_over() {
         assert!(written.contains(query), "{written}");
     }
     #[cfg(unix)]
-    album.run(&["search", "cat", "--html", "/dev/null"]).ok();
+    {
+        album.run(&["search", "cat", "--html", "/dev/null"]).ok();
+        let null = std::path::Path::new("/dev/null");
+        assert!(!null.metadata().unwrap().is_file(), "it is still a device");
+    }
 }
