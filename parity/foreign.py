@@ -297,23 +297,25 @@ def golden():
     return out
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def kept_or_written(folder, made, description):
+    """Writes golden files, if the command line asks for that, or compares them with those that are kept; the exit code."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write-golden", action="store_true", help="write the test files for Rust and stop")
-    made = golden()
-    if parser.parse_args().write_golden:
-        GOLDEN.mkdir(parents=True, exist_ok=True)
-        for old in GOLDEN.iterdir():
+    write = parser.parse_args().write_golden
+    made = made()
+    if write:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.iterdir():
             old.unlink()
         for name, data in made.items():
-            (GOLDEN / name).write_bytes(data)
-        print(f"{len(made) - 3} cases, {sum(map(len, made.values()))} bytes in {GOLDEN}")
+            (folder / name).write_bytes(data)
+        print(f"{len(made)} files, {sum(map(len, made.values()))} bytes in {folder}")
         return 0
-    kept = {path.name: path.read_bytes() for path in GOLDEN.iterdir()}
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
     differing = sorted(name for name in made.keys() | kept.keys() if made.get(name) != kept.get(name))
     print(f"{len(made)} files, {len(differing)} differ {' '.join(differing)}")
     return 1 if differing else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kept_or_written(GOLDEN, golden, __doc__))

@@ -12,7 +12,6 @@ scaled to 8), as `parity/folder.py` compares them.
 Needs: numpy, pillow. Exit code 0 if Pillow still reads what is kept, 1 otherwise.
 """
 
-import argparse
 import hashlib
 import io
 import json
@@ -28,7 +27,7 @@ import PIL
 from PIL import Image
 
 from folder import reference
-from foreign import drawn
+from foreign import drawn, kept_or_written
 
 GOLDEN = Path(__file__).parent.parent / "crates/diptych/tests/golden/pixels-lenient"
 
@@ -378,9 +377,9 @@ def turned_files():
             packed += chunk(b"iTXt", text + b"\x01\0\0\0" + zlib.compress(xmp))
         yield f"turned-packed-{name}.png", head + packed + rest
 
-        blocks = dict(exif=exif_block) if exif_block else {}
-        blocks |= dict(xmp=xmp) if xmp else {}
-        yield f"turned-{name}.webp", saved(picture, "WEBP", lossless=True, **blocks)
+        beside = dict(exif=exif_block) if exif_block else {}
+        beside |= dict(xmp=xmp) if xmp else {}
+        yield f"turned-{name}.webp", saved(picture, "WEBP", lossless=True, **beside)
 
         tags = {"t700": xmp} if xmp else {}
         tags |= {"t274": exif_block[18:20][-1]} if exif_block and len(exif_block) > 20 else {}
@@ -419,23 +418,5 @@ def golden():
     return out
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write-golden", action="store_true", help="write the test files for Rust and stop")
-    made = golden()
-    if parser.parse_args().write_golden:
-        GOLDEN.mkdir(parents=True, exist_ok=True)
-        for old in GOLDEN.iterdir():
-            old.unlink()
-        for name, data in made.items():
-            (GOLDEN / name).write_bytes(data)
-        print(f"{len(made) - 2} cases, {sum(map(len, made.values()))} bytes in {GOLDEN}")
-        return 0
-    kept = {path.name: path.read_bytes() for path in GOLDEN.iterdir()}
-    differing = sorted(name for name in made.keys() | kept.keys() if made.get(name) != kept.get(name))
-    print(f"{len(made)} files, {len(differing)} differ {' '.join(differing)}")
-    return 1 if differing else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(kept_or_written(GOLDEN, golden, __doc__))

@@ -12,9 +12,10 @@ use sha2::{Digest, Sha256};
 fn main() -> std::io::Result<()> {
     let directory = std::env::args_os().nth(1).map(PathBuf::from);
     let mut stdout = std::io::stdout().lock();
-    for path in std::io::stdin().lock().lines() {
-        let path = path?;
-        let line = match decode(&path) {
+    for line in std::io::stdin().lock().split(b'\n') {
+        let file = diptych_files::from_line(&line?);
+        let path = diptych_files::spell(&file);
+        let line = match decode(&file) {
             Ok(picture) => {
                 let digest = Sha256::digest(picture.as_bytes());
                 let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -33,7 +34,7 @@ fn main() -> std::io::Result<()> {
 }
 
 /// The picture of a file, as RGB, as it is stored.
-fn decode(path: &str) -> Result<Picture, ImageError> {
+fn decode(path: &Path) -> Result<Picture, ImageError> {
     let options = DecodeOptions {
         orient: false,
         ..DecodeOptions::default()

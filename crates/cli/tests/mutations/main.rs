@@ -137,7 +137,8 @@ fn tiffs() {
 
 #[test]
 fn bmps() {
-    try_all(Form::Bytes, &golden(&PIXELS, ".bmp"), targets::picture);
+    let files = [golden(&PIXELS, ".bmp"), golden(&PIXELS, ".dib")].concat();
+    try_all(Form::Bytes, &files, targets::picture);
 }
 
 /// A block of EXIF with a date, a text and a place.

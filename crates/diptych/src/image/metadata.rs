@@ -14,6 +14,10 @@ use regex::bytes::Regex;
 use super::Format;
 use super::ifd::Block;
 use super::orient::{ORIENTATION, Orientation, find_number};
+use super::segments::segments;
+
+/// The marker of a segment of EXIF or XMP.
+const APP1: u8 = 0xe1;
 
 /// The tag of XMP in a TIFF.
 const XMP: u16 = 700;
@@ -66,29 +70,7 @@ impl<'a> Metadata<'a> {
 
     /// Segments up to the first scan. An EXIF block that needs several goes on in the next.
     fn read_jpeg(&mut self, bytes: &'a [u8]) {
-        let mut rest = bytes.get(2..).unwrap_or_default();
-        while let Some(at) = rest.iter().position(|&byte| byte == 0xff) {
-            rest = &rest[at + 1..];
-            let Some(&marker) = rest.first() else {
-                break;
-            };
-            if matches!(marker, 0 | 1 | 0xd0..=0xd9 | 0xff) {
-                continue;
-            }
-            if marker == 0xda {
-                break;
-            }
-            let Some(length) = rest.get(1..3) else {
-                break;
-            };
-            let length = usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
-            let Some(segment) = rest.get(3..1 + length) else {
-                break;
-            };
-            rest = &rest[1 + length..];
-            if marker != 0xe1 {
-                continue;
-            }
+        for (_, segment) in segments(bytes).filter(|(marker, _)| *marker == APP1) {
             if let Some(block) = segment.strip_prefix(b"Exif\0\0") {
                 match &mut self.exif {
                     Some(begun) => begun.to_mut().extend_from_slice(block),

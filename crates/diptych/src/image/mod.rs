@@ -34,6 +34,7 @@ mod picture;
 mod pixels;
 mod preprocess;
 mod resample;
+mod segments;
 #[cfg(test)]
 mod tests;
 

@@ -65,7 +65,9 @@ impl Sorter {
             .get(label)
             .with_context(|| format!("label `{label}` has no folder"))?;
         fs_err::create_dir_all(folder)?;
-        for n in 1.. {
+        let mut n = 0;
+        loop {
+            n += 1;
             let place = folder.join(numbered(picture, n)?);
             match self.place(picture, &place) {
                 Ok(()) => {
@@ -94,7 +96,6 @@ impl Sorter {
                 }
             }
         }
-        unreachable!("there are more numbers than files")
     }
 
     /// Puts a picture at a place.

@@ -67,14 +67,7 @@ fn images(args: &EmbedArgs, is_plain: bool) -> Result<Status> {
     let list = is_listed.then(|| list_of(&args.out, PATHS));
     check(&args.out, list.as_deref(), || given.inputs())?;
     let clip = open(&args.model)?;
-    let rows = Rows {
-        out: &args.out,
-        dim: clip.config().embed_dim,
-        raw: args.raw,
-        skip_bad: args.skip_bad,
-        list,
-        part: part(args, &clip)?,
-    };
+    let rows = rows(args, &clip, list)?;
     let key = |i: usize| Key::of_file(&files[i]);
     rows.write(
         &names,
@@ -110,14 +103,7 @@ fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
         .map(|line| line.as_deref().unwrap_or_default().as_bytes())
         .collect();
     let clip = open(&args.model)?;
-    let rows = Rows {
-        out: &args.out,
-        dim: clip.config().embed_dim,
-        raw: args.raw,
-        skip_bad: args.skip_bad,
-        list,
-        part: part(args, &clip)?,
-    };
+    let rows = rows(args, &clip, list)?;
     let key = |i: usize| match &texts.lines[i] {
         Some(text) => Ok(Key::of_text(text.as_bytes())),
         None => Err(texts.not_utf8(i)),
@@ -129,6 +115,18 @@ fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
         |todo| Box::new(texts.features(&clip, todo)),
         |next| texts.bad(&clip, next),
     )
+}
+
+/// The rows that the options ask for, listed in `list`.
+fn rows<'a>(args: &'a EmbedArgs, clip: &Clip, list: Option<PathBuf>) -> Result<Rows<'a>> {
+    Ok(Rows {
+        out: &args.out,
+        dim: clip.config().embed_dim,
+        raw: args.raw,
+        skip_bad: args.skip_bad,
+        list,
+        part: part(args, clip)?,
+    })
 }
 
 /// Refuses an array, or a list beside it, that would take the place of anything else.

@@ -30,12 +30,13 @@ struct Header {
 /// The header of a file, which a bitmap from a clipboard or a resource lacks, saying nothing of where the pixels are.
 const FILE_HEADER: &[u8; 14] = b"BM\0\0\0\0\0\0\0\0\0\0\0\0";
 
+/// Lengths of the headers that there are.
+const LENGTHS: [u32; 7] = [12, 40, 52, 56, 64, 108, 124];
+
 /// Whether a bitmap begins with its own header, not with that of a file.
 pub(super) fn is_bare(bytes: &[u8]) -> bool {
-    let lengths = [12u32, 40, 52, 56, 64, 108, 124];
-    let begins = lengths
-        .iter()
-        .any(|length| bytes.starts_with(&length.to_le_bytes()));
+    let mut lengths = LENGTHS.iter();
+    let begins = lengths.any(|length| bytes.starts_with(&length.to_le_bytes()));
     // There is one plane, always.
     let planes = if bytes.first() == Some(&12) { 8 } else { 12 };
     begins
@@ -78,7 +79,7 @@ impl Header {
         };
         let length = long(14).ok_or_else(cut)? as usize;
         let old = length == 12;
-        if !matches!(length, 12 | 40 | 52 | 56 | 64 | 108 | 124) {
+        if !LENGTHS.contains(&(length as u32)) {
             return Err(ImageError::unsupported(
                 Format::Bmp,
                 format!("a header of {length} bytes"),

@@ -3,6 +3,8 @@
 //! Source: `GifImagePlugin.py` of Pillow 13. What lies outside the frame takes the transparent index,
 //! or 0; a frame that leaves the screen widens it; a palette that says "index = grey" makes it grey, and so does none.
 
+use std::io::Read;
+
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
 use super::{Format, Limit};
@@ -20,17 +22,16 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError>
         // A frame may bring a table of its own; where there is none at all, an index is a grey.
         Some((head, rest)) if has_none => {
             let greys = (0..=255).flat_map(|grey| [grey; 3]);
-            let mut whole: Vec<u8> = head.iter().copied().chain(greys).collect();
-            whole[FLAGS] |= TABLE_OF_256;
-            whole.extend_from_slice(rest);
-            first_frame(&whole, limit)
+            let mut head: Vec<u8> = head.iter().copied().chain(greys).collect();
+            head[FLAGS] |= TABLE_OF_256;
+            first_frame(head.chain(rest), limit)
         }
         _ => first_frame(bytes, limit),
     }
 }
 
 /// The first frame of a file with a colour table.
-fn first_frame(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
+fn first_frame(bytes: impl Read, limit: &Limit) -> Result<Picture, ImageError> {
     let damaged = |error| ImageError::damaged(Format::Gif, error);
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);

@@ -6,10 +6,11 @@
 use libjpeg_turbo_rs::common::types::{ColorSpace, DecodeLimits, FrameHeader};
 use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat, ScalingFactor};
 
-use super::forgiving::{self, Colours};
+use super::forgiving::{self, Form};
 use super::{Decoded, Format, Limit, skim};
 use crate::image::error::ImageError;
 use crate::image::picture::{Mode, Picture};
+use crate::image::segments::{SCAN, segments};
 
 /// Pixels that all scans of a picture may go over: two dozen scans of the largest picture. Writers make a dozen; hostile
 /// files thousands, each of which may be a few bytes long.
@@ -36,9 +37,8 @@ impl Limit {
     }
 }
 
-/// Markers: the interval of restart markers, the head of a scan, the end of the picture.
+/// Markers: the interval of restart markers, the end of the picture.
 const RESTART_INTERVAL: u8 = 0xdd;
-const SCAN: u8 = 0xda;
 const END: u8 = 0xd9;
 
 /// Decodes at the smallest scale that is not smaller than `wanted` says of the full size; a damaged file, or one of a rare
@@ -52,7 +52,7 @@ pub(super) fn decode(
         Err(error @ (ImageError::Damaged { .. } | ImageError::Unsupported { .. })) => error,
         decided => return decided,
     };
-    match forgive(bytes, limit, Colours::Seen) {
+    match forgive(bytes, limit, Form::Seen) {
         Ok(Some((width, height, mode, data))) => {
             let picture = finish(width, height, mode, data)?;
             Ok(picture.into())
@@ -63,8 +63,8 @@ pub(super) fn decode(
 }
 
 /// Decodes a file as libjpeg does, damaged or not.
-pub(super) fn forgive(bytes: &[u8], limit: &Limit, colours: Colours) -> forgiving::Decoded {
-    forgiving::decode(bytes, colours, |width, height, components| {
+pub(super) fn forgive(bytes: &[u8], limit: &Limit, form: Form) -> forgiving::Outcome {
+    forgiving::decode(bytes, form, |width, height, components| {
         let (width, height) = limit.size(width as u64, height as u64).ok()?;
         // Coefficients, planes and the picture.
         limit.hold(4 * components * width * height);
@@ -153,21 +153,17 @@ fn in_order(
 /// Whether the restart markers of each scan, if there are any, count from 0 to 7 and over again. Of a file in which they do not
 /// the decoder makes other pixels than libjpeg.
 fn restarts_in_order(bytes: &[u8]) -> bool {
-    // To the first scan; what is beside the pixels may hold any bytes.
     let mut has_restarts = false;
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    while let [0xff, marker, high, low, ..] = rest
-        && *marker != SCAN
-    {
+    // What is beside the pixels may hold any bytes.
+    let scan = segments(bytes).find(|(marker, _)| {
         has_restarts |= *marker == RESTART_INTERVAL;
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        rest = rest.get(2 + length..).unwrap_or_default();
-    }
-    if !has_restarts {
+        *marker == SCAN
+    });
+    let Some((_, data)) = scan.filter(|_| has_restarts) else {
         return true;
-    }
+    };
     let mut expected = 0;
-    for pair in rest.windows(2).filter(|pair| pair[0] == 0xff) {
+    for pair in data.windows(2).filter(|pair| pair[0] == 0xff) {
         match pair[1] {
             SCAN => expected = 0,
             END => break,

@@ -37,7 +37,7 @@ fn essential(bytes: &[u8]) -> Option<Vec<u8>> {
         match (name, after.split_at_checked(length)) {
             (b"IHDR" | b"PLTE", Some((body, after))) => {
                 let whole = [name, body].concat();
-                if after.first_chunk() != Some(&crc32(&whole).to_be_bytes()) {
+                if after.first_chunk() != Some(&crc32fast::hash(&whole).to_be_bytes()) {
                     return None;
                 }
                 match name {
@@ -60,7 +60,7 @@ fn essential(bytes: &[u8]) -> Option<Vec<u8>> {
         let start = out.len();
         out.extend_from_slice(name);
         out.extend_from_slice(body);
-        let checksum = crc32(&out[start..]);
+        let checksum = crc32fast::hash(&out[start..]);
         out.extend_from_slice(&checksum.to_be_bytes());
     };
     add(b"IHDR", &header);
@@ -74,12 +74,6 @@ fn essential(bytes: &[u8]) -> Option<Vec<u8>> {
     add(b"IDAT", &data);
     add(b"IEND", &[]);
     Some(out)
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    let mut crc = flate2::Crc::new();
-    crc.update(bytes);
-    crc.sum()
 }
 
 /// Decodes a file that is in order.

@@ -13,8 +13,19 @@ const SHORT: u16 = 3;
 const LONG: u16 = 4;
 const LONG8: u16 = 16;
 
-/// A TIFF of these tags, and of bytes behind its directory, which begin at the offset that `tags` is given.
-fn tiff(tags: impl Fn(u64) -> Vec<(u16, u16, Vec<u64>)>, body: &[u8]) -> Vec<u8> {
+/// Tag, kind and values.
+type Tag = (u16, u16, Vec<u64>);
+
+/// A TIFF of this width, height, bits a sample and compression, of more tags, and of bytes behind its directory, which begin
+/// at the offset that `more` is given.
+fn tiff(page: [u64; 4], more: impl Fn(u64) -> Vec<Tag>, body: &[u8]) -> Vec<u8> {
+    let tags = |offset| {
+        let page = (256..)
+            .zip(page)
+            .map(|(tag, value)| (tag, SHORT, vec![value]));
+        let tags: Vec<Tag> = page.chain(more(offset)).collect();
+        tags
+    };
     let width = |kind| match kind {
         SHORT => 2,
         LONG => 4,
@@ -67,12 +78,9 @@ fn refusal(bytes: &[u8]) -> String {
 fn tiles_have_sides_that_there_can_be() {
     for side in [(1 << 61) + 1, u64::MAX, 1 << 31, 0] {
         let file = tiff(
+            [1, 1, 8, 7],
             |at| {
                 vec![
-                    (256, SHORT, vec![1]),
-                    (257, SHORT, vec![1]),
-                    (258, SHORT, vec![8]),
-                    (259, SHORT, vec![7]),
                     (262, SHORT, vec![1]),
                     (322, LONG8, vec![side]),
                     (323, SHORT, vec![1]),
@@ -91,12 +99,9 @@ fn tiles_are_not_many_times_the_picture() {
     zeros.write_all(&vec![0; 1 << 20]).unwrap();
     let zeros = zeros.finish().unwrap();
     let file = tiff(
+        [1, 10_000, 8, 8],
         |at| {
             vec![
-                (256, SHORT, vec![1]),
-                (257, SHORT, vec![10_000]),
-                (258, SHORT, vec![8]),
-                (259, SHORT, vec![8]),
                 (262, SHORT, vec![1]),
                 (322, LONG, vec![1 << 20]),
                 (323, SHORT, vec![1]),
@@ -116,12 +121,9 @@ fn tiles_are_not_many_times_the_picture() {
 fn a_strips_jpeg_is_no_larger_than_the_strip() {
     let jpeg = lenient_file("cmyk-plain.jpg");
     let file = tiff(
+        [8, 8, 8, 7],
         |at| {
             vec![
-                (256, SHORT, vec![8]),
-                (257, SHORT, vec![8]),
-                (258, SHORT, vec![8]),
-                (259, SHORT, vec![7]),
                 (262, SHORT, vec![5]),
                 (273, LONG, vec![at]),
                 (277, SHORT, vec![4]),
@@ -140,12 +142,9 @@ fn a_strips_jpeg_is_no_larger_than_the_strip() {
 fn an_old_jpegs_strips_are_not_longer_than_the_file() {
     for count in [1, 10_000] {
         let file = tiff(
+            [64, 64, 8, 6],
             |_| {
                 vec![
-                    (256, SHORT, vec![64]),
-                    (257, SHORT, vec![64]),
-                    (258, SHORT, vec![8]),
-                    (259, SHORT, vec![6]),
                     (273, SHORT, vec![0; count]),
                     (278, SHORT, vec![1]),
                     (513, LONG, vec![8 + 2 + 12 * 8 + 4]),
@@ -161,11 +160,9 @@ fn an_old_jpegs_strips_are_not_longer_than_the_file() {
 #[test]
 fn a_fax_has_lines_of_some_length() {
     let file = tiff(
+        [8, 1, 1, 4],
         |at| {
             vec![
-                (256, SHORT, vec![8]),
-                (257, SHORT, vec![1]),
-                (259, SHORT, vec![4]),
                 (322, LONG, vec![1 << 25]),
                 (323, SHORT, vec![1]),
                 (324, LONG, vec![at]),
@@ -182,11 +179,9 @@ fn a_fax_has_lines_of_some_length() {
 #[test]
 fn samples_that_are_left_out_take_memory_too() {
     let file = tiff(
+        [20_000, 10_000, 32, 1],
         |at| {
             vec![
-                (256, SHORT, vec![20_000]),
-                (257, SHORT, vec![10_000]),
-                (258, SHORT, vec![32]),
                 (262, SHORT, vec![1]),
                 (273, LONG, vec![at]),
                 (277, SHORT, vec![8]),
@@ -204,12 +199,9 @@ fn samples_that_are_left_out_take_memory_too() {
 fn predictors_that_there_are_not_are_no_pixels() {
     for (bits, predictor) in [(4, 2), (8, 3), (8, 4)] {
         let file = tiff(
+            [2, 1, bits, 5],
             |at| {
                 vec![
-                    (256, SHORT, vec![2]),
-                    (257, SHORT, vec![1]),
-                    (258, SHORT, vec![bits]),
-                    (259, SHORT, vec![5]),
                     (262, SHORT, vec![1]),
                     (273, LONG, vec![at]),
                     (317, SHORT, vec![predictor]),

@@ -77,7 +77,7 @@ impl Frame {
 
 /// The form in which components are given.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Colours {
+pub(super) enum Form {
     /// Those of less resolution are stretched, luma and chroma become RGB; four inks come as they are stored.
     Seen,
     /// All as they are stored, those of less resolution repeated.
@@ -85,7 +85,7 @@ pub(super) enum Colours {
 }
 
 /// Columns, rows, mode and pixels; none of a picture that is coded in another way than by Huffman, or may not be decoded.
-pub(super) type Decoded = Result<Option<(usize, usize, Mode, Vec<u8>)>, Fault>;
+pub(super) type Outcome = Result<Option<(usize, usize, Mode, Vec<u8>)>, Fault>;
 
 /// Decodes a picture of 8 bits a sample.
 ///
@@ -93,9 +93,9 @@ pub(super) type Decoded = Result<Option<(usize, usize, Mode, Vec<u8>)>, Fault>;
 /// not be decoded.
 pub(super) fn decode(
     bytes: &[u8],
-    colours: Colours,
+    form: Form,
     max_scans: impl FnOnce(usize, usize, usize) -> Option<usize>,
-) -> Decoded {
+) -> Outcome {
     let mut stream = Stream::new(bytes);
     let mut tables = Tables::default();
     let mut scan = match tables.next(&mut stream)? {
@@ -138,5 +138,5 @@ pub(super) fn decode(
             _ => {}
         }
     }
-    planes::join(&tables, colours).map(Some)
+    planes::join(&tables, form).map(Some)
 }

@@ -4,7 +4,7 @@ use libjpeg_turbo_rs::decode::color::{ycbcr_to_rgb_row, ycck_to_cmyk_row};
 use libjpeg_turbo_rs::decode::upsample::{fancy_h2v1, fancy_h2v2_row};
 
 use super::markers::Tables;
-use super::{Colours, Component, Fault};
+use super::{Component, Fault, Form};
 use crate::image::picture::Mode;
 
 /// The samples of a component, and how they are stretched.
@@ -20,10 +20,7 @@ struct Plane {
 }
 
 /// The picture that the frame's blocks hold: its width, height, mode and pixels.
-pub(super) fn join(
-    tables: &Tables,
-    colours: Colours,
-) -> Result<(usize, usize, Mode, Vec<u8>), Fault> {
+pub(super) fn join(tables: &Tables, form: Form) -> Result<(usize, usize, Mode, Vec<u8>), Fault> {
     let frame = tables.frame.as_ref().ok_or("there is no frame")?;
     let (width, height) = (frame.width, frame.height);
     let most = frame.most();
@@ -52,7 +49,7 @@ pub(super) fn join(
         3 => Mode::Rgb,
         _ => Mode::Cmyk,
     };
-    let is_stored = colours == Colours::Stored;
+    let is_stored = form == Form::Stored;
     let is_ycc = !is_stored && tables.is_ycc(&ids);
     let mut data = vec![0; width * height * mode.channels()];
     let mut lines = vec![vec![0; width + 16]; planes.len()];

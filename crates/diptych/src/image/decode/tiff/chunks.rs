@@ -5,7 +5,7 @@ use super::unpack::{self, Shape};
 use super::{Format, subsampled};
 use crate::image::error::ImageError;
 
-/// Most bytes of a tile beside those of the picture: many are larger than small pictures.
+/// Bytes that strips and tiles may have beyond those of the picture and its file: a tile may be larger than a small picture.
 const MAX_CHUNK: usize = 64 << 20;
 
 /// The samples of a page: a plane, or one for each of the first `kept` samples, in lines of whole bytes. Samples of two and
@@ -17,10 +17,10 @@ pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError>
         page.width.div_ceil(page.chunk.0),
         page.height.div_ceil(page.chunk.1),
     );
-    let (mut offsets, mut counts) = (page.numbers(324), page.numbers(325));
+    let (mut offsets, mut counts) = (page.tags.numbers(324), page.tags.numbers(325));
     // Some files give the places of their tiles as those of strips.
     if !page.is_tiled || offsets.is_empty() {
-        (offsets, counts) = (page.numbers(273), page.numbers(279));
+        (offsets, counts) = (page.tags.numbers(273), page.tags.numbers(279));
     }
     let samples = page.samples / planes;
     let planes = planes.min(kept);
@@ -39,7 +39,7 @@ pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError>
     let line = (page.width * bits).div_ceil(8);
     // Tiles stand over the edges, and one that is larger than the picture is common; many that are have no sense.
     let all = (line * page.height).saturating_mul(planes);
-    let mut left_over = all.saturating_mul(4) + page.bytes().len() + MAX_CHUNK;
+    let mut left_over = all.saturating_mul(4) + page.tags.bytes().len() + MAX_CHUNK;
     let mut out = Vec::with_capacity(planes);
     for plane in 0..planes {
         let mut data = vec![0; line * page.height];
@@ -93,7 +93,7 @@ pub(super) fn stored<'a>(
     count: Option<u64>,
     length: usize,
 ) -> Result<&'a [u8], ImageError> {
-    let bytes = page.bytes();
+    let bytes = page.tags.bytes();
     let start = usize::try_from(offset).unwrap_or(usize::MAX);
     let rest = bytes.get(start..).filter(|rest| !rest.is_empty());
     let rest = rest.ok_or_else(|| {
@@ -132,7 +132,7 @@ fn finish(page: &Page, chunk: &mut [u8], shape: Shape) {
         let lines = chunk.chunks_exact_mut(stride);
         return lines.for_each(|line| float_line(line, shape.samples, page.bits / 8));
     }
-    let swap = page.is_big_endian() != cfg!(target_endian = "big");
+    let swap = page.tags.is_big_endian() != cfg!(target_endian = "big");
     if swap && page.bits >= 16 && page.compression != unpack::JPEG {
         let samples = chunk.chunks_exact_mut(page.bits / 8);
         samples.for_each(<[u8]>::reverse);

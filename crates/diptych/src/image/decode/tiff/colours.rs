@@ -1,6 +1,6 @@
 //! Samples to a picture: grey, palettes, RGB, inks, luma and chroma, L*a*b*, with alpha or without.
 
-use super::page::{Kind, Page};
+use super::page::{Page, SampleFormat};
 use super::subsampled::{self, YCC};
 use super::{Format, unpack, unsupported};
 use crate::image::decode::{high_bytes, scale_grey};
@@ -64,15 +64,15 @@ impl Colours {
             8 => Model::Lab,
             other => return Err(unsupported(format!("photometric interpretation {other}"))),
         };
-        let (bits, kind) = (page.bits, page.kind);
+        let (bits, kind) = (page.bits, page.format);
         let fits = match model {
             Model::Grey { .. } => match kind {
-                Kind::Unsigned => true,
-                Kind::Signed => matches!(bits, 8 | 16 | 32),
-                Kind::Float => bits == 32,
+                SampleFormat::Unsigned => true,
+                SampleFormat::Signed => matches!(bits, 8 | 16 | 32),
+                SampleFormat::Float => bits == 32,
             },
-            Model::Index => kind == Kind::Unsigned && bits <= 8,
-            Model::Rgb | Model::Cmyk => kind == Kind::Unsigned && matches!(bits, 8 | 16),
+            Model::Index => kind == SampleFormat::Unsigned && bits <= 8,
+            Model::Rgb | Model::Cmyk => kind == SampleFormat::Unsigned && matches!(bits, 8 | 16),
             Model::Ycc | Model::Lab => bits == 8,
         };
         let least = match model {
@@ -83,9 +83,9 @@ impl Colours {
         if !fits || page.samples < least {
             let samples = page.samples;
             let numbers = match kind {
-                Kind::Unsigned => "",
-                Kind::Signed => " signed",
-                Kind::Float => " floating",
+                SampleFormat::Unsigned => "",
+                SampleFormat::Signed => " signed",
+                SampleFormat::Float => " floating",
             };
             let found = format!("{samples}{numbers} samples of {bits} bits as {model}");
             return Err(unsupported(found));
@@ -137,7 +137,7 @@ impl Colours {
         match self.model {
             Model::Grey {
                 white_is_zero: true,
-            } if page.kind == Kind::Unsigned => {
+            } if page.format == SampleFormat::Unsigned => {
                 let greys = data.iter_mut().step_by(channels);
                 greys.for_each(|grey| *grey = 255 - *grey);
             }
@@ -199,13 +199,15 @@ impl Colours {
         let twos = || samples.as_chunks::<2>().0.iter();
         let fours = || samples.as_chunks::<4>().0.iter();
         let is_grey = matches!(self.model, Model::Grey { .. });
-        match (page.bits, page.kind) {
-            (16, Kind::Unsigned) if is_grey => scale_grey(twos().map(|b| u16::from_ne_bytes(*b))),
-            (16, Kind::Unsigned) => high_bytes(twos().map(|b| u16::from_ne_bytes(*b))),
+        match (page.bits, page.format) {
+            (16, SampleFormat::Unsigned) if is_grey => {
+                scale_grey(twos().map(|b| u16::from_ne_bytes(*b)))
+            }
+            (16, SampleFormat::Unsigned) => high_bytes(twos().map(|b| u16::from_ne_bytes(*b))),
             (16, _) => twos()
                 .map(|b| i16::from_ne_bytes(*b).clamp(0, 255) as u8)
                 .collect(),
-            (32, Kind::Float) => fours().map(|b| f32::from_ne_bytes(*b) as u8).collect(),
+            (32, SampleFormat::Float) => fours().map(|b| f32::from_ne_bytes(*b) as u8).collect(),
             (32, _) => fours()
                 .map(|b| i32::from_ne_bytes(*b).clamp(0, 255) as u8)
                 .collect(),
@@ -237,7 +239,7 @@ fn first_samples(data: Vec<u8>, pixel: usize, kept: usize) -> Vec<u8> {
 
 /// A colour map: all reds, all greens, all blues, in 16 bits.
 fn palette(page: &Page) -> Result<Vec<[u8; 3]>, ImageError> {
-    let map = page.numbers(COLOUR_MAP);
+    let map = page.tags.numbers(COLOUR_MAP);
     let third = map.len() / 3;
     if third == 0 {
         return Err(ImageError::damaged(Format::Tiff, "it has no colour map"));

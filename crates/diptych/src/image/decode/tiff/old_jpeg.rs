@@ -5,8 +5,8 @@
 //! Source: TIFF 6.0, section 22; which part is believed follows `tif_ojpeg.c` of libtiff 4.7.
 
 use super::page::Page;
-use super::{Format, Limit, chunks, unsupported};
-use crate::image::decode::forgiving::Colours;
+use super::{Format, Limit, chunks, subsampled, unsupported};
+use crate::image::decode::forgiving::Form;
 use crate::image::decode::jpeg;
 use crate::image::error::ImageError;
 
@@ -17,7 +17,6 @@ const RESTART_INTERVAL: u16 = 515;
 const QUANTISATION: u16 = 519;
 const DC_CODES: u16 = 520;
 const AC_CODES: u16 = 521;
-const SAMPLING: u16 = 530;
 
 /// The samples of the page, pixel by pixel.
 pub(super) fn read(page: &Page, limit: &Limit) -> Result<Vec<u8>, ImageError> {
@@ -25,17 +24,17 @@ pub(super) fn read(page: &Page, limit: &Limit) -> Result<Vec<u8>, ImageError> {
     if page.is_tiled || page.is_planar || page.bits != 8 {
         return Err(unsupported("tiles or planes of the first kind of JPEG"));
     }
-    let mut offsets = page.numbers(273);
+    let mut offsets = page.tags.numbers(273);
     offsets.truncate(page.height.div_ceil(page.chunk.1));
-    let counts = page.numbers(279);
+    let counts = page.tags.numbers(279);
     let raw = page.width * page.height * page.samples;
     let mut stream = head(page, offsets.len())?;
     for (i, &offset) in offsets.iter().enumerate() {
         let count = counts.get(i).copied().filter(|&count| count > 0);
-        let rest = page.bytes().len() as u64;
+        let rest = page.tags.bytes().len() as u64;
         let count = count.map(|count| count.min(rest.saturating_sub(offset)));
         stream.extend_from_slice(chunks::stored(page, offset, count, raw / offsets.len())?);
-        if stream.len() > 2 * (page.bytes().len() + raw) {
+        if stream.len() > 2 * (page.tags.bytes().len() + raw) {
             return Err(damaged(
                 "its strips are said to be longer than the file".into(),
             ));
@@ -45,7 +44,7 @@ pub(super) fn read(page: &Page, limit: &Limit) -> Result<Vec<u8>, ImageError> {
         }
     }
     stream.extend_from_slice(b"\xff\xd9");
-    let decoded = jpeg::forgive(&stream, limit, Colours::Stored).map_err(damaged)?;
+    let decoded = jpeg::forgive(&stream, limit, Form::Stored).map_err(damaged)?;
     let (width, height, mode, data) = decoded.ok_or_else(|| unsupported("a JPEG so coded"))?;
     if mode.channels() != page.samples || width < page.width || height < page.height {
         let components = mode.channels();
@@ -59,11 +58,14 @@ pub(super) fn read(page: &Page, limit: &Limit) -> Result<Vec<u8>, ImageError> {
 
 /// The stream up to its first byte of data.
 fn head(page: &Page, strips: usize) -> Result<Vec<u8>, ImageError> {
-    let bytes = page.bytes();
-    let at = page.number(STREAM).and_then(|at| usize::try_from(at).ok());
+    let bytes = page.tags.bytes();
+    let at = page
+        .tags
+        .number(STREAM)
+        .and_then(|at| usize::try_from(at).ok());
     let stream = at.filter(|&at| at > 0).and_then(|at| bytes.get(at..));
     if let Some(stream) = stream.filter(|stream| stream.starts_with(b"\xff\xd8")) {
-        let length = page.number(STREAM_LENGTH).filter(|&length| length > 0);
+        let length = page.tags.number(STREAM_LENGTH).filter(|&length| length > 0);
         let length = length.map_or(stream.len(), |length| (length as usize).max(2));
         let stream = &stream[..length.min(stream.len())];
         let mut head = vec![0xff, 0xd8];
@@ -71,14 +73,13 @@ fn head(page: &Page, strips: usize) -> Result<Vec<u8>, ImageError> {
         head.extend_from_slice(&stream[2..]);
         return Ok(head);
     }
-    let sampling = page.numbers(SAMPLING);
-    let factor = |i: usize| sampling.get(i).map_or(2, |&factor| factor as u8 & 15);
+    let (across, down) = subsampled::factors(page);
     let sampling = match page.samples {
         1 => 0x11,
-        _ => factor(0) << 4 | factor(1),
+        _ => (across << 4 | down) as u8,
     };
     let table = |tag: u16, i: usize| {
-        let at = page.numbers(tag).get(i).copied();
+        let at = page.tags.numbers(tag).get(i).copied();
         let at = at.and_then(|at| usize::try_from(at).ok());
         at.and_then(|at| bytes.get(at..)).ok_or_else(|| {
             let reason = format!("no JPEG stream, and no table {i} of tag {tag}");
@@ -131,14 +132,9 @@ fn head(page: &Page, strips: usize) -> Result<Vec<u8>, ImageError> {
 
 /// The segment that says how many MCUs lie between two restart markers: those of a strip, if there are several.
 fn restart_interval(page: &Page, strips: usize) -> Vec<u8> {
-    let sampling = page.numbers(SAMPLING);
-    let factor = |i: usize| {
-        sampling
-            .get(i)
-            .map_or(2, |&factor| factor.clamp(1, 4) as usize)
-    };
-    let mcus = page.width.div_ceil(8 * factor(0)) * page.chunk.1.div_ceil(8 * factor(1));
-    let interval = match (page.number(RESTART_INTERVAL), strips) {
+    let (across, down) = subsampled::factors(page);
+    let mcus = page.width.div_ceil(8 * across) * page.chunk.1.div_ceil(8 * down);
+    let interval = match (page.tags.number(RESTART_INTERVAL), strips) {
         (Some(interval), _) if interval > 0 => interval as u16,
         (_, 0 | 1) => return Vec::new(),
         _ => mcus as u16,

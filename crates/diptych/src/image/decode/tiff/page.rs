@@ -1,11 +1,10 @@
-//! The first page of a TIFF: what its directory says, with the defaults of TIFF 6.0, and checked.
+//! The first page of a TIFF: its directory, with the defaults of TIFF 6.0, checked.
 
-use super::unpack::predicts;
-use super::unsupported;
+use super::subsampled::YCC;
+use super::unpack::{OLD_JPEG, predicts};
+use super::{Format, unsupported};
 use crate::image::error::ImageError;
 use crate::image::ifd::{Block, Entry};
-
-use super::Format;
 
 /// Most samples of a pixel that may be more than the colours.
 const MAX_SAMPLES: u64 = 8;
@@ -13,9 +12,9 @@ const MAX_SAMPLES: u64 = 8;
 /// Most entries of a directory; each is looked for among them.
 const MAX_ENTRIES: usize = 4096;
 
-/// How the samples of a page are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+/// The kind of number that samples are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum SampleFormat {
     Unsigned,
     Signed,
     Float,
@@ -31,18 +30,23 @@ pub(super) enum Predictor {
     FloatingPoint,
 }
 
-/// The directory of a page, its values checked.
-pub(super) struct Page<'a> {
+/// A directory as it is stored.
+pub(super) struct Directory<'a> {
     block: Block<'a>,
     entries: Vec<Entry>,
+}
+
+/// A page as its directory has it, checked.
+pub(super) struct Page<'a> {
+    pub(super) tags: Directory<'a>,
     pub(super) width: usize,
     pub(super) height: usize,
     pub(super) compression: u64,
     pub(super) photometric: u64,
-    /// Samples of a pixel, the bits of each, and what they are.
+    /// Samples of a pixel, the bits of each, and their format.
     pub(super) samples: usize,
     pub(super) bits: usize,
-    pub(super) kind: Kind,
+    pub(super) format: SampleFormat,
     /// Whether each sample has a plane of its own.
     pub(super) is_planar: bool,
     /// Whether bits are stored least significant first.
@@ -59,46 +63,28 @@ impl<'a> Page<'a> {
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, ImageError> {
         let damaged = |reason: &str| ImageError::damaged(Format::Tiff, reason);
         let block = Block::new(bytes).ok_or_else(|| damaged("there is no directory"))?;
-        let entries: Vec<Entry> = block.first_entries().take(MAX_ENTRIES).collect();
-        let mut page = Self {
+        let tags = Directory {
             block,
-            entries,
-            width: 0,
-            height: 0,
-            compression: 1,
-            photometric: 0,
-            samples: 1,
-            bits: 1,
-            kind: Kind::Unsigned,
-            is_planar: false,
-            is_reversed: false,
-            predictor: Predictor::None,
-            extra: Vec::new(),
-            chunk: (0, 0),
-            is_tiled: false,
+            entries: block.first_entries().take(MAX_ENTRIES).collect(),
         };
-        let side = |tag| page.number(tag).and_then(|side| usize::try_from(side).ok());
+        let number = |tag, default| tags.number(tag).unwrap_or(default);
+        let side = |tag| tags.number(tag).and_then(|side| usize::try_from(side).ok());
         let (Some(width), Some(height)) = (side(256), side(257)) else {
             return Err(damaged("it says no width or no height"));
         };
-        (page.width, page.height) = (width, height);
-        let number = |tag, default| page.number(tag).unwrap_or(default);
-        let (compression, mut photometric) = (number(259, 1), number(262, 0));
-        let (is_planar, is_reversed) = (number(284, 1) == 2, number(266, 1) == 2);
-        let predictor = number(317, 1);
-        let mut extra = page.numbers(338);
-        let mut bits = page.numbers(258);
-        let mut samples = page.number(277);
-        if compression == super::unpack::OLD_JPEG {
-            photometric = 6;
-            samples = samples.or(Some(3));
-        }
-        let samples = samples.unwrap_or(1);
+        let compression = number(259, 1);
+        // The first kind of JPEG is luma and chroma, whatever else is said.
+        let (photometric, samples) = match compression {
+            OLD_JPEG => (YCC, number(277, 3)),
+            _ => (number(262, 0), number(277, 1)),
+        };
         if !(1..=MAX_SAMPLES).contains(&samples) {
             return Err(unsupported(format!("{samples} samples a pixel")));
         }
+        let samples = samples as usize;
         // Excess ones say nothing; one for all is common.
-        bits.truncate(samples as usize);
+        let mut bits = tags.numbers(258);
+        bits.truncate(samples);
         let all = *bits.first().unwrap_or(&1);
         if bits.iter().any(|&bits| bits != all) {
             return Err(unsupported(format!("samples of {bits:?} bits")));
@@ -106,43 +92,46 @@ impl<'a> Page<'a> {
         if !matches!(all, 1 | 2 | 4 | 8 | 12 | 16 | 32) {
             return Err(unsupported(format!("samples of {all} bits")));
         }
-        extra.truncate(samples as usize);
-        let kind = match page.numbers(339).first() {
-            None | Some(1) => Kind::Unsigned,
-            Some(2) => Kind::Signed,
-            Some(3) => Kind::Float,
-            Some(other) => return Err(unsupported(format!("sample format {other}"))),
+        let mut extra = tags.numbers(338);
+        extra.truncate(samples);
+        let format = match number(339, 1) {
+            1 => SampleFormat::Unsigned,
+            2 => SampleFormat::Signed,
+            3 => SampleFormat::Float,
+            other => return Err(unsupported(format!("sample format {other}"))),
         };
-        let predictor = match (predictor, kind, all) {
+        let predictor = match (number(317, 1), format, all) {
             _ if !predicts(compression) => Predictor::None,
             (1, ..) => Predictor::None,
             (2, _, 8 | 16 | 32) => Predictor::Horizontal,
-            (3, Kind::Float, 32) => Predictor::FloatingPoint,
-            _ => {
-                let found = format!("predictor {predictor} of samples of {all} bits");
+            (3, SampleFormat::Float, 32) => Predictor::FloatingPoint,
+            (other, ..) => {
+                let found = format!("predictor {other} of samples of {all} bits");
                 return Err(unsupported(found));
             }
         };
-        let tile = side_of(page.number(322)).zip(side_of(page.number(323)));
-        let is_tiled = tile.is_some();
-        let rows = page.number(278).and_then(|rows| usize::try_from(rows).ok());
-        let rows = rows.filter(|&rows| rows > 0).unwrap_or(height).min(height);
-        page.chunk = tile.unwrap_or((width, rows));
+        let tile = side_of(tags.number(322)).zip(side_of(tags.number(323)));
+        let rows = side(278).filter(|&rows| rows > 0).unwrap_or(height);
         Ok(Self {
+            width,
+            height,
             compression,
             photometric,
-            samples: samples as usize,
+            samples,
             bits: all as usize,
-            kind,
-            is_planar: is_planar && samples > 1,
-            is_reversed,
+            format,
+            is_planar: number(284, 1) == 2 && samples > 1,
+            is_reversed: number(266, 1) == 2,
             predictor,
             extra,
-            is_tiled,
-            ..page
+            chunk: tile.unwrap_or((width, rows.min(height))),
+            is_tiled: tile.is_some(),
+            tags,
         })
     }
+}
 
+impl<'a> Directory<'a> {
     /// The file's bytes.
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.block.bytes

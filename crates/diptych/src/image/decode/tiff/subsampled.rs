@@ -20,6 +20,16 @@ pub(super) struct Sampling {
     down: usize,
 }
 
+/// Pixels across and down that share their chroma, as the page says; the standard's default is 2×2.
+pub(super) fn factors(page: &Page) -> (usize, usize) {
+    let factors = page.tags.numbers(SAMPLING);
+    let factor = |i: usize| match factors.get(i) {
+        Some(&factor @ (1 | 2 | 4)) => factor as usize,
+        _ => 2,
+    };
+    (factor(0), factor(1))
+}
+
 /// How a page's chroma is packed; none, if each pixel has its own, or a JPEG knows.
 ///
 /// A predictor before that is refused by [`super::decode`].
@@ -29,16 +39,8 @@ pub(super) fn of(page: &Page) -> Option<Sampling> {
     if !is_packed || page.compression == unpack::JPEG {
         return None;
     }
-    // The standard's default is 2×2.
-    let factors = page.numbers(SAMPLING);
-    let factor = |i: usize| match factors.get(i) {
-        Some(&factor @ (1 | 2 | 4)) => factor as usize,
-        _ => 2,
-    };
-    let sampling = Sampling {
-        across: factor(0),
-        down: factor(1),
-    };
+    let (across, down) = factors(page);
+    let sampling = Sampling { across, down };
     (sampling.across * sampling.down > 1).then_some(sampling)
 }
 
@@ -72,11 +74,11 @@ impl Sampling {
 
 /// Luma and chroma, pixel by pixel, to RGB.
 pub(super) fn to_rgb(page: &Page, pixels: &mut [u8]) {
-    let luma = match page.fractions(COEFFICIENTS)[..] {
+    let luma = match page.tags.fractions(COEFFICIENTS)[..] {
         [red, green, blue, ..] if green > 0.0 => [red, green, blue],
         _ => [0.299, 0.587, 0.114],
     };
-    let reference = match page.fractions(REFERENCE)[..] {
+    let reference = match page.tags.fractions(REFERENCE)[..] {
         [a, b, c, d, e, f, ..] => [a, b, c, d, e, f],
         _ => [0.0, 255.0, 128.0, 255.0, 128.0, 255.0],
     };

@@ -25,7 +25,7 @@ pub(super) fn samples(page: &Page, stored: &[u8], shape: Shape) -> Result<Vec<u8
     // What the samples mean is the page's to say: Adobe's mark says it within the stream, where nothing else may.
     let mut stream = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0".to_vec();
     stream.push(is_ycc.into());
-    let tables = page.blob(TABLES).unwrap_or_default();
+    let tables = page.tags.blob(TABLES).unwrap_or_default();
     if tables.len() > MAX_TABLES {
         let reason = format!("JPEG tables of {} bytes", tables.len());
         return Err(ImageError::damaged(Format::Tiff, reason));

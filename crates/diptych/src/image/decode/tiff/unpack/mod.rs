@@ -67,7 +67,7 @@ pub(super) fn chunk(
         NONE => stored.get(..wanted).unwrap_or(stored).to_vec(),
         2 => ccitt::lines(page, stored, shape, ccitt::Coding::Rle)?,
         3 => {
-            let is_two_dimensional = page.number(292).unwrap_or(0) & 1 == 1;
+            let is_two_dimensional = page.tags.number(292).unwrap_or(0) & 1 == 1;
             ccitt::lines(
                 page,
                 stored,
