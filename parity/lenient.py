@@ -133,30 +133,37 @@ def jpeg_files():
 # TIFF -------------------------------------------------------------------------------------------
 
 
-def tiff(width, height, body, *, big=False, order="<", next_directory=0, left_out=(), **tags):
-    """A TIFF of one strip (or of the strips in a list), its tags by number as `t258=…`; floats become fractions."""
-    strips = body if isinstance(body, list) else [body]
-    entries = {256: width, 257: height, 258: 8, 259: 1, 262: 1, 273: [0] * len(strips), 277: 1, 278: height}
-    entries[279] = [len(strip) for strip in strips]
-    entries |= {int(name[1:]): value for name, value in tags.items()}
-    entries = {tag: value if isinstance(value, (list, bytes)) else [value] for tag, value in sorted(entries.items())}
-    entries = {tag: value for tag, value in entries.items() if tag not in left_out}
-    head = 16 if big else 8
-    at = head + (8 if big else 2) + len(entries) * (20 if big else 12) + (8 if big else 4)
+def tiff(width, height, body, *, head=b"", tile=None, big=False, order="<", next_directory=0, left_out=(), **tags):
+    """A TIFF of one strip (or of the strips or tiles in a list), its tags by number as `t258=…`; floats become fractions.
 
-    def packed(tag, value):
+    `head` lies before the strips; a tag that is a function is given its place.
+    """
+    strips = body if isinstance(body, list) else [body]
+    offsets, lengths = (324, 325) if tile else (273, 279)
+    entries = {256: width, 257: height, 258: 8, 259: 1, 262: 1, offsets: [0] * len(strips), 277: 1}
+    entries |= {322: tile[0], 323: tile[1]} if tile else {278: height}
+    entries[lengths] = [len(strip) for strip in strips]
+    entries |= {int(name[1:]): value for name, value in tags.items()}
+    entries = {tag: value for tag, value in sorted(entries.items()) if tag not in left_out}
+    before = 16 if big else 8
+    at = before + (8 if big else 2) + len(entries) * (20 if big else 12) + (8 if big else 4)
+
+    def packed(tag, value, start):
+        value = value(start) if callable(value) else value
+        value = value if isinstance(value, (list, bytes)) else [value]
         if isinstance(value, bytes):
             return 7, len(value), value
         if isinstance(value[0], float):
             pairs = [number for one in value for number in (int(one * 10000), 10000)]
             return 5, len(value), struct.pack(f"{order}{len(pairs)}I", *pairs)
-        kind = (16, "Q") if big and tag in (273, 279) else (4, "I") if tag in (273, 279, 519, 520, 521) else (3, "H")
+        places = (273, 279, 324, 325)
+        kind = (16, "Q") if big and tag in places else (4, "I") if tag in (*places, 513, 514, 519, 520, 521) else (3, "H")
         return kind[0], len(value), struct.pack(f"{order}{len(value)}{kind[1]}", *value)
 
-    def written():
+    def written(start):
         out, more, behind = b"", b"", at
         for tag, value in entries.items():
-            kind, count, data = packed(tag, value)
+            kind, count, data = packed(tag, value, start)
             out += struct.pack(order + ("HHQ" if big else "HHI"), tag, kind, count)
             room = 8 if big else 4
             if len(data) > room:
@@ -166,15 +173,14 @@ def tiff(width, height, body, *, big=False, order="<", next_directory=0, left_ou
                 out += data.ljust(room, b"\0")
         return out, more
 
-    _, more = written()
-    start = at + len(more)
-    if 273 in entries:
-        entries[273] = [start + sum(map(len, strips[:i])) for i in range(len(strips))]
-    out, more = written()
+    start = at + len(written(0)[1])
+    if offsets in entries:
+        entries[offsets] = [start + len(head) + sum(map(len, strips[:i])) for i in range(len(strips))]
+    out, more = written(start)
     count = struct.pack(order + ("Q" if big else "H"), len(entries))
     number = b"II" if order == "<" else b"MM"
     number += struct.pack(order + "HHHQ", 43, 8, 0, 16) if big else struct.pack(order + "HI", 42, 8)
-    return number + count + out + struct.pack(order + ("Q" if big else "I"), next_directory) + more + b"".join(strips)
+    return number + count + out + struct.pack(order + ("Q" if big else "I"), next_directory) + more + head + b"".join(strips)
 
 
 def old_lzw(data):
@@ -288,23 +294,78 @@ def tiff_files():
     yield "ycc-video.tif", tiff(width, height, body, t532=[16.0, 235.0, 128.0, 240.0, 128.0, 240.0], **more)
     yield "ycc-planes.tif", tiff(width, height, [zlib.compress(rgb[..., i].tobytes()) for i in range(3)], t284=2, **more)
 
-    # JPEG as TIFF 6.0 first had it: a stream, whose data is the strip.
+    yield "rgb-jpeg-strips.tif", saved(Image.fromarray(rgb), "TIFF", compression="jpeg", tiffinfo={278: 8})
+    # Tiles, each a whole JPEG, or with what they share in tag 347.
+    tiles = lambda picture, side: [
+        picture.crop((x, y, x + side, y + side)) for y in range(0, height, side) for x in range(0, width, side)
+    ]
+    for name, picture, photometric, sampling in (
+        ("grey", Image.fromarray(grey), 1, None),
+        ("444", Image.fromarray(rgb), 6, 0),
+        ("422", Image.fromarray(rgb), 6, 1),
+        ("420", Image.fromarray(rgb), 6, 2),
+    ):
+        depth = len(picture.getbands())
+        more = dict(t258=[8] * depth, t262=photometric, t277=depth, t259=7)
+        options = {}
+        if sampling is not None:
+            options["subsampling"] = sampling
+            more["t530"] = [[1, 1], [2, 1], [2, 2]][sampling]
+        streams = [saved(tile, "JPEG", quality=60, **options) for tile in tiles(picture, 16)]
+        yield f"tiles-jpeg-{name}.tif", tiff(width, height, streams, tile=(16, 16), **more)
+        tables = b"".join(body for marker, body in segments(streams[0]) if marker in (0xDB, 0xC4))
+        shared = b"\xff\xd8" + tables + b"\xff\xd9"
+        bare = [without(stream, (0xDB, 0xC4, 0xE0)) for stream in streams]
+        yield f"tiles-jpeg-tables-{name}.tif", tiff(width, height, bare, tile=(16, 16), t347=shared, **more)
+
+    # JPEG as TIFF 6.0 first had it: a stream, whose data is the strip; or strips of data alone, and the places of its tables.
     for name, sampling in (("444", [(1, 1)] * 3), ("420", [(2, 2), (1, 1), (1, 1)])):
         stream = flat_blocks(width, height, sampling)
         more = dict(t258=[8] * 3, t262=6, t277=3, t259=6, t530=list(sampling[0]))
         start = stream.index(b"\xff\xda") + 14
-        yield f"old-jpeg-{name}.tif", old_jpeg(width, height, stream[:start], stream[start:-2], more)
+        more |= dict(t513=lambda at: [at], t514=start)
+        yield f"old-jpeg-{name}.tif", tiff(width, height, stream[start:-2], head=stream[:start], **more)
+    for name, sampling, rows in (("444", 0, 8), ("422", 1, 16), ("420", 2, 16), ("one-strip", 2, 32)):
+        parts = [Image.fromarray(rgb[y : y + rows]) for y in range(0, height, rows)]
+        streams = [saved(part, "JPEG", quality=60, subsampling=sampling) for part in parts]
+        yield f"old-jpeg-tables-{name}.tif", old_jpeg(width, height, streams, rows, [[1, 1], [2, 1], [2, 2]][sampling])
 
 
-def old_jpeg(width, height, head, data, more):
-    """A TIFF whose one strip has the data of a JPEG, whose head lies before it."""
-    made = tiff(width, height, head + data, t513=1, t514=len(head), **more)
-    place = len(made) - len(head) - len(data)
-    made = tiff(width, height, head + data, t513=place, t514=len(head), **more)
-    # The strip begins behind the head.
-    old = struct.pack("<HHII", 273, 4, 1, place), struct.pack("<HHII", 279, 4, 1, len(head) + len(data))
-    new = struct.pack("<HHII", 273, 4, 1, place + len(head)), struct.pack("<HHII", 279, 4, 1, len(data))
-    return made.replace(old[0], new[0]).replace(old[1], new[1])
+def segments(stream):
+    """Marker and bytes, marker and length among them, of each segment before a JPEG's data."""
+    at = 2
+    while stream[at + 1] != 0xDA:
+        length = struct.unpack(">H", stream[at + 2 : at + 4])[0] + 2
+        yield stream[at + 1], stream[at : at + length]
+        at += length
+
+
+def without(stream, markers):
+    """A JPEG without the segments of some markers."""
+    for marker, body in segments(stream):
+        if marker in markers:
+            stream = stream.replace(body, b"", 1)
+    return stream
+
+
+def old_jpeg(width, height, streams, rows, sampling):
+    """A TIFF of strips with the data of JPEGs that share tables, which stand by themselves."""
+    quantisers, huffmans = [], {}
+    for marker, body in segments(streams[0]):
+        body = body[4:]
+        while marker == 0xDB and body:
+            quantisers.append(body[1:65])
+            body = body[65:]
+        while marker == 0xC4 and body:
+            length = 17 + sum(body[1:17])
+            huffmans[body[0]] = body[1:length]
+            body = body[length:]
+    tables = [*quantisers, huffmans[0x00], huffmans[0x01], huffmans[0x10], huffmans[0x11]]
+    places = [sum(map(len, tables[:i])) for i in range(len(tables))]
+    of = lambda first: lambda at: [at + places[first], at + places[first + 1], at + places[first + 1]]
+    data = [stream[stream.index(b"\xff\xda") + 14 : -2] for stream in streams]
+    more = dict(t258=[8] * 3, t262=6, t277=3, t278=rows, t259=6, t512=1, t530=sampling)
+    return tiff(width, height, data, head=b"".join(tables), t519=of(0), t520=of(2), t521=of(4), **more)
 
 
 # PNG, GIF, BMP ----------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 //! NumPy files that a command writes: at a path, or on stdout for `-`, whole or not at all there, too.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use diptych_files::npy::{NpyWriter, Result as Written};
@@ -13,6 +13,29 @@ use crate::outputs::{self, Kind};
 /// The name that stands for stdout.
 pub(crate) const STDOUT: &str = "-";
 
+/// Endings of the lists of what an array's rows belong to.
+pub(crate) const PATHS: &str = "paths.txt";
+pub(crate) const TEXTS: &str = "texts.txt";
+
+/// The list beside an array: `x.paths.txt` of `x.npy`. Any other ending is a part of the name: `x.1` and `x.2` are two
+/// arrays.
+pub(crate) fn list_of(array: &Path, ending: &str) -> PathBuf {
+    let stem = if array.extension().is_some_and(|e| e == "npy") {
+        array.with_extension("")
+    } else {
+        array.to_owned()
+    };
+    let mut list = stem.into_os_string();
+    list.push(".");
+    list.push(ending);
+    list.into()
+}
+
+/// Whether an array at `out` is a plain file, beside which a list can stand: no stdout, device or pipe.
+pub(crate) fn is_plain(out: &Path) -> bool {
+    out != Path::new(STDOUT) && diptych_files::metadata(out).map_or(true, |out| out.is_file())
+}
+
 /// An array on its way.
 pub(crate) struct Array {
     writer: NpyWriter,
@@ -21,12 +44,22 @@ pub(crate) struct Array {
 }
 
 impl Array {
-    /// Refuses an `out` where an array would take the place of anything else, or of one of the `inputs`.
-    pub(crate) fn check<'a>(out: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    /// Refuses an `out`, or a `list` beside it, that would take the place of anything else, or of one of the `inputs`.
+    pub(crate) fn check<'a, I>(
+        out: &Path,
+        list: Option<&Path>,
+        inputs: impl Fn() -> I,
+    ) -> Result<()>
+    where
+        I: IntoIterator<Item = &'a Path>,
+    {
         if out == Path::new(STDOUT) {
             return Ok(());
         }
-        outputs::check(out, Kind::Array, inputs)
+        outputs::check(out, Kind::Array, inputs())?;
+        list.map_or(Ok(()), |list| {
+            outputs::check(list, Kind::ListOf(out), inputs())
+        })
     }
 
     /// Begins an array at `out`.

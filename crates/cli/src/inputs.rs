@@ -149,6 +149,9 @@ impl Given {
                 }
             }
         }
+        if given.files.is_empty() && given.errors.is_empty() {
+            output::message("note: the list names no picture");
+        }
         Ok(given)
     }
 

@@ -1,4 +1,4 @@
-//! Ctrl-C for long jobs: the first asks the job to end in good order, the second ends it at once.
+//! Ctrl-C for long jobs, and SIGTERM and SIGHUP: the first asks the job to end in good order, the second ends it at once.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use crate::output::message;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// From now on Ctrl-C asks; the job looks at [`asked`] and says `what_first` while it does.
+/// From now on they ask; the job looks at [`asked`] and says `what_first` while it does.
 pub(crate) fn watch(what_first: &'static str) -> Result<()> {
     let handler = move || {
         if ASKED.swap(true, Ordering::Relaxed) {
@@ -22,7 +22,7 @@ pub(crate) fn watch(what_first: &'static str) -> Result<()> {
     ctrlc::set_handler(handler).context("cannot watch for Ctrl-C")
 }
 
-/// Whether Ctrl-C has been pressed.
+/// Whether the job has been asked to end.
 pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }

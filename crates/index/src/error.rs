@@ -105,7 +105,7 @@ impl Error {
         match error.sqlite_error_code() {
             Some(NotADatabase) => Self::NoIndex {
                 path: path.to_owned(),
-                found: "a file of another kind, or one whose beginning is damaged",
+                found: OTHER_KIND,
             },
             Some(DatabaseCorrupt) => Self::Damaged {
                 path: path.to_owned(),
@@ -118,6 +118,9 @@ impl Error {
         }
     }
 }
+
+/// How a file is called that does not begin as an index.
+pub(crate) const OTHER_KIND: &str = "a file of another kind, or one whose beginning is damaged";
 
 /// The beginning of a fingerprint, enough to tell two apart.
 fn short(fingerprint: &str) -> &str {

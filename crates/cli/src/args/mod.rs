@@ -9,7 +9,7 @@ mod training;
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 use diptych::DeviceKind;
 use diptych::image::{Decode, Interpolation, Order, ResizeMode};
@@ -246,7 +246,7 @@ pub(crate) struct TokenizeArgs {
 
 /// Write pictures' pixels, as the image tower reads them, to a NumPy file
 ///
-/// `bench --input` reads what this writes.
+/// `bench --input` reads what this writes. Pictures from folders and lists are told in `X.paths.txt`, a path a row.
 #[derive(Debug, Args)]
 pub(crate) struct PreprocessArgs {
     /// Pictures, folders, or lists: `@FILE` has a path a line, `-` is such a list on stdin
@@ -443,15 +443,28 @@ fn one_of<T: Copy + Send + Sync>(
 }
 
 /// Reads a whole number from `least` to `most`.
-fn count(least: u32, most: u32) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(u64::from(least)..=u64::from(most))
+fn count(
+    least: u32,
+    most: u32,
+) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse::<u32>().ok();
+        let number = number.filter(|number| (least..=most).contains(number));
+        number
+            .map(|number| number as usize)
+            .ok_or_else(|| match most {
+                u32::MAX => format!("wanted a whole number of {least} or more"),
+                _ => format!("wanted a whole number from {least} to {most}"),
+            })
+    }
 }
 
 /// Reads a sentence with a place for the label.
 fn template(text: &str) -> Result<String, &'static str> {
-    match text.contains("{}") {
-        true => Ok(text.to_owned()),
-        false => Err("it has no `{}` for the label"),
+    if text.contains("{}") {
+        Ok(text.to_owned())
+    } else {
+        Err("it has no `{}` for the label")
     }
 }
 

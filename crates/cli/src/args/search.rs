@@ -366,6 +366,10 @@ fn shard(text: &str) -> Result<Shard, &'static str> {
 fn date(text: &str) -> Result<i64, &'static str> {
     const WANTED: &str = "wanted YYYY, YYYY-MM or YYYY-MM-DD";
     let parts: Vec<&str> = text.split('-').collect();
+    // `24-01-01` is no year of the Romans, but a mistake.
+    if parts[0].len() != 4 {
+        return Err(WANTED);
+    }
     let part = |i: usize| parts.get(i).map_or(Ok(1), |part| part.parse::<i16>());
     let all = (part(0), part(1), part(2));
     let (Ok(year), Ok(month), Ok(day), true) = (all.0, all.1, all.2, parts.len() <= 3) else {
@@ -396,6 +400,7 @@ mod tests {
             "",
             "2024-13",
             "2024-300",
+            "24-01-01",
         ] {
             assert!(date(wrong).is_err(), "{wrong}");
         }

@@ -105,6 +105,7 @@ fn help_and_version_go_to_stdout_and_mistakes_to_stderr() {
     assert_eq!((none.code, none.stdout.as_str()), (Some(2), ""));
     assert!(none.stderr.contains("Usage: diptych"));
     diptych(&["clasify"]).fails(&["classify"]);
+    diptych(&["search", "dog", "-k", "many"]).fails(&["wanted a whole number from 1 to 1000000"]);
 }
 
 #[test]

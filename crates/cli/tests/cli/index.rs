@@ -107,7 +107,7 @@ fn bad_pictures_are_told_at_the_end_and_in_the_exit_code() {
         .fails(&["bad.jpg", "not a picture"]);
     assert_eq!(
         out,
-        "2 encoded, 0 copied or moved, 0 removed, 0 unchanged, 1 failed\n"
+        "2 encoded, 0 copied, moved or equal to others, 0 removed, 0 unchanged, 1 failed\n"
     );
     let refused = album
         .run(&["index", "status", "--refused", "--json"])
@@ -394,6 +394,11 @@ fn what_is_no_index_is_named_with_what_to_do() {
     ] {
         of(&pictures, command).fails(&["no index, but a folder", "hint: `--index FILE`"]);
     }
+    let other = album.path("other.png");
+    fs_err::copy(picture("RGB.png"), &other).unwrap();
+    of(&other, &["index", &pictures]).fails(&["no index, but a file of another kind"]);
+    let left = fs_err::exists(format!("{other}.lock"));
+    assert!(!left.unwrap(), "a refused file is left alone");
     let mut damaged = fs_err::read(album.path("index")).unwrap();
     damaged[100..200].fill(0xff);
     fs_err::write(album.path("damaged"), damaged).unwrap();

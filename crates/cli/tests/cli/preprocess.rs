@@ -95,6 +95,28 @@ fn many_pictures_are_one_array() {
 }
 
 #[test]
+fn rows_of_a_folder_are_told_beside_the_array() {
+    let png = fs_err::read(picture("RGB.png")).unwrap();
+    let files = folder(&[("b.png", &png), ("a.png", &png)]);
+    let elsewhere = folder(&[]);
+    let out = within(&elsewhere, "x.npy");
+    diptych(&["preprocess", &within(&files, ""), "--out", &out]).ok();
+    let list = fs_err::read_to_string(within(&elsewhere, "x.paths.txt")).unwrap();
+    let rows: Vec<&str> = list.lines().collect();
+    assert_eq!(rows, ["a.png", "b.png"].map(|name| within(&files, name)));
+    // A list that names nothing is told.
+    let none = within(&elsewhere, "none");
+    fs_err::write(&none, "").unwrap();
+    let ran = diptych(&["preprocess", &format!("@{none}"), "--out", &out]);
+    assert_eq!(ran.code, Some(0));
+    assert!(
+        ran.stderr.contains("the list names no picture"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
 fn a_picture_that_is_not_too_large_is_decoded_alike_in_a_hurry() {
     let files = folder(&[]);
     let out = within(&files, "x.npy");

@@ -92,7 +92,14 @@ fn a_run_tells_its_progress_and_prints_where_the_model_is() {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_keeps_the_work_and_resume_continues_it() {
+fn ctrl_c_and_sigterm_keep_the_work_and_resume_continues_it() {
+    for signal in ["INT", "TERM"] {
+        stopped_by(signal);
+    }
+}
+
+#[cfg(unix)]
+fn stopped_by(signal: &str) {
     use std::io::{BufRead, BufReader, Read};
 
     let files = write_run(1_000_000);
@@ -107,7 +114,7 @@ fn ctrl_c_keeps_the_work_and_resume_continues_it() {
             "it ended by itself"
         );
     }
-    let kill = format!("kill -INT {}", child.id());
+    let kill = format!("kill -{signal} {}", child.id());
     assert!(
         std::process::Command::new("sh")
             .args(["-c", &kill])

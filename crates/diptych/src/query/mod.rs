@@ -43,7 +43,9 @@ pub const TEMPLATES: &[&str] = &["{}", "a photo of {}.", "a picture of {}."];
 /// | `+0,5:dog`, `+-3:dog`, `"red" car` | errors |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression<P> {
-    /// As they were written.
+    /// The query as it was written.
+    pub query: String,
+    /// In the order of the query.
     pub terms: Vec<Term<P>>,
 }
 
@@ -81,11 +83,14 @@ impl<P> Expression<P> {
             query: query.to_owned(),
             reason,
         };
+        let expression = |terms| Self {
+            query: query.to_owned(),
+            terms,
+        };
         // What the whole can't be, its terms may still be.
         if let Ok(Some(picture)) = picture(query) {
             let what = What::Picture(picture);
-            let terms = vec![Term { weight: 1.0, what }];
-            return Ok(Self { terms });
+            return Ok(expression(vec![Term { weight: 1.0, what }]));
         }
         let mut what = |words| match words {
             Words::Quoted(text) => Ok(What::Text(text)),
@@ -97,7 +102,7 @@ impl<P> Expression<P> {
         let terms = grammar::terms(query).map_err(refuse)?.into_iter();
         let terms = terms.map(|(weight, words)| what(words).map(|what| Term { weight, what }));
         let terms = terms.collect::<Result<_, String>>().map_err(refuse)?;
-        Ok(Self { terms })
+        Ok(expression(terms))
     }
 
     /// The expression's vector `[D]`, of length 1: the weighted sum of its terms' embeddings. `overflow` says what becomes of a
@@ -133,13 +138,18 @@ impl<P> Expression<P> {
         }
         let weights = self.terms.iter().map(|term| f64::from(term.weight).abs());
         let most: f64 = weights.sum();
+        let refuse = |reason: &str| {
+            let (query, reason) = (self.query.clone(), reason.to_owned());
+            E::from(Error::Query { query, reason })
+        };
+        if most == 0.0 {
+            return Err(refuse("all its weights are 0, so nothing is looked for"));
+        }
         let sum: Vec<f32> = sum.iter().map(|sum| (sum / most) as f32).collect();
-        // Where all weights are 0 they are no numbers.
-        if !sum.iter().any(|value| value.abs() >= 1e-6) {
-            return Err(E::from(Error::Query {
-                query: format!("{} terms", self.terms.len()),
-                reason: "they cancel each other, so nothing is looked for".into(),
-            }));
+        if sum.iter().all(|value| value.abs() < 1e-6) {
+            return Err(refuse(
+                "its terms cancel each other, so nothing is looked for",
+            ));
         }
         Ok(Embeddings::from_features(sum.len(), sum)?
             .as_slice()

@@ -1,6 +1,7 @@
 //! Opening an index: to write, or to read, on media that can't be written, too.
 
 use std::io::ErrorKind::{NotADirectory, NotFound};
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::searched::Searched;
 use super::snapshot::Snapshot;
 use super::write::Writer;
 use super::{Local, file, has_log, remove, schema, seal, sibling, sums};
+use crate::error::OTHER_KIND;
 use crate::{Error, Model, Result, Store};
 
 /// How long one waits while another has the database, for a moment of a transaction.
@@ -163,12 +165,23 @@ fn look_at(path: &Path) -> Result<()> {
         "no plain file"
     } else if there.len() == 0 && !has_log(path) {
         EMPTY
+    } else if !has_log(path) && !begins_as_a_database(path)? {
+        // Where there is a log, it may have the beginning.
+        OTHER_KIND
     } else {
         fs_err::File::open(path)?;
         return Ok(());
     };
     let path = path.to_owned();
     Err(Error::NoIndex { path, found })
+}
+
+/// Whether a file begins as SQLite's do (<https://sqlite.org/fileformat2.html>, 1.3).
+fn begins_as_a_database(path: &Path) -> Result<bool> {
+    let mut beginning = Vec::new();
+    let file = fs_err::File::open(path)?;
+    file.take(16).read_to_end(&mut beginning)?;
+    Ok(beginning == b"SQLite format 3\0")
 }
 
 /// The identity of an index, and what is searched, as the file beside it has it.

@@ -6,7 +6,7 @@ mod table;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use diptych::{Prediction, ZeroShot, in_context};
+use diptych::{Doubled, Prediction, ZeroShot, in_context};
 use serde::Serialize;
 
 use self::sort::Sorter;
@@ -112,11 +112,16 @@ pub(crate) fn run(args: ClassifyArgs) -> Result<Status> {
             return inputs::report_texts(&clip, error, &prompts, label);
         }
     };
-    for doubled in classifier.doubled() {
-        message(format_args!(
-            "label `{}` is to the model the same as `{}` before it, and counts once with that",
-            doubled.label, doubled.same_as
-        ));
+    for Doubled { label, same_as } in classifier.doubled() {
+        if label == same_as {
+            message(format_args!(
+                "label `{label}` is given twice, and counts once"
+            ));
+        } else {
+            message(format_args!(
+                "label `{label}` is the same to the model as `{same_as}` before it, and counts once with that"
+            ));
+        }
     }
     tell_of_default(&model.model, matches!(format, Format::People), MODEL);
 

@@ -14,13 +14,12 @@ use diptych::text::Overflow;
 use rayon::prelude::*;
 
 use self::part::{Key, Part};
-use self::rows::{PATHS, Rows, TEXTS, list_of};
+use self::rows::Rows;
 use super::open;
 use crate::args::{EmbedArgs, name_of};
-use crate::arrays::{Array, STDOUT};
+use crate::arrays::{Array, PATHS, TEXTS, is_plain, list_of};
 use crate::inputs::Given;
 use crate::output::quoted;
-use crate::outputs::{self, Kind};
 use crate::{Status, inputs};
 
 /// Texts of a file or of stdin.
@@ -33,9 +32,7 @@ struct Texts<'a> {
 }
 
 pub(crate) fn run(args: &EmbedArgs) -> Result<Status> {
-    let is_stdout = args.out == Path::new(STDOUT);
-    let is_device = diptych_files::metadata(&args.out).is_ok_and(|out| !out.is_file());
-    let is_plain = !is_stdout && !is_device;
+    let is_plain = is_plain(&args.out);
     for (asked, why) in [
         (
             args.skip_bad,
@@ -65,7 +62,7 @@ fn images(args: &EmbedArgs, is_plain: bool) -> Result<Status> {
         .collect();
     let is_listed = args.skip_bad || (given.is_gathered && is_plain);
     let list = is_listed.then(|| list_of(&args.out, PATHS));
-    check(&args.out, list.as_deref(), || given.inputs())?;
+    Array::check(&args.out, list.as_deref(), || given.inputs())?;
     let clip = open(&args.model)?;
     let rows = rows(args, &clip, list)?;
     let key = |i: usize| Key::of_file(&files[i]);
@@ -87,7 +84,7 @@ fn images(args: &EmbedArgs, is_plain: bool) -> Result<Status> {
 
 fn texts(args: &EmbedArgs, path: &Path) -> Result<Status> {
     let list = args.skip_bad.then(|| list_of(&args.out, TEXTS));
-    check(&args.out, list.as_deref(), || [path])?;
+    Array::check(&args.out, list.as_deref(), || [path])?;
     let texts = Texts {
         path,
         lines: inputs::lines_as_they_are(path)?,
@@ -126,17 +123,6 @@ fn rows<'a>(args: &'a EmbedArgs, clip: &Clip, list: Option<PathBuf>) -> Result<R
         skip_bad: args.skip_bad,
         list,
         part: part(args, clip)?,
-    })
-}
-
-/// Refuses an array, or a list beside it, that would take the place of anything else.
-fn check<'a, I>(out: &Path, list: Option<&Path>, inputs: impl Fn() -> I) -> Result<()>
-where
-    I: IntoIterator<Item = &'a Path>,
-{
-    Array::check(out, inputs())?;
-    list.map_or(Ok(()), |list| {
-        outputs::check(list, Kind::ListOf(out), inputs())
     })
 }
 

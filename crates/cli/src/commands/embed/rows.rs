@@ -8,27 +8,9 @@ use diptych::Embeddings;
 use diptych_files::{Replacement, to_line};
 
 use super::part::{Key, Part};
-use crate::arrays::Array;
+use crate::arrays::{Array, PATHS, TEXTS, list_of};
 use crate::output::quoted;
 use crate::{Status, interrupt, output, progress};
-
-/// Endings of the lists of what an array's rows belong to.
-pub(super) const PATHS: &str = "paths.txt";
-pub(super) const TEXTS: &str = "texts.txt";
-
-/// The list beside an array: `x.paths.txt` of `x.npy`. Any other ending is a part of the name: `x.1` and `x.2` are two
-/// arrays.
-pub(super) fn list_of(array: &Path, ending: &str) -> PathBuf {
-    let stem = if array.extension().is_some_and(|e| e == "npy") {
-        array.with_extension("")
-    } else {
-        array.to_owned()
-    };
-    let mut list = stem.into_os_string();
-    list.push(".");
-    list.push(ending);
-    list.into()
-}
 
 /// The rows of a file to be.
 pub(super) struct Rows<'a> {

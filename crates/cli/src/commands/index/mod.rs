@@ -216,7 +216,7 @@ fn tell(args: &IndexArgs, store: &dyn Store, report: &Report) -> Result<Status> 
         data.json(report)?;
     } else {
         data.line(format_args!(
-            "{} encoded, {} copied or moved, {} removed, {} unchanged, {} failed{}",
+            "{} encoded, {} copied, moved or equal to others, {} removed, {} unchanged, {} failed{}",
             report.encoded,
             report.linked,
             report.removed,

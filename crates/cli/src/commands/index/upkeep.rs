@@ -102,11 +102,14 @@ pub(super) fn verify(args: &AddressOnly) -> Result<Status> {
     for problem in &verified.problems {
         error(&anyhow!("{}: {problem}", quoted(address.file()?)));
     }
-    Ok(if verified.problems.is_empty() {
-        Status::Done
-    } else {
-        Status::SomeFailed
-    })
+    if verified.problems.is_empty() {
+        return Ok(Status::Done);
+    }
+    message(
+        "\nhint: an index is made from its pictures: move the file away and run `diptych index` on the same folders, or put a \
+         copy of it back",
+    );
+    Ok(Status::SomeFailed)
 }
 
 pub(super) fn compact(args: &CompactArgs) -> Result<Status> {

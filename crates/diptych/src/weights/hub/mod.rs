@@ -127,7 +127,8 @@ impl Hub<'_> {
             let Some(snapshot) = &cached else {
                 let folder = folder.display();
                 return Err(refuse(format!(
-                    "{reason}, and there is nothing of it in {folder}"
+                    "{reason}, and there is nothing of it in {folder}. From another machine, a folder with its files can be \
+                     named in its place"
                 )));
             };
             match complete(snapshot, parts) {
@@ -246,7 +247,12 @@ impl Hub<'_> {
         let size = self.patiently(TRIES_TO_ASK, || client.size(&url));
         let remote = Remote {
             etag: model.sha256.into(),
-            size: size.map_err(|failure| refuse(failure.reason))?,
+            size: size.map_err(|failure| {
+                let (reason, place) = (failure.reason, blob.place.display());
+                refuse(format!(
+                    "{reason}. From another machine, the file belongs at {place}"
+                ))
+            })?,
         };
         self.bring(&client, &blob, &remote, [&url, model.file], tell)
             .map_err(refuse)?;
