@@ -60,9 +60,9 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from towers import GOLDEN, SEEDS, Row, asdict, draw_pictures, open_checkpoint, row, save_tensors, versions, write_json
+from towers import GOLDEN, ROOT, SEEDS, Row, asdict, draw_pictures, open_checkpoint, row, save_tensors, versions, write_json
 
-FOLDER = GOLDEN / "training"
+FOLDER = ROOT / "crates/train/tests/golden/training"
 STEPS, BATCH, SIDE = 10, 8, 16
 BASE_LR, WARMUP, BETAS, EPS, DECAY = 1e-3, 3, (0.9, 0.98), 1e-6, 0.2
 MAX_LOGIT_SCALE = math.log(100)
