@@ -3,6 +3,8 @@
 //! On the CPU the towers are [`Engine`]'s; on other devices, and where they are trained, they are the differentiable ones
 //! of [`crate::model`].
 
+mod exits;
+
 use std::path::Path;
 
 use crate::embedding::Embeddings;
@@ -176,7 +178,7 @@ impl Clip {
     /// Encodes pixels `[N, 3, S, S]` into embeddings `[N, D]`.
     ///
     /// # Errors
-    /// [`Error::Side`] if `S` is not the image tower's.
+    /// [`Error::Size`] if `S` is not the image tower's.
     pub fn encode_images(&self, pixels: &Pixels) -> Result<Embeddings> {
         let features = self.image_features(pixels)?;
         Embeddings::from_features(self.config.embed_dim, features)
@@ -206,16 +208,16 @@ impl Clip {
     /// Image features `[N, D]`, row by row, not normalised.
     ///
     /// # Errors
-    /// [`Error::Side`] if the pixels have another side than the image tower takes; what keeps the tower's tensors
+    /// [`Error::Size`] if the pixels have another size than the image tower takes ([`Clip::image_exits`] takes any); what keeps the tower's tensors
     /// from being read, if it is used for the first time.
     pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
         match &self.towers {
             Towers::Engine(engine) => engine.image_features(pixels),
             #[cfg(feature = "differentiable")]
             Towers::Differentiable(model) => {
-                let (got, want) = (pixels.side(), self.config.vision_cfg.image_size);
+                let (got, want) = (pixels.size(), self.config.vision_cfg.size());
                 if got != want {
-                    return Err(Error::Side { got, want });
+                    return Err(Error::Size { got, want });
                 }
                 Ok(model.image_features_of(pixels))
             }
@@ -229,6 +231,16 @@ impl Clip {
     /// with ids that the vocabulary doesn't have; what keeps the tower's tensors from being read, if it is used for the
     /// first time.
     pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
+        self.check(tokens)?;
+        match &self.towers {
+            Towers::Engine(engine) => engine.text_features(tokens),
+            #[cfg(feature = "differentiable")]
+            Towers::Differentiable(model) => Ok(model.text_features_of(tokens)),
+        }
+    }
+
+    /// Whether the text tower can read these tokens.
+    fn check(&self, tokens: &Tokens) -> Result<()> {
         let text = &self.config.text_cfg;
         let refuse = |reason: String| Err(Error::Tokens { reason });
         if let Some(&long) = tokens
@@ -259,11 +271,7 @@ impl Clip {
                 text.vocab_size
             ));
         }
-        match &self.towers {
-            Towers::Engine(engine) => engine.text_features(tokens),
-            #[cfg(feature = "differentiable")]
-            Towers::Differentiable(model) => Ok(model.text_features_of(tokens)),
-        }
+        Ok(())
     }
 }
 

@@ -34,6 +34,8 @@ mod query;
 mod stream;
 mod tensor_data;
 pub mod text;
+#[cfg(feature = "differentiable")]
+pub mod views;
 pub mod weights;
 mod zero_shot;
 

@@ -37,7 +37,7 @@ mod vectorised;
 
 pub use activation::{Activation, add_relu, add_relu_backward};
 pub use adamw::{AdamW, sum_of_squares};
-pub use attention::{Attention, Paths, attend};
+pub use attention::{Attention, Paths, attend, attend_biased};
 pub use convolution::{Convolution, PackedConvolution};
 pub use element::Rounding;
 pub use int8::INPUTS as INT8_INPUTS;

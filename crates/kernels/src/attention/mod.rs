@@ -5,8 +5,8 @@ mod head;
 mod paths;
 mod stacked;
 
-pub use dense::attend;
 #[cfg(test)]
 pub(crate) use dense::attend_with;
+pub use dense::{attend, attend_biased};
 pub use paths::Paths;
 pub use stacked::Attention;

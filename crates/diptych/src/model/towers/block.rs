@@ -6,6 +6,8 @@
 //!
 //! `N` inputs, `L` tokens, `W` width, `H` heads.
 
+mod dense;
+
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use diptych_kernels::{Activation, Rounding};
@@ -105,6 +107,15 @@ impl Attention {
         ); // [N, L, 3 W]
         let y = attention(qkv, self.heads, mask == Mask::Causal); // [N, L, W]
         self.out_proj.forward(y) // [N, L, W]
+    }
+
+    /// What each token of `[N, L, W]` finds that attends to itself alone: `[N, L, W]`.
+    pub(super) fn values(&self, x: Tensor<3>) -> Tensor<3> {
+        let w = x.dims()[2];
+        let weight = self.in_proj_weight.val().narrow(0, 2 * w, w);
+        let bias = self.in_proj_bias.val().narrow(0, 2 * w, w);
+        self.out_proj
+            .forward(linear(x, weight, bias, self.rounding))
     }
 
     /// What one query `[1, 1, W]` finds in `x` `[N, L, W]`: `[N, W]`.

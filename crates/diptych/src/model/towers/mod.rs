@@ -8,6 +8,7 @@ mod block;
 mod build;
 mod clip;
 mod ops;
+mod positions;
 mod resnet;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,15 @@
-//! Positional embeddings for another number of positions than a checkpoint has.
+//! Positional embeddings for another number of positions than a checkpoint or a tower has.
 //!
 //! Source: `resize_pos_embed` and `resize_text_pos_embed` in open_clip's `model.py`, 3.3.0, which call
 //! `torch.nn.functional.interpolate`: bicubic with antialiasing over the grid of patches, linear without
 //! over the tokens of a text.
 
+use super::Grid;
+use crate::image::Interpolation;
+
 /// What is interpolated between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Positions {
+pub(crate) enum Positions {
     /// A class token, then the rows of a square grid of patches.
     Image,
     /// The tokens of a text.
@@ -15,7 +18,7 @@ pub(super) enum Positions {
 
 impl Positions {
     /// Whether `from` positions can become `to`.
-    pub(super) fn fit(self, from: usize, to: usize) -> bool {
+    pub(crate) fn fit(self, from: usize, to: usize) -> bool {
         match self {
             Self::Image => side(from).is_some() && side(to).is_some(),
             Self::Text => from > 0 && to > 0,
@@ -23,21 +26,43 @@ impl Positions {
     }
 
     /// Embeddings `[from, W]` for `to` positions: `[to, W]`.
-    pub(super) fn resize(self, values: &[f32], width: usize, to: usize) -> Vec<f32> {
+    pub(crate) fn resize(self, values: &[f32], width: usize, to: usize) -> Vec<f32> {
         let from = values.len() / width;
         match (self, side(from), side(to)) {
             (Self::Image, Some(a), Some(b)) => {
                 let (class, grid) = values.split_at(width);
-                let weights = cubic(a, b);
-                let columns: Vec<f32> = grid
-                    .chunks_exact(a * width)
-                    .flat_map(|row| blend(row, &weights, width))
-                    .collect(); // [a, b, W]
-                [class, &blend(&columns, &weights, b * width)].concat()
+                let square = |side| Grid {
+                    rows: side,
+                    columns: side,
+                };
+                [class, &resize_grid(grid, width, square(a), square(b))].concat()
             }
             _ => blend(values, &linear(from, to), width),
         }
     }
+}
+
+/// Embeddings `[rows, columns, W]` of one grid for another.
+pub(crate) fn resize_grid(values: &[f32], width: usize, from: Grid, to: Grid) -> Vec<f32> {
+    let weights = cubic(from.columns, to.columns);
+    let columns: Vec<f32> = values
+        .chunks_exact(from.columns * width)
+        .flat_map(|row| blend(row, &weights, width))
+        .collect(); // [from.rows, to.columns, W]
+    blend(&columns, &cubic(from.rows, to.rows), to.columns * width)
+}
+
+/// The share of each position of one grid in each of another, `[to, from]`.
+#[cfg(feature = "differentiable")]
+pub(crate) fn grid_matrix(from: Grid, to: Grid) -> Vec<f32> {
+    let count = from.len();
+    let alone = |i: usize| (0..count).map(move |j| if i == j { 1.0 } else { 0.0 });
+    resize_grid(
+        &(0..count).flat_map(alone).collect::<Vec<f32>>(),
+        count,
+        from,
+        to,
+    )
 }
 
 /// The side of the grid beside a class token.
@@ -67,28 +92,14 @@ fn blend(rows: &[f32], weights: &Weights, width: usize) -> Vec<f32> {
     weights.iter().flat_map(row).collect()
 }
 
-/// Cubic convolution with a = -0.5, as wide as the old places are close where there are fewer new ones.
+/// Bicubic with antialiasing.
 fn cubic(from: usize, to: usize) -> Weights {
-    let scale = from as f64 / to as f64;
-    let stretch = scale.max(1.0);
-    let filter = |x: f64| {
-        let x = x.abs();
-        match x {
-            _ if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
-            _ if x < 2.0 => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
-            _ => 0.0,
-        }
+    let mut shares = Vec::new();
+    let mut place = |i: usize| {
+        let first = Interpolation::Bicubic.shares(i, from, to, &mut shares);
+        (first, shares.iter().map(|&share| share as f32).collect())
     };
-    let place = |i: usize| {
-        let centre = (i as f64 + 0.5) * scale;
-        let first = (centre - 2.0 * stretch + 0.5).max(0.0) as usize;
-        let end = ((centre + 2.0 * stretch + 0.5) as usize).min(from);
-        let weights = (first..end).map(|j| filter((j as f64 - centre + 0.5) / stretch));
-        let weights: Vec<f64> = weights.collect();
-        let sum: f64 = weights.iter().sum();
-        (first, weights.iter().map(|w| (w / sum) as f32).collect())
-    };
-    (0..to).map(place).collect()
+    (0..to).map(&mut place).collect()
 }
 
 /// Between the two old places beside a new one.

@@ -1,5 +1,7 @@
 //! The engine against the towers that training uses, and against itself with less to share.
 
+mod exits;
+
 use burn::tensor::{self, Device, Tensor};
 
 use super::tree::Tree;
