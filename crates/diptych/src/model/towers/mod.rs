@@ -7,13 +7,11 @@
 mod block;
 mod build;
 mod clip;
-mod ops;
 mod resnet;
 #[cfg(test)]
 mod tests;
 mod text;
 mod vit;
 
-pub use build::{BuildOptions, ParameterPath, named_parameters, named_tensors};
-pub use clip::{ClipModel, Phase};
-pub use ops::{has_kernels, plain_values};
+pub use build::{BuildOptions, named_tensors};
+pub use clip::ClipModel;

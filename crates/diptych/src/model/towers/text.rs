@@ -8,8 +8,8 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::block::Mask;
 use super::clip::ClipModel;
+use crate::layers::Mask;
 
 impl ClipModel {
     /// Encodes tokens `[N, L]` into text features `[N, D]`, not yet normalised.

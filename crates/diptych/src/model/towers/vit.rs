@@ -10,9 +10,9 @@
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::block::{Attention, LayerNorm, Mask, Mlp, Transformer, TransformerShape};
-use super::build::Builder;
+use super::block::{Transformer, TransformerShape};
 use crate::Error;
+use crate::layers::{Attention, Builder, LayerNorm, Mask, Mlp};
 use crate::model::config::{ClipConfig, ImagePool};
 
 /// A Vision Transformer.
