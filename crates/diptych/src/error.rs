@@ -63,6 +63,16 @@ pub enum Error {
         /// One sentence a tensor: missing, unexpected, misshapen or not finite.
         problems: Vec<String>,
     },
+    /// A tensor that a layer can't take.
+    #[error("tensor `{name}` has shape {got:?}, wanted {want} dimensions")]
+    Dimensions {
+        /// Its name.
+        name: String,
+        /// Its shape.
+        got: Vec<usize>,
+        /// The number of dimensions that the layer's has.
+        want: usize,
+    },
     /// Something else than a checkpoint, where one was to be written.
     #[error("{}: {reason}", path.display())]
     Occupied {

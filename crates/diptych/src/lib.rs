@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Data flows left to right, and so do the folders: [`text`] and [`image`] make tokens and pixels,
-//! [`model`] has the towers that can be trained and [`engine`] those of inference on the CPU, [`weights`] their checkpoints, [`Clip`] is the door to all four.
+//! [`model`] has the towers that can be trained, made of [`layers`], and [`engine`] those of inference on the CPU, [`weights`] their checkpoints, [`Clip`] is the door to all four.
 //! [`ZeroShot`] and [`nearest()`] use embeddings; whatever else people do with a model is a crate above this one.
 
 mod clip;
@@ -28,6 +28,8 @@ mod error;
 mod guard;
 mod hash;
 pub mod image;
+#[cfg(feature = "differentiable")]
+pub mod layers;
 pub mod model;
 mod nearest;
 mod query;

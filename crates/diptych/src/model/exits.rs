@@ -246,7 +246,7 @@ impl ImageExit {
                 Layers::ResNet(_),
             ) => {
                 // Each stage but the first halves the stem's map, which is of a quarter of the picture.
-                let scale = 8 >> index.max(1) - 1;
+                let scale = 8 >> (index.max(1) - 1);
                 Ok(ImageShape {
                     prefix: 0,
                     grid: Grid {
@@ -255,7 +255,7 @@ impl ImageExit {
                     },
                     channels: match index {
                         0 => vision.width,
-                        stage => vision.width * 4 << (stage - 1),
+                        stage => (vision.width * 4) << (stage - 1),
                     },
                 })
             }

@@ -36,7 +36,4 @@ pub(crate) use positions::{Positions, resize_grid};
 pub use profile::{Profile, TowerProfile};
 pub(crate) use stages::{BATCH_NORM_EPSILON, BottleneckShape};
 #[cfg(feature = "differentiable")]
-pub use towers::{
-    BuildOptions, ClipModel, ParameterPath, Phase, has_kernels, named_parameters, named_tensors,
-    plain_values,
-};
+pub use towers::{BuildOptions, ClipModel, named_tensors};

@@ -15,7 +15,8 @@ use super::batch::Batch;
 use super::loss::{Loss, logits_per_image};
 use crate::optimise::NamedGradients;
 use crate::{Error, Result};
-use diptych::model::{ClipModel, Freeze, Frozen, Phase};
+use diptych::layers::Phase;
+use diptych::model::{ClipModel, Freeze, Frozen};
 
 /// Parts that a batch's texts are encoded in.
 const TEXT_PARTS: usize = 4;

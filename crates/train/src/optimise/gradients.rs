@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 
 use crate::{Error, Result};
-use diptych::model::{ParameterPath, has_kernels, plain_values};
+use diptych::layers::{ParameterPath, has_kernels, plain_values};
 
 /// The gradients of a model's trained parameters, flat.
 #[derive(Default)]

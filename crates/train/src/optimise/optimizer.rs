@@ -17,7 +17,7 @@ use super::muon::{Matrices, Muon};
 use super::settings::{Algorithm, Optimization};
 use crate::{Error, Result};
 use diptych::Precision;
-use diptych::model::{ParameterPath, has_kernels, plain_values};
+use diptych::layers::{ParameterPath, has_kernels, plain_values};
 
 /// The optimiser and its state: moments of every parameter, by the parameter's name.
 pub struct Optimizer {

@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
-use diptych::model::{ParameterPath, plain_values};
+use diptych::layers::{ParameterPath, plain_values};
 use diptych::weights::{TensorData, TensorFile};
 
 use super::optimizer::{Moments, Optimizer, from_plain};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{self, Tensor};
-use diptych::model::{ParameterPath, named_parameters};
+use diptych::layers::{ParameterPath, named_parameters};
 use diptych::weights::{Dtype, TensorFile, write_tensors};
 
 use crate::{Error, Result};

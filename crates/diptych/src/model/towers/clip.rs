@@ -8,13 +8,13 @@ use std::ops::Range;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::block::{LayerNorm, Linear, Transformer, TransformerShape};
-use super::build::{BuildOptions, Builder};
-use super::ops::plain_values;
+use super::block::{Transformer, TransformerShape};
+use super::build::BuildOptions;
 use super::resnet::ModifiedResNet;
 use super::vit::Vit;
 use crate::Error;
 use crate::image::Pixels;
+use crate::layers::{Builder, Embedding, LayerNorm, Linear, Phase, plain_values};
 use crate::model::config::{ClipConfig, Layers, Reading};
 use crate::model::exits::{ImageExit, TextExit};
 use crate::model::parameters::Source;
@@ -69,17 +69,6 @@ impl Projection {
     }
 }
 
-/// How batch norm takes its statistics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// From the batch, which also moves the running statistics.
-    Train,
-    /// From the batch, and the running statistics stay: the first of two passes over it.
-    Rehearse,
-    /// From the running statistics.
-    Infer,
-}
-
 impl ClipModel {
     /// Builds the towers on `device` from named tensors.
     ///
@@ -103,8 +92,8 @@ impl ClipModel {
         device: &Device,
         options: BuildOptions,
     ) -> Result<Self, Error> {
-        let mut b = Builder::new(source, device, options)?;
-        let b = &mut b;
+        let b = Builder::new(source, device).precision(options.precision)?;
+        let b = &mut b.freeze(move |name| options.freeze.holds(name));
         let text = &config.text_cfg;
         let shape = TransformerShape {
             layers: text.layers,
@@ -119,9 +108,7 @@ impl ClipModel {
                 }
             },
             transformer: Transformer::build(b, "transformer", shape)?,
-            token_embedding: Embedding {
-                weight: b.param("token_embedding.weight")?,
-            },
+            token_embedding: Embedding::build(b, "token_embedding")?,
             positional_embedding: b.param("positional_embedding")?,
             ln_final: LayerNorm::build(b, "ln_final", shape.options.epsilon)?,
             text_projection: match text.proj_bias {
@@ -275,18 +262,5 @@ impl ClipModel {
             .logit_scale
             .map(|t| t.clamp(0.0, 100f64.ln()).detach().require_grad());
         self
-    }
-}
-
-/// A table of vectors, one per token id.
-#[derive(Module, Debug)]
-pub(super) struct Embedding {
-    weight: Param<Tensor<2>>,
-}
-
-impl Embedding {
-    /// Looks up `[N, L]` ids: `[N, L, W]`.
-    pub(super) fn forward(&self, ids: Tensor<2, Int>) -> Tensor<3> {
-        burn::tensor::module::embedding(self.weight.val(), ids)
     }
 }

@@ -7,7 +7,6 @@
 mod block;
 mod build;
 mod clip;
-mod ops;
 mod positions;
 mod resnet;
 #[cfg(test)]
@@ -15,6 +14,5 @@ mod tests;
 mod text;
 mod vit;
 
-pub use build::{BuildOptions, ParameterPath, named_parameters, named_tensors};
-pub use clip::{ClipModel, Phase};
-pub use ops::{has_kernels, plain_values};
+pub use build::{BuildOptions, named_tensors};
+pub use clip::ClipModel;

@@ -11,23 +11,16 @@
 
 mod exits;
 
-use burn::module::{Module, Param, RunningState};
+use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
-use diptych_kernels::Rounding;
 
-use super::block::{Linear, attend};
-use super::build::Builder;
-use super::clip::Phase;
-use super::ops::{add_relu, average_pool, batch_norm, convolution};
 use super::positions::resized;
 use crate::Error;
+use crate::layers::ops::{add_relu, average_pool};
+use crate::layers::{BatchNorm, Builder, Convolution, Linear, Phase, attend};
 use crate::model::Grid;
 use crate::model::config::ClipConfig;
 use crate::model::stages::{BATCH_NORM_EPSILON, BottleneckShape};
-
-/// The share of a batch in batch norm's running statistics, PyTorch's default.
-const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
 /// A ModifiedResNet.
 #[derive(Module, Debug)]
@@ -59,11 +52,11 @@ impl ModifiedResNet {
         };
         Ok(Self {
             conv1: Convolution::build(b, "visual.conv1", 2)?,
-            bn1: BatchNorm::build(b, "visual.bn1")?,
+            bn1: BatchNorm::build(b, "visual.bn1", BATCH_NORM_EPSILON)?,
             conv2: Convolution::build(b, "visual.conv2", 1)?,
-            bn2: BatchNorm::build(b, "visual.bn2")?,
+            bn2: BatchNorm::build(b, "visual.bn2", BATCH_NORM_EPSILON)?,
             conv3: Convolution::build(b, "visual.conv3", 1)?,
-            bn3: BatchNorm::build(b, "visual.bn3")?,
+            bn3: BatchNorm::build(b, "visual.bn3", BATCH_NORM_EPSILON)?,
             layer1: stage(0, b)?,
             layer2: stage(1, b)?,
             layer3: stage(2, b)?,
@@ -117,7 +110,7 @@ impl Bottleneck {
         let mut pair = |conv: &str, bn: &str| -> Result<(Convolution, BatchNorm), Error> {
             Ok((
                 Convolution::build(b, &format!("{path}.{conv}"), 1)?,
-                BatchNorm::build(b, &format!("{path}.{bn}"))?,
+                BatchNorm::build(b, &format!("{path}.{bn}"), BATCH_NORM_EPSILON)?,
             ))
         };
         let (conv1, bn1) = pair("conv1", "bn1")?;
@@ -150,101 +143,6 @@ impl Bottleneck {
         };
         add_relu(x, y)
     }
-}
-
-/// A convolution without bias, padded so that stride 1 keeps the side.
-#[derive(Module, Debug)]
-struct Convolution {
-    weight: Param<Tensor<4>>,
-    #[module(skip)]
-    stride: usize,
-    #[module(skip)]
-    rounding: Rounding,
-}
-
-impl Convolution {
-    fn build(b: &mut Builder, path: &str, stride: usize) -> Result<Self, Error> {
-        Ok(Self {
-            weight: b.param(format!("{path}.weight"))?,
-            stride,
-            rounding: b.rounding(),
-        })
-    }
-
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        convolution(x, self.weight.val(), self.stride, self.rounding)
-    }
-}
-
-/// Batch norm over every dimension but the last.
-#[derive(Module, Debug)]
-struct BatchNorm {
-    weight: Param<Tensor<1>>,
-    bias: Param<Tensor<1>>,
-    running_mean: RunningState<Tensor<1>>,
-    running_var: RunningState<Tensor<1>>,
-    /// Whether it keeps its statistics, as the layers around it keep their weights.
-    #[module(skip)]
-    frozen: bool,
-}
-
-impl BatchNorm {
-    fn build(b: &mut Builder, path: &str) -> Result<Self, Error> {
-        Ok(Self {
-            weight: b.param(format!("{path}.weight"))?,
-            bias: b.param(format!("{path}.bias"))?,
-            running_mean: RunningState::new(b.tensor(format!("{path}.running_mean"))?),
-            running_var: RunningState::new(b.tensor(format!("{path}.running_var"))?),
-            frozen: b.is_frozen(&format!("{path}.weight")),
-        })
-    }
-
-    /// Normalises, scales and shifts `[N, H, W, C]`; the shape stays.
-    fn forward(&self, x: Tensor<4>, phase: Phase) -> Tensor<4> {
-        match phase {
-            Phase::Infer => self.infer(x),
-            _ if self.frozen => self.infer(x),
-            Phase::Train | Phase::Rehearse => self.by_batch(x, phase, false),
-        }
-    }
-
-    /// [`BatchNorm::forward`], then ReLU.
-    fn forward_relu(&self, x: Tensor<4>, phase: Phase) -> Tensor<4> {
-        match phase {
-            Phase::Infer => relu(self.infer(x)),
-            _ if self.frozen => relu(self.infer(x)),
-            Phase::Train | Phase::Rehearse => self.by_batch(x, phase, true),
-        }
-    }
-
-    fn infer(&self, x: Tensor<4>) -> Tensor<4> {
-        let deviation = (self.running_var.value() + BATCH_NORM_EPSILON).sqrt();
-        let scale = self.weight.val() / deviation; // [C]
-        let shift = self.bias.val() - self.running_mean.value() * scale.clone();
-        x * scale.unsqueeze() + shift.unsqueeze()
-    }
-
-    fn by_batch(&self, x: Tensor<4>, phase: Phase, relu: bool) -> Tensor<4> {
-        let [n, h, w, _] = x.dims();
-        let rows = n * h * w;
-        let parameters = [self.weight.val(), self.bias.val()];
-        let norm = batch_norm(x, parameters, BATCH_NORM_EPSILON, relu);
-        if phase == Phase::Train {
-            // The running variance is the unbiased one, as in PyTorch.
-            let unbiased = rows as f64 / (rows.max(2) - 1) as f64;
-            blend(&self.running_mean, norm.mean);
-            blend(&self.running_var, norm.variance.mul_scalar(unbiased));
-        }
-        norm.output
-    }
-}
-
-/// Moves a running statistic towards a batch's.
-fn blend(running: &RunningState<Tensor<1>>, batch: Tensor<1>) {
-    let kept = running.value_sync().mul_scalar(1.0 - BATCH_NORM_MOMENTUM);
-    running.update(kept + batch.detach().mul_scalar(BATCH_NORM_MOMENTUM));
-    // Without this the update waits for the next one, and a checkpoint would lack it.
-    running.value_sync();
 }
 
 /// Pooling by attention: the mean of all positions is the query, they are keys and values.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use burn::tensor::{Tensor, TensorData};
 
 use crate::image::Pixels;
+use crate::layers::{Phase, plain_values};
 use crate::model::Fresh;
-use crate::model::{ClipConfig, ClipModel, Phase, named_tensors, parameters, plain_values};
+use crate::model::{ClipConfig, ClipModel, named_tensors, parameters};
 use crate::text::Tokens;
 use crate::weights::{architectures, describe};
 use crate::{Clip, Device, Embeddings, Precision};

@@ -8,8 +8,8 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::block::Mask;
 use super::clip::ClipModel;
+use crate::layers::Mask;
 use crate::model::{Finish, TextExit};
 
 impl ClipModel {

@@ -11,10 +11,10 @@ mod exits;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
-use super::block::{Attention, LayerNorm, Mask, Mlp, Transformer, TransformerShape};
-use super::build::Builder;
+use super::block::{Transformer, TransformerShape};
 use super::positions::resized;
 use crate::Error;
+use crate::layers::{Attention, Builder, LayerNorm, Mask, Mlp};
 use crate::model::Grid;
 use crate::model::config::{ClipConfig, ImagePool};
 

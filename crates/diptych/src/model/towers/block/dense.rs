@@ -3,7 +3,7 @@
 use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Mask, Transformer, linear};
+use super::{Mask, Transformer};
 use crate::model::{DenseAttention, DenseForm, Grid};
 
 impl Transformer {
@@ -32,39 +32,29 @@ impl Transformer {
         let Some(block) = self.resblocks.last() else {
             return x;
         };
-        let attn = &block.attn;
-        let qkv = linear(
-            block.ln_1.forward(x.clone()),
-            attn.in_proj_weight.val(),
-            attn.in_proj_bias.val(),
-            attn.rounding,
-        ); // [N, L, 3 W]
-        let [n, l, w] = x.dims();
-        let d = w / attn.heads;
-        let part = |i: usize| {
-            let part = qkv.clone().narrow(2, i * w, w);
-            part.reshape([n, l, attn.heads, d]).swap_dims(1, 2) // [N, H, L, D]
-        };
-        // How each token looks at the others that `of` is near.
+        let [queries, keys, values] = block
+            .attn
+            .queries_keys_values(block.ln_1.forward(x.clone()));
+        // How near each token's is to each other's, `[N, H, L, L]`.
         let by_itself = |of: Tensor<4>| {
-            let scores = of.clone().matmul(of.swap_dims(2, 3)) / (d as f64).sqrt();
-            scores // [N, H, L, L]
+            let scale = (of.dims()[3] as f64).sqrt().recip();
+            of.clone().matmul(of.swap_dims(2, 3)) * scale
         };
-        let values = part(2);
-        let y = match form.attention {
+        let found = match form.attention {
             DenseAttention::Values => values,
-            DenseAttention::Queries => softmax(by_itself(part(0)), 3).matmul(values),
+            DenseAttention::Queries => softmax(by_itself(queries), 3).matmul(values),
             DenseAttention::QueriesAndKeys => {
-                let shares = softmax(by_itself(part(0)), 3) + softmax(by_itself(part(1)), 3);
+                let shares = softmax(by_itself(queries), 3) + softmax(by_itself(keys), 3);
                 shares.matmul(values)
             }
             DenseAttention::KeysNearby { deviation } => {
+                let l = x.dims()[1];
                 let near = TensorData::new(grid.nearness(prefix, deviation), [1, 1, l, l]);
                 let near = Tensor::from_data(near, &x.device());
-                softmax(by_itself(part(1)) + near, 3).matmul(values)
+                softmax(by_itself(keys) + near, 3).matmul(values)
             }
         };
-        let y = attn.out_proj.forward(y.swap_dims(1, 2).reshape([n, l, w]));
+        let y = block.attn.output(found); // [N, L, W]
         let y = if form.residual { x + y } else { y };
         if form.mlp {
             y.clone() + block.mlp.forward(block.ln_2.forward(y))

@@ -61,7 +61,8 @@ impl Vit {
 impl AttentionHead {
     /// Maps `[N, L, W]` to `[N, L, W]`, each token as if it were the only one.
     fn of_each(&self, x: Tensor<3>) -> Tensor<3> {
-        let found = self.attn.values(x);
+        let [_, _, values] = self.attn.queries_keys_values(x);
+        let found = self.attn.output(values);
         found.clone() + self.mlp.forward(self.ln.forward(found))
     }
 }

@@ -20,7 +20,7 @@ use diptych_kernels::{Activation, Attention, AveragePool, Convolution, Rounding}
 
 /// What the CPU's backend computes with `kernels`.
 #[backend_extension(Flex, Autodiff)]
-pub(super) trait Ops: Backend {
+pub(crate) trait Ops: Backend {
     /// `[N, H, W, I]` with `[O, I, K, K]`: `[N, H', W', O]`.
     fn convolve(
         x: FloatTensor<Self>,
@@ -69,7 +69,7 @@ pub(super) trait Ops: Backend {
 }
 
 /// The gradients of [`Ops`], given that of the output (`grad`): of the inputs, in their order.
-pub(super) trait Gradients: Backend {
+pub(crate) trait Gradients: Backend {
     fn convolve_input(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -125,7 +125,7 @@ pub(super) trait Gradients: Backend {
 
 /// What the backward of batch norm remembers of its forward.
 #[derive(Clone, Debug)]
-pub(super) struct Normed<B: Backend> {
+pub(crate) struct Normed<B: Backend> {
     x: FloatTensor<B>,
     weight: FloatTensor<B>,
     mean: FloatTensor<B>,
@@ -149,7 +149,7 @@ pub fn plain_values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 
 /// Convolves channels-last `x` `[N, H, W, I]` with `weight` `[O, I, K, K]`, K odd, padded by K / 2,
 /// into `[N, H / stride, W / stride, O]`.
-pub(super) fn convolution(
+pub(crate) fn convolution(
     x: Tensor<4>,
     weight: Tensor<4>,
     stride: usize,
@@ -176,7 +176,7 @@ pub(super) fn convolution(
 const MANY_ROWS: usize = 256;
 
 /// `x Wᵀ + b` for `x` `[…, I]`, with `weight` `[O, I]` and `bias` `[O]`.
-pub(super) fn linear<const D: usize>(
+pub(crate) fn linear<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<2>,
     bias: Tensor<1>,
@@ -196,17 +196,17 @@ pub(super) fn linear<const D: usize>(
 }
 
 /// What [`batch_norm`] gives.
-pub(super) struct BatchNormOutput {
+pub(crate) struct BatchNormOutput {
     /// `[N, H, W, C]`.
-    pub(super) output: Tensor<4>,
+    pub(crate) output: Tensor<4>,
     /// The batch's mean, `[C]`, detached.
-    pub(super) mean: Tensor<1>,
+    pub(crate) mean: Tensor<1>,
     /// The batch's biased variance, `[C]`, detached.
-    pub(super) variance: Tensor<1>,
+    pub(crate) variance: Tensor<1>,
 }
 
 /// Batch norm of `x` `[N, H, W, C]` by the batch's own statistics, then ReLU if `relu`.
-pub(super) fn batch_norm(
+pub(crate) fn batch_norm(
     x: Tensor<4>,
     [weight, bias]: [Tensor<1>; 2],
     epsilon: f64,
@@ -238,7 +238,7 @@ pub(super) fn batch_norm(
 }
 
 /// Normalises the rows of `x` `[…, W]`, then scales and shifts them.
-pub(super) fn layer_norm<const D: usize>(
+pub(crate) fn layer_norm<const D: usize>(
     x: Tensor<D>,
     [weight, bias]: [Tensor<1>; 2],
     epsilon: f64,
@@ -259,7 +259,7 @@ pub(super) fn layer_norm<const D: usize>(
 }
 
 /// Multi-head self-attention in stacked queries, keys and values `[N, L, 3 W]`: `[N, L, W]`.
-pub(super) fn attention(qkv: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
+pub(crate) fn attention(qkv: Tensor<3>, heads: usize, causal: bool) -> Tensor<3> {
     let [_, tokens, stacked] = qkv.dims();
     let attention = Attention {
         tokens,
@@ -274,7 +274,7 @@ pub(super) fn attention(qkv: Tensor<3>, heads: usize, causal: bool) -> Tensor<3>
 }
 
 /// The activation of every value.
-pub(super) fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+pub(crate) fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     match has_kernels(&x) {
         true => Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), activation)),
         false => plain::activation(x, activation),
@@ -282,7 +282,7 @@ pub(super) fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -
 }
 
 /// `relu(x + y)`.
-pub(super) fn add_relu(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
+pub(crate) fn add_relu(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
     match has_kernels(&x) {
         true => Tensor::from_dispatch(Dispatch::add_relu(x.into_dispatch(), y.into_dispatch())),
         false => burn::tensor::activation::relu(x + y),
@@ -290,7 +290,7 @@ pub(super) fn add_relu(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
 }
 
 /// Means of `side` × `side` squares of `[N, H, W, C]`.
-pub(super) fn average_pool(x: Tensor<4>, side: usize) -> Tensor<4> {
+pub(crate) fn average_pool(x: Tensor<4>, side: usize) -> Tensor<4> {
     if side == 1 {
         return x;
     }

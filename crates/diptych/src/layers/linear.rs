@@ -1,0 +1,71 @@
+//! Linear layers, and two of them around an activation.
+//!
+//! Source: `nn.Linear` of PyTorch; `mlp` in OpenAI's `clip/model.py`, commit d05afc4.
+//!
+//! A weight is `[out, in]`, as in a state dict.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use diptych_kernels::{Activation, Rounding};
+
+use super::Builder;
+use super::ops::{activation, linear};
+use crate::Error;
+
+/// `y = x Wᵀ + b`, with `weight` `[out, in]` and `bias` `[out]`.
+#[derive(Module, Debug)]
+pub struct Linear {
+    weight: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+    #[module(skip)]
+    rounding: Rounding,
+}
+
+impl Linear {
+    /// The layer whose parameters are called `path.…`.
+    ///
+    /// # Errors
+    /// What the source reports.
+    pub fn build(b: &mut Builder, path: &str) -> Result<Self, Error> {
+        Ok(Self {
+            weight: b.param(format!("{path}.weight"))?,
+            bias: b.param(format!("{path}.bias"))?,
+            rounding: b.rounding(),
+        })
+    }
+
+    /// Maps `[…, in]` to `[…, out]`.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        linear(x, self.weight.val(), self.bias.val(), self.rounding)
+    }
+}
+
+/// Two linear layers with the activation between them.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    c_fc: Linear,
+    c_proj: Linear,
+    /// It belongs to the checkpoint, never to a guess.
+    #[module(skip)]
+    activation: Activation,
+}
+
+impl Mlp {
+    /// The layer whose parameters are called `path.…`.
+    ///
+    /// # Errors
+    /// What the source reports.
+    pub fn build(b: &mut Builder, path: &str, activation: Activation) -> Result<Self, Error> {
+        Ok(Self {
+            c_fc: Linear::build(b, &format!("{path}.c_fc"))?,
+            c_proj: Linear::build(b, &format!("{path}.c_proj"))?,
+            activation,
+        })
+    }
+
+    /// Maps `[…, W]` to `[…, W]`.
+    pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        let hidden = activation(self.c_fc.forward(x), self.activation);
+        self.c_proj.forward(hidden)
+    }
+}
