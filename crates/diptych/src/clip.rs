@@ -4,12 +4,16 @@
 //! of [`crate::model`].
 
 mod exits;
+#[cfg(all(test, feature = "differentiable"))]
+mod tests;
 
 use std::path::Path;
 
 use crate::embedding::Embeddings;
 use crate::engine::{Engine, Precision};
 use crate::image::{Pixels, Preprocess};
+#[cfg(feature = "differentiable")]
+use crate::model::{BuildOptions, ClipModel, Freeze, Frozen};
 use crate::model::{ClipConfig, Source};
 use crate::text::{Overflow, Tokenizer, Tokens};
 use crate::weights::{Checkpoint, Description};
@@ -32,7 +36,7 @@ pub struct Clip {
 enum Towers {
     Engine(Engine),
     #[cfg(feature = "differentiable")]
-    Differentiable(crate::model::ClipModel),
+    Differentiable(ClipModel),
 }
 
 impl Clip {
@@ -278,7 +282,23 @@ impl Clip {
 #[cfg(feature = "differentiable")]
 impl Clip {
     /// [`Clip::open`] with the towers that training uses, on any device: slower on the CPU, and what the others are
-    /// tested against.
+    /// tested against. Nothing of them is trained: on a device with autodiff, gradients reach the pixels, and none is computed
+    /// or kept for a weight.
+    ///
+    /// ```
+    /// use diptych::burn::tensor::Tensor;
+    /// use diptych::{Clip, Device, layers::Phase};
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let clip = Clip::open_differentiable("default", &device)?;
+    /// let towers = clip.towers().expect("they are differentiable");
+    /// let side = clip.preprocess().size;
+    /// let pixels = Tensor::<4>::zeros([1, 3, side, side], &device).require_grad();
+    /// let features = towers.image_features(pixels.clone(), Phase::Infer);
+    /// let gradient = pixels.grad(&features.sum().backward()).expect("of the pixels");
+    /// assert_eq!(gradient.dims(), [1, 3, side, side]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Clip::open`].
@@ -286,7 +306,15 @@ impl Clip {
         let name = model.as_ref().display().to_string();
         let mut checkpoint = Checkpoint::named(model)?;
         let description = checkpoint.description().clone();
-        let model = crate::model::ClipModel::build(&description.config, &mut checkpoint, device)?;
+        let options = BuildOptions {
+            freeze: Freeze {
+                image: Frozen::All,
+                text: Frozen::All,
+            },
+            ..BuildOptions::default()
+        };
+        let config = &description.config;
+        let model = ClipModel::build_with(config, &mut checkpoint, device, options)?;
         Ok(Self {
             name,
             fingerprint: Some(checkpoint.fingerprint().to_owned()),
@@ -294,8 +322,17 @@ impl Clip {
         })
     }
 
+    /// The differentiable towers, where these are: of a model that was opened by [`Clip::open_differentiable`] or is in
+    /// training.
+    pub fn towers(&self) -> Option<&ClipModel> {
+        match &self.towers {
+            Towers::Differentiable(model) => Some(model),
+            Towers::Engine(_) => None,
+        }
+    }
+
     /// A model that is being trained, with what belongs to it. It has no fingerprint.
-    pub fn from_model(description: Description, model: crate::model::ClipModel) -> Self {
+    pub fn from_model(description: Description, model: ClipModel) -> Self {
         let bias = model.logit_bias().map(burn::tensor::Tensor::into_scalar);
         let logits = (model.logit_scale().into_scalar(), bias);
         Self::new(description, Towers::Differentiable(model), logits)

@@ -42,7 +42,7 @@ pub use convolution::{Convolution, PackedConvolution};
 pub use element::Rounding;
 pub use int8::INPUTS as INT8_INPUTS;
 pub use isa::Isa;
-pub use layer_norm::{layer_norm, layer_norm_backward, layer_norm_into};
+pub use layer_norm::{layer_norm, layer_norm_backward, layer_norm_input_gradient, layer_norm_into};
 pub use limit::limit_gops;
 pub use linear::{Linear, Packing, Then};
 pub use matrix::transposed;

@@ -7,6 +7,8 @@
 //! `N` pictures, `C` channels (red, green, blue), `H` rows, `W` columns.
 
 mod perspective;
+#[cfg(test)]
+mod tests;
 
 pub use perspective::{Corners, grid_sample, perspective};
 

@@ -7,18 +7,28 @@ use crate::image::Size;
 /// Four corners of a picture, as (x, y) in pixels: top left, top right, bottom right, bottom left.
 pub type Corners = [[f32; 2]; 4];
 
-/// Moves the points `from` of `[N, C, H, W]` to `to`, the picture's plane with them; what lies beyond it becomes `fill`.
+/// Moves the points `from` of `[N, C, H, W]` to `to`, the picture's plane with them; what lies beyond it becomes `fill`, or
+/// counts as 0.
 ///
-/// torchvision's `perspective(…, interpolation=BILINEAR, fill=[fill] * C)`. Corners that lie on a line have no such view,
-/// and give pictures of `fill`.
-pub fn perspective(pictures: Tensor<4>, from: &Corners, to: &Corners, fill: f32) -> Tensor<4> {
+/// torchvision's `perspective(…, interpolation=BILINEAR, fill=…)`: a pixel that lies beyond the picture in part is weighed
+/// with `fill` once more, if there is one, than without. Corners that lie on a line have no such view, and give nothing but
+/// `fill`.
+pub fn perspective(
+    pictures: Tensor<4>,
+    from: &Corners,
+    to: &Corners,
+    fill: Option<f32>,
+) -> Tensor<4> {
     let [n, c, height, width] = pictures.dims();
     let size = Size { height, width };
     let device = pictures.device();
     let Some(places) = places(from, to, size) else {
-        return Tensor::full([n, c, height, width], fill, &device);
+        return Tensor::full([n, c, height, width], fill.unwrap_or_default(), &device);
     };
     let seen = grid_sample(pictures, size, &places);
+    let Some(fill) = fill else {
+        return seen;
+    };
     // How much of each place lies inside.
     let inside = grid_sample(Tensor::ones([1, 1, height, width], &device), size, &places);
     (seen - fill) * inside + fill

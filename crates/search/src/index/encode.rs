@@ -204,7 +204,9 @@ impl<'a> Open<'a> {
                     let reason = format!("a view of {:?}, which is no part of anything", view.part);
                     break Then::Skipped(Skipped::Bad(Some(self.id), reason.into()));
                 }
-                Some(Ok(view)) if (view.pixels.len(), view.pixels.size()) == (1, Size::square(side)) => {
+                Some(Ok(view))
+                    if (view.pixels.len(), view.pixels.size()) == (1, Size::square(side)) =>
+                {
                     views.push(view);
                 }
                 Some(Ok(View { pixels, .. })) => {

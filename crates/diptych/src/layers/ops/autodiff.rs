@@ -53,23 +53,12 @@ macro_rules! track {
     }};
 }
 
-type Projected<B> = (FloatTensor<B>, FloatTensor<B>, Rounding);
-type RowNormed<B> = (FloatTensor<B>, FloatTensor<B>, f64);
-
-backward!(Project, 3, Projected<B>, |(x, weight, rounding), grad| {
-    <B as Gradients>::project(x, weight, grad, rounding)
-});
-
 backward!(
     NormColumns,
     3,
     (Normed<B>, f64, bool),
     |(normed, epsilon, relu), grad| { <B as Gradients>::norm_columns(normed, grad, epsilon, relu) }
 );
-
-backward!(NormRows, 3, RowNormed<B>, |(x, weight, epsilon), grad| {
-    <B as Gradients>::norm_rows(x, weight, grad, epsilon)
-});
 
 backward!(
     Attend,
@@ -94,13 +83,29 @@ backward!(Pool, 1, AveragePool, |pool, grad| [<B as Gradients>::pool(
     grad, pool
 )]);
 
-/// Backward of [`Ops::convolve`]; the first convolution's pixels need no gradient, so each is computed
-/// only where it is asked for.
+/// The factors of a product, each kept only where the other one's gradient is asked for: a frozen layer keeps no input,
+/// and the first convolution no weight.
+#[derive(Clone, Debug)]
+struct Factors<B: Gradients> {
+    x: Option<FloatTensor<B>>,
+    weight: Option<FloatTensor<B>>,
+}
+
+impl<B: Gradients> Factors<B> {
+    fn of<C: CheckpointStrategy>(x: &T<B, C>, weight: &T<B, C>) -> Self {
+        Self {
+            x: weight.is_tracked().then(|| x.primitive().clone()),
+            weight: x.is_tracked().then(|| weight.primitive().clone()),
+        }
+    }
+}
+
+/// Backward of [`Ops::convolve`]; each gradient is computed only where it is asked for.
 #[derive(Debug)]
 struct Convolve;
 
 impl<B: Gradients> Backward<B, 2> for Convolve {
-    type State = (FloatTensor<B>, FloatTensor<B>, Convolution, Rounding);
+    type State = (Factors<B>, Convolution, Rounding);
 
     fn backward(
         self,
@@ -110,14 +115,73 @@ impl<B: Gradients> Backward<B, 2> for Convolve {
     ) {
         let grad = grads.consume::<B>(&ops.node);
         let [of_x, of_weight] = ops.parents;
-        let (x, weight, convolution, rounding) = ops.state;
-        if let Some(node) = of_weight {
+        let (factors, convolution, rounding) = ops.state;
+        if let (Some(node), Some(x)) = (of_weight, factors.x) {
             let grad = B::convolve_weight(x, grad.clone(), convolution, rounding);
             grads.register::<B>(node.id, grad);
         }
-        if let Some(node) = of_x {
+        if let (Some(node), Some(weight)) = (of_x, factors.weight) {
             let grad = B::convolve_input(grad, weight, convolution, rounding);
             grads.register::<B>(node.id, grad);
+        }
+    }
+}
+
+/// Backward of [`Ops::project`]; each gradient is computed only where it is asked for.
+#[derive(Debug)]
+struct Project;
+
+impl<B: Gradients> Backward<B, 3> for Project {
+    type State = (Factors<B>, Rounding);
+
+    fn backward(
+        self,
+        ops: Parents<Self::State, 3>,
+        grads: &mut Grads,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [of_x, of_weight, of_bias] = ops.parents;
+        let (factors, rounding) = ops.state;
+        if let (Some(node), Some(x)) = (of_weight, factors.x) {
+            let grad = B::project_weight(x, grad.clone(), rounding);
+            grads.register::<B>(node.id, grad);
+        }
+        if let Some(node) = of_bias {
+            grads.register::<B>(node.id, B::project_bias(grad.clone()));
+        }
+        if let (Some(node), Some(weight)) = (of_x, factors.weight) {
+            let grad = B::project_input(grad, weight, rounding);
+            grads.register::<B>(node.id, grad);
+        }
+    }
+}
+
+/// Backward of [`Ops::norm_rows`]; that of the parameters is computed only where it is asked for.
+#[derive(Debug)]
+struct NormRows;
+
+impl<B: Gradients> Backward<B, 3> for NormRows {
+    type State = (FloatTensor<B>, FloatTensor<B>, f64);
+
+    fn backward(
+        self,
+        ops: Parents<Self::State, 3>,
+        grads: &mut Grads,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let (x, weight, epsilon) = ops.state;
+        if let [Some(of_x), None, None] = ops.parents {
+            let grad = B::norm_rows_input(x, weight, grad, epsilon);
+            grads.register::<B>(of_x.id, grad);
+            return;
+        }
+        let gradients = B::norm_rows(x, weight, grad, epsilon);
+        for (node, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, gradient);
+            }
         }
     }
 }
@@ -128,15 +192,17 @@ type T<B, C> = FloatTensor<Autodiff<B, C>>;
 impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
     fn convolve(x: T<B, C>, weight: T<B, C>, c: Convolution, rounding: Rounding) -> T<B, C> {
         let (values, kernel) = (x.primitive().clone(), weight.primitive().clone());
-        let y = <B as Ops>::convolve(values.clone(), kernel.clone(), c, rounding);
-        track!(Convolve, [x, weight], (values, kernel, c, rounding), y)
+        let y = <B as Ops>::convolve(values, kernel, c, rounding);
+        let factors = Factors::of::<C>(&x, &weight);
+        track!(Convolve, [x, weight], (factors, c, rounding), y)
     }
 
     fn project(x: T<B, C>, weight: T<B, C>, bias: T<B, C>, rounding: Rounding) -> T<B, C> {
         let (values, matrix) = (x.primitive().clone(), weight.primitive().clone());
         let bias_values = bias.primitive().clone();
-        let y = <B as Ops>::project(values.clone(), matrix.clone(), bias_values, rounding);
-        track!(Project, [x, weight, bias], (values, matrix, rounding), y)
+        let y = <B as Ops>::project(values, matrix, bias_values, rounding);
+        let factors = Factors::of::<C>(&x, &weight);
+        track!(Project, [x, weight, bias], (factors, rounding), y)
     }
 
     fn norm_columns(

@@ -7,6 +7,7 @@ use burn::tensor::TensorData;
 use diptych_kernels::{
     Activation, Attention, AveragePool, Convolution, Rounding, add_relu, add_relu_backward,
     batch_norm, batch_norm_backward, column_sums, layer_norm, layer_norm_backward,
+    layer_norm_input_gradient,
 };
 
 use super::{Gradients, Normed, Ops};
@@ -23,7 +24,7 @@ impl Ops for Flex {
 
     fn project(x: T, weight: T, bias: T, rounding: Rounding) -> T {
         let [x, weight, bias] = contiguous([x, weight, bias]);
-        let c = projection(&weight);
+        let c = projection(dims(&weight));
         let y = c.forward(rounding, values(&x), values(&weight), values(&bias));
         tensor(y, &[dims::<2>(&x)[0], c.outputs])
     }
@@ -83,16 +84,24 @@ impl Gradients for Flex {
         tensor(weight, &[c.outputs, c.inputs, c.kernel, c.kernel])
     }
 
-    fn project(x: T, weight: T, grad: T, rounding: Rounding) -> [T; 3] {
-        let [x, weight, grad] = contiguous([x, weight, grad]);
-        let c = projection(&weight);
-        let of_x = c.input_gradient(rounding, values(&grad), values(&weight));
-        let of_weight = c.weight_gradient(rounding, values(&x), values(&grad));
-        [
-            tensor(of_x, &dims::<2>(&x)),
-            tensor(of_weight, &[c.outputs, c.inputs]),
-            tensor(column_sums(values(&grad), c.outputs), &[c.outputs]),
-        ]
+    fn project_input(grad: T, weight: T, rounding: Rounding) -> T {
+        let [grad, weight] = contiguous([grad, weight]);
+        let c = projection(dims(&weight));
+        let x = c.input_gradient(rounding, values(&grad), values(&weight));
+        tensor(x, &[dims::<2>(&grad)[0], c.inputs])
+    }
+
+    fn project_weight(x: T, grad: T, rounding: Rounding) -> T {
+        let [x, grad] = contiguous([x, grad]);
+        let c = projection([dims::<2>(&grad)[1], dims::<2>(&x)[1]]);
+        let weight = c.weight_gradient(rounding, values(&x), values(&grad));
+        tensor(weight, &[c.outputs, c.inputs])
+    }
+
+    fn project_bias(grad: T) -> T {
+        let [grad] = contiguous([grad]);
+        let [_, outputs] = dims(&grad);
+        tensor(column_sums(values(&grad), outputs), &[outputs])
     }
 
     fn norm_columns(forward: Normed<Self>, grad: T, epsilon: f64, relu: bool) -> [T; 3] {
@@ -123,6 +132,13 @@ impl Gradients for Flex {
         ]
     }
 
+    fn norm_rows_input(x: T, weight: T, grad: T, epsilon: f64) -> T {
+        let [x, weight, grad] = contiguous([x, weight, grad]);
+        let gradient =
+            layer_norm_input_gradient(epsilon as f32, values(&x), values(&weight), values(&grad));
+        like(gradient, &x)
+    }
+
     fn attend(qkv: T, grad: T, attention: Attention) -> T {
         let [qkv, grad] = contiguous([qkv, grad]);
         let gradient = attention.backward(values(&qkv), values(&grad));
@@ -147,9 +163,8 @@ impl Gradients for Flex {
     }
 }
 
-/// A projection is a convolution of single positions.
-fn projection(weight: &FlexTensor) -> Convolution {
-    let [outputs, inputs] = dims(weight);
+/// A projection by a weight `[outputs, inputs]` is a convolution of single positions.
+fn projection([outputs, inputs]: [usize; 2]) -> Convolution {
     Convolution {
         height: 1,
         width: 1,
