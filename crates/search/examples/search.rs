@@ -48,8 +48,11 @@ fn main() -> Result<()> {
     let answer = Request::default().search(&store, &clip, &expression, |picture| {
         embedding(&store, &clip, picture, &options)
     })?;
-    for found in answer.unwrap_or_default() {
-        println!("{:.3}  {}", found.score, found.first().path);
+    match answer {
+        Ok(found) => found
+            .iter()
+            .for_each(|found| println!("{:.3}  {}", found.score, found.first().path)),
+        Err(nothing) => println!("nothing found: {nothing}"),
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ const COLOURS: [(&str, [u8; 3]); 2] = [("red", [180, 30, 30]), ("blue", [30, 30,
 /// A ResNet of one block a stage beside a transformer of one, as `open_clip_config.json` has it.
 const ARCHITECTURE: &str = r#"{"embed_dim": 16,
     "vision_cfg": {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "head_width": 16},
-    "text_cfg": {"context_length": 8, "vocab_size": 600, "width": 32, "heads": 2, "layers": 1}}"#;
+    "text_cfg": {"context_length": 16, "vocab_size": 600, "width": 32, "heads": 2, "layers": 1}}"#;
 
 /// `docs/training.md` has all that it may say. Paths are relative to the file.
 const RUN: &str = r#"
