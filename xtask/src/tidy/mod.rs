@@ -24,6 +24,7 @@ const RULES: &[(&str, Rule)] = &[
     ("a module says what it is for", source::header),
     ("a file stays readable in one sitting", source::length),
     ("`unsafe` lives in kernels alone", source::unsafe_code),
+    ("a package holds what it includes", source::includes),
     ("open work has an issue", source::open_work),
     ("no path of one machine", source::machine_paths),
     ("crates use what stands below them", crates::floors),
