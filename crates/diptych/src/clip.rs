@@ -4,7 +4,7 @@
 //! of [`crate::model`].
 
 mod exits;
-#[cfg(all(test, feature = "differentiable"))]
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;
