@@ -40,7 +40,7 @@ mod vectorised;
 
 pub use activation::{Activation, add_relu, add_relu_backward};
 pub use adamw::{AdamW, sum_of_squares};
-pub use attention::{Attention, Paths, attend};
+pub use attention::{Attention, CrossAttention, NextAttention, Paths, attend};
 pub use convolution::{Convolution, Extent, PackedConvolution};
 pub use element::Rounding;
 pub use fir::Fir;
@@ -51,7 +51,7 @@ pub use limit::limit_gops;
 pub use linear::{Linear, Packing, Then};
 pub use matrix::transposed;
 pub use modulate::{modulate, modulate_backward};
-pub use norm::{Norm, NormGradients, batch_norm, batch_norm_backward, column_sums};
+pub use norm::{GroupNorm, Norm, NormGradients, batch_norm, batch_norm_backward, column_sums};
 pub use pool::AveragePool;
 pub use rows::{In, Normed, Out, Part, Rows, keep_rows};
 pub use search::{Scored, Vectors, dots, dots_at, to_int8, top_k, top_scores};

@@ -1,5 +1,6 @@
 //! Every instruction set against the scalar twin, and the scalar twin against the definition.
 
+mod attention;
 mod convolution;
 mod formats;
 mod inference;
@@ -16,7 +17,7 @@ use crate::convolution::{Convolution, Extent};
 use crate::element::{Element, Float};
 use crate::isa::Isa;
 use crate::layer_norm::{layer_norm_backward_with, layer_norm_with};
-use crate::norm::{Norm, batch_norm_backward_with, batch_norm_with};
+use crate::norm::{GroupNorm, Norm, batch_norm_backward_with, batch_norm_with};
 
 /// Deterministic values in −1 … 1.
 fn values(count: usize, seed: u32) -> Vec<f32> {
@@ -166,6 +167,39 @@ proptest! {
             prop_assert_eq!(&back.weight, &want_back.weight);
             prop_assert_eq!(&back.bias, &want_back.bias);
         }
+    }
+
+    #[test]
+    fn group_norm_is_the_same_on_every_instruction_set_and_by_channel_batch_norm(
+        n in 1..4usize, positions in 1..90usize, groups in 1..5usize, each in 1..20usize,
+    ) {
+        let c = groups * each;
+        let (x, grad) = (values(n * positions * c, 1), values(n * positions * c, 4));
+        let [weight, bias] = [values(c, 2), values(c, 3)];
+        let norm = GroupNorm { positions, groups, epsilon: 1e-2 };
+        let want = norm.forward_with(Isa::Scalar, &x, [&weight, &bias]);
+        let want_back = norm.backward_with(Isa::Scalar, [&x, &grad], &weight);
+        for isa in Isa::all() {
+            prop_assert_eq!(&norm.forward_with(isa, &x, [&weight, &bias]), &want);
+            let back = norm.backward_with(isa, [&x, &grad], &weight);
+            prop_assert_eq!(&back.x, &want_back.x);
+            prop_assert_eq!(&back.weight, &want_back.weight);
+            prop_assert_eq!(&back.bias, &want_back.bias);
+        }
+        // One picture, whose channels are groups of their own.
+        let (x, grad) = (&x[..positions * c], &grad[..positions * c]);
+        let alone = GroupNorm { groups: c, ..norm };
+        let batch = Norm { epsilon: 1e-2, relu: false };
+        let (y, mean, variance) = batch_norm_with(Isa::Scalar, batch, x, [&weight, &bias]);
+        let widened = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        close(&alone.forward(x, &weight, &bias), &widened(&y), 40);
+        let want = batch_norm_backward_with(
+            Isa::Scalar, batch, [x, &y, grad], [&weight, &mean, &variance],
+        );
+        let got = alone.backward(x, &weight, grad);
+        close(&got.x, &widened(&want.x), 400);
+        close(&got.weight, &widened(&want.weight), 10 * positions);
+        close(&got.bias, &widened(&want.bias), positions);
     }
 }
 
