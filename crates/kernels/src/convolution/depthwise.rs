@@ -40,8 +40,14 @@ pub(super) fn forward(
     Sums::forward(c).apply(isa, x, weight, bias)
 }
 
-/// The gradient of `x`.
-pub(super) fn input_gradient(c: &Convolution, isa: Isa, grad: &[f32], weight: &[f32]) -> Vec<f32> {
+/// The adjoint of [`forward`], and `bias` `[C]` added, or nothing if that is empty.
+pub(super) fn adjoint(
+    c: &Convolution,
+    isa: Isa,
+    y: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+) -> Vec<f32> {
     let forward = Sums::forward(c);
     let sums = Sums {
         rows: forward.rows.adjoint(c.height),
@@ -49,7 +55,7 @@ pub(super) fn input_gradient(c: &Convolution, isa: Isa, grad: &[f32], weight: &[
         given: c.output(),
         ..forward
     };
-    sums.apply(isa, grad, weight, &[])
+    sums.apply(isa, y, weight, bias)
 }
 
 /// The gradient of `weight`.

@@ -112,14 +112,29 @@ impl Convolution {
         }
     }
 
-    /// The gradient of `x`, given `grad` `[N, H', W', O]` of the output; that is the transposed convolution of `grad`.
+    /// The gradient of `x`, given `grad` `[N, H', W', O]` of the output.
     ///
     /// # Panics
     /// If a slice has another length than its shape says, or the shape is none.
     pub fn input_gradient(&self, rounding: Rounding, grad: &[f32], weight: &[f32]) -> Vec<f32> {
+        self.transposed(rounding, grad, weight, &[])
+    }
+
+    /// The transposed convolution of `y` `[N, H', W', O]`, which is what this one's gradient of `x` is, and `bias` `[I]`
+    /// added, or nothing if that is empty: `[N, H, W, I]`.
+    ///
+    /// # Panics
+    /// If a slice has another length than its shape says, or the shape is none.
+    pub fn transposed(
+        &self,
+        rounding: Rounding,
+        y: &[f32],
+        weight: &[f32],
+        bias: &[f32],
+    ) -> Vec<f32> {
         match rounding {
-            Rounding::F32 => self.input_gradient_as::<f32>(Isa::current(), grad, weight),
-            Rounding::Bf16 => self.input_gradient_as::<bf16>(Isa::current(), grad, weight),
+            Rounding::F32 => self.transposed_as::<f32>(Isa::current(), y, weight, bias),
+            Rounding::Bf16 => self.transposed_as::<bf16>(Isa::current(), y, weight, bias),
         }
     }
 
@@ -154,20 +169,25 @@ impl Convolution {
         Sliding::forward(&c).apply::<E>(isa, at, x, bias)
     }
 
-    pub(crate) fn input_gradient_as<E: Float>(
+    pub(crate) fn transposed_as<E: Float>(
         &self,
         isa: Isa,
-        grad: &[f32],
+        y: &[f32],
         weight: &[f32],
+        bias: &[f32],
     ) -> Vec<f32> {
         self.check_weight(weight);
-        let c = self.flat(grad.len() / self.outputs);
+        assert!(
+            bias.is_empty() || bias.len() == self.inputs,
+            "bias's length"
+        );
+        let c = self.flat(y.len() / self.outputs);
         if c.is_depthwise() {
-            return depthwise::input_gradient(&c, isa, grad, weight);
+            return depthwise::adjoint(&c, isa, y, weight, bias);
         }
         // Inputs and outputs are exchanged.
         let at = |p: Place| weight[c.place(p.group, [p.input, p.output], [p.y, p.x])];
-        Sliding::adjoint(&c).apply::<E>(isa, at, grad, &[])
+        Sliding::adjoint(&c).apply::<E>(isa, at, y, bias)
     }
 
     pub(crate) fn weight_gradient_as<E: Float>(

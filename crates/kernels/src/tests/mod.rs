@@ -117,8 +117,13 @@ fn check<E: Float>(c: Convolution, n: usize) {
     for isa in Isa::all() {
         let got = c.forward_as::<E>(isa, &x, &weight, &bias);
         close(&got, &output, taps * c.inputs + 1);
-        let got = c.input_gradient_as::<E>(isa, &grad, &weight);
+        let got = c.transposed_as::<E>(isa, &grad, &weight, &[]);
         close(&got, &grad_x, taps * c.outputs);
+        let shifts = values(c.inputs, 5);
+        let got = c.transposed_as::<E>(isa, &grad, &weight, &shifts);
+        let shifted = grad_x.iter().enumerate();
+        let shifted = shifted.map(|(i, v)| v + f64::from(shifts[i % c.inputs]));
+        close(&got, &shifted.collect::<Vec<_>>(), taps * c.outputs + 1);
         let got = c.weight_gradient_as::<E>(isa, &x, &grad);
         close(&got, &grad_weight, n * c.output().positions());
     }
