@@ -102,6 +102,21 @@ impl<'a, T> Rectangle<'a, T> {
         }
     }
 
+    /// Some columns of it, while it is borrowed.
+    pub(crate) fn columns_mut(&mut self, columns: Range<usize>) -> Rectangle<'_, T> {
+        assert!(columns.start <= columns.end && columns.end <= self.columns);
+        // Without rows there may be no memory that a column begins in.
+        let first = if self.rows == 0 { 0 } else { columns.start };
+        Rectangle {
+            // SAFETY: the first column begins in the first row, which has as many or more; or it stays where it is.
+            start: unsafe { self.start.add(first) },
+            stride: self.stride,
+            rows: self.rows,
+            columns: columns.len(),
+            matrix: PhantomData,
+        }
+    }
+
     /// Tells the CPU that some columns of a row will soon be read and written.
     #[inline(always)]
     pub(crate) fn prefetch(&self, row: usize, columns: Range<usize>) {

@@ -1,15 +1,16 @@
-//! Multi-head attention.
+//! Multi-head attention: of tokens to each other, to the tokens of something else, and of the next token of a text that is
+//! being written.
 //!
-//! Source: Vaswani et al., arXiv 1706.03762; `nn.MultiheadAttention` of PyTorch.
+//! Source: Vaswani et al., arXiv 1706.03762; `nn.MultiheadAttention` of PyTorch, whose names and shapes the parameters have.
 //!
-//! `N` inputs, `L` tokens, `W` width, `H` heads.
+//! `N` inputs, `L` tokens, `Q` queries, `W` width, `H` heads.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use diptych_kernels::Rounding;
 
-use super::ops::{attention, linear};
-use super::{Builder, Linear};
+use super::ops::{attention, cross_attention, linear, next_attention};
+use super::{Builder, KeysValues, Linear};
 use crate::Error;
 
 /// What a token may attend to.
@@ -34,7 +35,7 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// The layer whose parameters are called `path.…`.
+    /// The layer of `path.in_proj_weight` `[3 W, W]`, `path.in_proj_bias` `[3 W]` and `path.out_proj`.
     ///
     /// # Errors
     /// What the source reports.
@@ -82,23 +83,108 @@ impl Attention {
         )
     }
 
+    /// Some of the projections: those of so many outputs from the `first` on.
+    fn project(&self, x: Tensor<3>, first: usize, outputs: usize) -> Tensor<3> {
+        let weight = self.in_proj_weight.val().narrow(0, first, outputs);
+        let bias = self.in_proj_bias.val().narrow(0, first, outputs);
+        linear(x, weight, bias, self.rounding)
+    }
+
+    /// The keys and values of a memory `[N, L, W]`, for [`Attention::find`]: `[N, L, 2 W]`.
+    pub fn keys_values(&self, memory: Tensor<3>) -> Tensor<3> {
+        let w = memory.dims()[2];
+        self.project(memory, w, 2 * w)
+    }
+
+    /// What `[N, Q, W]` find in a memory's keys and values `[N, L, 2 W]`: `[N, Q, W]`. This is cross attention.
+    pub fn find(&self, x: Tensor<3>, keys_values: Tensor<3>) -> Tensor<3> {
+        let w = x.dims()[2];
+        let queries = self.project(x, 0, w);
+        let y = cross_attention(queries, keys_values, self.heads);
+        self.out_proj.forward(y)
+    }
+
     /// What one query `[1, 1, W]` finds in `x` `[N, L, W]`: `[N, W]`.
     pub fn query(&self, query: Tensor<3>, x: Tensor<3>) -> Tensor<2> {
         let [n, _, w] = x.dims();
-        let (weight, bias) = (self.in_proj_weight.val(), self.in_proj_bias.val());
-        let project = |x: Tensor<3>, first: usize, rows: usize| {
-            let weight = weight.clone().narrow(0, first, rows);
-            linear(
-                x,
-                weight,
-                bias.clone().narrow(0, first, rows),
-                self.rounding,
-            )
+        let queries = self.project(query, 0, w).repeat_dim(0, n);
+        let y = cross_attention(queries, self.keys_values(x), self.heads); // [N, 1, W]
+        self.out_proj.forward(y.reshape([n, w])) // [N, W]
+    }
+
+    /// Attends of the next tokens `[N, L, W]` of texts to themselves and those before them, which are kept: as
+    /// [`Mask::Causal`] of the whole texts, a token at a time. The shape stays. It has no gradient.
+    ///
+    /// # Panics
+    /// If there is no room for so many more tokens, or they are of another number of texts or width.
+    pub fn next(&self, x: Tensor<3>, kept: &mut KeysValues) -> Tensor<3> {
+        let [n, l, w] = x.dims();
+        let stacked = self.stacked(x).inner();
+        let before = kept.tokens();
+        kept.push(stacked.clone().narrow(2, w, 2 * w));
+        let y = if before == 0 {
+            attention(stacked, self.heads, true)
+        } else {
+            let next = |i: usize| {
+                let queries = stacked.clone().narrow(1, i, 1).narrow(2, 0, w);
+                let queries = queries.reshape([n, w]);
+                let y = next_attention(queries, kept.all(), before + i + 1, self.heads);
+                y.reshape([n, 1, w])
+            };
+            Tensor::cat((0..l).map(next).collect(), 1)
         };
-        let q = project(query, 0, w).repeat_dim(0, n);
-        let kv = project(x, w, 2 * w); // [N, L, 2 W]
-        let (k, v) = (kv.clone().narrow(2, 0, w), kv.narrow(2, w, w));
-        self.out_proj.forward(attend(q, k, v, self.heads)) // [N, W]
+        self.out_proj.forward(y).inner()
+    }
+}
+
+/// Attention to a memory of another width, with a projection of each.
+#[derive(Module, Debug)]
+pub struct CrossAttention {
+    q_proj_weight: Param<Tensor<2>>,
+    k_proj_weight: Param<Tensor<2>>,
+    v_proj_weight: Param<Tensor<2>>,
+    in_proj_bias: Param<Tensor<1>>,
+    out_proj: Linear,
+    #[module(skip)]
+    heads: usize,
+    #[module(skip)]
+    rounding: Rounding,
+}
+
+impl CrossAttention {
+    /// The layer of `path.q_proj_weight` `[W, W]`, `path.k_proj_weight` and `path.v_proj_weight` `[W, M]`,
+    /// `path.in_proj_bias` `[3 W]` and `path.out_proj`, `M` being the memory's width.
+    ///
+    /// # Errors
+    /// What the source reports.
+    pub fn build(b: &mut Builder, path: &str, heads: usize) -> Result<Self, Error> {
+        Ok(Self {
+            q_proj_weight: b.param(format!("{path}.q_proj_weight"))?,
+            k_proj_weight: b.param(format!("{path}.k_proj_weight"))?,
+            v_proj_weight: b.param(format!("{path}.v_proj_weight"))?,
+            in_proj_bias: b.param(format!("{path}.in_proj_bias"))?,
+            out_proj: Linear::build(b, &format!("{path}.out_proj"))?,
+            heads,
+            rounding: b.rounding(),
+        })
+    }
+
+    /// The keys and values of a memory `[N, L, M]`: `[N, L, 2 W]`.
+    pub fn keys_values(&self, memory: Tensor<3>) -> Tensor<3> {
+        let (keys, values) = (self.k_proj_weight.val(), self.v_proj_weight.val());
+        let w = keys.dims()[0];
+        let bias = self.in_proj_bias.val().narrow(0, w, 2 * w);
+        let weight = Tensor::cat(vec![keys, values], 0); // [2 W, M]
+        linear(memory, weight, bias, self.rounding)
+    }
+
+    /// What `[N, Q, W]` find in a memory's keys and values `[N, L, 2 W]`: `[N, Q, W]`.
+    pub fn find(&self, x: Tensor<3>, keys_values: Tensor<3>) -> Tensor<3> {
+        let w = x.dims()[2];
+        let bias = self.in_proj_bias.val().narrow(0, 0, w);
+        let queries = linear(x, self.q_proj_weight.val(), bias, self.rounding);
+        let y = cross_attention(queries, keys_values, self.heads);
+        self.out_proj.forward(y)
     }
 }
 

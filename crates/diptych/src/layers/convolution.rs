@@ -1,40 +1,232 @@
-//! Convolutions of channels-last maps.
+//! Convolutions of channels-last maps: plain, in groups, transposed, modulated.
 //!
-//! `N` inputs, `H` × `W` positions, `I` input and `O` output channels, `K` kernel side.
+//! Sources: `nn.Conv2d` and `nn.ConvTranspose2d` of PyTorch; Karras et al., StyleGAN2, arXiv 1912.04958, section 2.2.
+//!
+//! `N` inputs, `H` × `W` positions, `I` input and `O` output channels, `K` kernel sides (any, also two), `G` groups.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use diptych_kernels::Rounding;
 
 use super::Builder;
-use super::ops::convolution;
+use super::ops::{Slide, convolution, modulate, transposed_convolution};
 use crate::Error;
 
-/// A convolution without bias, padded so that stride 1 keeps the side.
+/// How a kernel slides over a map. The default is PyTorch's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvolutionOptions {
+    /// Input positions from one output position to the next, along both sides; of a transposed convolution the other way
+    /// round. 1 unless said.
+    pub stride: usize,
+    /// Rows of zeros above and below, and columns left and right; of a transposed convolution what is cut off the output
+    /// instead. 0 unless said.
+    pub padding: [usize; 2],
+    /// Parts that the channels are split into, each with a kernel of its own; as many as channels convolve each by itself.
+    /// 1 unless said.
+    pub groups: usize,
+    /// Whether something is added to each output channel. It is unless said.
+    pub bias: bool,
+}
+
+impl Default for ConvolutionOptions {
+    fn default() -> Self {
+        Self {
+            stride: 1,
+            padding: [0; 2],
+            groups: 1,
+            bias: true,
+        }
+    }
+}
+
+impl ConvolutionOptions {
+    fn slide(self) -> Slide {
+        Slide {
+            stride: self.stride,
+            padding: self.padding,
+            groups: self.groups,
+        }
+    }
+
+    fn bias(self, b: &mut Builder, path: &str) -> Result<Option<Param<Tensor<1>>>, Error> {
+        if self.bias {
+            b.param(format!("{path}.bias")).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+}
+
+/// A convolution.
 #[derive(Module, Debug)]
 pub struct Convolution {
     weight: Param<Tensor<4>>,
+    bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    stride: usize,
+    slide: Slide,
     #[module(skip)]
     rounding: Rounding,
 }
 
 impl Convolution {
-    /// The layer whose weight is `path.weight`, `[O, I, K, K]` with `K` odd.
+    /// The layer of `path.weight` `[O, I / G, K, K]` and, if it has one, `path.bias` `[O]`.
     ///
     /// # Errors
     /// What the source reports.
-    pub fn build(b: &mut Builder, path: &str, stride: usize) -> Result<Self, Error> {
+    pub fn build(b: &mut Builder, path: &str, options: ConvolutionOptions) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
-            stride,
+            bias: options.bias(b, path)?,
+            slide: options.slide(),
             rounding: b.rounding(),
         })
     }
 
-    /// Convolves `[N, H, W, I]` into `[N, H / stride, W / stride, O]`.
+    /// Maps `[N, H, W, I]` to `[N, H', W', O]`, where `H' = (H + 2 padding − K) / stride + 1`, rounded down.
+    ///
+    /// # Panics
+    /// If the map has other channels or is smaller than the kernel.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        convolution(x, self.weight.val(), self.stride, self.rounding)
+        let bias = self.bias.as_ref().map(|bias| bias.val());
+        convolution(x, self.weight.val(), bias, self.slide, self.rounding)
+    }
+}
+
+/// A transposed convolution: the adjoint of a convolution, which makes maps larger.
+#[derive(Module, Debug)]
+pub struct TransposedConvolution {
+    weight: Param<Tensor<4>>,
+    bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    slide: Slide,
+    #[module(skip)]
+    more: usize,
+    #[module(skip)]
+    rounding: Rounding,
+}
+
+impl TransposedConvolution {
+    /// The layer of `path.weight` `[I, O / G, K, K]` and, if it has one, `path.bias` `[O]`.
+    ///
+    /// # Errors
+    /// What the source reports.
+    pub fn build(b: &mut Builder, path: &str, options: ConvolutionOptions) -> Result<Self, Error> {
+        Ok(Self {
+            weight: b.param(format!("{path}.weight"))?,
+            bias: options.bias(b, path)?,
+            slide: options.slide(),
+            more: 0,
+            rounding: b.rounding(),
+        })
+    }
+
+    /// Makes the output larger by so many rows below and columns on the right, fewer than the stride: PyTorch's
+    /// `output_padding`.
+    pub fn with_output_padding(mut self, more: usize) -> Self {
+        self.more = more;
+        self
+    }
+
+    /// Maps `[N, H, W, I]` to `[N, H', W', O]`, where `H' = (H − 1) · stride − 2 padding + K + output padding`.
+    ///
+    /// # Panics
+    /// If the map has other channels.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let bias = self.bias.as_ref().map(|bias| bias.val());
+        let weight = self.weight.val();
+        transposed_convolution(x, weight, bias, self.slide, self.more, self.rounding)
+    }
+}
+
+/// What a [`ModulatedConvolution`] does besides. The default is StyleGAN2's for a layer that keeps the map's size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ModulationOptions {
+    /// Zeros around the map; none of a convolution that makes it larger. 1 unless said.
+    pub padding: usize,
+    /// Whether the map is made larger, by a transposed convolution of stride 2 and no padding: `H' = 2 H + K − 2`. A [`Fir`]
+    /// is to follow. It is not unless said.
+    ///
+    /// [`Fir`]: super::Fir
+    pub up: bool,
+    /// Added to the sum of squares that an output channel is divided by the root of; without it they are not divided, as
+    /// those of pixels are not. 1e-8 unless said.
+    pub demodulation: Option<f32>,
+}
+
+impl Default for ModulationOptions {
+    fn default() -> Self {
+        Self {
+            padding: 1,
+            up: false,
+            demodulation: Some(1e-8),
+        }
+    }
+}
+
+/// StyleGAN2's convolution, whose weight a style scales for each picture: `w'[o, i, k] = scale · style[i] · w[o, i, k]`, divided
+/// by `√(Σ w'² + ε)` over `i` and `k`.
+///
+/// The input is scaled instead of the weight, and the output divided, so that all pictures are convolved with one weight: the
+/// same numbers, and much less work than a weight a picture.
+#[derive(Module, Debug)]
+pub struct ModulatedConvolution {
+    weight: Param<Tensor<4>>,
+    #[module(skip)]
+    scale: f64,
+    #[module(skip)]
+    options: ModulationOptions,
+    #[module(skip)]
+    rounding: Rounding,
+}
+
+impl ModulatedConvolution {
+    /// The layer of `path.weight` `[O, I, K, K]`; `scale` is `1 / √(I K²)`, the equalised learning rate's.
+    ///
+    /// # Errors
+    /// What the source reports.
+    pub fn build(b: &mut Builder, path: &str, options: ModulationOptions) -> Result<Self, Error> {
+        let weight: Param<Tensor<4>> = b.param(format!("{path}.weight"))?;
+        let [_, inputs, height, width] = weight.dims();
+        Ok(Self {
+            weight,
+            scale: ((inputs * height * width) as f64).sqrt().recip(),
+            options,
+            rounding: b.rounding(),
+        })
+    }
+
+    /// Maps `[N, H, W, I]` and styles `[N, I]` to `[N, H', W', O]`.
+    ///
+    /// # Panics
+    /// If the map or the style has other channels.
+    pub fn forward(&self, x: Tensor<4>, style: Tensor<2>) -> Tensor<4> {
+        let weight = self.weight.val() * self.scale; // [O, I, K, K]
+        let x = modulate(x, style.clone()); // [N, H, W, I]
+        let slide = Slide {
+            stride: if self.options.up { 2 } else { 1 },
+            padding: [if self.options.up {
+                0
+            } else {
+                self.options.padding
+            }; 2],
+            groups: 1,
+        };
+        let y = if self.options.up {
+            let weight = weight.clone().swap_dims(0, 1); // [I, O, K, K]
+            transposed_convolution(x, weight, None, slide, 0, self.rounding)
+        } else {
+            convolution(x, weight.clone(), None, slide, self.rounding)
+        };
+        let Some(epsilon) = self.options.demodulation else {
+            return y;
+        };
+        let [outputs, inputs, height, width] = weight.dims();
+        let squares: Tensor<2> = weight
+            .square()
+            .reshape([outputs, inputs, height * width])
+            .sum_dim(2)
+            .reshape([outputs, inputs]);
+        let sums = style.square().matmul(squares.transpose()); // [N, O]
+        modulate(y, (sums + epsilon).sqrt().recip())
     }
 }

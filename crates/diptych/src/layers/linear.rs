@@ -16,7 +16,7 @@ use crate::Error;
 #[derive(Module, Debug)]
 pub struct Linear {
     weight: Param<Tensor<2>>,
-    bias: Param<Tensor<1>>,
+    bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
     rounding: Rounding,
 }
@@ -29,14 +29,31 @@ impl Linear {
     pub fn build(b: &mut Builder, path: &str) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
-            bias: b.param(format!("{path}.bias"))?,
+            bias: Some(b.param(format!("{path}.bias"))?),
+            rounding: b.rounding(),
+        })
+    }
+
+    /// The layer of `path.weight` alone: `y = x Wᵀ`.
+    ///
+    /// # Errors
+    /// What the source reports.
+    pub fn without_bias(b: &mut Builder, path: &str) -> Result<Self, Error> {
+        Ok(Self {
+            weight: b.param(format!("{path}.weight"))?,
+            bias: None,
             rounding: b.rounding(),
         })
     }
 
     /// Maps `[…, in]` to `[…, out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        linear(x, self.weight.val(), self.bias.val(), self.rounding)
+        let weight = self.weight.val();
+        let bias = match &self.bias {
+            Some(bias) => bias.val(),
+            None => Tensor::zeros([weight.dims()[0]], &weight.device()),
+        };
+        linear(x, weight, bias, self.rounding)
     }
 }
 

@@ -11,19 +11,29 @@ mod batch_norm;
 mod build;
 mod convolution;
 mod embedding;
+mod fir;
+mod keys_values;
 mod linear;
+#[cfg(test)]
+mod naive;
 mod norm;
 pub(crate) mod ops;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use attention::attend;
-pub use attention::{Attention, Mask};
+pub use attention::{Attention, CrossAttention, Mask};
 pub use batch_norm::{BatchNorm, Phase};
 pub use build::{Builder, ParameterPath, named_parameters};
-pub use convolution::Convolution;
+pub use convolution::{
+    Convolution, ConvolutionOptions, ModulatedConvolution, ModulationOptions, TransposedConvolution,
+};
 pub use diptych_kernels::Activation;
 pub use embedding::Embedding;
+pub use fir::{Fir, FirOptions};
+pub use keys_values::KeysValues;
 pub use linear::{Linear, Mlp};
-pub use norm::LayerNorm;
-pub use ops::{has_kernels, plain_values};
+pub use norm::{GroupNorm, LayerNorm};
+pub use ops::{activation, average_pool, has_kernels, plain_values};
 
 pub use crate::model::Source;

@@ -1,12 +1,16 @@
-//! Multi-head attention: `stacked` for training, `dense` and along `paths` for inference.
+//! Multi-head attention: `stacked` for training, `dense` and along `paths` for inference, the `next` token of a text that is
+//! being written.
 
 mod dense;
 mod head;
+mod loops;
+mod next;
 mod paths;
 mod stacked;
 
 #[cfg(test)]
 pub(crate) use dense::attend_with;
 pub use dense::{attend, attend_biased};
+pub use next::NextAttention;
 pub use paths::Paths;
-pub use stacked::Attention;
+pub use stacked::{Attention, CrossAttention};

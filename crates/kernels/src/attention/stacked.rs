@@ -1,14 +1,10 @@
-//! Self-attention over stacked queries, keys and values, forward and backward, for training.
+//! Attention forward and backward, for training: of tokens to each other, and of queries to the tokens of something else.
 //!
-//! Source: Vaswani et al., arXiv 1706.03762: softmax(q kᵀ / √d) v. The backward takes the
-//! probabilities anew, a head at a time, so that none are kept.
-//!
-//! `N` inputs, `L` tokens, `W` width, `H` heads, `D` = W / H.
+//! `N` inputs, `Q` queries, `L` tokens or keys, `W` width, `H` heads, `D` = W / H.
 
-use crate::buffer::fill;
+use super::loops::{Backward, Columns, Head, Shape, attend, attend_backward};
+use crate::buffer::{fill, fill_and};
 use crate::isa::Isa;
-use crate::math::exp;
-use crate::vectorised::vectorised;
 
 /// The shape of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,24 +19,21 @@ pub struct Attention {
     pub causal: bool,
 }
 
-/// One head of one input, as the loops want it. Queries come scaled by 1 / √D.
-struct Head {
-    /// `[L, D]` each.
-    queries: Vec<f32>,
-    values: Vec<f32>,
-    /// `[D, L]`.
-    keys_by_column: Vec<f32>,
+/// The shape of an attention of queries to keys of something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CrossAttention {
+    /// Queries `Q` of an input.
+    pub queries: usize,
+    /// Keys `L` of an input, and as many values.
+    pub keys: usize,
+    /// Width `W`, over all heads.
+    pub width: usize,
+    /// Heads `H`.
+    pub heads: usize,
 }
 
-/// What the backward wants besides.
-struct Backward {
-    /// The output's gradient, `[L, D]`.
-    grad: Vec<f32>,
-    /// `[L, D]`.
-    keys: Vec<f32>,
-    /// `[D, L]`.
-    values_by_column: Vec<f32>,
-}
+/// Where one head's queries, keys and values of one input are.
+type Parts<'a> = [Columns<'a>; 3];
 
 impl Attention {
     /// Attends in `qkv` `[N, L, 3 W]`: `[N, L, W]`.
@@ -60,224 +53,218 @@ impl Attention {
     }
 
     pub(crate) fn forward_with(&self, isa: Isa, qkv: &[f32]) -> Vec<f32> {
-        let (l, w, d) = (self.tokens, self.width, self.head_width());
+        let (l, w, shape) = (self.tokens, self.width, self.shape());
         assert!(qkv.len().is_multiple_of(3 * l * w), "qkv's length");
         fill(qkv.len() / 3, l * w, |first, out| {
-            let qkv = &qkv[3 * first..][..3 * l * w];
-            let mut rows = vec![0f32; l * d];
-            let mut scratch = vec![0f32; l];
-            for h in 0..self.heads {
-                let head = self.head(qkv, h);
-                attend(isa, *self, &head, &mut scratch, &mut rows);
-                for (row, from) in out.chunks_exact_mut(w).zip(rows.chunks_exact(d)) {
-                    row[h * d..(h + 1) * d].copy_from_slice(from);
-                }
-            }
+            let parts = |h: usize| self.parts(&qkv[3 * first..][..3 * l * w], h);
+            forward(isa, shape, self.heads, parts, out);
         })
     }
 
     pub(crate) fn backward_with(&self, isa: Isa, qkv: &[f32], grad: &[f32]) -> Vec<f32> {
-        let (l, w, d) = (self.tokens, self.width, self.head_width());
+        let (l, w, shape) = (self.tokens, self.width, self.shape());
         assert!(
             qkv.len().is_multiple_of(3 * l * w) && 3 * grad.len() == qkv.len(),
             "lengths"
         );
         fill(qkv.len(), 3 * l * w, |first, out| {
             let (qkv, grad) = (&qkv[first..][..3 * l * w], &grad[first / 3..][..l * w]);
-            let mut scratch = vec![0f32; 2 * l * l];
-            let mut gradients = vec![0f32; 3 * l * d];
-            for h in 0..self.heads {
-                let head = self.head(qkv, h);
-                let more = Backward {
-                    grad: self.rows(grad, [w, h * d], 1.0),
-                    keys: self.rows(qkv, [3 * w, w + h * d], 1.0),
-                    values_by_column: self.columns(qkv, 2 * w + h * d),
-                };
-                attend_backward(isa, *self, &head, &more, &mut scratch, &mut gradients);
-                for (part, gradients) in gradients.chunks_exact(l * d).enumerate() {
-                    let rows = out.chunks_exact_mut(3 * w).zip(gradients.chunks_exact(d));
-                    for (row, from) in rows {
-                        row[part * w + h * d..][..d].copy_from_slice(from);
-                    }
-                }
-            }
+            let parts = |h: usize| self.parts(qkv, h);
+            backward(isa, shape, self.heads, parts, grad, |part, head, rows| {
+                head[part].put(rows, out);
+            });
         })
     }
 
-    fn head_width(&self) -> usize {
-        assert!(
-            self.tokens > 0 && self.heads > 0 && self.width > 0,
-            "not an attention: {self:?}"
-        );
-        assert!(self.width.is_multiple_of(self.heads), "heads");
-        self.width / self.heads
-    }
-
-    /// Takes one head out of an input's `[L, 3 W]`.
-    fn head(&self, qkv: &[f32], h: usize) -> Head {
-        let (w, d) = (self.width, self.head_width());
-        let scale = (d as f32).sqrt().recip();
-        Head {
-            queries: self.rows(qkv, [3 * w, h * d], scale),
-            values: self.rows(qkv, [3 * w, 2 * w + h * d], 1.0),
-            keys_by_column: self.columns(qkv, w + h * d),
+    fn shape(&self) -> Shape {
+        Shape {
+            queries: self.tokens,
+            keys: self.tokens,
+            width: head_width([self.tokens, self.tokens], [self.width, self.heads]),
+            causal: self.causal,
         }
     }
 
-    /// What every row of `stride` values has from `first` on, `[L, D]`, scaled.
-    fn rows(&self, from: &[f32], [stride, first]: [usize; 2], scale: f32) -> Vec<f32> {
-        let d = self.head_width();
-        let mut rows = Vec::with_capacity(self.tokens * d);
-        for row in from.chunks_exact(stride) {
-            rows.extend(row[first..][..d].iter().map(|v| v * scale));
-        }
-        rows
-    }
-
-    /// What every row of an input has from `first` on, `[D, L]`.
-    fn columns(&self, qkv: &[f32], first: usize) -> Vec<f32> {
-        let (l, d) = (self.tokens, self.head_width());
-        let mut columns = vec![0f32; d * l];
-        for (j, row) in qkv.chunks_exact(3 * self.width).enumerate() {
-            for (i, value) in row[first..][..d].iter().enumerate() {
-                columns[i * l + j] = *value;
-            }
-        }
-        columns
-    }
-
-    /// How many tokens the `i`-th attends to, from the first.
-    #[inline(always)]
-    fn reach(&self, i: usize) -> usize {
-        if self.causal { i + 1 } else { self.tokens }
+    /// One head of an input's `[L, 3 W]`.
+    fn parts<'a>(&self, qkv: &'a [f32], h: usize) -> Parts<'a> {
+        let (w, d) = (self.width, self.width / self.heads);
+        [0, w, 2 * w].map(|first| Columns {
+            rows: qkv,
+            stride: 3 * w,
+            first: first + h * d,
+            width: d,
+        })
     }
 }
 
-/// Values of a result that are summed in registers at once: a head's width, or as many keys.
-const BLOCK: usize = 64;
+impl CrossAttention {
+    /// What `queries` `[N, Q, W]` find by keys in values, both `keys_values` `[N, L, 2 W]`, keys first: `[N, Q, W]`.
+    ///
+    /// # Panics
+    /// If a slice is not whole inputs, or as many of them, or `heads` does not divide `width`.
+    pub fn forward(&self, queries: &[f32], keys_values: &[f32]) -> Vec<f32> {
+        self.forward_with(Isa::current(), queries, keys_values)
+    }
 
-/// A remainder's block.
-const SMALL: usize = 16;
+    /// The gradients of `queries` and `keys_values`, given that of the output.
+    ///
+    /// # Panics
+    /// If the lengths do not fit each other.
+    pub fn backward(
+        &self,
+        queries: &[f32],
+        keys_values: &[f32],
+        grad: &[f32],
+    ) -> (Vec<f32>, Vec<f32>) {
+        self.backward_with(Isa::current(), [queries, keys_values, grad])
+    }
 
-/// `out[c] = Σ factor(k) rows[k][c]` over `k` in `over`; `rows` lie `stride` apart.
-#[inline(always)]
-fn combine(
-    rows: &[f32],
-    stride: usize,
-    over: std::ops::Range<usize>,
-    factor: impl Fn(usize) -> f32,
+    pub(crate) fn forward_with(&self, isa: Isa, queries: &[f32], keys_values: &[f32]) -> Vec<f32> {
+        let (shape, [q, kv]) = (self.shape(), self.lengths(queries, keys_values));
+        fill(queries.len(), q, |first, out| {
+            let (queries, keys_values) = (&queries[first..][..q], &keys_values[first / q * kv..]);
+            let parts = |h: usize| self.parts([queries, &keys_values[..kv]], h);
+            forward(isa, shape, self.heads, parts, out);
+        })
+    }
+
+    pub(crate) fn backward_with(
+        &self,
+        isa: Isa,
+        [queries, keys_values, grad]: [&[f32]; 3],
+    ) -> (Vec<f32>, Vec<f32>) {
+        let (shape, [q, kv]) = (self.shape(), self.lengths(queries, keys_values));
+        assert_eq!(grad.len(), queries.len(), "grad's length");
+        let (of_keys_values, of_queries) = fill_and(keys_values.len(), kv, |first, out| {
+            let input = first / kv * q;
+            let (queries, grad) = (&queries[input..][..q], &grad[input..][..q]);
+            let mut of_queries = vec![0f32; q];
+            let parts = |h: usize| self.parts([queries, &keys_values[first..][..kv]], h);
+            backward(isa, shape, self.heads, parts, grad, |part, head, rows| {
+                let out = if part == 0 {
+                    &mut of_queries[..]
+                } else {
+                    &mut *out
+                };
+                head[part].put(rows, out);
+            });
+            of_queries
+        });
+        (of_queries.concat(), of_keys_values)
+    }
+
+    fn shape(&self) -> Shape {
+        Shape {
+            queries: self.queries,
+            keys: self.keys,
+            width: head_width([self.queries, self.keys], [self.width, self.heads]),
+            causal: false,
+        }
+    }
+
+    /// Values of an input's queries, and of its keys and values.
+    fn lengths(&self, queries: &[f32], keys_values: &[f32]) -> [usize; 2] {
+        let [q, kv] = [self.queries * self.width, self.keys * 2 * self.width];
+        assert!(
+            queries.len().is_multiple_of(q) && keys_values.len() == queries.len() / q * kv,
+            "lengths"
+        );
+        [q, kv]
+    }
+
+    /// One head of an input's `[Q, W]` and `[L, 2 W]`.
+    fn parts<'a>(&self, [queries, keys_values]: [&'a [f32]; 2], h: usize) -> Parts<'a> {
+        let (w, d) = (self.width, self.width / self.heads);
+        let of = |rows: &'a [f32], stride: usize, first: usize| Columns {
+            rows,
+            stride,
+            first: first + h * d,
+            width: d,
+        };
+        [
+            of(queries, w, 0),
+            of(keys_values, 2 * w, 0),
+            of(keys_values, 2 * w, w),
+        ]
+    }
+}
+
+/// The width of a head.
+fn head_width(tokens: [usize; 2], [width, heads]: [usize; 2]) -> usize {
+    assert!(
+        tokens.iter().all(|&tokens| tokens > 0) && heads > 0 && width > 0,
+        "not an attention: {tokens:?} tokens, {width} wide, {heads} heads"
+    );
+    assert!(width.is_multiple_of(heads), "heads");
+    width / heads
+}
+
+/// One input's attention, head by head, into `out` `[Q, W]`.
+fn forward<'a>(
+    isa: Isa,
+    shape: Shape,
+    heads: usize,
+    parts: impl Fn(usize) -> Parts<'a>,
     out: &mut [f32],
 ) {
-    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-    let first = blocks.len() * BLOCK;
-    for (b, block) in blocks.iter_mut().enumerate() {
-        combine_block(&rows[b * BLOCK..], stride, over.clone(), &factor, block);
-    }
-    let (blocks, rest) = rest.as_chunks_mut::<SMALL>();
-    for (b, block) in blocks.iter_mut().enumerate() {
-        combine_block(
-            &rows[first + b * SMALL..],
-            stride,
-            over.clone(),
-            &factor,
-            block,
-        );
-    }
-    let first = first + blocks.len() * SMALL;
-    for (c, value) in rest.iter_mut().enumerate() {
-        let mut sum = 0f32;
-        for k in over.clone() {
-            sum += factor(k) * rows[first + c + k * stride];
-        }
-        *value = sum;
+    let mut rows = vec![0f32; shape.queries * shape.width];
+    let mut scratch = vec![0f32; shape.keys];
+    for h in 0..heads {
+        let head = head(shape, parts(h));
+        attend(isa, shape, &head, &mut scratch, &mut rows);
+        output(shape, heads, h).put(&rows, out);
     }
 }
 
-/// [`combine`] for a block of columns, whose sums stay in registers.
-#[inline(always)]
-fn combine_block<const N: usize>(
-    rows: &[f32],
-    stride: usize,
-    over: std::ops::Range<usize>,
-    factor: impl Fn(usize) -> f32,
-    out: &mut [f32; N],
+/// One input's gradients, head by head: `put` gets which part it is (queries, keys, values), where the head's are,
+/// and the gradient's rows.
+fn backward<'a>(
+    isa: Isa,
+    shape: Shape,
+    heads: usize,
+    parts: impl Fn(usize) -> Parts<'a>,
+    grad: &[f32],
+    mut put: impl FnMut(usize, &Parts<'a>, &[f32]),
 ) {
-    let mut sums = [0f32; N];
-    for k in over {
-        let x = factor(k);
-        let row = &rows[k * stride..][..N];
-        for c in 0..N {
-            sums[c] += x * row[c];
-        }
-    }
-    *out = sums;
-}
-
-/// The probabilities of one query over the keys it reaches.
-#[inline(always)]
-fn probabilities(query: &[f32], keys: &[f32], l: usize, out: &mut [f32]) {
-    combine(keys, l, 0..query.len(), |i| query[i], out);
-    let mut highest = f32::NEG_INFINITY;
-    for &s in out.iter() {
-        highest = if s > highest { s } else { highest };
-    }
-    for s in out.iter_mut() {
-        *s = exp(*s - highest);
-    }
-    let sum: f32 = out.iter().sum();
-    for s in out.iter_mut() {
-        *s /= sum;
-    }
-}
-
-vectorised! {
-    fn attend(shape: Attention, head: &Head, scratch: &mut [f32], out: &mut [f32]) {
-        let (l, d) = (shape.tokens, shape.width / shape.heads);
-        for (i, out) in out.chunks_exact_mut(d).enumerate() {
-            let p = &mut scratch[..shape.reach(i)];
-            probabilities(&head.queries[i * d..][..d], &head.keys_by_column, l, p);
-            combine(&head.values, d, 0..p.len(), |j| p[j], out);
+    let (q, l, d) = (shape.queries, shape.keys, shape.width);
+    let mut scratch = vec![0f32; 2 * q * l];
+    let mut gradients = vec![0f32; (q + 2 * l) * d];
+    for h in 0..heads {
+        let parts = parts(h);
+        let grad = Columns {
+            rows: grad,
+            ..output(shape, heads, h)
+        };
+        let more = Backward {
+            grad: grad.rows(1.0),
+            keys: parts[1].rows(1.0),
+            values_by_column: parts[2].columns(),
+        };
+        let head = head(shape, parts);
+        attend_backward(isa, shape, &head, &more, &mut scratch, &mut gradients);
+        let (of_queries, rest) = gradients.split_at(q * d);
+        let (of_keys, of_values) = rest.split_at(l * d);
+        for (part, rows) in [of_queries, of_keys, of_values].into_iter().enumerate() {
+            put(part, &parts, rows);
         }
     }
 }
 
-vectorised! {
-    /// With S = softmax: dv += p g; ds = p (g·v − Σ p g·v); dq += ds k / √D, dk += ds q / √D.
-    fn attend_backward(
-        shape: Attention,
-        head: &Head,
-        more: &Backward,
-        scratch: &mut [f32],
-        out: &mut [f32],
-    ) {
-        let (l, d) = (shape.tokens, shape.width / shape.heads);
-        let scale = 1.0 / (d as f32).sqrt();
-        let (of_queries, rest) = out.split_at_mut(l * d);
-        let (of_keys, of_values) = rest.split_at_mut(l * d);
-        let (p, ds) = scratch.split_at_mut(l * l); // [L, L] each
-        for i in 0..l {
-            let reach = shape.reach(i);
-            let (p, ds) = (&mut p[i * l..][..reach], &mut ds[i * l..][..reach]);
-            let g = &more.grad[i * d..][..d];
-            probabilities(&head.queries[i * d..][..d], &head.keys_by_column, l, p);
-            combine(&more.values_by_column, l, 0..d, |c| g[c], ds);
-            let mut mean = 0f32;
-            for j in 0..reach {
-                mean += p[j] * ds[j];
-            }
-            for j in 0..reach {
-                ds[j] = p[j] * (ds[j] - mean);
-            }
-            let of_query = &mut of_queries[i * d..][..d];
-            combine(&more.keys, d, 0..reach, |j| ds[j] * scale, of_query);
-        }
-        for j in 0..l {
-            // The queries that reach this key.
-            let over = if shape.causal { j..l } else { 0..l };
-            let (key, value) = (&mut of_keys[j * d..][..d], &mut of_values[j * d..][..d]);
-            // The queries are scaled already.
-            combine(&head.queries, d, over.clone(), |i| ds[i * l + j], key);
-            combine(&more.grad, d, over, |i| p[i * l + j], value);
-        }
+/// Where a head's output is in rows `[Q, W]`.
+fn output(shape: Shape, heads: usize, h: usize) -> Columns<'static> {
+    Columns {
+        rows: &[],
+        stride: heads * shape.width,
+        first: h * shape.width,
+        width: shape.width,
+    }
+}
+
+/// One head as the loops read it.
+fn head(shape: Shape, [queries, keys, values]: Parts) -> Head {
+    Head {
+        queries: queries.rows((shape.width as f32).sqrt().recip()),
+        values: values.rows(1.0),
+        keys_by_column: keys.columns(),
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Convolution;
+use super::{Convolution, Extent};
 use crate::buffer::Rectangle;
 use crate::element::{Buffers, Element, Float};
 use crate::int8::Codes;
@@ -64,13 +64,12 @@ impl PackedConvolution {
         packing: Packing,
     ) -> Self {
         let outputs = bias.len();
+        assert!(kernel % 2 == 1, "an even kernel");
         let shape = Convolution {
-            height: 1,
-            width: 1,
-            inputs,
-            outputs,
-            kernel,
+            kernel: Extent::square(kernel),
+            padding: Extent::square(kernel / 2),
             stride,
+            ..Convolution::linear(inputs, outputs)
         };
         shape.check();
         let taps = kernel * kernel;

@@ -4,7 +4,7 @@ use half::bf16;
 use proptest::prelude::*;
 
 use super::inference::{FORMATS, read};
-use super::{close, for_each_product, rounded, values};
+use super::{close, for_each_product, rounded, same, values};
 use crate::activation::Activation;
 use crate::attention::{Paths, attend_with};
 use crate::convolution::{Convolution, PackedConvolution};
@@ -148,12 +148,12 @@ proptest! {
         outputs in 1..60usize, kernel in 0..3usize, stride in 1..3usize,
     ) {
         let kernel = 2 * kernel + 1;
-        let c = Convolution { height, width, inputs, outputs, kernel, stride };
+        let c = same([height, width], [inputs, outputs], [kernel, stride]);
         let x = values(n * height * width * inputs, 1);
         let weight = values(outputs * inputs * kernel * kernel, 2);
         let bias = values(outputs, 3);
         let [rx, rw] = [&x, &weight].map(|v| rounded::<bf16>(v));
-        let len = n * c.out_height() * c.out_width() * outputs;
+        let len = n * c.output().positions() * outputs;
         let mut want: Vec<f64> = (0..len).map(|i| f64::from(bias[i % outputs])).collect();
         for_each_product(&c, n, |o, i, w| want[o] += rx[i] * rw[w]);
         let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Packing::Bf16);
@@ -184,7 +184,7 @@ proptest! {
         kernel in 0..3usize, stride in 1..3usize,
     ) {
         let kernel = 2 * kernel + 1;
-        let c = Convolution { height: side, width: side, inputs, outputs, kernel, stride };
+        let c = same([side, side], [inputs, outputs], [kernel, stride]);
         // Every value but the ends of each position's, for 1 × 1, is anything between.
         let x = integers(n * side * side, inputs.max(2), 1);
         let inputs = inputs.max(2);
@@ -192,7 +192,7 @@ proptest! {
         let mut weight = integers(outputs, inputs * kernel * kernel, 2);
         weight.iter_mut().for_each(|w| *w = w.max(-127.0));
         let bias = values(outputs, 3);
-        let len = n * c.out_height() * c.out_width() * outputs;
+        let len = n * c.output().positions() * outputs;
         let mut want: Vec<f64> = (0..len).map(|i| f64::from(bias[i % outputs])).collect();
         for_each_product(&c, n, |o, i, w| want[o] += f64::from(x[i]) * f64::from(weight[w]));
         let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Packing::Int8);
@@ -308,14 +308,7 @@ fn long_sums_are_exact_in_every_format() {
 #[test]
 fn deep_convolutions_are_summed_whole() {
     let (side, inputs, outputs) = (3, 600, 20);
-    let c = Convolution {
-        height: side,
-        width: side,
-        inputs,
-        outputs,
-        kernel: 3,
-        stride: 1,
-    };
+    let c = same([side, side], [inputs, outputs], [3, 1]);
     let mut x = integers(side * side, inputs, 1);
     x.iter_mut().for_each(|x| *x /= 128.0);
     let mut weight = integers(outputs, inputs * 9, 2);

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::{close, for_each_product, values};
+use super::{close, for_each_product, same, values};
 use crate::Rounding;
 use crate::activation::Activation;
 use crate::attention::{Paths, attend_with};
-use crate::convolution::{Convolution, PackedConvolution};
+use crate::convolution::PackedConvolution;
 use crate::isa::Isa;
 use crate::linear::{Linear, Packing, Then};
 use crate::pool::AveragePool;
@@ -147,11 +147,11 @@ proptest! {
         inputs in 1..12usize, outputs in 1..60usize, kernel in 0..3usize, stride in 1..3usize,
     ) {
         let kernel = 2 * kernel + 1;
-        let c = Convolution { height, width, inputs, outputs, kernel, stride };
+        let c = same([height, width], [inputs, outputs], [kernel, stride]);
         let x = values(n * height * width * inputs, 1);
         let weight = values(outputs * inputs * kernel * kernel, 2);
         let bias = values(outputs, 3);
-        let before = values(n * c.out_height() * c.out_width() * outputs, 4);
+        let before = values(n * c.output().positions() * outputs, 4);
         let mut sums: Vec<f64> = (0..before.len()).map(|i| f64::from(bias[i % outputs])).collect();
         for_each_product(&c, n, |o, i, w| sums[o] += f64::from(x[i]) * f64::from(weight[w]));
         let packed = PackedConvolution::new(&weight, &bias, [inputs, kernel, stride], Packing::F32);
@@ -230,14 +230,7 @@ fn long_sums_are_taken_in_parts_and_tall_products_in_panels() {
 
 #[test]
 fn large_maps_are_convolved_in_bands() {
-    let c = Convolution {
-        height: 61,
-        width: 40,
-        inputs: 3,
-        outputs: 5,
-        kernel: 3,
-        stride: 2,
-    };
+    let c = same([61, 40], [3, 5], [3, 2]);
     let x = values(3 * 61 * 40 * 3, 1);
     let (weight, bias) = (values(5 * 3 * 9, 2), values(5, 3));
     let want = c.forward(crate::Rounding::F32, &x, &weight, &bias);

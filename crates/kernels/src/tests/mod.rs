@@ -1,5 +1,7 @@
 //! Every instruction set against the scalar twin, and the scalar twin against the definition.
 
+mod attention;
+mod convolution;
 mod formats;
 mod inference;
 mod int8;
@@ -11,13 +13,13 @@ use proptest::prelude::*;
 
 use crate::activation::Activation;
 use crate::attention::Attention;
-use crate::convolution::Convolution;
+use crate::convolution::{Convolution, Extent};
 use crate::element::{Element, Float};
 use crate::isa::Isa;
 use crate::layer_norm::{
     layer_norm_backward_with, layer_norm_input_gradient_with, layer_norm_with,
 };
-use crate::norm::{Norm, batch_norm_backward_with, batch_norm_with};
+use crate::norm::{GroupNorm, Norm, batch_norm_backward_with, batch_norm_with};
 
 /// Deterministic values in −1 … 1.
 fn values(count: usize, seed: u32) -> Vec<f32> {
@@ -38,30 +40,45 @@ fn rounded<E: Element>(values: &[f32]) -> Vec<f64> {
     values.iter().map(round).collect()
 }
 
+/// A convolution with a square kernel, padded so that a stride of 1 keeps the sides.
+fn same(
+    [height, width]: [usize; 2],
+    [inputs, outputs]: [usize; 2],
+    [kernel, stride]: [usize; 2],
+) -> Convolution {
+    Convolution {
+        height,
+        width,
+        kernel: Extent::square(kernel),
+        padding: Extent::square(kernel / 2),
+        stride,
+        ..Convolution::linear(inputs, outputs)
+    }
+}
+
 /// Calls `f(output index, input index, weight index)` for every product of a convolution.
 fn for_each_product(c: &Convolution, n: usize, mut f: impl FnMut(usize, usize, usize)) {
-    let (k, pad) = (c.kernel, c.kernel / 2);
-    for picture in 0..n {
-        for y in 0..c.out_height() {
-            for x in 0..c.out_width() {
-                for ky in 0..k {
-                    for kx in 0..k {
-                        let (from_y, from_x) = (y * c.stride + ky, x * c.stride + kx);
-                        if from_y < pad || from_x < pad {
-                            continue;
-                        }
-                        let (from_y, from_x) = (from_y - pad, from_x - pad);
-                        if from_y >= c.height || from_x >= c.width {
-                            continue;
-                        }
-                        let out = ((picture * c.out_height() + y) * c.out_width() + x) * c.outputs;
-                        let from = ((picture * c.height + from_y) * c.width + from_x) * c.inputs;
-                        for o in 0..c.outputs {
-                            for i in 0..c.inputs {
-                                f(out + o, from + i, ((o * c.inputs + i) * k + ky) * k + kx);
-                            }
-                        }
-                    }
+    let (made, kernel) = (c.output(), c.kernel);
+    let (inputs, outputs) = (c.inputs / c.groups, c.outputs / c.groups);
+    for place in 0..n * made.positions() {
+        let (row, x) = (place / made.width, place % made.width);
+        let (picture, y) = (row / made.height, row % made.height);
+        for tap in 0..kernel.positions() {
+            let from_y = y * c.stride + tap / kernel.width;
+            let from_x = x * c.stride + tap % kernel.width;
+            if from_y < c.padding.height || from_x < c.padding.width {
+                continue;
+            }
+            let (from_y, from_x) = (from_y - c.padding.height, from_x - c.padding.width);
+            if from_y >= c.height || from_x >= c.width {
+                continue;
+            }
+            let from = ((picture * c.height + from_y) * c.width + from_x) * c.inputs;
+            for o in 0..c.outputs {
+                for i in 0..inputs {
+                    let input = o / outputs * inputs + i;
+                    let weight = (o * inputs + i) * kernel.positions() + tap;
+                    f(place * c.outputs + o, from + input, weight);
                 }
             }
         }
@@ -83,8 +100,9 @@ fn close(got: &[f32], want: &[f64], terms: usize) {
 
 fn check<E: Float>(c: Convolution, n: usize) {
     let x = values(n * c.height * c.width * c.inputs, 1);
-    let weight = values(c.outputs * c.inputs * c.kernel * c.kernel, 2);
-    let grad = values(n * c.out_height() * c.out_width() * c.outputs, 3);
+    let taps = c.kernel.positions();
+    let weight = values(c.outputs * c.inputs / c.groups * taps, 2);
+    let grad = values(n * c.output().positions() * c.outputs, 3);
     let [rx, rw, rg] = [&x, &weight, &grad].map(|v| rounded::<E>(v));
     let bias = values(c.outputs, 4);
     let mut output = vec![0f64; grad.len()];
@@ -98,14 +116,18 @@ fn check<E: Float>(c: Convolution, n: usize) {
         grad_x[i] += rg[o] * rw[w];
         grad_weight[w] += rg[o] * rx[i];
     });
-    let taps = c.kernel * c.kernel;
     for isa in Isa::all() {
         let got = c.forward_as::<E>(isa, &x, &weight, &bias);
         close(&got, &output, taps * c.inputs + 1);
-        let got = c.input_gradient_as::<E>(isa, &grad, &weight);
+        let got = c.transposed_as::<E>(isa, &grad, &weight, &[]);
         close(&got, &grad_x, taps * c.outputs);
+        let shifts = values(c.inputs, 5);
+        let got = c.transposed_as::<E>(isa, &grad, &weight, &shifts);
+        let shifted = grad_x.iter().enumerate();
+        let shifted = shifted.map(|(i, v)| v + f64::from(shifts[i % c.inputs]));
+        close(&got, &shifted.collect::<Vec<_>>(), taps * c.outputs + 1);
         let got = c.weight_gradient_as::<E>(isa, &x, &grad);
-        close(&got, &grad_weight, n * c.out_height() * c.out_width());
+        close(&got, &grad_weight, n * c.output().positions());
     }
 }
 
@@ -117,7 +139,7 @@ proptest! {
         n in 1..20usize, height in 1..8usize, width in 1..8usize,
         inputs in 1..20usize, outputs in 1..70usize, kernel in 0..3usize, stride in 1..4usize,
     ) {
-        let c = Convolution { height, width, inputs, outputs, kernel: 2 * kernel + 1, stride };
+        let c = same([height, width], [inputs, outputs], [2 * kernel + 1, stride]);
         check::<f32>(c, n);
         check::<bf16>(c, n);
     }
@@ -126,7 +148,7 @@ proptest! {
     fn linear_layers_are_their_definition_on_every_instruction_set(
         rows in 1..300usize, inputs in 1..40usize, outputs in 1..200usize,
     ) {
-        let c = Convolution { height: 1, width: 1, inputs, outputs, kernel: 1, stride: 1 };
+        let c = Convolution::linear(inputs, outputs);
         check::<f32>(c, rows);
         check::<bf16>(c, rows);
     }
@@ -152,6 +174,39 @@ proptest! {
             prop_assert_eq!(&back.weight, &want_back.weight);
             prop_assert_eq!(&back.bias, &want_back.bias);
         }
+    }
+
+    #[test]
+    fn group_norm_is_the_same_on_every_instruction_set_and_by_channel_batch_norm(
+        n in 1..4usize, positions in 1..90usize, groups in 1..5usize, each in 1..20usize,
+    ) {
+        let c = groups * each;
+        let (x, grad) = (values(n * positions * c, 1), values(n * positions * c, 4));
+        let [weight, bias] = [values(c, 2), values(c, 3)];
+        let norm = GroupNorm { positions, groups, epsilon: 1e-2 };
+        let want = norm.forward_with(Isa::Scalar, &x, [&weight, &bias]);
+        let want_back = norm.backward_with(Isa::Scalar, [&x, &grad], &weight);
+        for isa in Isa::all() {
+            prop_assert_eq!(&norm.forward_with(isa, &x, [&weight, &bias]), &want);
+            let back = norm.backward_with(isa, [&x, &grad], &weight);
+            prop_assert_eq!(&back.x, &want_back.x);
+            prop_assert_eq!(&back.weight, &want_back.weight);
+            prop_assert_eq!(&back.bias, &want_back.bias);
+        }
+        // One picture, whose channels are groups of their own.
+        let (x, grad) = (&x[..positions * c], &grad[..positions * c]);
+        let alone = GroupNorm { groups: c, ..norm };
+        let batch = Norm { epsilon: 1e-2, relu: false };
+        let (y, mean, variance) = batch_norm_with(Isa::Scalar, batch, x, [&weight, &bias]);
+        let widened = |v: &[f32]| v.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        close(&alone.forward(x, &weight, &bias), &widened(&y), 40);
+        let want = batch_norm_backward_with(
+            Isa::Scalar, batch, [x, &y, grad], [&weight, &mean, &variance],
+        );
+        let got = alone.backward(x, &weight, grad);
+        close(&got.x, &widened(&want.x), 400);
+        close(&got.weight, &widened(&want.weight), 10 * positions);
+        close(&got.bias, &widened(&want.bias), positions);
     }
 }
 
@@ -197,14 +252,7 @@ proptest! {
 
 #[test]
 fn single_positions_with_a_stride_keep_all_their_gradients() {
-    let c = Convolution {
-        height: 1,
-        width: 1,
-        inputs: 2,
-        outputs: 3,
-        kernel: 1,
-        stride: 2,
-    };
+    let c = same([1, 1], [2, 3], [1, 2]);
     check::<f32>(c, 9);
     check::<bf16>(c, 17);
 }
@@ -212,14 +260,7 @@ fn single_positions_with_a_stride_keep_all_their_gradients() {
 #[test]
 #[should_panic(expected = "too large")]
 fn sizes_that_wrap_are_refused() {
-    let c = Convolution {
-        height: 2,
-        width: 1,
-        inputs: 1,
-        outputs: 2,
-        kernel: (1 << 32) + 1,
-        stride: 2,
-    };
+    let c = same([2, 1], [1, 2], [(1 << 32) + 1, 2]);
     c.input_gradient(crate::Rounding::F32, &[1.0, 1.0], &[]);
 }
 

@@ -94,14 +94,7 @@ impl Matrices {
         x.iter_mut().for_each(|v| *v /= norm + 1e-7);
         let [a, b, c] = COEFFICIENTS;
         // A linear layer from `side` to `side`: `x Wᵀ` and, as its weight's gradient, `gᵀ x`.
-        let layer = Convolution {
-            height: 1,
-            width: 1,
-            inputs: side,
-            outputs: side,
-            kernel: 1,
-            stride: 1,
-        };
+        let layer = Convolution::linear(side, side);
         for _ in 0..ITERATIONS {
             let square = layer.weight_gradient(rounding, &x, &x); // Xᵀ X, symmetric
             let fourth = layer.forward(rounding, &square, &square, &[]);

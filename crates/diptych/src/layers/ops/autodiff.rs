@@ -1,12 +1,15 @@
 //! Forward and backward of the operations, tied together for autodiff.
 
-use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients as Grads;
 use burn::backend::autodiff::ops::{Backward, Ops as Parents, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use diptych_kernels::{Activation, Attention, AveragePool, Convolution, Rounding};
+use burn::backend::{Autodiff, TensorMetadata};
+use diptych_kernels::{
+    Activation, Attention, AveragePool, Convolution, CrossAttention, Extent, Fir, GroupNorm,
+    NextAttention, Rounding,
+};
 
 use super::{Gradients, Normed, Ops};
 
@@ -53,6 +56,10 @@ macro_rules! track {
     }};
 }
 
+type GroupNormed<B> = (FloatTensor<B>, FloatTensor<B>, GroupNorm);
+type Convolved<B> = (Factors<B>, Convolution, Rounding);
+type AttendedTo<B> = (FloatTensor<B>, FloatTensor<B>, CrossAttention);
+
 backward!(
     NormColumns,
     3,
@@ -72,6 +79,30 @@ backward!(
     1,
     (FloatTensor<B>, Activation),
     |(x, activation), grad| { [<B as Gradients>::activate(x, grad, activation)] }
+);
+
+backward!(NormGroups, 3, GroupNormed<B>, |(x, weight, norm), grad| {
+    <B as Gradients>::norm_groups(x, weight, grad, norm)
+});
+
+backward!(
+    Modulate,
+    2,
+    (FloatTensor<B>, FloatTensor<B>),
+    |(x, factors), grad| { <B as Gradients>::modulate(x, factors, grad) }
+);
+
+backward!(Filter, 1, (Extent, Fir), |(map, fir), grad| {
+    [<B as Gradients>::filter(grad, map, fir)]
+});
+
+backward!(
+    AttendTo,
+    2,
+    AttendedTo<B>,
+    |(queries, keys_values, attention), grad| {
+        <B as Gradients>::attend_to(queries, keys_values, grad, attention)
+    }
 );
 
 backward!(AddRelu, 2, FloatTensor<B>, |output, grad| {
@@ -100,22 +131,25 @@ impl<B: Gradients> Factors<B> {
     }
 }
 
-/// Backward of [`Ops::convolve`]; each gradient is computed only where it is asked for.
+/// Backward of [`Ops::convolve`]; each gradient is computed only where it is asked for.`
 #[derive(Debug)]
 struct Convolve;
 
-impl<B: Gradients> Backward<B, 2> for Convolve {
-    type State = (Factors<B>, Convolution, Rounding);
+impl<B: Gradients> Backward<B, 3> for Convolve {
+    type State = Convolved<B>;
 
     fn backward(
         self,
-        ops: Parents<Self::State, 2>,
+        ops: Parents<Self::State, 3>,
         grads: &mut Grads,
         _checkpointer: &mut Checkpointer,
     ) {
         let grad = grads.consume::<B>(&ops.node);
-        let [of_x, of_weight] = ops.parents;
+        let [of_x, of_weight, of_bias] = ops.parents;
         let (factors, convolution, rounding) = ops.state;
+        if let Some(node) = of_bias {
+            grads.register::<B>(node.id, B::convolve_bias(grad.clone()));
+        }
         if let (Some(node), Some(x)) = (of_weight, factors.x) {
             let grad = B::convolve_weight(x, grad.clone(), convolution, rounding);
             grads.register::<B>(node.id, grad);
@@ -127,7 +161,38 @@ impl<B: Gradients> Backward<B, 2> for Convolve {
     }
 }
 
-/// Backward of [`Ops::project`]; each gradient is computed only where it is asked for.
+/// Backward of [`Ops::transpose_convolve`].`
+#[derive(Debug)]
+struct TransposeConvolve;
+
+impl<B: Gradients> Backward<B, 3> for TransposeConvolve {
+    type State = Convolved<B>;
+
+    fn backward(
+        self,
+        ops: Parents<Self::State, 3>,
+        grads: &mut Grads,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [of_y, of_weight, of_bias] = ops.parents;
+        let (factors, convolution, rounding) = ops.state;
+        if let Some(node) = of_bias {
+            grads.register::<B>(node.id, B::convolve_bias(grad.clone()));
+        }
+        if let (Some(node), Some(y)) = (of_weight, factors.x) {
+            // The output is in the place of a convolution's input, and the input in that of its output.
+            let grad = B::convolve_weight(grad.clone(), y, convolution, rounding);
+            grads.register::<B>(node.id, grad);
+        }
+        if let (Some(node), Some(weight)) = (of_y, factors.weight) {
+            let grad = B::transpose_convolve_input(grad, weight, convolution, rounding);
+            grads.register::<B>(node.id, grad);
+        }
+    }
+}
+
+/// Backward of [`Ops::project`]; each gradient is computed only where it is asked for.`
 #[derive(Debug)]
 struct Project;
 
@@ -157,7 +222,7 @@ impl<B: Gradients> Backward<B, 3> for Project {
     }
 }
 
-/// Backward of [`Ops::norm_rows`]; that of the parameters is computed only where it is asked for.
+/// Backward of [`Ops::norm_rows`]; that of the parameters is computed only where it is asked for.`
 #[derive(Debug)]
 struct NormRows;
 
@@ -190,11 +255,62 @@ impl<B: Gradients> Backward<B, 3> for NormRows {
 type T<B, C> = FloatTensor<Autodiff<B, C>>;
 
 impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
-    fn convolve(x: T<B, C>, weight: T<B, C>, c: Convolution, rounding: Rounding) -> T<B, C> {
+    fn convolve(
+        x: T<B, C>,
+        weight: T<B, C>,
+        bias: T<B, C>,
+        c: Convolution,
+        rounding: Rounding,
+    ) -> T<B, C> {
         let (values, kernel) = (x.primitive().clone(), weight.primitive().clone());
-        let y = <B as Ops>::convolve(values, kernel, c, rounding);
-        let factors = Factors::of::<C>(&x, &weight);
-        track!(Convolve, [x, weight], (factors, c, rounding), y)
+        let shift = bias.primitive().clone();
+        let y = <B as Ops>::convolve(values, kernel, shift, c, rounding);
+        let state = (Factors::of::<C>(&x, &weight), c, rounding);
+        track!(Convolve, [x, weight, bias], state, y)
+    }
+
+    fn transpose_convolve(
+        y: T<B, C>,
+        weight: T<B, C>,
+        bias: T<B, C>,
+        c: Convolution,
+        rounding: Rounding,
+    ) -> T<B, C> {
+        let (values, kernel) = (y.primitive().clone(), weight.primitive().clone());
+        let shift = bias.primitive().clone();
+        let x = <B as Ops>::transpose_convolve(values, kernel, shift, c, rounding);
+        let state = (Factors::of::<C>(&y, &weight), c, rounding);
+        track!(TransposeConvolve, [y, weight, bias], state, x)
+    }
+
+    fn norm_groups(x: T<B, C>, weight: T<B, C>, bias: T<B, C>, norm: GroupNorm) -> T<B, C> {
+        let (values, gain) = (x.primitive().clone(), weight.primitive().clone());
+        let shift = bias.primitive().clone();
+        let y = <B as Ops>::norm_groups(values.clone(), gain.clone(), shift, norm);
+        track!(NormGroups, [x, weight, bias], (values, gain, norm), y)
+    }
+
+    fn modulate(x: T<B, C>, factors: T<B, C>) -> T<B, C> {
+        let state = (x.primitive().clone(), factors.primitive().clone());
+        let y = <B as Ops>::modulate(state.0.clone(), state.1.clone());
+        track!(Modulate, [x, factors], state, y)
+    }
+
+    fn filter(x: T<B, C>, fir: Fir) -> T<B, C> {
+        let [_, height, width, _] = x.primitive().shape().dims();
+        let y = <B as Ops>::filter(x.primitive().clone(), fir.clone());
+        track!(Filter, [x], (Extent { height, width }, fir), y)
+    }
+
+    fn attend_to(queries: T<B, C>, keys_values: T<B, C>, attention: CrossAttention) -> T<B, C> {
+        let (q, kv) = (queries.primitive().clone(), keys_values.primitive().clone());
+        let y = <B as Ops>::attend_to(q.clone(), kv.clone(), attention);
+        track!(AttendTo, [queries, keys_values], (q, kv, attention), y)
+    }
+
+    fn attend_next(queries: T<B, C>, keys_values: T<B, C>, attention: NextAttention) -> T<B, C> {
+        let (q, kv) = (queries.primitive().clone(), keys_values.primitive().clone());
+        T::<B, C>::new(<B as Ops>::attend_next(q, kv, attention))
     }
 
     fn project(x: T<B, C>, weight: T<B, C>, bias: T<B, C>, rounding: Rounding) -> T<B, C> {

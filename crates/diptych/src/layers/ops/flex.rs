@@ -5,9 +5,10 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
 use diptych_kernels::{
-    Activation, Attention, AveragePool, Convolution, Rounding, add_relu, add_relu_backward,
-    batch_norm, batch_norm_backward, column_sums, layer_norm, layer_norm_backward,
-    layer_norm_input_gradient,
+    Activation, Attention, AveragePool, Convolution, CrossAttention, Extent, Fir, GroupNorm,
+    NextAttention, Rounding, add_relu, add_relu_backward, batch_norm, batch_norm_backward,
+    column_sums, layer_norm, layer_norm_backward, layer_norm_input_gradient, modulate,
+    modulate_backward,
 };
 
 use super::{Gradients, Normed, Ops};
@@ -15,11 +16,16 @@ use super::{Gradients, Normed, Ops};
 type T = FloatTensor<Flex>;
 
 impl Ops for Flex {
-    fn convolve(x: T, weight: T, c: Convolution, rounding: Rounding) -> T {
-        let [x, weight] = contiguous([x, weight]);
-        let y = c.forward(rounding, values(&x), values(&weight), &[]);
-        let shape = [dims::<4>(&x)[0], c.out_height(), c.out_width(), c.outputs];
-        tensor(y, &shape)
+    fn convolve(x: T, weight: T, bias: T, c: Convolution, rounding: Rounding) -> T {
+        let [x, weight, bias] = contiguous([x, weight, bias]);
+        let y = c.forward(rounding, values(&x), values(&weight), values(&bias));
+        tensor(y, &made(&x, c))
+    }
+
+    fn transpose_convolve(y: T, weight: T, bias: T, c: Convolution, rounding: Rounding) -> T {
+        let [y, weight, bias] = contiguous([y, weight, bias]);
+        let x = c.transposed(rounding, values(&y), values(&weight), values(&bias));
+        tensor(x, &[dims::<4>(&y)[0], c.height, c.width, c.inputs])
     }
 
     fn project(x: T, weight: T, bias: T, rounding: Rounding) -> T {
@@ -47,10 +53,42 @@ impl Ops for Flex {
         tensor(y, &dims::<2>(&x))
     }
 
+    fn norm_groups(x: T, weight: T, bias: T, norm: GroupNorm) -> T {
+        let [x, weight, bias] = contiguous([x, weight, bias]);
+        like(norm.forward(values(&x), values(&weight), values(&bias)), &x)
+    }
+
+    fn modulate(x: T, factors: T) -> T {
+        let [x, factors] = contiguous([x, factors]);
+        let [_, _, c] = dims(&x);
+        like(modulate(c, values(&x), values(&factors)), &x)
+    }
+
+    fn filter(x: T, fir: Fir) -> T {
+        let [x] = contiguous([x]);
+        let [n, height, width, c] = dims(&x);
+        let map = Extent { height, width };
+        let made = fir.output(map);
+        let y = fir.forward(map, c, values(&x));
+        tensor(y, &[n, made.height, made.width, c])
+    }
+
     fn attend(qkv: T, attention: Attention) -> T {
         let [qkv] = contiguous([qkv]);
         let [n, l, _] = dims(&qkv);
         tensor(attention.forward(values(&qkv)), &[n, l, attention.width])
+    }
+
+    fn attend_to(queries: T, keys_values: T, attention: CrossAttention) -> T {
+        let [queries, keys_values] = contiguous([queries, keys_values]);
+        let found = attention.forward(values(&queries), values(&keys_values));
+        like(found, &queries)
+    }
+
+    fn attend_next(queries: T, keys_values: T, attention: NextAttention) -> T {
+        let [queries, keys_values] = contiguous([queries, keys_values]);
+        let found = attention.forward(values(&queries), values(&keys_values));
+        like(found, &queries)
     }
 
     fn activate(x: T, activation: Activation) -> T {
@@ -81,7 +119,25 @@ impl Gradients for Flex {
     fn convolve_weight(x: T, grad: T, c: Convolution, rounding: Rounding) -> T {
         let [x, grad] = contiguous([x, grad]);
         let weight = c.weight_gradient(rounding, values(&x), values(&grad));
-        tensor(weight, &[c.outputs, c.inputs, c.kernel, c.kernel])
+        let shape = [
+            c.outputs,
+            c.inputs / c.groups,
+            c.kernel.height,
+            c.kernel.width,
+        ];
+        tensor(weight, &shape)
+    }
+
+    fn convolve_bias(grad: T) -> T {
+        let [grad] = contiguous([grad]);
+        let [.., outputs] = dims::<4>(&grad);
+        tensor(column_sums(values(&grad), outputs), &[outputs])
+    }
+
+    fn transpose_convolve_input(grad: T, weight: T, c: Convolution, rounding: Rounding) -> T {
+        let [grad, weight] = contiguous([grad, weight]);
+        let y = c.forward(rounding, values(&grad), values(&weight), &[]);
+        tensor(y, &made(&grad, c))
     }
 
     fn project_input(grad: T, weight: T, rounding: Rounding) -> T {
@@ -139,6 +195,40 @@ impl Gradients for Flex {
         like(gradient, &x)
     }
 
+    fn norm_groups(x: T, weight: T, grad: T, norm: GroupNorm) -> [T; 3] {
+        let [x, weight, grad] = contiguous([x, weight, grad]);
+        let gradients = norm.backward(values(&x), values(&weight), values(&grad));
+        [
+            like(gradients.x, &x),
+            like(gradients.weight, &weight),
+            like(gradients.bias, &weight),
+        ]
+    }
+
+    fn modulate(x: T, factors: T, grad: T) -> [T; 2] {
+        let [x, factors, grad] = contiguous([x, factors, grad]);
+        let [_, _, c] = dims(&x);
+        let (of_x, of_factors) = modulate_backward(c, values(&x), values(&factors), values(&grad));
+        [like(of_x, &x), like(of_factors, &factors)]
+    }
+
+    fn filter(grad: T, map: Extent, fir: Fir) -> T {
+        let [grad] = contiguous([grad]);
+        let [n, _, _, c] = dims(&grad);
+        let x = fir.backward(map, c, values(&grad));
+        tensor(x, &[n, map.height, map.width, c])
+    }
+
+    fn attend_to(queries: T, keys_values: T, grad: T, attention: CrossAttention) -> [T; 2] {
+        let [queries, keys_values, grad] = contiguous([queries, keys_values, grad]);
+        let (of_queries, of_keys_values) =
+            attention.backward(values(&queries), values(&keys_values), values(&grad));
+        [
+            like(of_queries, &queries),
+            like(of_keys_values, &keys_values),
+        ]
+    }
+
     fn attend(qkv: T, grad: T, attention: Attention) -> T {
         let [qkv, grad] = contiguous([qkv, grad]);
         let gradient = attention.backward(values(&qkv), values(&grad));
@@ -165,14 +255,13 @@ impl Gradients for Flex {
 
 /// A projection by a weight `[outputs, inputs]` is a convolution of single positions.
 fn projection([outputs, inputs]: [usize; 2]) -> Convolution {
-    Convolution {
-        height: 1,
-        width: 1,
-        inputs,
-        outputs,
-        kernel: 1,
-        stride: 1,
-    }
+    Convolution::linear(inputs, outputs)
+}
+
+/// The shape of a convolution's output for maps `[N, H, W, I]`.
+fn made(x: &FlexTensor, c: Convolution) -> [usize; 4] {
+    let Extent { height, width } = c.output();
+    [dims::<4>(x)[0], height, width, c.outputs]
 }
 
 fn norm(epsilon: f64, relu: bool) -> diptych_kernels::Norm {

@@ -9,6 +9,7 @@
 
 mod autodiff;
 mod flex;
+mod maps;
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -16,15 +17,33 @@ mod tests;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Device, Tensor};
-use diptych_kernels::{Activation, Attention, AveragePool, Convolution, Rounding};
+use diptych_kernels::{
+    Activation, Attention, AveragePool, Convolution, CrossAttention, Extent, Fir, GroupNorm,
+    NextAttention, Rounding,
+};
+
+pub use maps::average_pool;
+pub(crate) use maps::{
+    Slide, add_relu, batch_norm, convolution, filter, group_norm, modulate, transposed_convolution,
+};
 
 /// What the CPU's backend computes with `kernels`.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait Ops: Backend {
-    /// `[N, H, W, I]` with `[O, I, K, K]`: `[N, H', W', O]`.
+    /// `[N, H, W, I]` with `[O, I / G, K, K]` and `[O]`, which may be empty: `[N, H', W', O]`.
     fn convolve(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        convolution: Convolution,
+        rounding: Rounding,
+    ) -> FloatTensor<Self>;
+
+    /// The adjoint: `[N, H', W', O]` with `[O, I / G, K, K]` and `[I]`, which may be empty: `[N, H, W, I]`.
+    fn transpose_convolve(
+        y: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
         convolution: Convolution,
         rounding: Rounding,
     ) -> FloatTensor<Self>;
@@ -55,8 +74,36 @@ pub(crate) trait Ops: Backend {
         epsilon: f64,
     ) -> FloatTensor<Self>;
 
+    /// Group norm of `[N, P, C]`.
+    fn norm_groups(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        norm: GroupNorm,
+    ) -> FloatTensor<Self>;
+
+    /// `[N, P, C]` times `[N, C]`.
+    fn modulate(x: FloatTensor<Self>, factors: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// `[N, H, W, C]`, up- and downsampled.
+    fn filter(x: FloatTensor<Self>, fir: Fir) -> FloatTensor<Self>;
+
     /// Self-attention in `[N, L, 3 W]`: `[N, L, W]`.
     fn attend(qkv: FloatTensor<Self>, attention: Attention) -> FloatTensor<Self>;
+
+    /// What `[N, Q, W]` find in keys and values `[N, L, 2 W]`: `[N, Q, W]`.
+    fn attend_to(
+        queries: FloatTensor<Self>,
+        keys_values: FloatTensor<Self>,
+        attention: CrossAttention,
+    ) -> FloatTensor<Self>;
+
+    /// What `[N, W]` find in the first of `[N, C, 2 W]`: `[N, W]`, which has no gradient.
+    fn attend_next(
+        queries: FloatTensor<Self>,
+        keys_values: FloatTensor<Self>,
+        attention: NextAttention,
+    ) -> FloatTensor<Self>;
 
     /// The activation of every value.
     fn activate(x: FloatTensor<Self>, activation: Activation) -> FloatTensor<Self>;
@@ -80,6 +127,16 @@ pub(crate) trait Gradients: Backend {
     fn convolve_weight(
         x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
+        convolution: Convolution,
+        rounding: Rounding,
+    ) -> FloatTensor<Self>;
+
+    /// Of the bias, the sums of `[N, H', W', O]`.
+    fn convolve_bias(grad: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    fn transpose_convolve_input(
+        grad: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
         convolution: Convolution,
         rounding: Rounding,
     ) -> FloatTensor<Self>;
@@ -120,11 +177,34 @@ pub(crate) trait Gradients: Backend {
         epsilon: f64,
     ) -> FloatTensor<Self>;
 
+    fn norm_groups(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        norm: GroupNorm,
+    ) -> [FloatTensor<Self>; 3];
+
+    fn modulate(
+        x: FloatTensor<Self>,
+        factors: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2];
+
+    /// `map` is the input's.
+    fn filter(grad: FloatTensor<Self>, map: Extent, fir: Fir) -> FloatTensor<Self>;
+
     fn attend(
         qkv: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         attention: Attention,
     ) -> FloatTensor<Self>;
+
+    fn attend_to(
+        queries: FloatTensor<Self>,
+        keys_values: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        attention: CrossAttention,
+    ) -> [FloatTensor<Self>; 2];
 
     fn activate(
         x: FloatTensor<Self>,
@@ -150,6 +230,10 @@ pub(crate) struct Normed<B: Backend> {
 
 /// Whether `kernels` computes on this tensor.
 pub fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
+    #[cfg(test)]
+    if crate::layers::tests::PLAIN.get() {
+        return false;
+    }
     x.dtype() == DType::F32 && x.device().inner() == Device::flex()
 }
 
@@ -160,31 +244,6 @@ pub fn plain_values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
         // It was converted to f32 above, so the type can't differ.
         unreachable!("values in f32: {error:?}")
     })
-}
-
-/// Convolves channels-last `x` `[N, H, W, I]` with `weight` `[O, I, K, K]`, K odd, padded by K / 2,
-/// into `[N, H / stride, W / stride, O]`.
-pub(crate) fn convolution(
-    x: Tensor<4>,
-    weight: Tensor<4>,
-    stride: usize,
-    rounding: Rounding,
-) -> Tensor<4> {
-    if !has_kernels(&x) {
-        return plain::convolution(x, weight, stride);
-    }
-    let [_, height, width, inputs] = x.dims();
-    let [outputs, _, kernel, _] = weight.dims();
-    let convolution = Convolution {
-        height,
-        width,
-        inputs,
-        outputs,
-        kernel,
-        stride,
-    };
-    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(Dispatch::convolve(x, weight, convolution, rounding))
 }
 
 /// Rows from which packing the weight, one pass over it, pays.
@@ -208,48 +267,6 @@ pub(crate) fn linear<const D: usize>(
     let y = Dispatch::project(x, weight.into_dispatch(), bias.into_dispatch(), rounding);
     shape[D - 1] = outputs;
     Tensor::<2>::from_dispatch(y).reshape(shape)
-}
-
-/// What [`batch_norm`] gives.
-pub(crate) struct BatchNormOutput {
-    /// `[N, H, W, C]`.
-    pub(crate) output: Tensor<4>,
-    /// The batch's mean, `[C]`, detached.
-    pub(crate) mean: Tensor<1>,
-    /// The batch's biased variance, `[C]`, detached.
-    pub(crate) variance: Tensor<1>,
-}
-
-/// Batch norm of `x` `[N, H, W, C]` by the batch's own statistics, then ReLU if `relu`.
-pub(crate) fn batch_norm(
-    x: Tensor<4>,
-    [weight, bias]: [Tensor<1>; 2],
-    epsilon: f64,
-    relu: bool,
-) -> BatchNormOutput {
-    let shape = x.dims();
-    let [n, h, w, c] = shape;
-    let x = x.reshape([n * h * w, c]);
-    if !has_kernels(&x) {
-        let (output, mean, variance) = plain::batch_norm(x, [weight, bias], epsilon, relu);
-        return BatchNormOutput {
-            output: output.reshape(shape),
-            mean,
-            variance,
-        };
-    }
-    let (output, mean, variance) = Dispatch::norm_columns(
-        x.into_dispatch(),
-        weight.into_dispatch(),
-        bias.into_dispatch(),
-        epsilon,
-        relu,
-    );
-    BatchNormOutput {
-        output: Tensor::<2>::from_dispatch(output).reshape(shape),
-        mean: Tensor::from_dispatch(mean),
-        variance: Tensor::from_dispatch(variance),
-    }
 }
 
 /// Normalises the rows of `x` `[…, W]`, then scales and shifts them.
@@ -289,35 +306,53 @@ pub(crate) fn attention(qkv: Tensor<3>, heads: usize, causal: bool) -> Tensor<3>
 }
 
 /// The activation of every value.
-pub(crate) fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
+pub fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     match has_kernels(&x) {
         true => Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), activation)),
         false => plain::activation(x, activation),
     }
 }
 
-/// `relu(x + y)`.
-pub(crate) fn add_relu(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
-    match has_kernels(&x) {
-        true => Tensor::from_dispatch(Dispatch::add_relu(x.into_dispatch(), y.into_dispatch())),
-        false => burn::tensor::activation::relu(x + y),
+/// Multi-head attention of queries `[N, Q, W]` to keys and values `[N, L, 2 W]`, keys first: `[N, Q, W]`.
+pub(crate) fn cross_attention(
+    queries: Tensor<3>,
+    keys_values: Tensor<3>,
+    heads: usize,
+) -> Tensor<3> {
+    let [_, count, width] = queries.dims();
+    let attention = CrossAttention {
+        queries: count,
+        keys: keys_values.dims()[1],
+        width,
+        heads,
+    };
+    if !has_kernels(&queries) {
+        return plain::cross_attention(queries, keys_values, heads);
     }
+    let (queries, keys_values) = (queries.into_dispatch(), keys_values.into_dispatch());
+    Tensor::from_dispatch(Dispatch::attend_to(queries, keys_values, attention))
 }
 
-/// Means of `side` × `side` squares of `[N, H, W, C]`.
-pub(crate) fn average_pool(x: Tensor<4>, side: usize) -> Tensor<4> {
-    if side == 1 {
-        return x;
-    }
-    let [_, height, width, channels] = x.dims();
-    let pool = AveragePool {
-        height,
+/// Multi-head attention of one query an input `[N, W]` to the first `tokens` of keys and values `[N, C, 2 W]`, keys first:
+/// `[N, W]`, which has no gradient.
+pub(crate) fn next_attention(
+    queries: Tensor<2>,
+    keys_values: Tensor<3>,
+    tokens: usize,
+    heads: usize,
+) -> Tensor<2> {
+    let [n, width] = queries.dims();
+    let attention = NextAttention {
+        capacity: keys_values.dims()[1],
+        tokens,
         width,
-        channels,
-        side,
+        heads,
     };
-    match has_kernels(&x) {
-        true => Tensor::from_dispatch(Dispatch::pool(x.into_dispatch(), pool)),
-        false => plain::average_pool(x, pool),
+    if !has_kernels(&queries) {
+        let queries = queries.detach().reshape([n, 1, width]);
+        let keys_values = keys_values.detach().narrow(1, 0, tokens);
+        return plain::cross_attention(queries, keys_values, heads).reshape([n, width]);
     }
+    let (queries, keys_values) = (queries.into_dispatch(), keys_values.into_dispatch());
+    Tensor::from_dispatch(Dispatch::attend_next(queries, keys_values, attention))
 }

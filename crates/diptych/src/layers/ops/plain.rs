@@ -1,15 +1,118 @@
 //! The operations as Burn's own, for GPUs and as the oracle of the tests.
 
 use burn::tensor::activation::{gelu, relu, sigmoid};
-use burn::tensor::module::conv2d;
-use burn::tensor::ops::{AttentionModuleOptions, ConvOptions};
-use burn::tensor::{Tensor, module};
-use diptych_kernels::{Activation, Attention, AveragePool};
+use burn::tensor::module::{conv_transpose2d, conv2d};
+use burn::tensor::ops::{AttentionModuleOptions, ConvOptions, ConvTransposeOptions};
+use burn::tensor::{Int, Tensor, module};
+use diptych_kernels::{Activation, Attention, AveragePool, Extent, Fir};
 
-pub(super) fn convolution(x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
-    let pad = weight.dims()[2] / 2;
-    let options = ConvOptions::new([stride; 2], [pad; 2], [1; 2], 1);
-    conv2d(x.permute([0, 3, 1, 2]), weight, None, options).permute([0, 2, 3, 1])
+use super::Slide;
+
+pub(super) fn convolution(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    slide: Slide,
+) -> Tensor<4> {
+    let options = ConvOptions::new([slide.stride; 2], slide.padding, [1; 2], slide.groups);
+    conv2d(x.permute([0, 3, 1, 2]), weight, bias, options).permute([0, 2, 3, 1])
+}
+
+pub(super) fn transposed_convolution(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    slide: Slide,
+    more: usize,
+) -> Tensor<4> {
+    let (stride, groups) = ([slide.stride; 2], slide.groups);
+    let options = ConvTransposeOptions::new(stride, slide.padding, [more; 2], [1; 2], groups);
+    conv_transpose2d(x.permute([0, 3, 1, 2]), weight, bias, options).permute([0, 2, 3, 1])
+}
+
+/// Upsampled by a transposed convolution of each channel, along rows and then columns; then what is kept is taken out.
+pub(super) fn filter(x: Tensor<4>, fir: &Fir) -> Tensor<4> {
+    let [_, height, width, c] = x.dims();
+    let made = fir.output(Extent { height, width });
+    let taps = Tensor::<1>::from_floats(&fir.taps[..], &x.device());
+    let t = fir.taps.len();
+    let x = x.permute([0, 3, 1, 2]); // [N, C, H, W]
+    let along = |x: Tensor<4>, dim: usize, outputs: usize| {
+        let mut shape = [c, 1, 1, 1];
+        shape[dim] = t;
+        let weight = taps
+            .clone()
+            .reshape([1, 1, shape[2], shape[3]])
+            .expand(shape);
+        let mut stride = [1; 2];
+        stride[dim - 2] = fir.up;
+        let options = ConvTransposeOptions::new(stride, [0; 2], [0; 2], [1; 2], c);
+        let full = conv_transpose2d(x, weight, None, options);
+        // Beyond what was made there are zeros.
+        let mut shape = full.dims();
+        let length = shape[dim];
+        shape[dim] = 1;
+        let zero = Tensor::zeros(shape, &full.device());
+        let kept = (0..outputs).map(|output| {
+            let place = (output * fir.down + t - 1) as isize - fir.padding[0];
+            let place = usize::try_from(place).unwrap_or(length);
+            place.min(length) as i64
+        });
+        let kept: Vec<i64> = kept.collect();
+        let kept = Tensor::<1, Int>::from_ints(&kept[..], &full.device());
+        Tensor::cat(vec![full, zero], dim).select(dim, kept)
+    };
+    let x = along(along(x, 2, made.height), 3, made.width);
+    x.permute([0, 2, 3, 1])
+}
+
+/// Of `[N, P, C]`.
+pub(super) fn group_norm(
+    x: Tensor<3>,
+    [weight, bias]: [Tensor<1>; 2],
+    groups: usize,
+    epsilon: f64,
+) -> Tensor<3> {
+    let [n, p, c] = x.dims();
+    let x: Tensor<3> = x
+        .reshape([n, p, groups, c / groups])
+        .swap_dims(1, 2) // [N, G, P, C / G]
+        .reshape([n, groups, p * c / groups]);
+    let centred = x.clone() - x.mean_dim(2);
+    let variance = centred.clone().square().mean_dim(2);
+    let normal = centred / (variance + epsilon).sqrt();
+    let normal: Tensor<3> = normal
+        .reshape([n, groups, p, c / groups])
+        .swap_dims(1, 2)
+        .reshape([n, p, c]);
+    normal * weight.unsqueeze() + bias.unsqueeze()
+}
+
+/// Of queries `[N, Q, W]` to keys and values `[N, L, 2 W]`.
+pub(super) fn cross_attention(
+    queries: Tensor<3>,
+    keys_values: Tensor<3>,
+    heads: usize,
+) -> Tensor<3> {
+    let [n, q, w] = queries.dims();
+    let split = |x: Tensor<3>| {
+        let l = x.dims()[1];
+        x.reshape([n, l, heads, w / heads]).swap_dims(1, 2) // [N, H, L, W/H]
+    };
+    let (keys, values) = (
+        keys_values.clone().narrow(2, 0, w),
+        keys_values.narrow(2, w, w),
+    );
+    let options = Default::default();
+    let y = module::attention(
+        split(queries),
+        split(keys),
+        split(values),
+        None,
+        None,
+        options,
+    );
+    y.swap_dims(1, 2).reshape([n, q, w])
 }
 
 /// The output, the mean and the biased variance; the latter two detached.

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use diptych_kernels::{Activation, Attention, AveragePool, Rounding};
 use proptest::prelude::*;
 
-use super::plain;
+use super::{Slide, plain};
 
 /// Deterministic values of both signs, none of them zero.
 fn tensor<const D: usize>(shape: [usize; D], seed: u32) -> Tensor<D> {
@@ -64,8 +64,9 @@ proptest! {
         let kernel = if three { 3 } else { 1 };
         let x = tensor([n, h, w, inputs], 7);
         let weight = tensor([outputs, inputs, kernel, kernel], 8);
-        let got = run!(super::convolution(x.clone(), weight.clone(), stride, F32), x, weight);
-        let want = run!(plain::convolution(x.clone(), weight.clone(), stride), x, weight);
+        let slide = Slide { stride, padding: [kernel / 2; 2], groups: 1 };
+        let got = run!(super::convolution(x.clone(), weight.clone(), None, slide, F32), x, weight);
+        let want = run!(plain::convolution(x.clone(), weight.clone(), None, slide), x, weight);
         close(&got, &want, 1e-5);
     }
 

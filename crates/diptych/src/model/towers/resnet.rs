@@ -17,7 +17,7 @@ use burn::tensor::Tensor;
 use super::positions::resized;
 use crate::Error;
 use crate::layers::ops::{add_relu, average_pool};
-use crate::layers::{BatchNorm, Builder, Convolution, Linear, Phase, attend};
+use crate::layers::{BatchNorm, Builder, Convolution, ConvolutionOptions, Linear, Phase, attend};
 use crate::model::Grid;
 use crate::model::config::ClipConfig;
 use crate::model::stages::{BATCH_NORM_EPSILON, BottleneckShape};
@@ -51,11 +51,11 @@ impl ModifiedResNet {
                 .collect()
         };
         Ok(Self {
-            conv1: Convolution::build(b, "visual.conv1", 2)?,
+            conv1: convolution(b, "visual.conv1", [3, 2])?,
             bn1: BatchNorm::build(b, "visual.bn1", BATCH_NORM_EPSILON)?,
-            conv2: Convolution::build(b, "visual.conv2", 1)?,
+            conv2: convolution(b, "visual.conv2", [3, 1])?,
             bn2: BatchNorm::build(b, "visual.bn2", BATCH_NORM_EPSILON)?,
-            conv3: Convolution::build(b, "visual.conv3", 1)?,
+            conv3: convolution(b, "visual.conv3", [3, 1])?,
             bn3: BatchNorm::build(b, "visual.bn3", BATCH_NORM_EPSILON)?,
             layer1: stage(0, b)?,
             layer2: stage(1, b)?,
@@ -107,17 +107,17 @@ impl Bottleneck {
     fn build(b: &mut Builder, stage: usize, block: usize, width: usize) -> Result<Self, Error> {
         let path = format!("visual.layer{}.{block}", stage + 1);
         let shape = BottleneckShape::new(stage, block, width);
-        let mut pair = |conv: &str, bn: &str| -> Result<(Convolution, BatchNorm), Error> {
+        let mut pair = |conv: &str, bn: &str, kernel| -> Result<(Convolution, BatchNorm), Error> {
             Ok((
-                Convolution::build(b, &format!("{path}.{conv}"), 1)?,
+                convolution(b, &format!("{path}.{conv}"), [kernel, 1])?,
                 BatchNorm::build(b, &format!("{path}.{bn}"), BATCH_NORM_EPSILON)?,
             ))
         };
-        let (conv1, bn1) = pair("conv1", "bn1")?;
-        let (conv2, bn2) = pair("conv2", "bn2")?;
-        let (conv3, bn3) = pair("conv3", "bn3")?;
+        let (conv1, bn1) = pair("conv1", "bn1", 1)?;
+        let (conv2, bn2) = pair("conv2", "bn2", 3)?;
+        let (conv3, bn3) = pair("conv3", "bn3", 1)?;
         let downsample = match shape.downsample() {
-            true => Some(pair("downsample.0", "downsample.1")?),
+            true => Some(pair("downsample.0", "downsample.1", 1)?),
             false => None,
         };
         Ok(Self {
@@ -143,6 +143,21 @@ impl Bottleneck {
         };
         add_relu(x, y)
     }
+}
+
+/// A convolution without bias, whose kernel has so many rows and columns, padded so that a stride of 1 keeps the sides.
+fn convolution(
+    b: &mut Builder,
+    path: &str,
+    [kernel, stride]: [usize; 2],
+) -> Result<Convolution, Error> {
+    let options = ConvolutionOptions {
+        stride,
+        padding: [kernel / 2; 2],
+        bias: false,
+        ..Default::default()
+    };
+    Convolution::build(b, path, options)
 }
 
 /// Pooling by attention: the mean of all positions is the query, they are keys and values.

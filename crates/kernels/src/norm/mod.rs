@@ -6,6 +6,10 @@
 //! `R` rows, `C` channels. Rows are taken several at a time where that fills whole registers, as a
 //! matrix of fewer, longer rows whose parameters repeat.
 
+mod group;
+
+pub use group::GroupNorm;
+
 use rayon::prelude::*;
 
 use crate::buffer::fill;

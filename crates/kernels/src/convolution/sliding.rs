@@ -1,0 +1,310 @@
+//! A kernel that slides over maps: the forward of a convolution, and the gradient of its input.
+//!
+//! Nothing is gathered: a row of the left factor is read where it lies in a padded copy of the map, a kernel row at a
+//! time, since the values under a kernel row follow each other.
+
+use std::ops::Range;
+
+use super::window::{Phase, Window};
+use super::{Convolution, Extent, PARTS, POSITIONS};
+use crate::buffer::{Rectangle, fill};
+use crate::element::Float;
+use crate::isa::Isa;
+use crate::product::{Finish, Left, Right, Rows, multiply};
+
+/// Maps `[N, given, G · I]` to `[N, made, G · O]`.
+pub(super) struct Sliding {
+    rows: Vec<Phase>,
+    columns: Vec<Phase>,
+    given: Extent,
+    made: Extent,
+    groups: usize,
+    /// Channels of a group.
+    inputs: usize,
+    outputs: usize,
+}
+
+/// A place of a kernel: channels of a group, and the tap.
+pub(super) struct Place {
+    pub(super) group: usize,
+    pub(super) input: usize,
+    pub(super) output: usize,
+    pub(super) y: usize,
+    pub(super) x: usize,
+}
+
+/// A padded copy of part of a map, and where each position's values begin in it.
+struct Copy<E> {
+    values: Vec<E>,
+    starts: Vec<usize>,
+}
+
+impl Sliding {
+    pub(super) fn forward(c: &Convolution) -> Self {
+        Self {
+            rows: c.rows().forward(),
+            columns: c.columns().forward(),
+            given: c.given(),
+            made: c.output(),
+            groups: c.groups,
+            inputs: c.inputs / c.groups,
+            outputs: c.outputs / c.groups,
+        }
+    }
+
+    /// The adjoint of [`Sliding::forward`].
+    pub(super) fn adjoint(c: &Convolution) -> Self {
+        Self {
+            rows: c.rows().adjoint(),
+            columns: c.columns().adjoint(),
+            given: c.output(),
+            made: c.given(),
+            groups: c.groups,
+            inputs: c.outputs / c.groups,
+            outputs: c.inputs / c.groups,
+        }
+    }
+
+    /// Slides the kernel whose values are `weight(place)` over `x`, and adds `bias` `[G · O]`, or nothing if that is empty.
+    pub(super) fn apply<E: Float>(
+        &self,
+        isa: Isa,
+        weight: impl Fn(Place) -> f32,
+        x: &[f32],
+        bias: &[f32],
+    ) -> Vec<f32> {
+        let given = self.given.positions() * self.groups * self.inputs;
+        let n = x.len() / given.max(1);
+        assert_eq!(x.len(), n * given, "the map's length");
+        let kernels = self.pack::<E>(isa, weight);
+        let line = self.made.width * self.groups * self.outputs;
+        let rows = self.rows_of_task(n);
+        fill(n * self.made.height * line, rows * line, |first, out| {
+            let rows = first / line..(first + out.len()) / line;
+            let mut copy = Copy {
+                values: Vec::new(),
+                starts: Vec::new(),
+            };
+            let mut kernels = kernels.iter();
+            for down in &self.rows {
+                for across in &self.columns {
+                    for group in 0..self.groups {
+                        let kernel = kernels.next().expect("one a phase and group");
+                        let bias = bias.get(group * self.outputs..(group + 1) * self.outputs);
+                        self.copy(isa, [down, across], group, (x, rows.clone()), &mut copy);
+                        let left = copy.left([down, across], self.even::<E>());
+                        let finish = Finish {
+                            bias: bias.unwrap_or_default(),
+                            ..Finish::default()
+                        };
+                        if down.every == 1 && across.every == 1 {
+                            let mut out = Rectangle::whole(out, self.groups * self.outputs);
+                            let columns = group * self.outputs..(group + 1) * self.outputs;
+                            multiply(isa, &left, kernel, out.columns_mut(columns), finish);
+                        } else {
+                            let mut sums = vec![0f32; copy.starts.len() * self.outputs];
+                            let matrix = Rectangle::whole(&mut sums, self.outputs);
+                            multiply(isa, &left, kernel, matrix, finish);
+                            self.scatter([down, across], group, (&sums, rows.clone()), out);
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// Rows of the result, over all pictures, that one task makes: whole pictures where there are enough.
+    fn rows_of_task(&self, n: usize) -> usize {
+        let Extent { height, width } = self.made;
+        if n >= PARTS {
+            let pictures = POSITIONS / (height * width);
+            return pictures.clamp(1, n.div_ceil(PARTS)) * height;
+        }
+        let share = (n * height).div_ceil(PARTS);
+        share.clamp(1, (POSITIONS / width).max(1))
+    }
+
+    /// Channels of the copy of a group: whole steps.
+    fn even<E: Float>(&self) -> usize {
+        self.inputs.next_multiple_of(E::STEP)
+    }
+
+    /// The right factors: for every phase of rows, of columns, and every group.
+    fn pack<E: Float>(&self, isa: Isa, weight: impl Fn(Place) -> f32) -> Vec<Right<E>> {
+        let even = self.even::<E>();
+        let mut kernels = Vec::new();
+        for down in &self.rows {
+            for across in &self.columns {
+                let taps = down.taps.len() * across.taps.len();
+                for group in 0..self.groups {
+                    let mut rows = vec![0f32; taps * even * self.outputs];
+                    for (place, row) in rows.chunks_exact_mut(self.outputs).enumerate() {
+                        let (tap, input) = (place / even, place % even);
+                        if input >= self.inputs {
+                            continue;
+                        }
+                        let y = down.taps[tap / across.taps.len()];
+                        let x = across.taps[tap % across.taps.len()];
+                        for (output, value) in row.iter_mut().enumerate() {
+                            *value = weight(Place {
+                                group,
+                                input,
+                                output,
+                                y,
+                                x,
+                            });
+                        }
+                    }
+                    kernels.push(Right::pack(
+                        isa,
+                        [taps * even / E::STEP, self.outputs],
+                        |k| rows.get(k * self.outputs..(k + 1) * self.outputs),
+                    ));
+                }
+            }
+        }
+        kernels
+    }
+
+    /// The parts of some rows of the result, over all pictures: each picture and its rows.
+    fn pictures(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+        let height = self.made.height;
+        (rows.start / height..rows.end.div_ceil(height)).map(move |picture| {
+            let first = picture * height;
+            let start = rows.start.max(first) - first;
+            (picture, start..rows.end.min(first + height) - first)
+        })
+    }
+
+    /// Copies what some rows of the result read of a group's channels.
+    fn copy<E: Float>(
+        &self,
+        isa: Isa,
+        [down, across]: [&Phase; 2],
+        group: usize,
+        (x, rows): (&[f32], Range<usize>),
+        copy: &mut Copy<E>,
+    ) {
+        let len = self.given.positions() * self.groups * self.inputs;
+        let line = Line {
+            width: self.given.width,
+            channels: self.groups * self.inputs,
+            taken: group * self.inputs..(group + 1) * self.inputs,
+            even: self.even::<E>(),
+        };
+        let row_len = across.window.span() * line.even;
+        let band = |rows| down.window.band(down.among(rows));
+        let spans = self
+            .pictures(rows.clone())
+            .map(|(_, rows)| band(rows).span());
+        copy.clear(spans.sum::<usize>() * row_len);
+        let mut begin = 0;
+        for (picture, rows) in self.pictures(rows) {
+            let windows = [band(rows), across.window];
+            copy.add(isa, windows, &line, &x[picture * len..][..len], begin);
+            begin += windows[0].span() * row_len;
+        }
+    }
+
+    /// Puts a phase's values of a group where they belong among some rows of the result.
+    fn scatter(
+        &self,
+        [down, across]: [&Phase; 2],
+        group: usize,
+        (mut sums, rows): (&[f32], Range<usize>),
+        out: &mut [f32],
+    ) {
+        let channels = self.groups * self.outputs;
+        let line = self.made.width * channels;
+        for (picture, within) in self.pictures(rows.clone()) {
+            for t in down.among(within) {
+                let row = picture * self.made.height + down.start + t * down.every - rows.start;
+                let out = &mut out[row * line..][..line];
+                for u in 0..across.window.count {
+                    let place = (across.start + u * across.every) * channels;
+                    let (values, rest) = sums.split_at(self.outputs);
+                    out[place + group * self.outputs..][..self.outputs].copy_from_slice(values);
+                    sums = rest;
+                }
+            }
+        }
+    }
+}
+
+/// How a row of a map lies, and which of its channels are taken.
+struct Line {
+    width: usize,
+    channels: usize,
+    taken: Range<usize>,
+    /// Channels of the copy.
+    even: usize,
+}
+
+impl<E: Float> Copy<E> {
+    /// Takes so many zeros.
+    fn clear(&mut self, len: usize) {
+        self.starts.clear();
+        if self.values.is_empty() {
+            // The allocator's own zeros, which are not written twice.
+            self.values = vec![E::default(); len];
+        } else {
+            self.values.clear();
+            self.values.resize(len, E::default());
+        }
+    }
+
+    /// Sets what begins at a place to a picture, or a band of it, and leaves a border of zeros.
+    fn add(
+        &mut self,
+        isa: Isa,
+        [rows, columns]: [Window; 2],
+        line: &Line,
+        x: &[f32],
+        begin: usize,
+    ) {
+        let even = line.even;
+        let row_len = columns.span() * even;
+        let copy = &mut self.values[begin..];
+        let is_dense = line.channels == even && line.taken.len() == even;
+        let (inside, across) = (rows.inside(), columns.inside());
+        let line_len = line.width * line.channels;
+        if is_dense && across == (0..line.width) && columns.span() == line.width {
+            if !inside.is_empty() {
+                let from = &x[rows.input(inside.start) * line_len..][..inside.len() * line_len];
+                E::narrow(isa, from, &mut copy[inside.start * row_len..][..from.len()]);
+            }
+        } else if !across.is_empty() {
+            for y in inside {
+                let first = rows.input(y) * line.width + columns.input(across.start);
+                let from = &x[first * line.channels..][..across.len() * line.channels];
+                let to = &mut copy[y * row_len + across.start * even..][..across.len() * even];
+                if is_dense {
+                    E::narrow(isa, from, to);
+                    continue;
+                }
+                let positions = from.chunks_exact(line.channels);
+                for (from, to) in positions.zip(to.chunks_exact_mut(even)) {
+                    E::narrow(isa, &from[line.taken.clone()], &mut to[..line.taken.len()]);
+                }
+            }
+        }
+        for t in 0..rows.count {
+            let row = begin + t * rows.step * row_len;
+            self.starts
+                .extend((0..columns.count).map(|u| row + u * columns.step * even));
+        }
+    }
+
+    /// The left factor, a row each position.
+    fn left(&self, [down, across]: [&Phase; 2], even: usize) -> Left<'_, E> {
+        Left {
+            data: &self.values,
+            rows: Rows::At(&self.starts),
+            // Without columns there is nothing to read of a row.
+            segments: down.taps.len() * usize::from(!across.taps.is_empty()),
+            segment_stride: across.window.span() * even,
+            steps: across.taps.len() * even / E::STEP,
+            step_stride: E::STEP,
+        }
+    }
+}
