@@ -4,6 +4,8 @@ use burn::tensor::{self, Tensor};
 use diptych_testing::{Golden, folder, max_difference};
 
 use super::Clip;
+use crate::Precision;
+use crate::device::tested;
 use crate::image::{Pixels, Size};
 use crate::layers::{Phase, plain_values};
 use crate::model::{
@@ -11,7 +13,6 @@ use crate::model::{
     TextExit,
 };
 use crate::text::Tokens;
-use crate::{Device, Precision};
 
 const FINISHES: [(&str, Finish); 3] = [
     ("none", Finish::None),
@@ -44,7 +45,7 @@ fn image_exits() -> Vec<(String, ImageExit)> {
 fn both(name: &str) -> [Clip; 2] {
     [
         Clip::open_in(folder(name), Precision::F32).unwrap(),
-        Clip::open_differentiable(folder(name), &Device::flex()).unwrap(),
+        Clip::open_differentiable(folder(name), &tested()).unwrap(),
     ]
 }
 
@@ -148,7 +149,7 @@ fn tokens_of_texts_are_open_clips() {
 
 /// The gradient of `Σ direction · features` to pixels, and that sum.
 fn gradient(model: &ClipModel, pixels: &Pixels, direction: &[f32]) -> (f32, Vec<f32>) {
-    let device = Device::flex().autodiff();
+    let device = tested().autodiff();
     let Size { height, width } = pixels.size();
     let shape = [pixels.len(), 3, height, width];
     let values = tensor::TensorData::new(pixels.as_slice().to_vec(), shape);
@@ -165,7 +166,7 @@ fn gradient(model: &ClipModel, pixels: &Pixels, direction: &[f32]) -> (f32, Vec<
 fn gradients_to_pixels_are_pytorchs() {
     for name in ["tiny-vit", "tiny-resnet"] {
         let golden = Golden::open("exits", &format!("{name}.safetensors"));
-        let device = Device::flex().autodiff();
+        let device = tested().autodiff();
         let clip = Clip::open_differentiable(folder(name), &device).unwrap();
         let pixels = pixels(&golden, "pixels");
         let (_, got) = gradient(clip.towers().unwrap(), &pixels, &golden.f32("direction"));
@@ -225,6 +226,6 @@ fn frozen(config: &ClipConfig) -> ClipModel {
         },
         ..BuildOptions::default()
     };
-    let device = Device::flex().autodiff();
+    let device = tested().autodiff();
     ClipModel::build_with(config, &mut Fresh::new(config, 5), &device, options).unwrap()
 }

@@ -1,9 +1,10 @@
 //! Views and their gradients against torchvision's (`parity/exits.py`).
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use diptych_testing::{Golden, max_difference};
 
 use super::{Area, crop, normalise, perspective, resize};
+use crate::device::tested;
 use crate::image::{Interpolation, Preprocess, Size};
 use crate::layers::plain_values;
 
@@ -11,7 +12,7 @@ use crate::layers::plain_values;
 #[track_caller]
 fn check(name: &str, view: impl Fn(Tensor<4>) -> Tensor<4>) {
     let golden = Golden::open("exits", "views.safetensors");
-    let device = Device::flex().autodiff();
+    let device = tested().autodiff();
     let tensor = |name: &str| -> Tensor<4> {
         let (shape, _) = golden.tensor(name);
         Tensor::from_data(TensorData::new(golden.f32(name), shape), &device)
@@ -50,7 +51,7 @@ fn views_are_torchvisions() {
 
 #[test]
 fn views_that_show_nothing_of_a_picture_are_empty() {
-    let pictures = || Tensor::<4>::ones([1, 3, 4, 5], &Device::flex());
+    let pictures = || Tensor::<4>::ones([1, 3, 4, 5], &tested());
     let size = Size {
         height: 2,
         width: 3,
