@@ -12,6 +12,7 @@ mod fresh;
 mod parameters;
 mod profile;
 mod stages;
+mod table;
 #[cfg(feature = "differentiable")]
 mod towers;
 
@@ -23,9 +24,10 @@ pub(crate) use config::{BlockOptions, Reading};
 pub use freeze::{Freeze, Frozen};
 #[cfg(feature = "differentiable")]
 pub use fresh::Fresh;
-pub use parameters::{Init, Parameter, Source, parameters};
+pub use parameters::{Source, parameters};
 pub use profile::{Profile, TowerProfile};
 pub(crate) use stages::{BATCH_NORM_EPSILON, BottleneckShape};
+pub use table::{Init, Parameter, Table};
 #[cfg(feature = "differentiable")]
 pub use towers::{
     BuildOptions, ClipModel, ParameterPath, Phase, has_kernels, named_parameters, named_tensors,

@@ -3,10 +3,7 @@
 #[cfg(feature = "default-model")]
 use std::path::Path;
 
-#[cfg(feature = "default-model")]
-use super::TensorFile;
-use super::storage::Storage;
-use super::{Checkpoint, Description};
+use super::{Checkpoint, Description, Tensors};
 #[cfg(not(feature = "default-model"))]
 use crate::Error;
 use crate::Result;
@@ -23,15 +20,14 @@ macro_rules! file {
 
 /// Opens the default model: a small ModifiedResNet of our own training (`models/default/README.md`).
 pub(super) fn open() -> Result<Checkpoint> {
-    Checkpoint::new(description()?, storage()?)
+    Checkpoint::new(description()?, tensors()?)
 }
 
 /// Its tensors, not yet checked.
 #[cfg(feature = "default-model")]
-pub(super) fn storage() -> Result<Storage> {
+pub(super) fn tensors() -> Result<Tensors> {
     let name = "default/open_clip_model.safetensors";
-    let tensors = TensorFile::from_static(name, file!("open_clip_model.safetensors"))?;
-    Ok(Storage::Safetensors(tensors))
+    Tensors::from_static(name, file!("open_clip_model.safetensors"))
 }
 
 /// All of it but the tensors.
@@ -46,7 +42,7 @@ pub(super) fn description() -> Result<Description> {
 }
 
 #[cfg(not(feature = "default-model"))]
-pub(super) fn storage() -> Result<Storage> {
+pub(super) fn tensors() -> Result<Tensors> {
     Err(missing())
 }
 
