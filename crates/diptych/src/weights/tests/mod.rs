@@ -1,6 +1,7 @@
 //! Checkpoints: what is written opens, and what is damaged is refused by name.
 
 mod layouts;
+mod tensors;
 mod torch;
 
 use std::collections::BTreeMap;

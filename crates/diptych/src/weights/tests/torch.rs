@@ -180,10 +180,7 @@ fn pickles_that_cannot_be_followed_say_where() {
         (b"\x80\x02(NNNd.", "a key without a value"),
         // A list that holds itself, and a dictionary of itself.
         (b"\x80\x02]q\0h\0a.", "no tensor in it"),
-        (
-            b"\x80\x02}q\0X\x01\0\0\0ah\0s.",
-            "no tensor in it",
-        ),
+        (b"\x80\x02}q\0X\x01\0\0\0ah\0s.", "no tensor in it"),
     ] {
         let message = refusal(&archive(&[("data.pkl", pickle)]));
         assert!(message.contains(wanted), "{message}");

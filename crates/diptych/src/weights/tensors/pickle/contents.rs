@@ -153,6 +153,9 @@ impl Walk<'_> {
                     "its values name each other more than {MAX_STEPS} times"
                 ));
             }
+            if !container.has_variables && numpy::is_scalar(self.pickle, value) {
+                continue;
+            }
             let node = self.pickle.get(value);
             let is_compound = matches!(node, Node::List(_) | Node::Dict(_) | Node::Call { .. });
             if is_compound && !self.within.contains(&value) {

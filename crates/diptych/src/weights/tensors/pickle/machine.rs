@@ -17,8 +17,8 @@ const MAX_NODES: usize = 1 << 18;
 /// Values that all containers together may hold.
 const MAX_ITEMS: usize = 1 << 20;
 
-/// Bytes of a text that is kept; of a longer one only the place is.
-const MAX_TEXT: u64 = 64 << 10;
+/// Bytes of a text that is kept; of a longer one, such as a module's source, only the place is.
+const MAX_TEXT: u64 = 16 << 10;
 
 impl Pickle {
     /// Runs the pickle that begins at the input's place, and leaves that behind its end.

@@ -7,6 +7,7 @@ use super::contents::Storages;
 use super::{Data, Id, Node, Pickle};
 use crate::weights::StoredDtype;
 use crate::weights::tensors::bytes::Bytes;
+use crate::weights::tensors::value::Value;
 use crate::weights::tensors::view::{Order, Storage, View, column_strides, row_strides};
 
 /// Whether a module is one of NumPy's internal ones, by its name since 2.0 or before.
@@ -48,13 +49,19 @@ pub(super) fn tensor(
     }
 }
 
+/// Whether a value is a scalar of NumPy's.
+pub(super) fn is_scalar(pickle: &Pickle, id: Id) -> bool {
+    let call = pickle.call(id);
+    call.is_some_and(|((module, name), _)| name == "scalar" && is_core(module, "multiarray"))
+}
+
 /// The scalar of NumPy's that a value stands for, if it stands for one.
-pub(super) fn scalar(pickle: &Pickle, id: Id, bytes: &Bytes) -> Option<View> {
-    let ((module, name), _) = pickle.call(id)?;
-    let is_scalar = name == "scalar" && is_core(module, "multiarray");
+pub(super) fn scalar(pickle: &Pickle, id: Id, bytes: &Bytes) -> Option<Value> {
     let nothing = |_: &str| Err("there is none".to_owned());
     let mut storages = Storages::new(bytes, &nothing);
-    is_scalar.then(|| tensor(pickle, id, &mut storages).ok()?)?
+    let is_scalar = is_scalar(pickle, id);
+    let view = is_scalar.then(|| tensor(pickle, id, &mut storages).ok()?);
+    view.flatten()?.scalar(bytes)
 }
 
 /// An array by its state, `(version, shape, dtype, is_fortran, data)`.

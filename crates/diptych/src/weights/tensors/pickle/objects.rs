@@ -15,6 +15,9 @@ use super::{Id, Node, Pickle};
 pub(super) struct Container<'a> {
     pub(super) kind: Kind,
     pub(super) entries: Vec<(Cow<'a, str>, Id)>,
+    /// Whether NumPy's scalars in it are tensors without dimensions: as such TensorFlow reads its
+    /// variables. Elsewhere they are numbers of a configuration.
+    pub(super) has_variables: bool,
 }
 
 /// What a container is.
@@ -67,10 +70,16 @@ impl Pickle {
                         let name = name.and_then(|name| self.text(name)).unwrap_or("object");
                         self.object(name.to_owned(), self.entry(description, "state")?)
                     }
+                    (("dnnlib.tflib.network", "Network"), _, &Some(state)) => {
+                        let network = self.object("Network".into(), state)?;
+                        Some(Container {
+                            has_variables: true,
+                            ..network
+                        })
+                    }
                     ((module, name), _, &Some(state))
                         if module.starts_with("__torch__")
-                            || module.starts_with("torch.nn.modules.")
-                            || module == "dnnlib.tflib.network" && name == "Network" =>
+                            || module.starts_with("torch.nn.modules.") =>
                     {
                         self.object(format!("{module}.{name}"), state)
                     }
@@ -123,6 +132,7 @@ impl Pickle {
             entries: named
                 .map(|(i, &(key, id))| (self.key(i, key), id))
                 .collect(),
+            has_variables: false,
         }
     }
 
@@ -159,6 +169,7 @@ impl Pickle {
         Some(Container {
             kind: Kind::Object(class),
             entries,
+            has_variables: false,
         })
     }
 
@@ -181,5 +192,6 @@ fn list(items: &[Id]) -> Container<'_> {
     Container {
         kind: Kind::List,
         entries: named.map(|(i, &id)| (i.to_string().into(), id)).collect(),
+        has_variables: false,
     }
 }

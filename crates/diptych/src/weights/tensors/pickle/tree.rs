@@ -89,12 +89,11 @@ impl Tree<'_> {
     }
     /// What is made by a call, and no container: a scalar, a tensor, a device; else why it is not read.
     fn call(&self, id: Id, path: &str) -> Value {
-        let scalar = numpy::scalar(self.pickle, id, self.bytes);
-        if let Some(number) = scalar.and_then(|scalar| scalar.scalar(self.bytes)) {
-            return number;
-        }
         if (self.is_tensor)(path) {
             return Value::Tensor(path.to_owned());
+        }
+        if let Some(number) = numpy::scalar(self.pickle, id, self.bytes) {
+            return number;
         }
         match self.pickle.call(id) {
             Some((("torch", "device"), &[device, ..]))
