@@ -40,7 +40,8 @@ use diptych_files::PositionedFile;
 /// It reads safetensors and an index of such files; PyTorch's files, of `torch.save` since version 1.6
 /// and before, and of `torch.jit.save`; and pickles of protocol 2 to 5 that hold PyTorch's tensors or
 /// NumPy's arrays, as StyleGAN's networks are published. A name is the path to a tensor through
-/// dictionaries, lists and modules: `G_ema.synthesis.b4.conv1.weight`, `optimizer.state.0.exp_avg`.
+/// dictionaries, lists and modules: `G_ema.synthesis.b4.conv1.weight`, `optimizer.state.0.exp_avg`; of a
+/// file that is one tensor it is empty.
 ///
 /// Nothing is ever executed. What a pickle would import or call is followed where it is known to stand for
 /// a tensor, a container or a module; the rest is [refused](Tensors::refused) by name, and is an error only
