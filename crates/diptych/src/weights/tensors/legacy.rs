@@ -63,7 +63,7 @@ impl Legacy {
             let size = sizes.get(key);
             let size = size.ok_or_else(|| format!("nothing in it has its storage `{key}`"))?;
             let count = u64::from_le_bytes(input.take_array()?);
-            let len = count.checked_mul(*size).unwrap_or(u64::MAX);
+            let len = count.saturating_mul(*size);
             let numbers = input.skip(len);
             let numbers = numbers.map_err(|e| format!("cut off in storage `{key}`: {e}"))?;
             places.insert(key.to_owned(), numbers);

@@ -118,9 +118,8 @@ impl Machine<'_, '_> {
                 self.push(number(opcode, &line))?;
             }
 
-            b'X' | 0x8c | 0x8d => self.text(opcode)?,
-            // Python 2's texts, which are bytes if they are no text.
-            b'T' | b'U' => self.text(opcode)?,
+            // The first two are Python 2's texts, which are bytes if they are no text.
+            b'T' | b'U' | b'X' | 0x8c | 0x8d => self.text(opcode)?,
             b'B' | b'C' | 0x8e | 0x96 => {
                 let len = self.length(opcode)?;
                 let place = self.skip(len)?;
