@@ -16,6 +16,7 @@ Each part is a script of its own in this folder, and can be run alone (`--help`)
 | layers   | layers of PyTorch, with gradients, with the record that the Rust tests compare with       |
 | training | ten steps of PyTorch with the record that the Rust tests compare the trainer with         |
 | checkpoints | tiny checkpoints of every layout, opened and converted by the binary                    |
+| tensors  | the golden files of named tensors, read again by PyTorch and NumPy, with the record     |
 
 `--local-dir DIR` adds a checkpoint that Diptych wrote, opened by open_clip.
 Exit code 0 if every row holds.
@@ -35,7 +36,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PARTS = ("tokens", "pieces", "pixels", "towers", "exits", "layers", "training", "checkpoints")
+PARTS = ("tokens", "pieces", "pixels", "towers", "exits", "layers", "training", "checkpoints", "tensors")
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "pillow", "ftfy", "regex", "transformers", "tokenizers", "sentencepiece", "safetensors", "numpy")
 
 
@@ -75,7 +76,7 @@ def command(part: str, args: argparse.Namespace) -> list[str]:
 def lines_of(part: str, stdout: str, stderr: str, code: int) -> list[Line]:
     """What a part printed, as lines of the table.
 
-    towers.py, exits.py, layers.py, training.py and checkpoints.py print rows as JSON. The others print their own report, whose last line sums up.
+    towers.py, exits.py, layers.py, training.py, checkpoints.py and tensors.py print rows as JSON. The others print their own report, whose last line sums up.
     """
     rows = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
     lines = [Line(r["part"], r["check"], f"{r['value']:.1e} (limit {r['limit']:.1g})", r["ok"]) for r in rows]

@@ -33,6 +33,8 @@ const SEEDS: &[(&str, &str, &str)] = &[
     ("layouts/openai-vit", "pt", "pickle"),
     ("layouts/openai-rn", "pt", "pickle"),
     ("layouts/hf/safetensors", "safetensors", "safetensors"),
+    ("tensors", "pkl", "tensors"),
+    ("tensors", "pt", "tensors"),
     ("clip-retrieval/metadata", "parquet", "parquet"),
 ];
 

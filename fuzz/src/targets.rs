@@ -11,7 +11,7 @@ use diptych::image::{
     Decode, DecodeOptions, Facts, Format, ImageError, PerceptualHash, Preprocess,
 };
 use diptych::text::{Overflow, SiglipTokenizer, TextError, Tokenizer};
-use diptych::weights::{Checkpoint, Description};
+use diptych::weights::{Checkpoint, Description, Tensors};
 use diptych_index::{
     Cells, Change, File, Filter, Id, Item, Local, Method, Model, Moment, Part, Query, Store, Taken,
     TakenFrom,
@@ -109,6 +109,23 @@ pub fn tokenizer_json(bytes: &[u8]) -> bool {
 /// A file of weights by itself: zip with a pickle.
 pub fn weights(bytes: &[u8]) -> bool {
     Checkpoint::open(file("model.pt", bytes)).is_ok()
+}
+
+/// A file of named tensors: pickles, and PyTorch's files of several. All of it is read.
+pub fn tensors(bytes: &[u8]) -> bool {
+    let Ok(tensors) = Tensors::open(file("network.pkl", bytes)) else {
+        return false;
+    };
+    let mut is_read = true;
+    for name in tensors.names().take(100) {
+        let shape = tensors.shape(name).unwrap_or_default();
+        match tensors.read(name) {
+            Ok(data) => assert_eq!(data.shape(), shape),
+            Err(_) => is_read = false,
+        }
+    }
+    let _ = tensors.value("");
+    is_read
 }
 
 /// A file of a checkpoint's golden directory.

@@ -244,6 +244,8 @@ fn weights() {
     try_all(Form::Zip, &archives, targets::weights);
     let files = golden(&["layouts/hf/safetensors"], ".safetensors");
     try_all(Form::Safetensors, &files, targets::safetensors);
+    let [pickles, legacy] = [".pkl", "legacy.pt"].map(|end| golden(&["tensors"], end));
+    try_all(Form::Pickle, &[pickles, legacy].concat(), targets::tensors);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::config::ClipConfig;
-use super::parameters::{Init, Parameter, Source, parameters};
+use super::parameters::{Source, parameters};
+use super::table::{Init, Parameter};
 use crate::weights::TensorData;
 use crate::{Error, fnv1a};
 

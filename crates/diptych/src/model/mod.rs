@@ -14,6 +14,7 @@ mod parameters;
 mod positions;
 mod profile;
 mod stages;
+mod table;
 #[cfg(feature = "differentiable")]
 mod towers;
 
@@ -29,11 +30,12 @@ pub use exits::{
 pub use freeze::{Freeze, Frozen};
 #[cfg(feature = "differentiable")]
 pub use fresh::Fresh;
-pub use parameters::{Init, Parameter, Source, parameters};
+pub use parameters::{Source, parameters};
 #[cfg(feature = "differentiable")]
 pub(crate) use positions::grid_matrix;
 pub(crate) use positions::{Positions, resize_grid};
 pub use profile::{Profile, TowerProfile};
 pub(crate) use stages::{BATCH_NORM_EPSILON, BottleneckShape};
+pub use table::{Init, Parameter, Table};
 #[cfg(feature = "differentiable")]
 pub use towers::{BuildOptions, ClipModel, named_tensors};

@@ -7,33 +7,15 @@
 
 use super::config::{ClipConfig, ImagePool, Layers};
 use super::stages::{BottleneckShape, EXPANSION};
+use super::table::{Init, Table};
 use crate::Error;
 use crate::tensor_data::TensorData;
 
-/// A named parameter or running statistic of a model.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
-    /// Its key in an open_clip state dict.
-    pub name: String,
-    /// Its shape there; empty for a scalar.
-    pub shape: Vec<usize>,
-    /// How a fresh model draws it.
-    pub init: Init,
-}
-
-/// A distribution to draw a fresh parameter from.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    /// The same value everywhere.
-    Constant(f32),
-    /// Normal with mean 0 and this standard deviation.
-    Normal(f32),
-    /// Uniform within ± this bound.
-    Uniform(f32),
-}
-
 /// The temperature's start: exp(t) = 1 / 0.07 (paper, section 2.5).
 const LOGIT_SCALE_START: f32 = 2.659_26;
+
+const ZERO: Init = Init::Constant(0.0);
+const ONE: Init = Init::Constant(1.0);
 
 /// Where a model's tensors come from.
 pub trait Source {
@@ -45,19 +27,20 @@ pub trait Source {
 }
 
 /// All parameters of `config`'s model, in a state dict's order.
-pub fn parameters(config: &ClipConfig) -> Vec<Parameter> {
-    let mut table = Table(Vec::new());
-    match config.vision_cfg.layers {
-        Layers::Vit(layers) => table.vit(config, layers),
-        Layers::ResNet(stages) => table.resnet(config, stages),
-    }
-    table.text(config);
+pub fn parameters(config: &ClipConfig) -> Table {
+    let visual = match config.vision_cfg.layers {
+        Layers::Vit(layers) => vit(config, layers),
+        Layers::ResNet(stages) => resnet(config, stages),
+    };
     let scale = config.init_logit_scale.unwrap_or(LOGIT_SCALE_START);
-    table.push("logit_scale", &[], Init::Constant(scale));
-    if let Some(bias) = config.init_logit_bias {
-        table.push("logit_bias", &[], Init::Constant(bias));
+    let table = Table::new()
+        .part("visual", visual)
+        .and(text(config))
+        .tensor("logit_scale", &[], Init::Constant(scale));
+    match config.init_logit_bias {
+        Some(bias) => table.tensor("logit_bias", &[], Init::Constant(bias)),
+        None => table,
     }
-    table.0
 }
 
 /// The standard deviation `width^-½`.
@@ -66,222 +49,193 @@ fn inverse_sqrt(width: usize) -> f32 {
 }
 
 /// Xavier's bound for the stacked projection `[3 width, width]`.
-fn xavier(width: usize) -> f32 {
-    (6.0 / (4 * width) as f32).sqrt()
+fn xavier(width: usize) -> Init {
+    Init::Uniform((6.0 / (4 * width) as f32).sqrt())
 }
 
-struct Table(Vec<Parameter>);
+fn norm(width: usize, scale: Init) -> Table {
+    Table::new()
+        .tensor("weight", &[width], scale)
+        .tensor("bias", &[width], ZERO)
+}
 
-impl Table {
-    fn push(&mut self, name: impl Into<String>, shape: &[usize], init: Init) {
-        self.0.push(Parameter {
-            name: name.into(),
-            shape: shape.to_vec(),
-            init,
-        });
-    }
+/// A linear layer; PyTorch's initialisation where `weight` is none.
+fn linear(out: usize, inputs: usize, weight: Option<Init>) -> Table {
+    let default = Init::Uniform(inverse_sqrt(inputs));
+    Table::new()
+        .tensor("weight", &[out, inputs], weight.unwrap_or(default))
+        .tensor("bias", &[out], default)
+}
 
-    fn norm(&mut self, path: &str, width: usize, scale: f32) {
-        self.push(format!("{path}.weight"), &[width], Init::Constant(scale));
-        self.push(format!("{path}.bias"), &[width], Init::Constant(0.0));
-    }
-
-    fn linear(&mut self, path: &str, out: usize, inputs: usize, weight: Option<f32>) {
-        let default = Init::Uniform(inverse_sqrt(inputs));
-        let weight = weight.map_or(default, Init::Normal);
-        self.push(format!("{path}.weight"), &[out, inputs], weight);
-        self.push(format!("{path}.bias"), &[out], default);
-    }
-
-    /// `layers` residual blocks; `clip` says whether CLIP's own initialisation applies (the text
-    /// tower) or PyTorch's (the ViT).
-    fn transformer(&mut self, path: &str, size: BlockSize, clip: bool) {
-        let BlockSize {
-            layers,
-            width,
-            mlp_width,
-        } = size;
-        let output = inverse_sqrt(width) * (2.0 * layers as f32).powf(-0.5);
-        let draw = |std: f32| clip.then_some(std);
-        for i in 0..layers {
-            let path = format!("{path}.resblocks.{i}");
-            self.norm(&format!("{path}.ln_1"), width, 1.0);
-            let in_proj =
-                draw(inverse_sqrt(width)).map_or(Init::Uniform(xavier(width)), Init::Normal);
-            self.attention(&format!("{path}.attn"), width, in_proj, draw(output));
-            self.norm(&format!("{path}.ln_2"), width, 1.0);
-            let fc = draw(inverse_sqrt(2 * width));
-            self.mlp(&format!("{path}.mlp"), width, mlp_width, [fc, draw(output)]);
-        }
-    }
-
-    fn attention(&mut self, path: &str, width: usize, in_proj: Init, output: Option<f32>) {
-        self.push(
-            format!("{path}.in_proj_weight"),
-            &[3 * width, width],
-            in_proj,
-        );
-        self.push(
-            format!("{path}.in_proj_bias"),
-            &[3 * width],
-            Init::Constant(0.0),
-        );
-        self.linear(&format!("{path}.out_proj"), width, width, output);
+fn attention(width: usize, in_proj: Init, output: Option<Init>) -> Table {
+    let output = output.unwrap_or(Init::Uniform(inverse_sqrt(width)));
+    Table::new()
+        .tensor("in_proj_weight", &[3 * width, width], in_proj)
+        .tensor("in_proj_bias", &[3 * width], ZERO)
+        .tensor("out_proj.weight", &[width, width], output)
         // nn.MultiheadAttention starts its output bias at zero.
-        if let Some(bias) = self.0.last_mut() {
-            bias.init = Init::Constant(0.0);
-        }
-    }
-
-    fn mlp(&mut self, path: &str, width: usize, hidden: usize, [fc, proj]: [Option<f32>; 2]) {
-        self.linear(&format!("{path}.c_fc"), hidden, width, fc);
-        self.linear(&format!("{path}.c_proj"), width, hidden, proj);
-    }
-
-    fn vit(&mut self, config: &ClipConfig, layers: usize) {
-        let v = &config.vision_cfg;
-        let (width, patch) = (v.width, v.patch_size.unwrap_or(v.image_size));
-        let patches = (v.image_size / patch).pow(2);
-        let is_clip = v.pool_type == ImagePool::Tok;
-        let tokens = patches + usize::from(is_clip);
-        let scale = Init::Normal(inverse_sqrt(width));
-        let fan_in = Init::Uniform(inverse_sqrt(3 * patch * patch));
-        self.push("visual.positional_embedding", &[tokens, width], scale);
-        self.push("visual.conv1.weight", &[width, 3, patch, patch], fan_in);
-        if is_clip {
-            self.push("visual.class_embedding", &[width], scale);
-            self.push("visual.proj", &[width, config.embed_dim], scale);
-            self.norm("visual.ln_pre", width, 1.0);
-        } else {
-            self.push("visual.conv1.bias", &[width], Init::Constant(0.0));
-            self.push("visual.head.probe", &[1, 1, width], scale);
-            self.attention(
-                "visual.head.attn",
-                width,
-                Init::Uniform(xavier(width)),
-                None,
-            );
-            self.norm("visual.head.ln", width, 1.0);
-            self.mlp(
-                "visual.head.mlp",
-                width,
-                config.vision_mlp_width(),
-                [None; 2],
-            );
-        }
-        let size = BlockSize {
-            layers,
-            width,
-            mlp_width: config.vision_mlp_width(),
-        };
-        self.transformer("visual.transformer", size, false);
-        self.norm("visual.ln_post", width, 1.0);
-    }
-
-    fn convolution(&mut self, path: &str, [out, inputs, kernel]: [usize; 3]) {
-        let bound = Init::Uniform(inverse_sqrt(inputs * kernel * kernel));
-        self.push(
-            format!("{path}.weight"),
-            &[out, inputs, kernel, kernel],
-            bound,
-        );
-    }
-
-    fn batch_norm(&mut self, path: &str, channels: usize, scale: f32) {
-        self.norm(path, channels, scale);
-        self.push(
-            format!("{path}.running_mean"),
-            &[channels],
-            Init::Constant(0.0),
-        );
-        self.push(
-            format!("{path}.running_var"),
-            &[channels],
-            Init::Constant(1.0),
-        );
-    }
-
-    fn resnet(&mut self, config: &ClipConfig, stages: [usize; 4]) {
-        let v = &config.vision_cfg;
-        let stem = [
-            [v.width / 2, 3, 3],
-            [v.width / 2, v.width / 2, 3],
-            [v.width, v.width / 2, 3],
-        ];
-        for (i, shape) in stem.into_iter().enumerate() {
-            self.convolution(&format!("visual.conv{}", i + 1), shape);
-            self.batch_norm(&format!("visual.bn{}", i + 1), shape[0], 1.0);
-        }
-        for (stage, &blocks) in stages.iter().enumerate() {
-            for block in 0..blocks {
-                let path = format!("visual.layer{}.{block}", stage + 1);
-                let shape = BottleneckShape::new(stage, block, v.width);
-                let (inputs, inner) = (shape.inputs, shape.inner);
-                let outer = inner * EXPANSION;
-                self.convolution(&format!("{path}.conv1"), [inner, inputs, 1]);
-                self.batch_norm(&format!("{path}.bn1"), inner, 1.0);
-                self.convolution(&format!("{path}.conv2"), [inner, inner, 3]);
-                self.batch_norm(&format!("{path}.bn2"), inner, 1.0);
-                self.convolution(&format!("{path}.conv3"), [outer, inner, 1]);
-                // A block starts as its shortcut: its last scale is zero.
-                self.batch_norm(&format!("{path}.bn3"), outer, 0.0);
-                if shape.downsample() {
-                    self.convolution(&format!("{path}.downsample.0"), [outer, inputs, 1]);
-                    self.batch_norm(&format!("{path}.downsample.1"), outer, 1.0);
-                }
-            }
-        }
-        let width = v.width * 32;
-        let tokens = (v.image_size / 32).pow(2) + 1;
-        let std = inverse_sqrt(width);
-        let path = "visual.attnpool";
-        self.push(
-            format!("{path}.positional_embedding"),
-            &[tokens, width],
-            Init::Normal(std),
-        );
-        for projection in ["k_proj", "q_proj", "v_proj"] {
-            self.linear(&format!("{path}.{projection}"), width, width, Some(std));
-        }
-        self.linear(
-            &format!("{path}.c_proj"),
-            config.embed_dim,
-            width,
-            Some(std),
-        );
-    }
-
-    fn text(&mut self, config: &ClipConfig) {
-        let t = &config.text_cfg;
-        self.push(
-            "positional_embedding",
-            &[t.context_length, t.width],
-            Init::Normal(0.01),
-        );
-        let projection = Init::Normal(inverse_sqrt(t.width));
-        match t.proj_bias {
-            true => self.linear("text_projection", config.embed_dim, t.width, None),
-            false => self.push("text_projection", &[t.width, config.embed_dim], projection),
-        }
-        self.push(
-            "token_embedding.weight",
-            &[t.vocab_size, t.width],
-            Init::Normal(0.02),
-        );
-        let (layers, width) = (t.layers, t.width);
-        let size = BlockSize {
-            layers,
-            width,
-            mlp_width: config.text_mlp_width(),
-        };
-        self.transformer("transformer", size, true);
-        self.norm("ln_final", t.width, 1.0);
-    }
+        .tensor("out_proj.bias", &[width], ZERO)
 }
 
+fn mlp(width: usize, hidden: usize, [fc, proj]: [Option<Init>; 2]) -> Table {
+    Table::new()
+        .part("c_fc", linear(hidden, width, fc))
+        .part("c_proj", linear(width, hidden, proj))
+}
+
+/// The sizes of a stack of residual blocks.
 #[derive(Clone, Copy)]
 struct BlockSize {
     layers: usize,
     width: usize,
     mlp_width: usize,
+}
+
+/// Residual blocks; `is_clip` says whether CLIP's own initialisation applies (the text tower) or
+/// PyTorch's (the ViT).
+fn transformer(size: BlockSize, is_clip: bool) -> Table {
+    let BlockSize {
+        layers,
+        width,
+        mlp_width,
+    } = size;
+    let output = inverse_sqrt(width) * (2.0 * layers as f32).powf(-0.5);
+    let draw = |std: f32| is_clip.then_some(Init::Normal(std));
+    let in_proj = draw(inverse_sqrt(width)).unwrap_or(xavier(width));
+    let fc = draw(inverse_sqrt(2 * width));
+    let block = Table::new()
+        .part("ln_1", norm(width, ONE))
+        .part("attn", attention(width, in_proj, draw(output)))
+        .part("ln_2", norm(width, ONE))
+        .part("mlp", mlp(width, mlp_width, [fc, draw(output)]));
+    let blocks = (0..layers).map(|i| (format!("resblocks.{i}"), block.clone()));
+    blocks.fold(Table::new(), |table, (path, block)| {
+        table.part(&path, block)
+    })
+}
+
+fn vit(config: &ClipConfig, layers: usize) -> Table {
+    let v = &config.vision_cfg;
+    let (width, patch) = (v.width, v.patch_size.unwrap_or(v.image_size));
+    let patches = (v.image_size / patch).pow(2);
+    let is_clip = v.pool_type == ImagePool::Tok;
+    let tokens = patches + usize::from(is_clip);
+    let mlp_width = config.vision_mlp_width();
+    let scale = Init::Normal(inverse_sqrt(width));
+    let fan_in = Init::Uniform(inverse_sqrt(3 * patch * patch));
+    let head = if is_clip {
+        Table::new()
+            .tensor("class_embedding", &[width], scale)
+            .tensor("proj", &[width, config.embed_dim], scale)
+            .part("ln_pre", norm(width, ONE))
+    } else {
+        Table::new()
+            .tensor("conv1.bias", &[width], ZERO)
+            .tensor("head.probe", &[1, 1, width], scale)
+            .part("head.attn", attention(width, xavier(width), None))
+            .part("head.ln", norm(width, ONE))
+            .part("head.mlp", mlp(width, mlp_width, [None; 2]))
+    };
+    let size = BlockSize {
+        layers,
+        width,
+        mlp_width,
+    };
+    Table::new()
+        .tensor("positional_embedding", &[tokens, width], scale)
+        .tensor("conv1.weight", &[width, 3, patch, patch], fan_in)
+        .and(head)
+        .part("transformer", transformer(size, false))
+        .part("ln_post", norm(width, ONE))
+}
+
+/// The weight of a convolution from `inputs` to `out` channels, `kernel` pixels square.
+fn convolution(out: usize, inputs: usize, kernel: usize) -> Table {
+    let bound = Init::Uniform(inverse_sqrt(inputs * kernel * kernel));
+    Table::new().tensor("weight", &[out, inputs, kernel, kernel], bound)
+}
+
+fn batch_norm(channels: usize, scale: Init) -> Table {
+    norm(channels, scale)
+        .tensor("running_mean", &[channels], ZERO)
+        .tensor("running_var", &[channels], ONE)
+}
+
+fn bottleneck(shape: &BottleneckShape) -> Table {
+    let (inputs, inner) = (shape.inputs, shape.inner);
+    let outer = inner * EXPANSION;
+    let block = Table::new()
+        .part("conv1", convolution(inner, inputs, 1))
+        .part("bn1", batch_norm(inner, ONE))
+        .part("conv2", convolution(inner, inner, 3))
+        .part("bn2", batch_norm(inner, ONE))
+        .part("conv3", convolution(outer, inner, 1))
+        // A block starts as its shortcut: its last scale is zero.
+        .part("bn3", batch_norm(outer, ZERO));
+    if !shape.downsample() {
+        return block;
+    }
+    block
+        .part("downsample.0", convolution(outer, inputs, 1))
+        .part("downsample.1", batch_norm(outer, ONE))
+}
+
+fn resnet(config: &ClipConfig, stages: [usize; 4]) -> Table {
+    let v = &config.vision_cfg;
+    let half = v.width / 2;
+    let mut table = Table::new()
+        .part("conv1", convolution(half, 3, 3))
+        .part("bn1", batch_norm(half, ONE))
+        .part("conv2", convolution(half, half, 3))
+        .part("bn2", batch_norm(half, ONE))
+        .part("conv3", convolution(v.width, half, 3))
+        .part("bn3", batch_norm(v.width, ONE));
+    for (stage, &blocks) in stages.iter().enumerate() {
+        for block in 0..blocks {
+            let shape = BottleneckShape::new(stage, block, v.width);
+            let path = format!("layer{}.{block}", stage + 1);
+            table = table.part(&path, bottleneck(&shape));
+        }
+    }
+    table.part("attnpool", attention_pool(config))
+}
+
+fn attention_pool(config: &ClipConfig) -> Table {
+    let width = config.vision_cfg.width * 32;
+    let tokens = (config.vision_cfg.image_size / 32).pow(2) + 1;
+    let scale = Init::Normal(inverse_sqrt(width));
+    let projection = || linear(width, width, Some(scale));
+    Table::new()
+        .tensor("positional_embedding", &[tokens, width], scale)
+        .part("k_proj", projection())
+        .part("q_proj", projection())
+        .part("v_proj", projection())
+        .part("c_proj", linear(config.embed_dim, width, Some(scale)))
+}
+
+fn text(config: &ClipConfig) -> Table {
+    let t = &config.text_cfg;
+    let (width, dim) = (t.width, config.embed_dim);
+    let positions = Init::Normal(0.01);
+    let table = Table::new().tensor(
+        "positional_embedding",
+        &[t.context_length, width],
+        positions,
+    );
+    let table = if t.proj_bias {
+        table.part("text_projection", linear(dim, width, None))
+    } else {
+        let scale = Init::Normal(inverse_sqrt(width));
+        table.tensor("text_projection", &[width, dim], scale)
+    };
+    let size = BlockSize {
+        layers: t.layers,
+        width,
+        mlp_width: config.text_mlp_width(),
+    };
+    let tokens = Init::Normal(0.02);
+    table
+        .tensor("token_embedding.weight", &[t.vocab_size, width], tokens)
+        .part("transformer", transformer(size, true))
+        .part("ln_final", norm(width, ONE))
 }

@@ -10,16 +10,15 @@ use super::fingerprint::Fingerprint;
 use super::layout::Layout;
 use super::published::{Parts, obtained};
 use super::resolve::{Named, no_weights, resolve};
-use super::storage::Storage;
 use super::wrappers::Names;
-use super::{Description, Dtype, default, has_config, shapes};
+use super::{Description, Dtype, Tensors, default, has_config, shapes};
 use crate::model::{Parameter, Source, parameters};
 use crate::{Error, Result};
 
 /// A checkpoint whose every tensor has been checked.
 pub struct Checkpoint {
     description: Description,
-    storage: Storage,
+    tensors: Tensors,
     layout: Layout,
     fingerprint: String,
 }
@@ -55,18 +54,18 @@ pub struct Summary {
 pub struct Weights {
     /// The file; the first, if there are several.
     pub path: PathBuf,
-    /// What wrote it: safetensors or PyTorch.
+    /// What wrote it: safetensors, PyTorch, or pickle for a pickle by itself.
     pub container: &'static str,
     /// The formats of its floating-point numbers: f32, f16, bf16.
     pub dtypes: Vec<&'static str>,
 }
 
 impl Weights {
-    fn new(storage: &Storage) -> Self {
+    fn new(tensors: &Tensors) -> Self {
         Self {
-            path: storage.path().to_owned(),
-            container: storage.container(),
-            dtypes: storage.dtypes().into_iter().collect(),
+            path: tensors.path().to_owned(),
+            container: tensors.container(),
+            dtypes: tensors.float_formats(),
         }
     }
 }
@@ -79,8 +78,8 @@ impl Checkpoint {
     /// # Errors
     /// As [`Checkpoint::named`], but that no tensor is checked.
     pub fn summary(name: &str) -> Result<Summary> {
-        let (description, storage) = match resolve(Path::new(name))? {
-            Named::Embedded => (default::description()?, Some(default::storage()?)),
+        let (description, tensors) = match resolve(Path::new(name))? {
+            Named::Embedded => (default::description()?, Some(default::tensors()?)),
             Named::Checkpoint(path) => with_weights(read(&path)?),
             Named::Known {
                 architecture: None,
@@ -90,7 +89,7 @@ impl Checkpoint {
         };
         Ok(Summary {
             description,
-            weights: storage.as_ref().map(Weights::new),
+            weights: tensors.as_ref().map(Weights::new),
         })
     }
 
@@ -104,8 +103,8 @@ impl Checkpoint {
     /// Those of [`Description::open`]; [`Error::Tensors`] for a file that is not whole;
     /// [`Error::Mismatch`] naming every tensor that is missing, unexpected, misshapen or not finite.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let (description, storage) = read(path.as_ref())?;
-        Self::new(description, storage)
+        let (description, tensors) = read(path.as_ref())?;
+        Self::new(description, tensors)
     }
 
     /// Opens the model called `name`: [`DEFAULT_MODEL`](super::DEFAULT_MODEL), a checkpoint's directory or file, or the name of a
@@ -133,22 +132,17 @@ impl Checkpoint {
     }
 
     /// A checkpoint of these tensors, once they are checked.
-    pub(super) fn new(mut description: Description, storage: Storage) -> Result<Self> {
+    pub(super) fn new(mut description: Description, tensors: Tensors) -> Result<Self> {
         let table = parameters(&description.config);
-        let (shapes, refused) = (storage.shapes(), storage.refused());
-        let names = Names::of(
-            shapes
-                .keys()
-                .map(String::as_str)
-                .chain(refused.keys().copied()),
-        );
-        let (layout, mut problems) = Layout::of(&table, &names, &shapes, &refused);
+        let refused = tensors.refused().map(|(name, _)| name);
+        let names = Names::of(tensors.names().chain(refused));
+        let (layout, mut problems) = Layout::of(&table, &names, &tensors);
         description.notes.extend(names.note());
-        drop(refused);
+        drop(names);
         let mut fingerprint = Fingerprint::new(&description)?;
         if problems.is_empty() {
             for Parameter { name, .. } in &table {
-                match layout.read(&storage, name) {
+                match layout.read(&tensors, name) {
                     Ok(data) => {
                         let values = data.values();
                         problems.extend(check_values(name, values));
@@ -159,18 +153,16 @@ impl Checkpoint {
                 }
             }
         }
-        match problems.is_empty() {
-            true => Ok(Self {
-                description,
-                storage,
-                layout,
-                fingerprint: fingerprint.finish(),
-            }),
-            false => Err(Error::Mismatch {
-                path: storage.path().to_owned(),
-                problems,
-            }),
+        if !problems.is_empty() {
+            let path = tensors.path().to_owned();
+            return Err(Error::Mismatch { path, problems });
         }
+        Ok(Self {
+            description,
+            tensors,
+            layout,
+            fingerprint: fingerprint.finish(),
+        })
     }
 
     /// What tells this model from another: a hash of its weights and of how its inputs are prepared, in hexadecimal.
@@ -180,7 +172,7 @@ impl Checkpoint {
 
     /// The number format that holds the tensor `name` as it is stored; f64 is not written, so f32 is the widest.
     pub(super) fn dtype(&self, name: &str) -> Dtype {
-        self.layout.dtype(&self.storage, name)
+        self.layout.dtype(&self.tensors, name)
     }
 
     /// Everything but the tensors.
@@ -191,7 +183,7 @@ impl Checkpoint {
 
 impl Source for Checkpoint {
     fn read(&mut self, name: &str) -> Result<TensorData> {
-        self.layout.read(&self.storage, name)
+        self.layout.read(&self.tensors, name)
     }
 }
 
@@ -200,13 +192,14 @@ fn with_weights<D, S>((description, storage): (D, S)) -> (D, Option<S>) {
 }
 
 /// What the checkpoint at `path` is, and its file of weights.
-fn read(path: &Path) -> Result<(Description, Storage)> {
+fn read(path: &Path) -> Result<(Description, Tensors)> {
     if path.is_dir() {
         let description = Description::open(path)?;
-        return Ok((description, Storage::open(&weights_file(path)?)?));
+        let tensors = Tensors::open(weights_file(path)?)?.state_dict()?;
+        return Ok((description, tensors));
     }
-    let storage = Storage::open(path)?;
-    Ok((describe_file(path, &storage)?, storage))
+    let tensors = Tensors::open(path)?.state_dict()?;
+    Ok((describe_file(path, &tensors)?, tensors))
 }
 
 /// The file of weights in a checkpoint directory.
@@ -221,17 +214,17 @@ fn weights_file(dir: &Path) -> Result<PathBuf> {
 
 /// What the checkpoint in one file is: as a configuration beside it says, where the file has a name that
 /// goes with one; else as its shapes say.
-pub(super) fn describe_file(path: &Path, storage: &Storage) -> Result<Description> {
+pub(super) fn describe_file(path: &Path, tensors: &Tensors) -> Result<Description> {
     let dir = path.parent().unwrap_or(Path::new(""));
     let name = path.file_name().unwrap_or_default();
     let is_theirs = WEIGHTS_FILES.iter().any(|known| name == *known);
-    if has_config(dir) && is_theirs && !storage.is_script() {
+    if has_config(dir) && is_theirs && !tensors.is_script() {
         return Description::open(dir);
     }
     let origin = path.display().to_string();
-    let config = shapes::architecture(&origin, &storage.shapes())?;
+    let config = shapes::architecture(&origin, tensors)?;
     let mut description = Description::openai(&origin, config)?;
-    if !storage.is_script() {
+    if !tensors.is_script() {
         description.notes.push(format!(
             "{origin}: no configuration goes with it, so its activation is taken for QuickGELU, as in OpenAI's models, \
              and its pictures and texts are prepared as theirs. If it was trained with GELU, results are wrong: then \

@@ -6,10 +6,7 @@ use std::path::Path;
 #[cfg(feature = "default-model")]
 use diptych_default_model::{CONFIG, TOKENIZER, WEIGHTS};
 
-#[cfg(feature = "default-model")]
-use super::TensorFile;
-use super::storage::Storage;
-use super::{Checkpoint, Description};
+use super::{Checkpoint, Description, Tensors};
 #[cfg(not(feature = "default-model"))]
 use crate::Error;
 use crate::Result;
@@ -19,16 +16,14 @@ pub const DEFAULT_MODEL: &str = "default";
 
 /// Opens the default model: a small ModifiedResNet of our own training (`crates/default-model/README.md`).
 pub(super) fn open() -> Result<Checkpoint> {
-    Checkpoint::new(description()?, storage()?)
+    Checkpoint::new(description()?, tensors()?)
 }
 
 /// Its tensors, not yet checked.
 #[cfg(feature = "default-model")]
-pub(super) fn storage() -> Result<Storage> {
+pub(super) fn tensors() -> Result<Tensors> {
     let name = "default/open_clip_model.safetensors";
-    Ok(Storage::Safetensors(TensorFile::from_static(
-        name, WEIGHTS,
-    )?))
+    Tensors::from_static(name, WEIGHTS)
 }
 
 /// All of it but the tensors.
@@ -42,7 +37,7 @@ pub(super) fn description() -> Result<Description> {
 }
 
 #[cfg(not(feature = "default-model"))]
-pub(super) fn storage() -> Result<Storage> {
+pub(super) fn tensors() -> Result<Tensors> {
     Err(missing())
 }
 

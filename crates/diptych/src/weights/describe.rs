@@ -5,8 +5,7 @@ use std::path::Path;
 use super::checkpoint::describe_file;
 use super::published::{Parts, obtained};
 use super::resolve::{Named, resolve};
-use super::storage::{Storage, read_small};
-use super::{Description, MAX_CONFIG_BYTES, Origins, default};
+use super::{Description, MAX_CONFIG_BYTES, Origins, Tensors, default, read_small};
 use crate::image::Preprocess;
 use crate::model::ClipConfig;
 use crate::text::{ClipTokenizer, SpecialTokens};
@@ -50,7 +49,7 @@ pub fn describe(model: &str) -> Result<Description> {
     match resolve(Path::new(model))? {
         Named::Embedded => default::description(),
         Named::Checkpoint(path) if path.is_dir() => Description::open(path),
-        Named::Checkpoint(path) => describe_file(&path, &Storage::open(&path)?),
+        Named::Checkpoint(path) => describe_file(&path, &Tensors::open(&path)?.state_dict()?),
         Named::ArchitectureFile(path) => {
             from_architecture(model, &read_small(&path, MAX_CONFIG_BYTES)?)
         }

@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::config::{ConfigFile, preprocess_from_json};
 use super::hf::{self, Family};
-use super::storage::read_small;
 use super::{
     CONFIG_FILE, HF_CONFIG_FILE, MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES, SENTENCEPIECE_FILE,
-    TOKENIZER_FILE,
+    TOKENIZER_FILE, read_small,
 };
 use crate::image::Preprocess;
 use crate::model::ClipConfig;

@@ -58,3 +58,74 @@ impl Dtype {
         }
     }
 }
+
+/// The number format of a stored tensor: those that are written, and all others that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum StoredDtype {
+    /// 64-bit floating point.
+    F64,
+    /// 32-bit floating point.
+    F32,
+    /// 16-bit IEEE floating point.
+    F16,
+    /// 16-bit brain floating point.
+    Bf16,
+    /// Signed 64-bit integers.
+    I64,
+    /// Signed 32-bit integers.
+    I32,
+    /// Signed 16-bit integers.
+    I16,
+    /// Signed 8-bit integers.
+    I8,
+    /// Unsigned 64-bit integers.
+    U64,
+    /// Unsigned 32-bit integers.
+    U32,
+    /// Unsigned 16-bit integers.
+    U16,
+    /// Unsigned 8-bit integers.
+    U8,
+    /// True and false, a byte each; read as 1 and 0.
+    Bool,
+}
+
+impl StoredDtype {
+    /// Its name in messages and in JSON: `f32`, `bf16`, `i64`, `bool`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F64 => "f64",
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::I64 => "i64",
+            Self::I32 => "i32",
+            Self::I16 => "i16",
+            Self::I8 => "i8",
+            Self::U64 => "u64",
+            Self::U32 => "u32",
+            Self::U16 => "u16",
+            Self::U8 => "u8",
+            Self::Bool => "bool",
+        }
+    }
+
+    /// Whether its numbers are floating-point, as weights are.
+    #[must_use]
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16)
+    }
+
+    /// Bytes of a number.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::F64 | Self::I64 | Self::U64 => 8,
+            Self::F32 | Self::I32 | Self::U32 => 4,
+            Self::F16 | Self::Bf16 | Self::I16 | Self::U16 => 2,
+            Self::I8 | Self::U8 | Self::Bool => 1,
+        }
+    }
+}

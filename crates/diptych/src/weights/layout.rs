@@ -8,13 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Dtype, TensorData};
+use super::{Dtype, Problem, StoredDtype, TensorData, Tensors};
 
-use super::storage::Storage;
 use super::wrappers::{Names, contents, some};
 use crate::Result;
-use crate::model::Parameter;
-use crate::model::Positions;
+use crate::model::{Parameter, Positions, Table};
 use diptych_kernels::transposed;
 
 /// How each of our tensors comes out of a checkpoint's: in one part, or in several, one after the other.
@@ -61,10 +59,9 @@ impl Layout {
     /// The layout of a checkpoint with tensors of these names and shapes, for parameters that are to be
     /// found in it; and what is missing, misshapen or left over, a sentence each.
     pub(super) fn of(
-        parameters: &[Parameter],
+        parameters: &Table,
         names: &Names<'_>,
-        stored: &BTreeMap<String, Vec<usize>>,
-        refused: &BTreeMap<&str, &str>,
+        tensors: &Tensors,
     ) -> (Self, Vec<String>) {
         let hf = TOWERS[0].0;
         let is_hf = names.iter().any(|(name, _)| name.starts_with(hf));
@@ -73,9 +70,10 @@ impl Layout {
         let all = left.len();
         let mut recipes = BTreeMap::new();
         for Parameter { name, shape, .. } in parameters {
-            let mut parts = match is_hf {
-                true => to_hf(name),
-                false => vec![(name.clone(), Part::Whole)],
+            let mut parts = if is_hf {
+                to_hf(name)
+            } else {
+                vec![(name.clone(), Part::Whole)]
             };
             for (theirs, part) in &mut parts {
                 let Some(found) = names.stored(theirs) else {
@@ -85,18 +83,20 @@ impl Layout {
                 found.clone_into(theirs);
                 left.remove(found);
                 let wanted = part.shape(shape);
-                match (stored.get(found), refused.get(found)) {
-                    (Some(found), _) if same_shape(found, &wanted) => {}
-                    (Some(found), _) if let Some(kind) = resizable(name, found, &wanted) => {
+                match tensors.compare_one(found, &wanted) {
+                    Some(Problem::Shape { got, .. })
+                        if let Some(kind) = resizable(name, &got, &wanted) =>
+                    {
                         *part = Part::Positions(kind, wanted[0]);
                     }
-                    (Some(found), _) => {
-                        problems.push(format!("`{theirs}` is {found:?}, wanted {wanted:?}"));
-                    }
-                    (None, reason) => {
-                        let reason = reason.unwrap_or(&"is missing");
-                        problems.push(format!("`{theirs}` {reason}"));
-                    }
+                    Some(problem) => problems.push(problem.to_string()),
+                    // Integers are no weights, but what some other program made of them.
+                    None => problems.extend(tensors.dtype(found).and_then(|dtype| {
+                        let name = dtype.name();
+                        let problem =
+                            format!("`{theirs}` holds {name}, wanted f64, f32, f16 or bf16");
+                        (!dtype.is_float()).then_some(problem)
+                    })),
                 }
             }
             if parts.is_empty() {
@@ -110,7 +110,7 @@ impl Layout {
         }
         let parameter = |name: &&&str| {
             let last = name.rsplit('.').next().unwrap_or(name);
-            stored.contains_key(**name) && !NO_PARAMETERS.contains(&last)
+            tensors.shape(name).is_some() && !NO_PARAMETERS.contains(&last)
         };
         let left = left.iter().filter(parameter);
         problems.extend(left.map(|name| format!("`{name}` is unexpected")));
@@ -118,16 +118,16 @@ impl Layout {
     }
 
     /// The number format that holds the tensor that we call `name` as the checkpoint has it: that of all its parts, or f32.
-    pub(super) fn dtype(&self, storage: &Storage, name: &str) -> Dtype {
+    pub(super) fn dtype(&self, tensors: &Tensors, name: &str) -> Dtype {
         let parts = self.0.get(name).map(Vec::as_slice).unwrap_or_default();
         let all = |dtype| {
             let mut parts = parts.iter();
-            parts.all(|(theirs, _)| storage.dtype(theirs) == Some(dtype))
+            parts.all(|(theirs, _)| tensors.dtype(theirs) == Some(dtype))
         };
         match parts {
             [] => Dtype::F32,
-            _ if all("f16") => Dtype::F16,
-            _ if all("bf16") => Dtype::Bf16,
+            _ if all(StoredDtype::F16) => Dtype::F16,
+            _ if all(StoredDtype::Bf16) => Dtype::Bf16,
             _ => Dtype::F32,
         }
     }
@@ -135,14 +135,14 @@ impl Layout {
     /// Reads the tensor that we call `name`.
     ///
     /// # Errors
-    /// Those of [`Storage::read`].
-    pub(super) fn read(&self, storage: &Storage, name: &str) -> Result<TensorData> {
+    /// Those of [`Tensors::read`].
+    pub(super) fn read(&self, tensors: &Tensors, name: &str) -> Result<TensorData> {
         let parts = self.0.get(name).map(Vec::as_slice).unwrap_or_default();
         match parts {
-            [] => storage.read(name), // which says that it is not there
-            [(theirs, Part::Transposed)] => Ok(turned(storage.read(theirs)?)),
+            [] => tensors.read(name), // which says that it is not there
+            [(theirs, Part::Transposed)] => Ok(turned(tensors.read(theirs)?)),
             [(theirs, Part::Positions(kind, to))] => {
-                let data = storage.read(theirs)?;
+                let data = tensors.read(theirs)?;
                 let width = data.shape()[1];
                 let values = data.values();
                 Ok(TensorData::new(
@@ -150,12 +150,12 @@ impl Layout {
                     [*to, width],
                 ))
             }
-            [(theirs, _)] => storage.read(theirs),
+            [(theirs, _)] => tensors.read(theirs),
             several => {
                 let mut values = Vec::new();
                 let mut shape = Vec::new();
                 for (theirs, _) in several {
-                    let part = storage.read(theirs)?;
+                    let part = tensors.read(theirs)?;
                     shape = part.shape().to_vec();
                     values.extend_from_slice(part.values());
                 }
@@ -170,7 +170,7 @@ impl Layout {
 }
 
 /// Says that a checkpoint has none of the tensors that are looked for.
-fn not_this(parameters: &[Parameter], found: &BTreeSet<&str>) -> String {
+fn not_this(parameters: &Table, found: &BTreeSet<&str>) -> String {
     let found: Vec<&str> = found.iter().copied().collect();
     let wanted: Vec<&str> = parameters.iter().map(|p| p.name.as_str()).collect();
     format!(
@@ -179,11 +179,6 @@ fn not_this(parameters: &[Parameter], found: &BTreeSet<&str>) -> String {
         some(&wanted),
         contents(&found)
     )
-}
-
-/// Whether two shapes agree; a scalar may be stored as `[]` or `[1]`.
-fn same_shape(a: &[usize], b: &[usize]) -> bool {
-    a == b || (a.iter().all(|&n| n == 1) && b.is_empty() && a.len() <= 1)
 }
 
 /// A matrix whose rows are the columns of `data`; anything else stays.

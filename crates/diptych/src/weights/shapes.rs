@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use super::Tensors;
 use super::wrappers::{Names, contents};
 use crate::Result;
 use crate::model::ClipConfig;
@@ -15,21 +16,18 @@ use crate::model::ClipConfig;
 ///
 /// # Errors
 /// [`crate::Error::Architecture`] naming `origin` and what was found in place of a CLIP.
-pub(super) fn architecture(
-    origin: &str,
-    stored: &BTreeMap<String, Vec<usize>>,
-) -> Result<ClipConfig> {
+pub(super) fn architecture(origin: &str, tensors: &Tensors) -> Result<ClipConfig> {
     let refuse = |reason: String| crate::Error::Architecture {
         origin: origin.into(),
         reason,
     };
-    let names = Names::of(stored.keys().map(String::as_str));
+    let names = Names::of(tensors.names());
     if !names.problems.is_empty() {
         return Err(refuse(names.problems.join("; ")));
     }
-    let shapes: BTreeMap<&str, &Vec<usize>> = names
+    let shapes: BTreeMap<&str, &[usize]> = names
         .iter()
-        .filter_map(|(name, found)| Some((name, stored.get(found)?)))
+        .filter_map(|(name, found)| Some((name, tensors.shape(found)?)))
         .collect();
     if let Some(reason) = no_openai_clip(&shapes) {
         return Err(refuse(reason));
@@ -88,7 +86,7 @@ pub(super) fn architecture(
 }
 
 /// Why tensors of these names are no CLIP that can be told by its shapes, if so.
-fn no_openai_clip(shapes: &BTreeMap<&str, &Vec<usize>>) -> Option<String> {
+fn no_openai_clip(shapes: &BTreeMap<&str, &[usize]>) -> Option<String> {
     let any = |start: &str| shapes.keys().any(|name| name.starts_with(start));
     let is_hf = any("text_model.") || any("vision_model.");
     let (image, text) = (

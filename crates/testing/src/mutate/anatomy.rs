@@ -16,6 +16,8 @@ pub enum Form {
     /// Protocol buffers.
     Messages,
     Parquet,
+    /// Pickles, and PyTorch's files of several.
+    Pickle,
     Png,
     /// WebP.
     Riff,
@@ -133,6 +135,7 @@ pub(super) fn parts(form: Form, file: &[u8]) -> Vec<Part> {
             Form::Jpeg => jpeg(rest),
             Form::Messages => message(rest),
             Form::Parquet => parquet(rest),
+            Form::Pickle => pickle(rest),
             Form::Png => png(rest),
             Form::Riff => riff(rest),
             Form::Safetensors => safetensors(rest, parts.len()),
@@ -353,6 +356,37 @@ fn message(rest: &[u8]) -> Taken {
     part.key = rest[..1].to_vec();
     part.check = Check::Message;
     Some((part, end))
+}
+
+/// An opcode and what follows it; of numbers that stand behind a pickle, whatever they look like.
+fn pickle(rest: &[u8]) -> Taken {
+    let number = |width: usize| {
+        taken(rest, 1 + width, |part| {
+            part.with(1..1 + width, width, false)
+        })
+    };
+    let long = |width: usize| {
+        let before = 1 + width;
+        taken(rest, le(rest, 1, width)?.checked_add(before)?, |part| {
+            part.long(1, width, false, -(before as isize))
+        })
+    };
+    let known = match *rest.first()? {
+        b'X' | b'T' | b'B' => long(4),
+        0x8a | 0x8c | b'U' | b'C' => long(1),
+        0x8d | 0x8e | 0x96 => long(8),
+        0x80 | b'K' | b'q' | b'h' => number(1),
+        b'M' => number(2),
+        b'J' | b'r' | b'j' => number(4),
+        0x95 | b'G' => number(8),
+        b'c' => {
+            let ends = rest.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+            let end = ends.map(|(at, _)| at + 1).nth(1)?;
+            taken(rest, end, |part| part)
+        }
+        _ => None,
+    };
+    known.or_else(|| taken(rest, 1, |part| part))
 }
 
 /// What comes before the footer, the footer, and the end.

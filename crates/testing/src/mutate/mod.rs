@@ -188,6 +188,8 @@ mod tests {
             (Form::Tiff, "pixels/RGB-predictor.tif"),
             (Form::Zip, "layouts/openai-vit/state_dict.pt"),
             (Form::Safetensors, "tiny-vit/open_clip_model.safetensors"),
+            (Form::Pickle, "tensors/torch-4.pkl"),
+            (Form::Pickle, "tensors/legacy.pt"),
             (Form::Messages, "layouts/siglip/safetensors/spiece.model"),
             (Form::Bytes, "pixels/24.bmp"),
         ] {

@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 use diptych::layers::{ParameterPath, plain_values};
-use diptych::weights::{TensorData, TensorFile};
+use diptych::weights::{TensorData, Tensors};
 
 use super::optimizer::{Moments, Optimizer, from_plain};
 use crate::Result;
@@ -42,10 +42,9 @@ impl Optimizer {
     /// # Errors
     /// [`crate::Error::Model`] naming the first moment that is missing beside others of its parameter, or is of another
     /// size.
-    pub fn load_state<M: Module>(&mut self, file: &TensorFile, model: &M) -> Result<()> {
+    pub fn load_state<M: Module>(&mut self, file: &Tensors, model: &M) -> Result<()> {
         let mut trained = Trained::default();
         model.visit(&mut trained);
-        let known = file.shapes();
         for TrainedParameter {
             name,
             shape,
@@ -55,7 +54,7 @@ impl Optimizer {
             let kinds = [MEAN, MOMENTUM_BUFFER, SQUARE, AVERAGE];
             if !kinds
                 .iter()
-                .any(|kind| known.contains_key(&format!("{name}.{kind}")))
+                .any(|kind| file.shape(&format!("{name}.{kind}")).is_some())
             {
                 continue;
             }

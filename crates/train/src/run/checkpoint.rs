@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use diptych::weights::{Dtype, TensorFile, write_tensors};
+use diptych::weights::{Dtype, Tensors, Value, write_tensors};
 use diptych_files::replace;
 
 use super::folder::{CHECKPOINTS, replace_directory_of};
@@ -112,17 +112,18 @@ impl<'a, T: Task> Checkpoints<'a, T> {
     fn open(&self, place: &Path, optimizer: &mut Optimizer) -> Result<State<T::Model>> {
         let model = self.task.read(place)?;
         let path = place.join(OPTIMIZER_FILE);
-        let file = TensorFile::open(&path)?;
-        let texts = file.texts();
-        let step = texts
-            .get(STEP)
-            .and_then(|s| s.parse().ok())
-            .ok_or_else(|| diptych::Error::Tensors {
-                path: path.clone(),
-                reason: format!("its metadata has no `{STEP}`"),
-            })?;
-        let begun = texts.get(RUN);
-        if begun.is_some_and(|begun| *begun != self.task.identity()) {
+        let file = Tensors::open(&path)?;
+        let texts = file.value("")?;
+        let text = |name: &str| texts.get(name).and_then(Value::as_text);
+        let step =
+            text(STEP)
+                .and_then(|s| s.parse().ok())
+                .ok_or_else(|| diptych::Error::Tensors {
+                    path: path.clone(),
+                    reason: format!("its metadata has no `{STEP}`"),
+                })?;
+        let begun = text(RUN);
+        if begun.is_some_and(|begun| begun != self.task.identity()) {
             return Err(Error::OtherRun {
                 checkpoint: place.to_owned(),
                 reason: format!(
@@ -135,7 +136,7 @@ impl<'a, T: Task> Checkpoints<'a, T> {
         Ok(State {
             step,
             model,
-            samples: texts.get(SAMPLES).and_then(|s| s.parse().ok()),
+            samples: text(SAMPLES).and_then(|s| s.parse().ok()),
             place: place.to_owned(),
         })
     }

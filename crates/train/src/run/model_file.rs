@@ -6,7 +6,7 @@ use std::path::Path;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{self, Tensor};
 use diptych::layers::{ParameterPath, named_parameters};
-use diptych::weights::{Dtype, TensorFile, write_tensors};
+use diptych::weights::{Dtype, Tensors, write_tensors};
 
 use crate::{Error, Result};
 
@@ -29,7 +29,7 @@ pub fn write_model<M: Module>(dir: &Path, model: &M) -> Result<()> {
 /// [`Error::Model`] if a parameter is missing, [`Error::OtherRun`] if it has another shape.
 pub fn read_model<M: Module>(dir: &Path, model: M) -> Result<M> {
     let mut filler = Filler {
-        file: TensorFile::open(dir.join(MODEL_FILE))?,
+        file: Tensors::open(dir.join(MODEL_FILE))?,
         path: ParameterPath::default(),
         failed: None,
     };
@@ -45,7 +45,7 @@ pub fn read_model<M: Module>(dir: &Path, model: M) -> Result<M> {
 }
 
 struct Filler {
-    file: TensorFile,
+    file: Tensors,
     path: ParameterPath,
     /// The first failure.
     failed: Option<FillError>,

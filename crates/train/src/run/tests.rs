@@ -15,7 +15,7 @@ use super::*;
 use crate::optimise::NamedGradients;
 use crate::samples::{PassedOver, Reason};
 use crate::{Error, Result};
-use diptych::weights::TensorFile;
+use diptych::weights::Tensors;
 
 /// `x` `[N, 1]` to `tanh(x A + b) C`: `[N, 1]`.
 #[derive(Module, Debug)]
@@ -234,12 +234,12 @@ fn losses(task: &Fit, resume: bool, stop: usize) -> Result<(Vec<f32>, Outcome)> 
 
 /// The parameters in a directory.
 fn parameters(dir: &Path) -> BTreeMap<String, Vec<f32>> {
-    let file = TensorFile::open(dir.join(MODEL_FILE)).unwrap();
-    let values = |name: String| {
-        let data = file.read(&name).unwrap();
-        (name, data.into_values())
+    let file = Tensors::open(dir.join(MODEL_FILE)).unwrap();
+    let values = |name: &str| {
+        let data = file.read(name).unwrap();
+        (name.to_owned(), data.into_values())
     };
-    file.shapes().into_keys().map(values).collect()
+    file.names().map(values).collect()
 }
 
 #[test]

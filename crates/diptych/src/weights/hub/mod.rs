@@ -25,7 +25,7 @@ use super::checkpoint::WEIGHTS_FILES;
 use super::names::{OpenAi, Published};
 use super::published::Parts;
 use super::resolve::{Named, resolve};
-use super::storage::shard_names;
+use super::tensors::shard_names;
 use super::{CONFIG_FILE, HF_CONFIG_FILE, MAX_TOKENIZER_BYTES, SENTENCEPIECE_FILE, TOKENIZER_FILE};
 use crate::{Error, Result};
 

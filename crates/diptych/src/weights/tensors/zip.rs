@@ -7,14 +7,7 @@
 
 use std::collections::HashMap;
 
-use diptych_files::PositionedFile;
-
-/// Where one of an archive's files lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) offset: u64,
-    pub(super) len: u64,
-}
+use super::bytes::{Bytes, Place};
 
 /// Bytes that an archive's directory may have: some 100,000 files.
 const MAX_DIRECTORY_BYTES: u64 = 8 << 20;
@@ -34,8 +27,8 @@ const LOCAL_LEN: usize = 30;
 ///
 /// # Errors
 /// In words, if it is no whole archive.
-pub(super) fn places(file: &PositionedFile) -> Result<HashMap<String, Place>, String> {
-    let directory = read(file, directory(file)?)?;
+pub(super) fn places(file: &Bytes) -> Result<HashMap<String, Place>, String> {
+    let directory = file.read(directory(file)?)?;
     let mut places = HashMap::new();
     let mut rest = &directory[..];
     while !rest.is_empty() {
@@ -57,11 +50,7 @@ pub(super) fn places(file: &PositionedFile) -> Result<HashMap<String, Place>, St
             offset: data_start(file, header).ok_or_else(|| lost(name))?,
             len,
         };
-        if place
-            .offset
-            .checked_add(len)
-            .is_none_or(|end| end > file.len())
-        {
+        if place.end().is_none_or(|end| end > file.len()) {
             return Err(lost(name));
         }
         if places.insert(name.to_owned(), place).is_some() {
@@ -76,17 +65,14 @@ fn lost(name: &str) -> String {
 }
 
 /// Where the directory lies.
-fn directory(file: &PositionedFile) -> Result<Place, String> {
+fn directory(file: &Bytes) -> Result<Place, String> {
     // The end record is the last, but for a comment of up to 65,535 bytes.
     let tail_len = file.len().min((END_LEN + LOCATOR_LEN + 0xffff) as u64);
     let tail_start = file.len() - tail_len;
-    let tail = read(
-        file,
-        Place {
-            offset: tail_start,
-            len: tail_len,
-        },
-    )?;
+    let tail = file.read(Place {
+        offset: tail_start,
+        len: tail_len,
+    })?;
     let end = (0..=tail.len().saturating_sub(END_LEN))
         .rev()
         .find(|&i| tail.len() >= i + END_LEN && u32_at(&tail, i) == END);
@@ -104,7 +90,7 @@ fn directory(file: &PositionedFile) -> Result<Place, String> {
             offset: u64_at(&tail, locator + 8),
             len: END_64_LEN as u64,
         };
-        let record = read(file, record)?;
+        let record = file.read(record)?;
         if u32_at(&record, 0) != END_64 {
             return Err("its zip64 record is not where it should be".into());
         }
@@ -113,13 +99,13 @@ fn directory(file: &PositionedFile) -> Result<Place, String> {
             len: u64_at(&record, 40),
         };
     }
-    match place.len <= MAX_DIRECTORY_BYTES {
-        true => Ok(place),
-        false => Err(format!(
+    if place.len > MAX_DIRECTORY_BYTES {
+        return Err(format!(
             "its directory has {} bytes, wanted at most {MAX_DIRECTORY_BYTES}",
             place.len
-        )),
+        ));
     }
+    Ok(place)
 }
 
 /// An entry's size, size as stored, and the place of its local header.
@@ -140,33 +126,19 @@ fn sizes(entry: &[u8], mut extra: &[u8]) -> Result<[u64; 3], String> {
         }
         extra = rest;
     }
-    match values[0] == values[1] {
-        true => Ok(values),
-        false => Err("a stored file has two sizes".into()),
+    if values[0] != values[1] {
+        return Err("a stored file has two sizes".into());
     }
+    Ok(values)
 }
 
 /// Where the bytes of the file with such a local header begin.
-fn data_start(file: &PositionedFile, header: u64) -> Option<u64> {
+fn data_start(file: &Bytes, header: u64) -> Option<u64> {
     let mut local = [0; LOCAL_LEN];
     file.read_exact_at(&mut local, header).ok()?;
     let [name, extra] = [26, 28].map(|i| u64::from(u16_at(&local, i)));
     let start = header.checked_add(LOCAL_LEN as u64 + name + extra)?;
     (u32_at(&local, 0) == LOCAL).then_some(start)
-}
-
-/// The bytes of a place, which must be small.
-pub(super) fn read(file: &PositionedFile, place: Place) -> Result<Vec<u8>, String> {
-    if place
-        .offset
-        .checked_add(place.len)
-        .is_none_or(|end| end > file.len())
-    {
-        return Err("cut off: a part of it does not lie within the file".into());
-    }
-    let mut bytes = vec![0; place.len as usize];
-    let done = file.read_exact_at(&mut bytes, place.offset);
-    done.map_err(|e| e.to_string()).map(|()| bytes)
 }
 
 /// Little-endian numbers at a place that is known to be there.

@@ -1,49 +1,14 @@
-//! Pickles, read without ever calling anything.
-//!
-//! A pickle is a program for a stack machine. This runs it over values alone: strings, numbers and
-//! containers are built; what Python would import becomes a [`Node::Global`], what it would call an
-//! [`Node::Call`] that remembers callee and arguments. `torch` then recognises the few that stand for
-//! tensors; the others stay what they are, and harm nobody.
+//! The stack machine that a pickle is a program for.
 //!
 //! Source: `Lib/pickletools.py` in CPython 3.13, protocols 0 to 5.
-//! Invariant: values live in one arena and name each other by place, so cycles are harmless; and there
-//! are limits on values, on what containers hold, on the stack and on the memo, so a pickle of a few
-//! megabytes takes a few tens.
+//! Invariant: there are limits on values, on what containers hold, on the stack and on the memo, so a
+//! pickle of a few megabytes takes a few tens.
 
 use std::collections::HashMap;
 
-/// A value's place in its [`Pickle`].
-pub(super) type Id = usize;
-
-/// A value.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
-    Int(i64),
-    Text(String),
-    /// Another value, which no tensor depends on.
-    Other,
-    /// Tuples, lists and sets.
-    List(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    /// A name that Python would import: its module and itself, two texts.
-    Global(Id, Id),
-    /// What Python would get by calling something; then its state, and entries set on it.
-    Call {
-        callee: Id,
-        /// A list.
-        arguments: Id,
-        state: Option<Id>,
-        entries: Vec<(Id, Id)>,
-    },
-    /// What the file's writer keeps elsewhere, by the name it gave.
-    Persistent(Id),
-}
-
-/// A pickle's values.
-pub(super) struct Pickle {
-    nodes: Vec<Node>,
-    root: Id,
-}
+use super::input::Input;
+use super::{Id, Node, Pickle};
+use crate::weights::tensors::bytes::Place;
 
 /// Values that a pickle may have, and places on its stack and in its memo: ten times what the largest
 /// published checkpoints have.
@@ -52,15 +17,18 @@ const MAX_NODES: usize = 1 << 18;
 /// Values that all containers together may hold.
 const MAX_ITEMS: usize = 1 << 20;
 
+/// Bytes of a text that is kept; of a longer one, such as a module's source, only the place is.
+const MAX_TEXT: u64 = 16 << 10;
+
 impl Pickle {
-    /// Runs the pickle `bytes`.
+    /// Runs the pickle that begins at the input's place, and leaves that behind its end.
     ///
     /// # Errors
     /// In words, with the place of the opcode that can't be followed.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(in crate::weights::tensors) fn read(input: &mut Input<'_>) -> Result<Self, String> {
+        let begin = input.at();
         let mut machine = Machine {
-            bytes,
-            at: 0,
+            input,
             nodes: Vec::new(),
             stack: Vec::new(),
             marks: Vec::new(),
@@ -68,7 +36,7 @@ impl Pickle {
             items: 0,
         };
         loop {
-            let at = machine.at;
+            let at = machine.input.at() - begin;
             match machine.step() {
                 Ok(None) => {}
                 Ok(Some(root)) => {
@@ -81,50 +49,11 @@ impl Pickle {
             }
         }
     }
-
-    /// The value that the pickle is of.
-    pub(super) fn root(&self) -> Id {
-        self.root
-    }
-
-    pub(super) fn get(&self, id: Id) -> &Node {
-        &self.nodes[id]
-    }
-
-    pub(super) fn text(&self, id: Id) -> Option<&str> {
-        match self.get(id) {
-            Node::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    pub(super) fn int(&self, id: Id) -> Option<i64> {
-        match self.get(id) {
-            Node::Int(value) => Some(*value),
-            _ => None,
-        }
-    }
-
-    pub(super) fn list(&self, id: Id) -> Option<&[Id]> {
-        match self.get(id) {
-            Node::List(items) => Some(items),
-            _ => None,
-        }
-    }
-
-    /// Module and name, if the value is an import.
-    pub(super) fn global(&self, id: Id) -> Option<(&str, &str)> {
-        match self.get(id) {
-            Node::Global(module, name) => Some((self.text(*module)?, self.text(*name)?)),
-            _ => None,
-        }
-    }
 }
 
 /// A run over one pickle.
-struct Machine<'a> {
-    bytes: &'a [u8],
-    at: usize,
+struct Machine<'a, 'b> {
+    input: &'a mut Input<'b>,
     nodes: Vec<Node>,
     stack: Vec<Id>,
     /// Heights of the stack where a mark lies.
@@ -134,16 +63,16 @@ struct Machine<'a> {
     items: usize,
 }
 
-type Step<T = ()> = Result<T, String>;
+pub(super) type Step<T = ()> = Result<T, String>;
 
-impl<'a> Machine<'a> {
+impl Machine<'_, '_> {
     /// Runs one opcode; the value of the whole, at its end.
     fn step(&mut self) -> Step<Option<Id>> {
         let [opcode] = self.take_array()?;
         match opcode {
             // Protocol and frames say nothing about values.
-            0x80 => self.skip(1)?,
-            0x95 => self.skip(8)?,
+            0x80 => drop(self.skip(1)?),
+            0x95 => drop(self.skip(8)?),
             b'.' => return self.pop().map(Some),
 
             b'(' => {
@@ -157,7 +86,9 @@ impl<'a> Machine<'a> {
                 self.push_id(top)?;
             }
 
-            b'N' | 0x88 | 0x89 => self.push(Node::Other)?,
+            b'N' => self.push(Node::None)?,
+            0x88 => self.push(Node::Bool(true))?,
+            0x89 => self.push(Node::Bool(false))?,
             b'K' => {
                 let [value] = self.take_array()?;
                 self.push(Node::Int(value.into()))?;
@@ -176,37 +107,35 @@ impl<'a> Machine<'a> {
             }
             0x8b => {
                 let len = u32::from_le_bytes(self.take_array()?);
-                self.long(len as usize)?;
+                self.long(len.into())?;
             }
             b'G' => {
-                self.skip(8)?;
-                self.push(Node::Other)?;
+                let value = f64::from_be_bytes(self.take_array()?);
+                self.push(Node::Float(value))?;
             }
             b'I' | b'L' | b'F' => {
-                let line = self.line()?;
-                let value = line.strip_suffix('L').unwrap_or(line).parse();
-                self.push(value.map_or(Node::Other, Node::Int))?;
+                let (line, _) = self.input.line()?;
+                self.push(number(opcode, &line))?;
             }
 
-            b'X' | b'T' | 0x8c | b'U' | 0x8d => {
-                let len = self.length(opcode)?;
-                let text = std::str::from_utf8(self.take(len)?);
-                self.push(text.map_or(Node::Other, |text| Node::Text(text.to_owned())))?;
-            }
+            // The first two are Python 2's texts, which are bytes if they are no text.
+            b'T' | b'U' | b'X' | 0x8c | 0x8d => self.text(opcode)?,
             b'B' | b'C' | 0x8e | 0x96 => {
                 let len = self.length(opcode)?;
-                self.skip(len)?;
-                self.push(Node::Other)?;
+                let place = self.skip(len)?;
+                self.push(Node::Bytes(place))?;
             }
             b'V' => {
-                let line = self.line()?.to_owned();
-                self.push(Node::Text(line))?;
+                let (text, place) = self.input.line()?;
+                self.push(Node::Text { text, place })?;
             }
             b'S' => {
-                let line = self.line()?;
+                let (line, place) = self.input.line()?;
                 let text = line.trim_matches(['\'', '"']).to_owned();
-                self.push(Node::Text(text))?;
+                self.push(Node::Text { text, place })?;
             }
+            0x97 => self.push(Node::Other("a buffer that is kept outside of the file"))?,
+            0x98 => drop(self.top()?),
 
             b')' | b']' | 0x8f => self.push(Node::List(Vec::new()))?,
             b't' | b'l' | 0x91 => {
@@ -279,8 +208,8 @@ impl<'a> Machine<'a> {
                 }
             }
             b'P' => {
-                let line = self.line()?.to_owned();
-                let name = self.add(Node::Text(line))?;
+                let (text, place) = self.input.line()?;
+                let name = self.add(Node::Text { text, place })?;
                 self.push(Node::Persistent(name))?;
             }
             b'Q' => {
@@ -302,27 +231,25 @@ impl<'a> Machine<'a> {
         Ok(None)
     }
 
-    fn take(&mut self, len: u64) -> Step<&'a [u8]> {
-        let rest = &self.bytes[self.at..];
-        match usize::try_from(len).ok().and_then(|len| rest.get(..len)) {
-            Some(bytes) => {
-                self.at += bytes.len();
-                Ok(bytes)
-            }
-            None => Err(format!(
-                "{len} bytes are wanted, and {} are left",
-                rest.len()
-            )),
-        }
-    }
-
     fn take_array<const N: usize>(&mut self) -> Step<[u8; N]> {
-        let bytes = self.take(N as u64)?;
-        bytes.try_into().map_err(|_| "bytes are missing".into())
+        self.input.take_array()
     }
 
-    fn skip(&mut self, len: u64) -> Step {
-        self.take(len).map(drop)
+    fn skip(&mut self, len: u64) -> Step<Place> {
+        self.input.skip(len)
+    }
+
+    /// Pushes the text that follows an opcode.
+    fn text(&mut self, opcode: u8) -> Step {
+        let len = self.length(opcode)?;
+        let offset = self.input.at();
+        let place = Place { offset, len };
+        if len > MAX_TEXT {
+            self.skip(len)?;
+            return self.push(Node::Bytes(place));
+        }
+        let text = std::str::from_utf8(self.input.take(len)?).map(str::to_owned);
+        self.push(text.map_or(Node::Bytes(place), |text| Node::Text { text, place }))
     }
 
     /// The length of the text or bytes that follow an opcode.
@@ -338,21 +265,12 @@ impl<'a> Machine<'a> {
     fn place(&mut self, opcode: u8) -> Step<u64> {
         Ok(match opcode {
             b'p' | b'g' => {
-                let place = self.line()?.parse();
+                let place = self.input.line()?.0.parse();
                 place.map_err(|_| "a place in the memo that is no number")?
             }
             b'q' | b'h' => self.take_array::<1>()?[0].into(),
             _ => u32::from_le_bytes(self.take_array()?).into(),
         })
-    }
-
-    /// The text up to the next line feed.
-    fn line(&mut self) -> Step<&'a str> {
-        let rest = &self.bytes[self.at..];
-        let end = rest.iter().position(|&b| b == b'\n');
-        let line = self.take(end.ok_or("a line that does not end")? as u64)?;
-        self.skip(1)?;
-        std::str::from_utf8(line).map_err(|_| "a line that is not UTF-8".into())
     }
 
     fn add(&mut self, node: Node) -> Step<Id> {
@@ -373,16 +291,20 @@ impl<'a> Machine<'a> {
     }
 
     fn check(&self, count: usize, what: &str) -> Step {
-        match count < MAX_NODES {
-            true => Ok(()),
-            false => Err(format!("it has more than {MAX_NODES} {what}")),
+        if count < MAX_NODES {
+            Ok(())
+        } else {
+            Err(format!("it has more than {MAX_NODES} {what}"))
         }
     }
 
     /// A module and a name in it, a line each.
     fn global(&mut self) -> Step<Id> {
-        let [module, name] = [self.line()?, self.line()?].map(str::to_owned);
-        let [module, name] = [self.add(Node::Text(module))?, self.add(Node::Text(name))?];
+        let mut line = || -> Step<Id> {
+            let (text, place) = self.input.line()?;
+            self.add(Node::Text { text, place })
+        };
+        let [module, name] = [line()?, line()?];
         self.add(Node::Global(module, name))
     }
 
@@ -406,9 +328,10 @@ impl<'a> Machine<'a> {
 
     /// What is popped together goes into a container.
     fn pop_many(&mut self, count: usize) -> Step<Vec<Id>> {
-        match self.height() >= count {
-            true => self.pop_from(self.stack.len() - count),
-            false => Err("the stack is empty".into()),
+        if self.height() >= count {
+            self.pop_from(self.stack.len() - count)
+        } else {
+            Err("the stack is empty".into())
         }
     }
 
@@ -420,21 +343,23 @@ impl<'a> Machine<'a> {
     fn pop_from(&mut self, height: usize) -> Step<Vec<Id>> {
         let items = self.stack.split_off(height);
         self.items += items.len();
-        match self.items <= MAX_ITEMS {
-            true => Ok(items),
-            false => Err(format!("its containers hold more than {MAX_ITEMS} values")),
+        if self.items <= MAX_ITEMS {
+            Ok(items)
+        } else {
+            Err(format!("its containers hold more than {MAX_ITEMS} values"))
         }
     }
 
     /// Pushes a little-endian integer of `len` bytes.
-    fn long(&mut self, len: usize) -> Step {
-        let bytes = self.take(len as u64)?;
+    fn long(&mut self, len: u64) -> Step {
         if len > 8 {
-            return self.push(Node::Other);
+            self.skip(len)?;
+            return self.push(Node::Other("an integer of more than 64 bits"));
         }
-        let fill = bytes.last().is_some_and(|b| b & 0x80 != 0);
-        let mut word = [if fill { 0xff } else { 0 }; 8];
-        word[..len].copy_from_slice(bytes);
+        let bytes = self.input.take(len)?;
+        let is_negative = bytes.last().is_some_and(|b| b & 0x80 != 0);
+        let mut word = [if is_negative { 0xff } else { 0 }; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
         self.push(Node::Int(i64::from_le_bytes(word)))
     }
 
@@ -488,5 +413,16 @@ fn pairs(items: Vec<Id>) -> Step<Vec<(Id, Id)>> {
     match items.as_chunks() {
         (pairs, []) => Ok(pairs.iter().map(|&[key, value]| (key, value)).collect()),
         _ => Err("a key without a value".into()),
+    }
+}
+
+/// A number that is written in digits; protocol 0 has `01` for true.
+fn number(opcode: u8, line: &str) -> Node {
+    let digits = line.strip_suffix('L').unwrap_or(line);
+    match (opcode, digits) {
+        (b'I', "00") => Node::Bool(false),
+        (b'I', "01") => Node::Bool(true),
+        (b'F', _) => digits.parse().map_or(Node::Other("no number"), Node::Float),
+        _ => digits.parse().map_or(Node::Other("no number"), Node::Int),
     }
 }
