@@ -12,6 +12,7 @@ Each part is a script of its own in this folder, and can be run alone (`--help`)
 | tokens   | ids of 100,000 texts with `SimpleTokenizer`'s                                            |
 | pixels   | `diptych preprocess` with Pillow + torchvision, every format, mode and odd size          |
 | towers   | embeddings and logits: tiny golden and five at full size, seeded random weights |
+| exits    | features before a tower's end, gradients to pixels, views; full size by the example `towers` |
 | layers   | layers of PyTorch, with gradients, with the record that the Rust tests compare with       |
 | training | ten steps of PyTorch with the record that the Rust tests compare the trainer with         |
 | checkpoints | tiny checkpoints of every layout, opened and converted by the binary                    |
@@ -34,7 +35,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PARTS = ("tokens", "pieces", "pixels", "towers", "layers", "training", "checkpoints")
+PARTS = ("tokens", "pieces", "pixels", "towers", "exits", "layers", "training", "checkpoints")
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "pillow", "ftfy", "regex", "transformers", "tokenizers", "sentencepiece", "safetensors", "numpy")
 
 
@@ -64,6 +65,8 @@ def command(part: str, args: argparse.Namespace) -> list[str]:
         sizes = ["--check-golden", "--tiny"] + ([] if args.quick else ["--full"])
         folders = [word for folder in args.local_dir for word in ("--local-dir", str(folder))]
         return [*script, *binary, "--json", *sizes, *folders]
+    if part == "exits":
+        return [*script, "--json", *([] if args.quick else ["--full"])]
     if part == "checkpoints":
         return [*script, *binary, "--json", "--opened", "--converted", *([] if args.quick else ["--full"])]
     return [*script, "--json"]
@@ -72,7 +75,7 @@ def command(part: str, args: argparse.Namespace) -> list[str]:
 def lines_of(part: str, stdout: str, stderr: str, code: int) -> list[Line]:
     """What a part printed, as lines of the table.
 
-    towers.py, layers.py, training.py and checkpoints.py print rows as JSON. The others print their own report, whose last line sums up.
+    towers.py, exits.py, layers.py, training.py and checkpoints.py print rows as JSON. The others print their own report, whose last line sums up.
     """
     rows = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
     lines = [Line(r["part"], r["check"], f"{r['value']:.1e} (limit {r['limit']:.1g})", r["ok"]) for r in rows]

@@ -568,7 +568,7 @@ def compare_with_binary(
 def write_full(name: str, folder: Path) -> None:
     """A full-size checkpoint with seeded random weights, whose pictures and texts differ."""
     folder.mkdir(parents=True, exist_ok=True)
-    cfg = json.loads((ROOT / "models" / f"{name}.json").read_text(encoding="utf-8"))
+    cfg = json.loads((ROOT / "crates/diptych/models" / f"{name}.json").read_text(encoding="utf-8"))
     model = open_clip.model.CLIP(**cfg).eval()
     # OpenAI's models end at a scale of 100; the difference of logits is the larger for it.
     randomise(model, SEEDS[name], logit_scale=float(np.log(100)), gain=1.4, shift=0.2)

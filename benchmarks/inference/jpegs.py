@@ -19,7 +19,7 @@ from bench import HERE, ROOT, Bench, run, table
 from PIL import Image
 
 COUNT, DIFFERENT, SIZE = 300, 12, (4000, 3000)
-DEFAULT = ROOT / "models/default"
+DEFAULT = ROOT / "crates/default-model/model"
 
 
 def draw(seed: int, width: int, height: int) -> Image.Image:

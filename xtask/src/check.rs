@@ -1,6 +1,6 @@
 //! The gate: what must pass before a change goes in. CI runs the same steps through `.ci/run`.
 //!
-//! Flow: formatting → tidy → clippy → rustdoc → tests, cheapest first; the first failure stops it.
+//! Flow: formatting → tidy → clippy → rustdoc → packages → tests, cheapest first; the first failure stops it.
 
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,13 @@ pub(crate) fn run(tests: Tests) -> Result<()> {
         run_cargo(
             "doc --release --no-deps --workspace",
             &[("RUSTDOCFLAGS", "-D warnings")],
+        )
+    })?;
+    step("package", || {
+        // Packed against each other, since none is published; `cargo package` alone also builds.
+        run_cargo(
+            "package --workspace --exclude xtask --exclude diptych-testing --no-verify --offline --allow-dirty --quiet",
+            &[],
         )
     })?;
     if tests == Tests::Run {

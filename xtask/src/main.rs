@@ -22,7 +22,7 @@ const USAGE: &str = "\
 Usage: cargo xtask CHORE
 
 Chores:
-  check [--skip-tests]  Run the gate: fmt, tidy, clippy, doc, tests
+  check [--skip-tests]  Run the gate: fmt, tidy, clippy, doc, package, tests
   tidy                  Check the house rules alone
   docs                  Write docs/cli.md from the help of the `diptych` binary";
 

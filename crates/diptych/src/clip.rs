@@ -3,11 +3,17 @@
 //! On the CPU the towers are [`Engine`]'s; on other devices, and where they are trained, they are the differentiable ones
 //! of [`crate::model`].
 
+mod exits;
+#[cfg(test)]
+mod tests;
+
 use std::path::Path;
 
 use crate::embedding::Embeddings;
 use crate::engine::{Engine, Precision};
 use crate::image::{Pixels, Preprocess};
+#[cfg(feature = "differentiable")]
+use crate::model::{BuildOptions, ClipModel, Freeze, Frozen};
 use crate::model::{ClipConfig, Source};
 use crate::text::{Overflow, Tokenizer, Tokens};
 use crate::weights::{Checkpoint, Description};
@@ -30,7 +36,7 @@ pub struct Clip {
 enum Towers {
     Engine(Engine),
     #[cfg(feature = "differentiable")]
-    Differentiable(crate::model::ClipModel),
+    Differentiable(ClipModel),
 }
 
 impl Clip {
@@ -176,7 +182,7 @@ impl Clip {
     /// Encodes pixels `[N, 3, S, S]` into embeddings `[N, D]`.
     ///
     /// # Errors
-    /// [`Error::Side`] if `S` is not the image tower's.
+    /// [`Error::Size`] if `S` is not the image tower's.
     pub fn encode_images(&self, pixels: &Pixels) -> Result<Embeddings> {
         let features = self.image_features(pixels)?;
         Embeddings::from_features(self.config.embed_dim, features)
@@ -206,16 +212,16 @@ impl Clip {
     /// Image features `[N, D]`, row by row, not normalised.
     ///
     /// # Errors
-    /// [`Error::Side`] if the pixels have another side than the image tower takes; what keeps the tower's tensors
+    /// [`Error::Size`] if the pixels have another size than the image tower takes ([`Clip::image_exits`] takes any); what keeps the tower's tensors
     /// from being read, if it is used for the first time.
     pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
         match &self.towers {
             Towers::Engine(engine) => engine.image_features(pixels),
             #[cfg(feature = "differentiable")]
             Towers::Differentiable(model) => {
-                let (got, want) = (pixels.side(), self.config.vision_cfg.image_size);
+                let (got, want) = (pixels.size(), self.config.vision_cfg.size());
                 if got != want {
-                    return Err(Error::Side { got, want });
+                    return Err(Error::Size { got, want });
                 }
                 Ok(model.image_features_of(pixels))
             }
@@ -229,6 +235,16 @@ impl Clip {
     /// with ids that the vocabulary doesn't have; what keeps the tower's tensors from being read, if it is used for the
     /// first time.
     pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
+        self.check(tokens)?;
+        match &self.towers {
+            Towers::Engine(engine) => engine.text_features(tokens),
+            #[cfg(feature = "differentiable")]
+            Towers::Differentiable(model) => Ok(model.text_features_of(tokens)),
+        }
+    }
+
+    /// Whether the text tower can read these tokens.
+    fn check(&self, tokens: &Tokens) -> Result<()> {
         let text = &self.config.text_cfg;
         let refuse = |reason: String| Err(Error::Tokens { reason });
         if let Some(&long) = tokens
@@ -259,18 +275,30 @@ impl Clip {
                 text.vocab_size
             ));
         }
-        match &self.towers {
-            Towers::Engine(engine) => engine.text_features(tokens),
-            #[cfg(feature = "differentiable")]
-            Towers::Differentiable(model) => Ok(model.text_features_of(tokens)),
-        }
+        Ok(())
     }
 }
 
 #[cfg(feature = "differentiable")]
 impl Clip {
     /// [`Clip::open`] with the towers that training uses, on any device: slower on the CPU, and what the others are
-    /// tested against.
+    /// tested against. Nothing of them is trained: on a device with autodiff, gradients reach the pixels, and none is computed
+    /// or kept for a weight.
+    ///
+    /// ```
+    /// use diptych::burn::tensor::Tensor;
+    /// use diptych::{Clip, Device, layers::Phase};
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let clip = Clip::open_differentiable("default", &device)?;
+    /// let towers = clip.towers().expect("they are differentiable");
+    /// let side = clip.preprocess().size;
+    /// let pixels = Tensor::<4>::zeros([1, 3, side, side], &device).require_grad();
+    /// let features = towers.image_features(pixels.clone(), Phase::Infer);
+    /// let gradient = pixels.grad(&features.sum().backward()).expect("of the pixels");
+    /// assert_eq!(gradient.dims(), [1, 3, side, side]);
+    /// # Ok::<(), diptych::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Clip::open`].
@@ -278,7 +306,15 @@ impl Clip {
         let name = model.as_ref().display().to_string();
         let mut checkpoint = Checkpoint::named(model)?;
         let description = checkpoint.description().clone();
-        let model = crate::model::ClipModel::build(&description.config, &mut checkpoint, device)?;
+        let options = BuildOptions {
+            freeze: Freeze {
+                image: Frozen::All,
+                text: Frozen::All,
+            },
+            ..BuildOptions::default()
+        };
+        let config = &description.config;
+        let model = ClipModel::build_with(config, &mut checkpoint, device, options)?;
         Ok(Self {
             name,
             fingerprint: Some(checkpoint.fingerprint().to_owned()),
@@ -286,8 +322,17 @@ impl Clip {
         })
     }
 
+    /// The differentiable towers, where these are: of a model that was opened by [`Clip::open_differentiable`] or is in
+    /// training.
+    pub fn towers(&self) -> Option<&ClipModel> {
+        match &self.towers {
+            Towers::Differentiable(model) => Some(model),
+            Towers::Engine(_) => None,
+        }
+    }
+
     /// A model that is being trained, with what belongs to it. It has no fingerprint.
-    pub fn from_model(description: Description, model: crate::model::ClipModel) -> Self {
+    pub fn from_model(description: Description, model: ClipModel) -> Self {
         let bias = model.logit_bias().map(burn::tensor::Tensor::into_scalar);
         let logits = (model.logit_scale().into_scalar(), bias);
         Self::new(description, Towers::Differentiable(model), logits)

@@ -16,6 +16,9 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cpu, Self::Cuda, Self::Wgpu];
+
     /// The name.
     pub fn name(self) -> &'static str {
         match self {
@@ -45,4 +48,14 @@ impl DeviceKind {
             Self::Wgpu => Err(Error::Device { device: "wgpu" }),
         }
     }
+}
+
+/// Where tests of differentiable towers run: on the CPU, or on what `DIPTYCH_TEST_DEVICE` names.
+#[cfg(test)]
+pub(crate) fn tested() -> Device {
+    let named = std::env::var("DIPTYCH_TEST_DEVICE").unwrap_or_default();
+    let kind = DeviceKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == named);
+    kind.unwrap_or_default().open().unwrap()
 }

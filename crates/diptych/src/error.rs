@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::image::ImageError;
+use crate::image::{ImageError, Size};
 use crate::text::{TextError, shortened};
 
 /// An error of this crate.
@@ -147,13 +147,21 @@ pub enum Error {
         /// What was found and what was wanted.
         reason: String,
     },
-    /// Pixels of another side than the image tower takes.
-    #[error("the pixels have side {got}, but the image tower takes {want}")]
-    Side {
-        /// Their side.
-        got: usize,
+    /// Pixels of another size than the image tower takes.
+    #[error("the pixels are {got}, but the image tower takes {want}")]
+    Size {
+        /// Their size.
+        got: Size,
         /// The tower's.
-        want: usize,
+        want: Size,
+    },
+    /// Features that a tower does not have, or not of these pixels.
+    #[error("no features of {exit}: {reason}")]
+    Exit {
+        /// What was asked for.
+        exit: String,
+        /// What there is.
+        reason: String,
     },
     /// A device that this build doesn't have.
     #[error("device `{device}` needs a build with the feature `{device}`")]

@@ -1,24 +1,39 @@
 //! CLIP in Rust: two panels, an image and a text, hinged at one embedding.
 //!
-//! ```no_run
-//! use diptych::{Clip, ZeroShot, image::{DecodeOptions, Picture}};
+//! ```
+//! use diptych::{Clip, ZeroShot, image::Picture};
 //!
 //! # fn main() -> diptych::Result<()> {
 //! let clip = Clip::open("default")?;
-//! let labels = ["cat", "dog", "rocket"];
+//! let labels = ["cat", "sailing ship", "green field"];
 //! let classifier = ZeroShot::new(&clip, &labels, &["a photo of a {}."])?;
-//! let picture = Picture::open("photo.jpg", &DecodeOptions::default())?;
+//! // Blue above green; `Picture::open` reads a file.
+//! let pixel = |i| if i < 64 * 24 { [120, 180, 235] } else { [60, 140, 40] };
+//! let picture = Picture::from_rgb(64, 64, (0..64 * 64).flat_map(pixel).collect())?;
 //! let embedding = clip.encode_images(&clip.preprocess().apply(&picture))?;
-//! for prediction in &classifier.classify(&embedding, 3)?[0] {
-//!     println!("{} {:.1} %", prediction.label, 100.0 * prediction.probability);
-//! }
+//! let best = &classifier.classify(&embedding, 1)?[0][0];
+//! assert_eq!(best.label, "green field");
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! Data flows left to right, and so do the folders: [`text`] and [`image`] make tokens and pixels,
-//! [`model`] has the towers that can be trained, made of [`layers`], and [`engine`] those of inference on the CPU, [`weights`] their checkpoints, [`Clip`] is the door to all four.
-//! [`ZeroShot`] and [`nearest()`] use embeddings; whatever else people do with a model is a crate above this one.
+//! [`model`] has the towers that can be trained, made of [`layers`], and [`engine`] those of
+//! inference on the CPU, [`weights`] their checkpoints, [`Clip`] is the door to all four. [`ZeroShot`] and [`nearest()`]
+//! use embeddings; whatever else people do with a model is a crate above this one.
+//!
+//! # Features
+//!
+//! | feature | on by default | what it adds |
+//! | --- | --- | --- |
+//! | `default-model` | yes | `Clip::open("default")`: a small model inside the program, 17 MB |
+//! | `hub` | yes | published models by their names, downloaded once: HTTP and TLS |
+//! | `differentiable` | yes | [`model`]'s towers, to train and for gradients: Burn |
+//! | `heif` | | HEIC and AVIF, through the system's libheif |
+//! | `wgpu` | | GPUs through Vulkan, Metal or DirectX |
+//! | `cuda` | | NVIDIA's GPUs |
+//!
+//! Without any, [`Clip::open`] takes paths and encodes on the CPU.
 
 mod clip;
 mod device;
@@ -36,6 +51,8 @@ mod query;
 mod stream;
 mod tensor_data;
 pub mod text;
+#[cfg(feature = "differentiable")]
+pub mod views;
 pub mod weights;
 mod zero_shot;
 
@@ -57,3 +74,8 @@ pub use query::{Expression, TEMPLATES, Term, What, verbatim};
 pub use serde_json;
 pub use stream::{ImageStream, TextStream};
 pub use zero_shot::{Doubled, Prediction, ZeroShot, in_context};
+
+/// The README's example is a test, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -12,7 +12,7 @@ use std::vec;
 
 use rayon::prelude::*;
 
-use crate::image::Pixels;
+use crate::image::{Pixels, Size};
 use crate::text::{Overflow, TextError, Tokens};
 use crate::{Clip, Error, Result};
 
@@ -156,9 +156,9 @@ fn encode<E: From<Error>>(
     loaded: Vec<Result<Pixels, E>>,
 ) -> Result<Vec<Result<Vec<f32>, E>>> {
     let want = clip.preprocess().size;
-    let fits = |pixels: Pixels| match pixels.side() {
-        side if side == want => Ok(pixels),
-        got => Err(E::from(Error::Side { got, want })),
+    let fits = |pixels: Pixels| match (pixels.size(), Size::square(want)) {
+        (got, want) if got == want => Ok(pixels),
+        (got, want) => Err(E::from(Error::Size { got, want })),
     };
     let loaded: Vec<Result<Pixels, E>> = loaded.into_iter().map(|p| fits(p?)).collect();
     let good = loaded.iter().filter_map(|pixels| pixels.as_ref().ok());
@@ -252,7 +252,7 @@ mod tests {
         for (i, got) in all.into_iter().enumerate() {
             match (i % 7, got) {
                 (3, Err(Error::Device { .. })) => {}
-                (5, Err(Error::Side { got: 1, .. })) => {}
+                (5, Err(Error::Size { .. })) => {}
                 (3 | 5, got) => panic!("picture {i}: {got:?}"),
                 (_, got) => {
                     let want = clip.image_features(&shade(&clip, i)).unwrap();

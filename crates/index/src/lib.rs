@@ -1,9 +1,39 @@
 //! Vectors, their ids and small payloads: kept, filtered and searched.
 //!
-//! Flow: vectors of files → [`Change`]s → a [`Store`] → [`Query`] → [`Hit`]s.
-//! A store is [`Local`], a file on this machine and for most people all they need, or a collection on a Qdrant server (feature `qdrant`).
-//! Invariant: no picture, no text, no tower; a vector is a row of numbers of length 1, and belongs to a [`Model`] that is
-//! told by its fingerprint alone.
+//! Flow: vectors of files → [`Change`]s → a [`Store`] → [`Query`] → [`Hit`]s. A store is [`Local`],
+//! a file on this machine and for most people all they need, or a collection on a Qdrant server
+//! (feature `qdrant`).
+//! Invariant: no picture, no text, no tower; a vector is a row of numbers of length 1, and belongs
+//! to a [`Model`] that is told by its fingerprint alone.
+//!
+//! ```
+//! use diptych_index::{Change, File, Filter, Id, Item, Local, Method, Model, Moment, Query, Store};
+//! use diptych_index::{Part, Payload};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! let model = Model { name: "a model".into(), fingerprint: "its hash".into(), dim: 2 };
+//! let index = Local::create(folder.path().join("vectors.diptych"), &model)?;
+//! for (byte, vector) in [(1, [1.0, 0.0]), (2, [0.0, 1.0])] {
+//!     let (id, part) = (Id([byte; 16]), Part::default());
+//!     let moments = vec![Moment { part, vector: vector.to_vec() }];
+//!     let payload = Payload::new();
+//!     let file = File { path: format!("/pictures/{byte}.jpg"), size: 1, modified: 0 };
+//!     let item = Item { id, taken: None, phash: None, payload, moments };
+//!     index.apply(&[Change::Put(item), Change::Link(file, id)])?;
+//! }
+//! let filter = Filter::default();
+//! let query = Query { vector: &[0.6, 0.8], k: 1, filter: &filter, method: Method::Auto };
+//! assert_eq!(index.search(&query)?[0].files, ["/pictures/2.jpg"]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | on by default | what it adds |
+//! | --- | --- | --- |
+//! | `qdrant` | | a [`Store`] that is a collection on a Qdrant server: gRPC and an async runtime |
 //!
 //! `N` vectors, `D` their width.
 
@@ -206,3 +236,8 @@ fn check_model(model: &Model) -> Result<()> {
 fn same(a: &Model, b: &Model) -> bool {
     a.fingerprint == b.fingerprint && a.dim == b.dim
 }
+
+/// The README's example is a test, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -73,6 +73,19 @@ pub fn layer_norm_backward(
     layer_norm_backward_with(Isa::current(), epsilon, [x, grad], weight)
 }
 
+/// The gradient of `x` alone, given that of the output: of a layer that is not trained.
+///
+/// # Panics
+/// If the lengths do not fit each other.
+pub fn layer_norm_input_gradient(
+    epsilon: f32,
+    x: &[f32],
+    weight: &[f32],
+    grad: &[f32],
+) -> Vec<f32> {
+    layer_norm_input_gradient_with(Isa::current(), epsilon, [x, grad], weight)
+}
+
 pub(crate) fn layer_norm_with(
     isa: Isa,
     epsilon: f32,
@@ -121,6 +134,23 @@ pub(crate) fn layer_norm_backward_with(
     (grad_x, total[..w].to_vec(), total[w..].to_vec())
 }
 
+pub(crate) fn layer_norm_input_gradient_with(
+    isa: Isa,
+    epsilon: f32,
+    [x, grad]: [&[f32]; 2],
+    weight: &[f32],
+) -> Vec<f32> {
+    let w = weight.len();
+    assert!(
+        w > 0 && x.len().is_multiple_of(w) && grad.len() == x.len(),
+        "lengths"
+    );
+    fill(x.len(), ROWS * w, |first, out| {
+        let rows = [x, grad].map(|v| &v[first..first + out.len()]);
+        backward(isa, epsilon, rows, weight, out, &mut []);
+    })
+}
+
 /// Lanes that sums are taken in: with a fixed order that vectorises.
 const LANES: usize = 16;
 
@@ -161,7 +191,7 @@ vectorised! {
 }
 
 vectorised! {
-    /// dx = (γg − mean(γg) − x̂ mean(γg x̂)) / σ; dγ += g x̂, dβ += g.
+    /// dx = (γg − mean(γg) − x̂ mean(γg x̂)) / σ; dγ += g x̂, dβ += g, if `sums` has room for them.
     fn backward(
         epsilon: f32,
         rows: [&[f32]; 2],
@@ -171,8 +201,7 @@ vectorised! {
     ) {
         let [x, grad] = rows;
         let w = weight.len();
-        let (gamma, beta) = sums.split_at_mut(w);
-        let beta = &mut beta[..w];
+        let mut sums = sums.split_at_mut_checked(w);
         let rows = x.chunks_exact(w).zip(grad.chunks_exact(w));
         for ((x, g), out) in rows.zip(out.chunks_exact_mut(w)) {
             let (mean, inverse) = moments(x, epsilon);
@@ -181,8 +210,13 @@ vectorised! {
             for i in 0..w {
                 let normal = (x[i] - mean) * inverse;
                 out[i] = (weight[i] * g[i] - of_g - normal * of_product) * inverse;
-                gamma[i] += g[i] * normal;
-                beta[i] += g[i];
+            }
+            if let Some((gamma, beta)) = &mut sums {
+                let (gamma, beta) = (&mut gamma[..w], &mut beta[..w]);
+                for i in 0..w {
+                    gamma[i] += g[i] * ((x[i] - mean) * inverse);
+                    beta[i] += g[i];
+                }
             }
         }
     }

@@ -69,6 +69,7 @@ const PLACES: &[Place] = &[
         beside: &["crates/kernels", "crates/files"],
         ..place("crates/index", Floor::Ground, NO_MODEL)
     },
+    place("crates/default-model", Floor::Ground, NO_MODEL),
     place("crates/files", Floor::Ground, NO_MODEL),
     place("crates/kernels", Floor::Ground, NO_MODEL),
 ];

@@ -4,6 +4,7 @@
 //! Invariant: a rule is a pure function of [`Repo`], so its test plants a violation in memory.
 
 mod crates;
+mod documents;
 mod repo;
 mod source;
 mod tree;
@@ -23,6 +24,7 @@ const RULES: &[(&str, Rule)] = &[
     ("a module says what it is for", source::header),
     ("a file stays readable in one sitting", source::length),
     ("`unsafe` lives in kernels alone", source::unsafe_code),
+    ("a package holds what it includes", source::includes),
     ("open work has an issue", source::open_work),
     ("no path of one machine", source::machine_paths),
     ("crates use what stands below them", crates::floors),
@@ -30,6 +32,10 @@ const RULES: &[(&str, Rule)] = &[
     ("model configs parse", tree::model_configs),
     ("goldens say what made them", tree::golden_versions),
     ("large files are listed", tree::large_files),
+    ("links lead somewhere", documents::links),
+    ("files that are named are there", documents::names),
+    ("prose is easy to read", documents::width),
+    ("decisions are listed and whole", documents::decisions),
 ];
 
 /// One broken rule, at a place.

@@ -63,6 +63,35 @@ pub(super) fn unsafe_code(repo: &Repo) -> Vec<Violation> {
     violations
 }
 
+/// What a crate's code includes lies in its own folder: a package has no other.
+///
+/// Looked at are literal paths, in `concat!`, too; a crate's tests are not packed.
+pub(super) fn includes(repo: &Repo) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (path, text) in repo.texts(&["rs"]) {
+        let parts: Vec<&str> = path.split('/').collect();
+        let ["crates", _, "src" | "examples", inner @ ..] = parts.as_slice() else {
+            continue;
+        };
+        // From a file in `src` one step up is the crate's folder.
+        let allowed = inner.len();
+        for (start, _) in text.match_indices("include_") {
+            let rest = &text[start..];
+            let is_macro = ["include_str!(", "include_bytes!("]
+                .iter()
+                .any(|name| rest.starts_with(name));
+            let literal = rest.split('"').nth(1).unwrap_or_default();
+            let steps = literal.split('/').take_while(|part| *part == "..").count();
+            if is_macro && steps > allowed {
+                let line = 1 + text[..start].matches('\n').count();
+                let message = format!("`{literal}` is outside the crate, so not in its package");
+                violations.push(Violation::new(path, line, message));
+            }
+        }
+    }
+    violations
+}
+
 /// A reminder carries its issue, as in `TODO(#12)`.
 pub(super) fn open_work(repo: &Repo) -> Vec<Violation> {
     let has_issue = |rest: &str| {
@@ -306,6 +335,16 @@ mod tests {
             "fn f<'a>(r#type: &'a str) {}\nunsafe {}",
             &[2],
         );
+    }
+
+    #[test]
+    fn a_file_from_outside_a_crate_is_found() {
+        let text = "\nconst A: &str = include_str!(\n    concat!(\"../../a/\", \"b\"));";
+        check(includes, "crates/a/src/lib.rs", text, &[2]);
+        check(includes, "crates/a/src/b/mod.rs", text, &[]);
+        check(includes, "crates/a/tests/a/main.rs", text, &[]);
+        let inside = "include_bytes!(\"../model/a\"); include_str!(\"a.css\")";
+        check(includes, "crates/a/src/lib.rs", inside, &[]);
     }
 
     #[test]

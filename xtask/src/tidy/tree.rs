@@ -12,7 +12,7 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// Files that may be larger: the end of the path, most bytes, and why git holds it at all.
 const LARGE_FILES: &[(&str, usize, &str)] = &[(
-    "models/default/open_clip_model.safetensors",
+    "crates/default-model/model/open_clip_model.safetensors",
     24_000_000,
     "the default model, embedded so that the binary works without a download",
 )];

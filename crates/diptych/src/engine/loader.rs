@@ -124,15 +124,19 @@ pub(super) struct Norm {
 }
 
 impl Norm {
+    /// The normalised rows of `x`.
+    pub(super) fn of(&self, x: &[f32]) -> Vec<f32> {
+        layer_norm(self.epsilon, x, &self.weight, &self.bias)
+    }
+
     /// Normalises the rows of `x` in their place.
     pub(super) fn replace(&self, x: &mut Vec<f32>) {
-        *x = layer_norm(self.epsilon, x, &self.weight, &self.bias);
+        *x = self.of(x);
     }
 
     /// Maps the normalised rows of `x` to `features`, in f32.
     pub(super) fn project(&self, x: &[f32], projection: &Linear, features: &mut [f32]) {
-        let x = layer_norm(self.epsilon, x, &self.weight, &self.bias);
-        let x = Rows::of(diptych_kernels::Rounding::F32, &x);
+        let x = Rows::of(diptych_kernels::Rounding::F32, &self.of(x));
         projection.apply(&x, features, Then::Store);
     }
 

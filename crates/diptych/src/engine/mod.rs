@@ -25,7 +25,7 @@ pub use precision::Precision;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::image::Pixels;
-use crate::model::{ClipConfig, Layers, Source};
+use crate::model::{ClipConfig, ImageExit, Layers, Source, TextExit};
 use crate::text::Tokens;
 use crate::{Error, Result};
 
@@ -77,27 +77,52 @@ impl Engine {
     /// Image features `[N, D]` of pixels `[N, 3, S, S]`, not normalised.
     ///
     /// # Errors
-    /// [`Error::Side`] if `S` is not the tower's; what the source reports, if the image tower's tensors are read now.
+    /// [`Error::Size`] if `S` is not the tower's; what the source reports, if the image tower's tensors are read now.
     pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
-        let (got, want) = (pixels.side(), self.config.vision_cfg.image_size);
+        let (got, want) = (pixels.size(), self.config.vision_cfg.size());
         if got != want {
-            return Err(Error::Side { got, want });
+            return Err(Error::Size { got, want });
         }
-        let formats = self
-            .precision
-            .formats(&self.config, self.config.vision_cfg.width);
-        let tower = self.built(&self.image, formats, |loader, config| {
-            Ok(match config.vision_cfg.layers {
-                Layers::Vit(layers) => ImageTower::Vit(Vit::load(loader, config, layers)?),
-                Layers::ResNet(stages) => ImageTower::ResNet(ResNet::load(loader, config, stages)?),
-            })
-        })?;
+        let (tower, formats) = self.image_tower()?;
         let mut features = Vec::with_capacity(pixels.len() * self.config.embed_dim);
         self.with_workspace(formats, |workspace| match tower {
             ImageTower::Vit(tower) => tower.encode(pixels, workspace, &mut features),
             ImageTower::ResNet(tower) => tower.encode(pixels, workspace, &mut features),
         });
         Ok(features)
+    }
+
+    /// The features of pixels `[N, 3, H, W]` at each exit, row by row.
+    ///
+    /// # Errors
+    /// What the source reports, if the image tower's tensors are read now.
+    ///
+    /// # Panics
+    /// If the tower has no such exit, or takes no such pictures: see [`ImageExit::shape`].
+    pub(crate) fn image_exits(
+        &self,
+        pixels: &Pixels,
+        exits: &[ImageExit],
+    ) -> Result<Vec<Vec<f32>>> {
+        let (tower, formats) = self.image_tower()?;
+        let mut features = vec![Vec::new(); exits.len()];
+        self.with_workspace(formats, |workspace| match tower {
+            ImageTower::Vit(tower) => tower.exits(pixels, exits, workspace, &mut features),
+            ImageTower::ResNet(tower) => tower.exits(pixels, exits, workspace, &mut features),
+        });
+        Ok(features)
+    }
+
+    fn image_tower(&self) -> Result<(&ImageTower, Formats)> {
+        let width = self.config.vision_cfg.width;
+        let formats = self.precision.formats(&self.config, width);
+        let tower = self.built(&self.image, formats, |loader, config| {
+            Ok(match config.vision_cfg.layers {
+                Layers::Vit(layers) => ImageTower::Vit(Vit::load(loader, config, layers)?),
+                Layers::ResNet(stages) => ImageTower::ResNet(ResNet::load(loader, config, stages)?),
+            })
+        })?;
+        Ok((tower, formats))
     }
 
     /// Text features `[N, D]`, not normalised.
@@ -109,10 +134,33 @@ impl Engine {
     /// If the tokens are not the model's: an id beyond its vocabulary, a row that is longer than its context or, where
     /// padding is read, not padded to it.
     pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
+        let (tower, formats) = self.text_tower()?;
+        Ok(self.with_workspace(formats, |workspace| tower.encode(tokens, workspace)))
+    }
+
+    /// The features `[N, L, C]` of every token at an exit that the tower has.
+    ///
+    /// # Errors
+    /// As [`Engine::text_features`].
+    ///
+    /// # Panics
+    /// As [`Engine::text_features`].
+    pub(crate) fn text_exit(
+        &self,
+        tokens: &Tokens,
+        exit: TextExit,
+        channels: usize,
+    ) -> Result<Vec<f32>> {
+        let (tower, formats) = self.text_tower()?;
+        Ok(self.with_workspace(formats, |workspace| {
+            tower.exit(tokens, exit, channels, workspace)
+        }))
+    }
+
+    fn text_tower(&self) -> Result<(&TextTower, Formats)> {
         let width = self.config.text_cfg.width;
         let formats = self.precision.formats(&self.config, width).of_texts();
-        let tower = self.built(&self.text, formats, TextTower::load)?;
-        Ok(self.with_workspace(formats, |workspace| tower.encode(tokens, workspace)))
+        Ok((self.built(&self.text, formats, TextTower::load)?, formats))
     }
 
     /// The tower in `place`, which `build` makes if there is none yet.

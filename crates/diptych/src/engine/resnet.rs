@@ -2,13 +2,15 @@
 //!
 //! `N` pictures, `H` × `W` positions, `C` channels, `D` embedding.
 
+mod exits;
+
 use diptych_kernels::{Activation, AveragePool, Linear, PackedConvolution, Rows, Then, attend};
 use rayon::prelude::*;
 
 use super::loader::Loader;
 use super::transformer::Workspace;
 use crate::Result;
-use crate::image::Pixels;
+use crate::image::{Pixels, Size};
 use crate::model::{BATCH_NORM_EPSILON, BottleneckShape, ClipConfig};
 
 /// Pictures that are worked on at a time: their maps are large.
@@ -17,9 +19,10 @@ const PICTURES: usize = 4;
 const RELU: Then = Then::Activate(Activation::Relu);
 
 pub(super) struct ResNet {
-    side: usize,
+    /// Of the pictures that it was trained with.
+    size: Size,
     stem: [PackedConvolution; 3],
-    blocks: Vec<Bottleneck>,
+    stages: [Vec<Bottleneck>; 4],
     pool: AttentionPool,
 }
 
@@ -56,55 +59,75 @@ impl ResNet {
             stem(2, width / 2, 1)?,
             stem(3, width / 2, 1)?,
         ];
-        let mut blocks = Vec::new();
-        for (stage, count) in stages.into_iter().enumerate() {
-            for block in 0..count {
+        let mut stage = |stage: usize| -> Result<Vec<Bottleneck>> {
+            let blocks = (0..stages[stage]).map(|block| {
                 let path = format!("visual.layer{}.{block}", stage + 1);
-                let shape = BottleneckShape::new(stage, block, width);
-                blocks.push(Bottleneck::load(loader, &path, &shape)?);
-            }
-        }
+                Bottleneck::load(loader, &path, &BottleneckShape::new(stage, block, width))
+            });
+            blocks.collect()
+        };
         Ok(Self {
-            side: vision.image_size,
+            size: vision.size(),
             stem,
-            blocks,
+            stages: [stage(0)?, stage(1)?, stage(2)?, stage(3)?],
             pool: AttentionPool::load(loader, width * 32 / vision.head_width)?,
         })
     }
 
-    /// Adds the features `[N, D]` of `pixels` to `features`.
+    /// Adds the features `[N, D]` of `pixels`, which are of the tower's size, to `features`.
     pub(super) fn encode(
         &self,
         pixels: &Pixels,
         workspace: &mut Workspace,
         features: &mut Vec<f32>,
     ) {
-        for chunk in pixels
-            .as_slice()
-            .chunks(PICTURES * 3 * self.side * self.side)
-        {
-            self.encode_chunk(chunk, workspace, features);
+        for chunk in self.chunks(pixels) {
+            let mut map = self.stem(chunk, self.size, workspace);
+            for block in self.stages.iter().flatten() {
+                map = block.apply(map, workspace);
+            }
+            self.pool
+                .apply(map.n, &self.pool.positions, workspace, features);
         }
     }
 
-    fn encode_chunk(&self, pixels: &[f32], workspace: &mut Workspace, features: &mut Vec<f32>) {
+    fn chunks<'a>(&self, pixels: &'a Pixels) -> impl Iterator<Item = &'a [f32]> {
+        pixels.as_slice().chunks(PICTURES * pixels.size().values())
+    }
+
+    /// Sets the first of the maps to the stem's, a quarter of the pictures' size.
+    fn stem(&self, pixels: &[f32], size: Size, workspace: &mut Workspace) -> Map {
         let Workspace { y, maps, .. } = workspace;
         let [x, ..] = maps;
-        let n = channels_last(pixels, self.side, x);
-        let mut side = self.side;
+        let mut map = channels_last(pixels, size, x);
         for convolution in &self.stem {
-            let made = convolution.out_side(side);
-            y.resize(n * made * made * convolution.outputs());
-            convolution.apply([side; 2], x, y, RELU);
+            let made = Map {
+                height: convolution.out_side(map.height),
+                width: convolution.out_side(map.width),
+                ..map
+            };
+            y.resize(made.positions() * convolution.outputs());
+            convolution.apply([map.height, map.width], x, y, RELU);
             std::mem::swap(x, y);
-            side = made;
+            map = made;
         }
-        side = average(x, [side, 2], n, y);
+        let map = average(x, map, 2, y);
         std::mem::swap(x, y);
-        for block in &self.blocks {
-            side = block.apply(n, side, workspace);
-        }
-        self.pool.apply(n, workspace, features);
+        map
+    }
+}
+
+/// The shape of maps `[N, H, W, C]`, but for their channels.
+#[derive(Clone, Copy)]
+struct Map {
+    n: usize,
+    height: usize,
+    width: usize,
+}
+
+impl Map {
+    fn positions(self) -> usize {
+        self.n * self.height * self.width
     }
 }
 
@@ -128,61 +151,72 @@ impl Bottleneck {
         })
     }
 
-    /// Maps the first of the maps, `[N, side, side, C]`; the new side.
-    fn apply(&self, n: usize, side: usize, workspace: &mut Workspace) -> usize {
+    /// Maps the first of the maps; its new shape.
+    fn apply(&self, map: Map, workspace: &mut Workspace) -> Map {
         let Workspace { y, wide, maps, .. } = workspace;
         let [x, two, shortcut] = maps;
         let [conv1, conv2, conv3] = &self.convolutions;
-        wide.resize(n * side * side * conv1.outputs());
+        let size = [map.height, map.width];
+        wide.resize(map.positions() * conv1.outputs());
         two.resize(wide.len());
-        conv1.apply([side; 2], x, wide, RELU);
-        conv2.apply([side; 2], wide, two, RELU);
-        let mut made = side;
+        conv1.apply(size, x, wide, RELU);
+        conv2.apply(size, wide, two, RELU);
+        let mut made = map;
         if self.stride > 1 {
-            made = average(two, [side, self.stride], n, y);
+            made = average(two, map, self.stride, y);
             std::mem::swap(two, y);
         }
         if let Some(downsample) = &self.downsample {
             if self.stride > 1 {
-                average(x, [side, self.stride], n, y);
+                average(x, map, self.stride, y);
                 std::mem::swap(x, y);
             }
-            shortcut.resize(n * made * made * downsample.outputs());
-            downsample.apply([made; 2], x, shortcut, Then::Store);
+            shortcut.resize(made.positions() * downsample.outputs());
+            downsample.apply([made.height, made.width], x, shortcut, Then::Store);
             std::mem::swap(x, shortcut);
         }
-        conv3.apply([made; 2], two, x, Then::AddActivate(Activation::Relu));
+        let size = [made.height, made.width];
+        conv3.apply(size, two, x, Then::AddActivate(Activation::Relu));
         made
     }
 }
 
-/// Averages squares of `x` `[N, side, side, C]` into `out`; the new side.
-fn average(x: &Rows, [side, square]: [usize; 2], n: usize, out: &mut Rows) -> usize {
+/// Averages squares of `x` into `out`; its shape.
+fn average(x: &Rows, map: Map, square: usize, out: &mut Rows) -> Map {
     let pool = AveragePool {
-        height: side,
-        width: side,
-        channels: x.len() / (n * side * side),
+        height: map.height,
+        width: map.width,
+        channels: x.len() / map.positions(),
         side: square,
     };
     pool.forward_into(x, out);
-    side / square
+    Map {
+        height: map.height / square,
+        width: map.width / square,
+        ..map
+    }
 }
 
-/// Planes `[N, 3, S, S]` to `out` `[N, S, S, 3]`; `N`.
-fn channels_last(pixels: &[f32], side: usize, out: &mut Rows) -> usize {
-    let plane = side * side;
+/// Planes `[N, 3, H, W]` to `out` `[N, H, W, 3]`; its shape.
+fn channels_last(pixels: &[f32], size: Size, out: &mut Rows) -> Map {
+    let Size { height, width } = size;
+    let plane = height * width;
     out.resize(pixels.len());
     // A line at a time.
-    out.write_parts(3 * side, |i, mut out| {
-        let (picture, y) = (i / side, i % side);
-        let planes = &pixels[picture * 3 * plane + y * side..];
-        let mut line = vec![0f32; 3 * side];
+    out.write_parts(3 * width, |i, mut out| {
+        let (picture, y) = (i / height, i % height);
+        let planes = &pixels[picture * 3 * plane + y * width..];
+        let mut line = vec![0f32; 3 * width];
         for (x, out) in line.chunks_exact_mut(3).enumerate() {
             out.copy_from_slice(&[planes[x], planes[plane + x], planes[2 * plane + x]]);
         }
         out.write(0, &line);
     });
-    pixels.len() / (3 * plane)
+    Map {
+        n: pixels.len() / size.values(),
+        height,
+        width,
+    }
 }
 
 impl AttentionPool {
@@ -203,8 +237,14 @@ impl AttentionPool {
         })
     }
 
-    /// Pools `x` `[N, H W, C]` and adds the features `[N, D]`.
-    fn apply(&self, n: usize, workspace: &mut Workspace, features: &mut Vec<f32>) {
+    /// Pools the first of the maps, `[N, H W, C]`, with `positions` `[H W + 1, C]`, and adds the features `[N, D]`.
+    fn apply(
+        &self,
+        n: usize,
+        positions: &[f32],
+        workspace: &mut Workspace,
+        features: &mut Vec<f32>,
+    ) {
         let Workspace {
             x,
             y,
@@ -215,7 +255,7 @@ impl AttentionPool {
             ..
         } = workspace;
         let c = self.queries.inputs();
-        let l = self.positions.len() / c;
+        let l = positions.len() / c;
         maps[0].read_into(x);
         aside.resize(n * l * c, 0.0);
         let pictures = aside
@@ -229,7 +269,7 @@ impl AttentionPool {
             }
             mean.iter_mut().for_each(|mean| *mean /= (l - 1) as f32);
             rest.copy_from_slice(x);
-            y.iter_mut().zip(&self.positions).for_each(|(y, p)| *y += p);
+            y.iter_mut().zip(positions).for_each(|(y, p)| *y += p);
         });
         y.set(aside);
         keys_values.resize(2 * y.len());

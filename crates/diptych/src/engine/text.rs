@@ -2,6 +2,8 @@
 //!
 //! `N` texts, `L` context length, `T` tokens that are computed, `W` width, `D` embedding.
 
+mod exits;
+
 use diptych_kernels::Linear;
 use rayon::prelude::*;
 

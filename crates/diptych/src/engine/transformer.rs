@@ -2,6 +2,8 @@
 //!
 //! `T` tokens of all inputs, `Q` of them asked for, `W` width.
 
+mod dense;
+
 use diptych_kernels::{Activation, Linear, Normed, Paths, Rows, Then, attend, keep_rows};
 
 use super::loader::{Loader, Norm};
@@ -82,6 +84,16 @@ impl Transformer {
             width,
             heads,
         })
+    }
+
+    /// Number of blocks.
+    pub(super) fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Puts the residual stream `x` `[T, W]` through one block, every row.
+    pub(super) fn apply_block(&self, block: usize, workspace: &mut Workspace, reach: &Reach) {
+        self.blocks[block].apply(workspace, [self.width, self.heads], reach, None);
     }
 
     /// Maps the residual stream `x` `[T, W]` to that of the rows that are asked for, `[Q, W]`; none are all.

@@ -38,6 +38,11 @@ impl Tree {
         self.ids.len()
     }
 
+    /// The nodes of the last text, from its first token on.
+    pub(super) fn trail(&self) -> &[u32] {
+        &self.trail
+    }
+
     /// Adds a text, whose tokens are not less than the last one's.
     pub(super) fn push(&mut self, text: usize, tokens: &[u32]) {
         let before = self.trail.iter().map(|&node| self.ids[node as usize]);

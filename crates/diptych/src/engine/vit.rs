@@ -1,6 +1,8 @@
 //! The Vision Transformer.
 //!
-//! `N` pictures, `S` image side, `P` patch side, `G` = ⌊S / P⌋ patches a side, `L` tokens, `W` width, `D` embedding.
+//! `N` pictures, `P` patch side, `L` tokens, `W` width, `D` embedding.
+
+mod exits;
 
 use diptych_kernels::{Linear, Rows, Then, attend};
 use rayon::prelude::*;
@@ -8,14 +10,15 @@ use rayon::prelude::*;
 use super::loader::{Loader, Norm};
 use super::transformer::{Attention, Mlp, Reach, Transformer, Workspace};
 use crate::Result;
-use crate::image::Pixels;
-use crate::model::{ClipConfig, ImagePool};
+use crate::image::{Pixels, Size};
+use crate::model::{ClipConfig, Grid, ImagePool};
 
 /// Tokens that go through the blocks at a time: enough for the products, few enough for the caches and for memory.
 const TOKENS: usize = 2560;
 
 pub(super) struct Vit {
-    side: usize,
+    /// Of the pictures that it was trained with.
+    size: Size,
     patch: usize,
     width: usize,
     embedding: Linear,
@@ -64,7 +67,7 @@ impl Vit {
         };
         let path = "visual.transformer";
         Ok(Self {
-            side: vision.image_size,
+            size: vision.size(),
             patch: vision.patch_size.unwrap_or(vision.image_size),
             width,
             embedding: loader.packed(&conv1, &bias),
@@ -80,41 +83,54 @@ impl Vit {
         })
     }
 
-    /// Adds the features `[N, D]` of `pixels` to `features`.
+    /// Adds the features `[N, D]` of `pixels`, which are of the tower's size, to `features`.
     pub(super) fn encode(
         &self,
         pixels: &Pixels,
         workspace: &mut Workspace,
         features: &mut Vec<f32>,
     ) {
-        let picture = 3 * self.side * self.side;
-        // As many in each, so that none is small.
-        let n = pixels.len();
-        let chunks = n.div_ceil((TOKENS / self.tokens()).max(1)).max(1);
-        let chunk = n.div_ceil(chunks).max(1);
-        for chunk in pixels.as_slice().chunks(chunk * picture) {
-            self.encode_chunk(chunk, workspace, features);
+        for chunk in self.chunks(pixels) {
+            let n = self.embed(chunk, self.size, &self.positions, workspace);
+            let l = self.tokens();
+            let class: Vec<usize> = (0..n).map(|i| i * l).collect();
+            let asked = match self.pool {
+                Pool::Class(_) => Some(&class[..]),
+                Pool::Map(_) => None,
+            };
+            self.transformer.apply(workspace, &Reach::Input(n), asked);
+            self.pool(n, workspace, features);
         }
     }
 
-    /// Tokens of a picture, `L`.
+    /// As many pictures in each chunk, so that none is small.
+    fn chunks<'a>(&self, pixels: &'a Pixels) -> impl Iterator<Item = &'a [f32]> {
+        let n = pixels.len();
+        let tokens = self.prefix() + self.grid(pixels.size()).len();
+        let chunks = n.div_ceil((TOKENS / tokens).max(1)).max(1);
+        let chunk = n.div_ceil(chunks).max(1);
+        pixels.as_slice().chunks(chunk * pixels.size().values())
+    }
+
+    /// Tokens of a picture of the tower's size, `L`.
     fn tokens(&self) -> usize {
         self.positions.len() / self.width
     }
 
-    fn encode_chunk(&self, pixels: &[f32], workspace: &mut Workspace, features: &mut Vec<f32>) {
-        let n = pixels.len() / (3 * self.side * self.side);
-        self.embed(pixels, workspace);
-        if let Some(norm) = &self.ln_pre {
-            norm.replace(&mut workspace.x);
+    /// Tokens before the patches'.
+    fn prefix(&self) -> usize {
+        usize::from(self.class_embedding.is_some())
+    }
+
+    fn grid(&self, size: Size) -> Grid {
+        Grid {
+            rows: size.height / self.patch,
+            columns: size.width / self.patch,
         }
-        let l = self.tokens();
-        let class: Vec<usize> = (0..n).map(|i| i * l).collect();
-        let asked = match self.pool {
-            Pool::Class(_) => Some(&class[..]),
-            Pool::Map(_) => None,
-        };
-        self.transformer.apply(workspace, &Reach::Input(n), asked);
+    }
+
+    /// Adds the features `[N, D]` of what the blocks leave: the class tokens alone, or all.
+    fn pool(&self, n: usize, workspace: &mut Workspace, features: &mut Vec<f32>) {
         match &self.pool {
             Pool::Class(proj) => {
                 let done = features.len();
@@ -129,35 +145,46 @@ impl Vit {
         }
     }
 
-    /// Sets `x` `[N, L, W]` to the patches' embeddings, with positions.
-    fn embed(&self, pixels: &[f32], workspace: &mut Workspace) {
+    /// Sets `x` `[N, L, W]` to what goes into the blocks: the patches' embeddings, with `positions` `[L, W]`; `N`.
+    fn embed(
+        &self,
+        pixels: &[f32],
+        size: Size,
+        positions: &[f32],
+        workspace: &mut Workspace,
+    ) -> usize {
         let Workspace { x, wide, aside, .. } = workspace;
-        let (s, p, w) = (self.side, self.patch, self.width);
-        let g = s / p;
-        let n = pixels.len() / (3 * s * s);
+        let (p, w) = (self.patch, self.width);
+        let Size { height, width } = size;
+        let Grid { rows, columns } = self.grid(size);
+        let n = pixels.len() / size.values();
         // A row of patches at a time, each `[3, P, P]` as the convolution's weight has it.
-        wide.resize(n * g * g * 3 * p * p);
-        wide.write_parts(g * 3 * p * p, |row, mut patches| {
-            let (picture, row) = (row / g, row % g);
-            for line in 0..g * 3 * p {
+        wide.resize(n * rows * columns * 3 * p * p);
+        wide.write_parts(columns * 3 * p * p, |row, mut patches| {
+            let (picture, row) = (row / rows, row % rows);
+            for line in 0..columns * 3 * p {
                 let (patch, channel, y) = (line / (3 * p), line / p % 3, row * p + line % p);
-                let from = ((picture * 3 + channel) * s + y) * s + patch * p;
+                let from = ((picture * 3 + channel) * height + y) * width + patch * p;
                 patches.write(line * p, &pixels[from..from + p]);
             }
         });
-        aside.resize(n * g * g * w, 0.0);
+        aside.resize(n * rows * columns * w, 0.0);
         self.embedding.apply(&*wide, &mut *aside, Then::Store);
-        x.resize(n * self.positions.len(), 0.0);
-        let pictures = x.par_chunks_exact_mut(self.positions.len());
+        x.resize(n * positions.len(), 0.0);
+        let pictures = x.par_chunks_exact_mut(positions.len());
         pictures
-            .zip(aside.par_chunks_exact(g * g * w))
+            .zip(aside.par_chunks_exact(rows * columns * w))
             .for_each(|(x, patches)| {
                 let class = self.class_embedding.as_deref().unwrap_or_default();
                 let (first, rest) = x.split_at_mut(class.len());
                 first.copy_from_slice(class);
                 rest.copy_from_slice(patches);
-                x.iter_mut().zip(&self.positions).for_each(|(x, p)| *x += p);
+                x.iter_mut().zip(positions).for_each(|(x, p)| *x += p);
             });
+        if let Some(norm) = &self.ln_pre {
+            norm.replace(x);
+        }
+        n
     }
 }
 

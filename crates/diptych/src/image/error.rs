@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::Format;
 use super::decode::WANTED;
+use super::{Format, Size};
 
 /// Why a picture could not be turned into pixels.
 #[derive(Debug, Error)]
@@ -110,13 +110,13 @@ pub enum ImageError {
         want: usize,
     },
 
-    /// Two sets of pixels that should become one have different sides.
-    #[error("pixels of side {got} cannot follow pixels of side {want}")]
-    Side {
-        /// Side of the pixels to be added.
-        got: usize,
-        /// Side of the pixels already there.
-        want: usize,
+    /// Two sets of pixels that should become one have different sizes.
+    #[error("pixels of {got} cannot follow pixels of {want}")]
+    Size {
+        /// Size of the pixels to be added.
+        got: Size,
+        /// Size of the pixels already there.
+        want: Size,
     },
 
     /// A rectangle leaves the picture, or holds no pixel.

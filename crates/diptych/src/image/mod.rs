@@ -44,6 +44,6 @@ pub use error::ImageError;
 pub use facts::Facts;
 pub use phash::{Looks, NEAR, PerceptualHash};
 pub use picture::{Mode, Picture, crop, flip_horizontal};
-pub use pixels::Pixels;
+pub use pixels::{Pixels, Size};
 pub use preprocess::{Order, Preprocess, ResizeMode};
 pub use resample::{Interpolation, resize};

@@ -46,6 +46,34 @@ impl Interpolation {
     }
 }
 
+impl Interpolation {
+    /// Where pixel `i` of a line of `out_len` reads a line of `in_len`, with antialiasing: the first pixel, and in `shares` the
+    /// share of each from there on.
+    pub(crate) fn shares(
+        self,
+        i: usize,
+        in_len: usize,
+        out_len: usize,
+        shares: &mut Vec<f64>,
+    ) -> usize {
+        let scale = in_len as f64 / out_len as f64;
+        let stretch = scale.max(1.0); // never narrower than one pixel: only reduction blurs
+        let inverse = 1.0 / stretch;
+        let radius = self.radius() * stretch;
+        let centre = (i as f64 + 0.5) * scale;
+        let first = (centre - radius + 0.5).max(0.0) as usize;
+        let end = ((centre + radius + 0.5) as usize).min(in_len);
+        shares.clear();
+        let weight = |k| self.weight(((k + first) as f64 - centre + 0.5) * inverse);
+        shares.extend((0..end - first).map(weight));
+        let sum: f64 = shares.iter().sum();
+        if sum != 0.0 {
+            shares.iter_mut().for_each(|share| *share /= sum);
+        }
+        first
+    }
+}
+
 /// A part of a resized picture: columns and rows of the result.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
@@ -235,11 +263,6 @@ impl Weights {
         interpolation: Interpolation,
         wanted: Range<usize>,
     ) -> Self {
-        let scale = in_len as f64 / out_len as f64;
-        let stretch = scale.max(1.0); // never narrower than one pixel: only reduction blurs
-        let inverse = 1.0 / stretch;
-        let radius = interpolation.radius() * stretch;
-
         let mut table = Self {
             first: Vec::new(),
             ends: Vec::new(),
@@ -247,17 +270,8 @@ impl Weights {
         };
         let mut exact = Vec::new();
         for i in wanted {
-            let centre = (i as f64 + 0.5) * scale;
-            let first = (centre - radius + 0.5).max(0.0) as usize;
-            let end = ((centre + radius + 0.5) as usize).min(in_len);
-            exact.clear();
-            exact.extend(
-                (0..end - first)
-                    .map(|k| interpolation.weight(((k + first) as f64 - centre + 0.5) * inverse)),
-            );
-            let sum: f64 = exact.iter().sum();
-            table.weights.extend(exact.iter().map(|w| {
-                let share = if sum == 0.0 { *w } else { w / sum };
+            let first = interpolation.shares(i, in_len, out_len, &mut exact);
+            table.weights.extend(exact.iter().map(|&share| {
                 let fixed = share * f64::from(1u32 << PRECISION);
                 (if share < 0.0 {
                     fixed - 0.5

@@ -55,7 +55,25 @@ impl Attention {
         self.out_proj.forward(y) // [N, L, W]
     }
 
-    /// Queries, keys and values of `[N, L, W]`: `[N, L, 3 W]`.
+    /// Queries, keys and values of `[N, L, W]`, a head apart: `[N, H, L, W / H]` each.
+    pub fn queries_keys_values(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
+        let [n, l, w] = x.dims();
+        let stacked = self.stacked(x);
+        std::array::from_fn(|part| {
+            let part = stacked.clone().narrow(2, part * w, w);
+            part.reshape([n, l, self.heads, w / self.heads])
+                .swap_dims(1, 2)
+        })
+    }
+
+    /// What the heads found, `[N, H, L, W / H]`, put together and projected: `[N, L, W]`.
+    pub fn output(&self, found: Tensor<4>) -> Tensor<3> {
+        let [n, h, l, d] = found.dims();
+        self.out_proj
+            .forward(found.swap_dims(1, 2).reshape([n, l, h * d]))
+    }
+
+    /// Queries, keys and values of `[N, L, W]`, `[N, L, 3 W]`.
     fn stacked(&self, x: Tensor<3>) -> Tensor<3> {
         linear(
             x,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fixed;
 use crate::Error;
+use crate::image::Size;
 
 /// A CLIP architecture: two towers and the width of the embedding they share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -219,6 +220,13 @@ fn is_default_mlp_ratio(ratio: &f64) -> bool {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
+}
+
+impl VisionConfig {
+    /// Size of the pictures that it was trained with.
+    pub fn size(&self) -> Size {
+        Size::square(self.image_size)
+    }
 }
 
 impl ClipConfig {

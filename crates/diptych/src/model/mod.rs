@@ -5,11 +5,13 @@
 //! state dict, so a checkpoint needs no translation.
 
 mod config;
+mod exits;
 mod fixed;
 mod freeze;
 #[cfg(feature = "differentiable")]
 mod fresh;
 mod parameters;
+mod positions;
 mod profile;
 mod stages;
 #[cfg(feature = "differentiable")]
@@ -20,10 +22,17 @@ pub use config::{
     TextPool, VisionConfig,
 };
 pub(crate) use config::{BlockOptions, Reading};
+pub(crate) use exits::RESNET_STRIDE;
+pub use exits::{
+    DenseAttention, DenseForm, FeatureMaps, Finish, Grid, ImageExit, TextExit, TokenFeatures,
+};
 pub use freeze::{Freeze, Frozen};
 #[cfg(feature = "differentiable")]
 pub use fresh::Fresh;
 pub use parameters::{Init, Parameter, Source, parameters};
+#[cfg(feature = "differentiable")]
+pub(crate) use positions::grid_matrix;
+pub(crate) use positions::{Positions, resize_grid};
 pub use profile::{Profile, TowerProfile};
 pub(crate) use stages::{BATCH_NORM_EPSILON, BottleneckShape};
 #[cfg(feature = "differentiable")]

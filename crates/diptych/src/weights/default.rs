@@ -4,6 +4,9 @@
 use std::path::Path;
 
 #[cfg(feature = "default-model")]
+use diptych_default_model::{CONFIG, TOKENIZER, WEIGHTS};
+
+#[cfg(feature = "default-model")]
 use super::TensorFile;
 use super::storage::Storage;
 use super::{Checkpoint, Description};
@@ -14,14 +17,7 @@ use crate::Result;
 /// The name that opens it.
 pub const DEFAULT_MODEL: &str = "default";
 
-#[cfg(feature = "default-model")]
-macro_rules! file {
-    ($name:literal) => {
-        include_bytes!(concat!("../../../../models/default/", $name))
-    };
-}
-
-/// Opens the default model: a small ModifiedResNet of our own training (`models/default/README.md`).
+/// Opens the default model: a small ModifiedResNet of our own training (`crates/default-model/README.md`).
 pub(super) fn open() -> Result<Checkpoint> {
     Checkpoint::new(description()?, storage()?)
 }
@@ -30,18 +26,18 @@ pub(super) fn open() -> Result<Checkpoint> {
 #[cfg(feature = "default-model")]
 pub(super) fn storage() -> Result<Storage> {
     let name = "default/open_clip_model.safetensors";
-    let tensors = TensorFile::from_static(name, file!("open_clip_model.safetensors"))?;
-    Ok(Storage::Safetensors(tensors))
+    Ok(Storage::Safetensors(TensorFile::from_static(
+        name, WEIGHTS,
+    )?))
 }
 
 /// All of it but the tensors.
 #[cfg(feature = "default-model")]
 pub(super) fn description() -> Result<Description> {
-    let tokenizer = file!("tokenizer.json").to_vec();
     Description::parse(
         Path::new("default/open_clip_config.json"),
-        file!("open_clip_config.json"),
-        Some(("default/tokenizer.json".into(), tokenizer)),
+        CONFIG,
+        Some(("default/tokenizer.json".into(), TOKENIZER.to_vec())),
     )
 }
 

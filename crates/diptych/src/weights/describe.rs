@@ -16,7 +16,7 @@ macro_rules! architectures {
     ($($name:literal),* $(,)?) => {
         /// The files of `models/`, by name.
         const ARCHITECTURES: &[(&str, &str)] = &[
-            $(($name, include_str!(concat!("../../../../models/", $name, ".json")))),*
+            $(($name, include_str!(concat!("../../models/", $name, ".json")))),*
         ];
     };
 }

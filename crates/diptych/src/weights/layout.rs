@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Dtype, TensorData};
 
-use super::positions::Positions;
 use super::storage::Storage;
 use super::wrappers::{Names, contents, some};
 use crate::Result;
 use crate::model::Parameter;
+use crate::model::Positions;
 use diptych_kernels::transposed;
 
 /// How each of our tensors comes out of a checkpoint's: in one part, or in several, one after the other.

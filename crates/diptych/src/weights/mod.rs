@@ -20,7 +20,6 @@ mod hf;
 mod hub;
 mod layout;
 mod names;
-mod positions;
 mod published;
 mod resolve;
 mod shapes;

@@ -12,19 +12,38 @@ use crate::rows::{Data, Rows};
 /// # Panics
 /// If the lengths do not fit `inputs`, `width` and `heads`, or each other, or the formats differ; in bf16, if a head's
 /// width is odd.
-pub fn attend(
-    [inputs, width, heads]: [usize; 3],
+pub fn attend(shape: [usize; 3], queries: &Rows, keys_values: &Rows, out: &mut Rows) {
+    attend_in_format(shape, queries, keys_values, None, out);
+}
+
+/// [`attend`], with `bias` `[Q, L]` added to the scaled products of queries and keys, in every input and head.
+///
+/// # Panics
+/// As [`attend`], and if `bias` has another length.
+pub fn attend_biased(
+    shape: [usize; 3],
     queries: &Rows,
     keys_values: &Rows,
+    bias: &[f32],
     out: &mut Rows,
 ) {
-    let (isa, shape) = (Isa::current(), [inputs, width, heads]);
+    attend_in_format(shape, queries, keys_values, Some(bias), out);
+}
+
+fn attend_in_format(
+    shape: [usize; 3],
+    queries: &Rows,
+    keys_values: &Rows,
+    bias: Option<&[f32]>,
+    out: &mut Rows,
+) {
+    let isa = Isa::current();
     match (&queries.0, &keys_values.0, &mut out.0) {
         (Data::F32(queries), Data::F32(keys_values), Data::F32(out)) => {
-            attend_with(isa, shape, [queries, keys_values], out);
+            attend_with(isa, shape, [queries, keys_values], bias, out);
         }
         (Data::Bf16(queries), Data::Bf16(keys_values), Data::Bf16(out)) => {
-            attend_with(isa, shape, [queries, keys_values], out);
+            attend_with(isa, shape, [queries, keys_values], bias, out);
         }
         _ => panic!("queries, keys and result in several formats"),
     }
@@ -34,6 +53,7 @@ pub(crate) fn attend_with<F: Attended>(
     isa: Isa,
     [inputs, width, heads]: [usize; 3],
     [queries, keys_values]: [&[F]; 2],
+    bias: Option<&[f32]>,
     out: &mut [F],
 ) {
     assert!(
@@ -51,6 +71,7 @@ pub(crate) fn attend_with<F: Attended>(
     let (q, l) = (each(queries.len()), each(keys_values.len()) / 2);
     assert!(keys_values.len() == inputs * l * 2 * width && l > 0, "keys");
     assert_eq!(out.len(), queries.len(), "lengths");
+    assert!(bias.is_none_or(|bias| bias.len() == q * l), "bias");
     let d = width / heads;
     assert!(d.is_multiple_of(F::STEP), "heads of whole steps");
     for_each_rectangle(
@@ -64,7 +85,7 @@ pub(crate) fn attend_with<F: Attended>(
                 width,
                 columns: h * d..(h + 1) * d,
             };
-            head.attend(isa, (l, |j| j), [l, 0], &mut out);
+            head.attend(isa, (l, |j| j), [l, 0], bias, &mut out);
         },
     );
 }

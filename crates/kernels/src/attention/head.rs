@@ -63,12 +63,13 @@ pub(super) struct Head<'a, F> {
 
 impl<F: Attended> Head<'_, F> {
     /// Sets `out` `[Q, D]` to what the queries find among `l` keys, of which the `j`-th is in row `node(j)`. The first
-    /// query reaches `reach` of them, each after it `more` further ones.
+    /// query reaches `reach` of them, each after it `more` further ones. `bias` `[Q, l]` is added to the scaled scores.
     pub(super) fn attend(
         &self,
         isa: Isa,
         (l, node): (usize, impl Fn(usize) -> usize),
         [reach, more]: [usize; 2],
+        bias: Option<&[f32]>,
         out: &mut Rectangle<F>,
     ) {
         let (w, d) = (self.width, self.columns.len());
@@ -84,7 +85,8 @@ impl<F: Attended> Head<'_, F> {
                 let (stride, count) = (w, rows.len());
                 let queries = Left::rows(queries, Rows::Every { stride, count }, d);
                 let reaches = [reach + first * more, more];
-                scratch.attend(isa, &queries, reaches, out.rows_mut(rows));
+                let bias = bias.map(|bias| &bias[first * l..]);
+                scratch.attend(isa, &queries, reaches, bias, out.rows_mut(rows));
             }
         });
     }
@@ -92,7 +94,14 @@ impl<F: Attended> Head<'_, F> {
 
 impl<F: Float> Scratch<F> {
     /// Sets `out` to what queries find; the first reaches `reach` keys, each after it `more` further ones.
-    fn attend(&mut self, isa: Isa, queries: &Left<F>, reaches: [usize; 2], out: Rectangle<F>) {
+    fn attend(
+        &mut self,
+        isa: Isa,
+        queries: &Left<F>,
+        reaches: [usize; 2],
+        bias: Option<&[f32]>,
+        out: Rectangle<F>,
+    ) {
         let Self {
             keys,
             values,
@@ -105,6 +114,16 @@ impl<F: Float> Scratch<F> {
         let found = Rectangle::strided(scores, stride, l);
         multiply(isa, queries, keys, found, Finish::default());
         let ([reach, more], scale) = (reaches, 1.0 / (d as f32).sqrt());
+        if let Some(bias) = bias {
+            // What softmax scales comes before the scale.
+            let rows = scores.chunks_exact_mut(stride).zip(bias.chunks_exact(l));
+            for (scores, bias) in rows {
+                scores
+                    .iter_mut()
+                    .zip(bias)
+                    .for_each(|(s, b)| *s += b / scale);
+            }
+        }
         shares.resize(scores.len(), F::default());
         let rows = scores
             .chunks_exact_mut(stride)

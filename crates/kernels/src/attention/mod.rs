@@ -8,9 +8,9 @@ mod next;
 mod paths;
 mod stacked;
 
-pub use dense::attend;
 #[cfg(test)]
 pub(crate) use dense::attend_with;
+pub use dense::{attend, attend_biased};
 pub use next::NextAttention;
 pub use paths::Paths;
 pub use stacked::{Attention, CrossAttention};

@@ -190,7 +190,7 @@ impl Paths {
                     columns: h * d..(h + 1) * d,
                 };
                 let node = |j: usize| path[j] as usize;
-                head.attend(isa, (path.len(), node), [reach, 1], &mut out);
+                head.attend(isa, (path.len(), node), [reach, 1], None, &mut out);
             },
         );
     }

@@ -251,7 +251,7 @@ proptest! {
         let (nq, nkv) = (narrow(&q), narrow(&kv));
         let [q, kv] = [&nq, &nkv].map(|v| v.iter().map(|v| v.to_f32()).collect::<Vec<_>>());
         let mut want = vec![0f32; q.len()];
-        attend_with(Isa::Scalar, [n, w, heads], [&q[..], &kv], &mut want);
+        attend_with(Isa::Scalar, [n, w, heads], [&q[..], &kv], None, &mut want);
         let mut paths = Paths::default();
         (0..keys as u32).for_each(|key| paths.push(0..=key));
         let (path_q, path_kv) = (&q[..w.min(q.len())].repeat(keys), &kv[..keys * 2 * w]);
@@ -259,7 +259,7 @@ proptest! {
         paths.attend_with(Isa::Scalar, [w, heads], [&path_q[..], path_kv], &mut path_want);
         for isa in Isa::all() {
             let mut got = vec![bf16::NAN; q.len()];
-            attend_with(isa, [n, w, heads], [&nq[..], &nkv], &mut got);
+            attend_with(isa, [n, w, heads], [&nq[..], &nkv], None, &mut got);
             let mut path_got = vec![bf16::NAN; keys * w];
             let path_q = narrow(path_q);
             paths.attend_with(isa, [w, heads], [&path_q[..], &nkv[..keys * 2 * w]], &mut path_got);

@@ -100,7 +100,13 @@ fn mixed(scores: &[f64], value: impl Fn(usize) -> f64) -> f64 {
 }
 
 /// What a query, a row of `width` values, finds along some nodes.
-fn found(query: &[f32], keys_values: &[f32], heads: usize, path: &[usize]) -> Vec<f64> {
+fn found(
+    query: &[f32],
+    keys_values: &[f32],
+    heads: usize,
+    path: &[usize],
+    bias: &[f32],
+) -> Vec<f64> {
     let (w, d) = (query.len(), query.len() / heads);
     let at = |node: usize, i: usize| f64::from(keys_values[node * 2 * w + i]);
     let mut out = Vec::new();
@@ -110,7 +116,16 @@ fn found(query: &[f32], keys_values: &[f32], heads: usize, path: &[usize]) -> Ve
             let products = head.clone().map(|c| f64::from(query[c]) * at(node, c));
             products.sum::<f64>() / (d as f64).sqrt()
         };
-        let scores: Vec<f64> = path.iter().map(score).collect();
+        let bias = bias
+            .iter()
+            .map(|&b| f64::from(b))
+            .chain(std::iter::repeat(0.0));
+        let scores: Vec<f64> = path
+            .iter()
+            .map(score)
+            .zip(bias)
+            .map(|(s, b)| s + b)
+            .collect();
         out.push(mixed(&scores, |j| at(path[j], w + i)));
     }
     out
@@ -158,15 +173,19 @@ proptest! {
         let w = heads * d;
         let (q, kv) = (values(n * queries * w, 1), values(n * keys * 2 * w, 2));
         let all: Vec<usize> = (0..keys).collect();
-        let mut want = Vec::new();
-        for (i, query) in q.chunks_exact(w).enumerate() {
-            let kv = &kv[i / queries * keys * 2 * w..][..keys * 2 * w];
-            want.extend(found(query, kv, heads, &all));
-        }
-        for isa in Isa::all() {
-            let mut got = vec![f32::NAN; q.len()];
-            attend_with(isa, [n, w, heads], [&q[..], &kv], &mut got);
-            close(&got, &want, keys + d);
+        let bias = values(queries * keys, 3);
+        for bias in [None, Some(&bias[..])] {
+            let mut want = Vec::new();
+            for (i, query) in q.chunks_exact(w).enumerate() {
+                let kv = &kv[i / queries * keys * 2 * w..][..keys * 2 * w];
+                let bias = bias.map_or(&[][..], |bias| &bias[i % queries * keys..][..keys]);
+                want.extend(found(query, kv, heads, &all, bias));
+            }
+            for isa in Isa::all() {
+                let mut got = vec![f32::NAN; q.len()];
+                attend_with(isa, [n, w, heads], [&q[..], &kv], bias, &mut got);
+                close(&got, &want, keys + d);
+            }
         }
     }
 
@@ -192,7 +211,7 @@ proptest! {
         let mut want = Vec::new();
         for (query, path) in q.chunks_exact(w).zip(&paths) {
             given.push(path.iter().map(|&node| node as u32));
-            want.extend(found(query, &kv, heads, path));
+            want.extend(found(query, &kv, heads, path, &[]));
         }
         for isa in Isa::all() {
             let mut got = vec![f32::NAN; q.len()];

@@ -16,7 +16,9 @@ use crate::attention::Attention;
 use crate::convolution::{Convolution, Extent};
 use crate::element::{Element, Float};
 use crate::isa::Isa;
-use crate::layer_norm::{layer_norm_backward_with, layer_norm_with};
+use crate::layer_norm::{
+    layer_norm_backward_with, layer_norm_input_gradient_with, layer_norm_with,
+};
 use crate::norm::{GroupNorm, Norm, batch_norm_backward_with, batch_norm_with};
 
 /// Deterministic values in −1 … 1.
@@ -223,6 +225,7 @@ proptest! {
         let run = |isa| {
             let gelu = Activation::Gelu;
             let (x, w, b) = layer_norm_backward_with(isa, 1e-5, [&grad, &grad], &weight);
+            assert_eq!(layer_norm_input_gradient_with(isa, 1e-5, [&grad, &grad], &weight), x);
             [
                 shape.forward_with(isa, &qkv),
                 shape.backward_with(isa, &qkv, &grad),

@@ -8,7 +8,7 @@
 
 use std::slice;
 
-use diptych::image::Pixels;
+use diptych::image::{Pixels, Size};
 use diptych::{Clip, Embeddings};
 use diptych_index::{File, Id, Moment};
 use rayon::prelude::*;
@@ -204,13 +204,15 @@ impl<'a> Open<'a> {
                     let reason = format!("a view of {:?}, which is no part of anything", view.part);
                     break Then::Skipped(Skipped::Bad(Some(self.id), reason.into()));
                 }
-                Some(Ok(view)) if (view.pixels.len(), view.pixels.side()) == (1, side) => {
+                Some(Ok(view))
+                    if (view.pixels.len(), view.pixels.size()) == (1, Size::square(side)) =>
+                {
                     views.push(view);
                 }
                 Some(Ok(View { pixels, .. })) => {
-                    let (n, got) = (pixels.len(), pixels.side());
+                    let (n, got) = (pixels.len(), pixels.size());
                     let reason =
-                        format!("a view has {n} pictures of side {got}, wanted one of {side}");
+                        format!("a view has {n} pictures of {got}, wanted one of {side}×{side}");
                     break Then::Skipped(Skipped::Bad(Some(self.id), reason.into()));
                 }
                 Some(Err(error)) => break Then::Skipped(skipped(self.id, &error)),

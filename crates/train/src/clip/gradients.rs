@@ -139,10 +139,10 @@ impl Contrastive {
         rows: Range<usize>,
         phase: Phase,
     ) -> Tensor<2> {
-        let (n, side) = (rows.len(), batch.pixels.side());
-        let picture = 3 * side * side;
+        let (n, size) = (rows.len(), batch.pixels.size());
+        let picture = size.values();
         let values = &batch.pixels.as_slice()[rows.start * picture..rows.end * picture];
-        let data = TensorData::new(values.to_vec(), [n, 3, side, side]);
+        let data = TensorData::new(values.to_vec(), [n, 3, size.height, size.width]);
         model.image_features(Tensor::from_data(data, &self.device_of(phase)), phase)
     }
 

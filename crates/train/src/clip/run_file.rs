@@ -21,7 +21,7 @@ use diptych::weights::{Dtype, named_in};
 pub struct Run {
     /// How long it is, how it learns, and what it keeps.
     pub settings: Settings,
-    /// An architecture of `models/`, or the path of a JSON file like those.
+    /// An architecture of `crates/diptych/models/`, or the path of a JSON file like those.
     pub architecture: String,
     /// Where the parameters start: `default`, or a checkpoint directory of the same architecture,
     /// relative to the run file. Drawn afresh, if it is not given.

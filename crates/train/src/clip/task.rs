@@ -99,12 +99,12 @@ impl<'r> ClipTask<'r> {
     /// The batch, if it is for this architecture.
     fn fitting<'b>(&self, batch: &'b Batch) -> Result<&'b Batch> {
         let config = &self.description.config;
-        let got = (batch.pixels.side(), batch.tokens.context_length());
-        let want = (config.vision_cfg.image_size, config.text_cfg.context_length);
+        let got = (batch.pixels.size(), batch.tokens.context_length());
+        let want = (config.vision_cfg.size(), config.text_cfg.context_length);
         if got.0 == want.0 && got.1 <= want.1 {
             return Ok(batch);
         }
-        let told = |(side, length)| format!("pictures of side {side} and texts of {length} tokens");
+        let told = |(size, length)| format!("pictures of {size} and texts of {length} tokens");
         Err(Error::Batch {
             got: told(got),
             want: told(want),

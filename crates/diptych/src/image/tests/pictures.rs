@@ -141,11 +141,17 @@ fn pixels_are_checked_and_joined() {
     );
     let one = Pixels::from_vec(2, (0..12).map(|v| v as f32).collect()).unwrap();
     let two = Pixels::concat(2, [&one, &one]).unwrap();
-    assert_eq!((two.len(), two.side(), two.as_slice()[12]), (2, 2, 0.0));
+    assert_eq!(
+        (two.len(), two.size().width, two.as_slice()[12]),
+        (2, 2, 0.0)
+    );
     assert!(two.iter().all(|picture| picture == one.as_slice()));
     assert!(matches!(
         Pixels::empty(3).push(&one),
-        Err(ImageError::Side { got: 2, want: 3 })
+        Err(ImageError::Size {
+            got: crate::image::Size { width: 2, .. },
+            want: crate::image::Size { width: 3, .. }
+        })
     ));
 }
 

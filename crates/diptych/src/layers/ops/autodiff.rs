@@ -56,15 +56,9 @@ macro_rules! track {
     }};
 }
 
-type Projected<B> = (FloatTensor<B>, FloatTensor<B>, Rounding);
-type RowNormed<B> = (FloatTensor<B>, FloatTensor<B>, f64);
 type GroupNormed<B> = (FloatTensor<B>, FloatTensor<B>, GroupNorm);
-type Convolved<B> = (FloatTensor<B>, FloatTensor<B>, Convolution, Rounding);
+type Convolved<B> = (Factors<B>, Convolution, Rounding);
 type AttendedTo<B> = (FloatTensor<B>, FloatTensor<B>, CrossAttention);
-
-backward!(Project, 3, Projected<B>, |(x, weight, rounding), grad| {
-    <B as Gradients>::project(x, weight, grad, rounding)
-});
 
 backward!(
     NormColumns,
@@ -72,10 +66,6 @@ backward!(
     (Normed<B>, f64, bool),
     |(normed, epsilon, relu), grad| { <B as Gradients>::norm_columns(normed, grad, epsilon, relu) }
 );
-
-backward!(NormRows, 3, RowNormed<B>, |(x, weight, epsilon), grad| {
-    <B as Gradients>::norm_rows(x, weight, grad, epsilon)
-});
 
 backward!(
     Attend,
@@ -124,8 +114,24 @@ backward!(Pool, 1, AveragePool, |pool, grad| [<B as Gradients>::pool(
     grad, pool
 )]);
 
-/// Backward of [`Ops::convolve`]; the first convolution's pixels need no gradient, so each is computed
-/// only where it is asked for.
+/// The factors of a product, each kept only where the other one's gradient is asked for: a frozen layer keeps no input,
+/// and the first convolution no weight.
+#[derive(Clone, Debug)]
+struct Factors<B: Gradients> {
+    x: Option<FloatTensor<B>>,
+    weight: Option<FloatTensor<B>>,
+}
+
+impl<B: Gradients> Factors<B> {
+    fn of<C: CheckpointStrategy>(x: &T<B, C>, weight: &T<B, C>) -> Self {
+        Self {
+            x: weight.is_tracked().then(|| x.primitive().clone()),
+            weight: x.is_tracked().then(|| weight.primitive().clone()),
+        }
+    }
+}
+
+/// Backward of [`Ops::convolve`]; each gradient is computed only where it is asked for.`
 #[derive(Debug)]
 struct Convolve;
 
@@ -140,22 +146,22 @@ impl<B: Gradients> Backward<B, 3> for Convolve {
     ) {
         let grad = grads.consume::<B>(&ops.node);
         let [of_x, of_weight, of_bias] = ops.parents;
-        let (x, weight, convolution, rounding) = ops.state;
+        let (factors, convolution, rounding) = ops.state;
         if let Some(node) = of_bias {
             grads.register::<B>(node.id, B::convolve_bias(grad.clone()));
         }
-        if let Some(node) = of_weight {
+        if let (Some(node), Some(x)) = (of_weight, factors.x) {
             let grad = B::convolve_weight(x, grad.clone(), convolution, rounding);
             grads.register::<B>(node.id, grad);
         }
-        if let Some(node) = of_x {
+        if let (Some(node), Some(weight)) = (of_x, factors.weight) {
             let grad = B::convolve_input(grad, weight, convolution, rounding);
             grads.register::<B>(node.id, grad);
         }
     }
 }
 
-/// Backward of [`Ops::transpose_convolve`].
+/// Backward of [`Ops::transpose_convolve`].`
 #[derive(Debug)]
 struct TransposeConvolve;
 
@@ -170,18 +176,77 @@ impl<B: Gradients> Backward<B, 3> for TransposeConvolve {
     ) {
         let grad = grads.consume::<B>(&ops.node);
         let [of_y, of_weight, of_bias] = ops.parents;
-        let (y, weight, convolution, rounding) = ops.state;
+        let (factors, convolution, rounding) = ops.state;
         if let Some(node) = of_bias {
             grads.register::<B>(node.id, B::convolve_bias(grad.clone()));
         }
-        if let Some(node) = of_weight {
+        if let (Some(node), Some(y)) = (of_weight, factors.x) {
             // The output is in the place of a convolution's input, and the input in that of its output.
             let grad = B::convolve_weight(grad.clone(), y, convolution, rounding);
             grads.register::<B>(node.id, grad);
         }
-        if let Some(node) = of_y {
+        if let (Some(node), Some(weight)) = (of_y, factors.weight) {
             let grad = B::transpose_convolve_input(grad, weight, convolution, rounding);
             grads.register::<B>(node.id, grad);
+        }
+    }
+}
+
+/// Backward of [`Ops::project`]; each gradient is computed only where it is asked for.`
+#[derive(Debug)]
+struct Project;
+
+impl<B: Gradients> Backward<B, 3> for Project {
+    type State = (Factors<B>, Rounding);
+
+    fn backward(
+        self,
+        ops: Parents<Self::State, 3>,
+        grads: &mut Grads,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let [of_x, of_weight, of_bias] = ops.parents;
+        let (factors, rounding) = ops.state;
+        if let (Some(node), Some(x)) = (of_weight, factors.x) {
+            let grad = B::project_weight(x, grad.clone(), rounding);
+            grads.register::<B>(node.id, grad);
+        }
+        if let Some(node) = of_bias {
+            grads.register::<B>(node.id, B::project_bias(grad.clone()));
+        }
+        if let (Some(node), Some(weight)) = (of_x, factors.weight) {
+            let grad = B::project_input(grad, weight, rounding);
+            grads.register::<B>(node.id, grad);
+        }
+    }
+}
+
+/// Backward of [`Ops::norm_rows`]; that of the parameters is computed only where it is asked for.`
+#[derive(Debug)]
+struct NormRows;
+
+impl<B: Gradients> Backward<B, 3> for NormRows {
+    type State = (FloatTensor<B>, FloatTensor<B>, f64);
+
+    fn backward(
+        self,
+        ops: Parents<Self::State, 3>,
+        grads: &mut Grads,
+        _checkpointer: &mut Checkpointer,
+    ) {
+        let grad = grads.consume::<B>(&ops.node);
+        let (x, weight, epsilon) = ops.state;
+        if let [Some(of_x), None, None] = ops.parents {
+            let grad = B::norm_rows_input(x, weight, grad, epsilon);
+            grads.register::<B>(of_x.id, grad);
+            return;
+        }
+        let gradients = B::norm_rows(x, weight, grad, epsilon);
+        for (node, gradient) in ops.parents.into_iter().zip(gradients) {
+            if let Some(node) = node {
+                grads.register::<B>(node.id, gradient);
+            }
         }
     }
 }
@@ -199,8 +264,8 @@ impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
     ) -> T<B, C> {
         let (values, kernel) = (x.primitive().clone(), weight.primitive().clone());
         let shift = bias.primitive().clone();
-        let y = <B as Ops>::convolve(values.clone(), kernel.clone(), shift, c, rounding);
-        let state = (values, kernel, c, rounding);
+        let y = <B as Ops>::convolve(values, kernel, shift, c, rounding);
+        let state = (Factors::of::<C>(&x, &weight), c, rounding);
         track!(Convolve, [x, weight, bias], state, y)
     }
 
@@ -213,8 +278,8 @@ impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
     ) -> T<B, C> {
         let (values, kernel) = (y.primitive().clone(), weight.primitive().clone());
         let shift = bias.primitive().clone();
-        let x = <B as Ops>::transpose_convolve(values.clone(), kernel.clone(), shift, c, rounding);
-        let state = (values, kernel, c, rounding);
+        let x = <B as Ops>::transpose_convolve(values, kernel, shift, c, rounding);
+        let state = (Factors::of::<C>(&y, &weight), c, rounding);
         track!(TransposeConvolve, [y, weight, bias], state, x)
     }
 
@@ -251,8 +316,9 @@ impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
     fn project(x: T<B, C>, weight: T<B, C>, bias: T<B, C>, rounding: Rounding) -> T<B, C> {
         let (values, matrix) = (x.primitive().clone(), weight.primitive().clone());
         let bias_values = bias.primitive().clone();
-        let y = <B as Ops>::project(values.clone(), matrix.clone(), bias_values, rounding);
-        track!(Project, [x, weight, bias], (values, matrix, rounding), y)
+        let y = <B as Ops>::project(values, matrix, bias_values, rounding);
+        let factors = Factors::of::<C>(&x, &weight);
+        track!(Project, [x, weight, bias], (factors, rounding), y)
     }
 
     fn norm_columns(

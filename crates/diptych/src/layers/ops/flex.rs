@@ -7,7 +7,8 @@ use burn::tensor::TensorData;
 use diptych_kernels::{
     Activation, Attention, AveragePool, Convolution, CrossAttention, Extent, Fir, GroupNorm,
     NextAttention, Rounding, add_relu, add_relu_backward, batch_norm, batch_norm_backward,
-    column_sums, layer_norm, layer_norm_backward, modulate, modulate_backward,
+    column_sums, layer_norm, layer_norm_backward, layer_norm_input_gradient, modulate,
+    modulate_backward,
 };
 
 use super::{Gradients, Normed, Ops};
@@ -29,7 +30,7 @@ impl Ops for Flex {
 
     fn project(x: T, weight: T, bias: T, rounding: Rounding) -> T {
         let [x, weight, bias] = contiguous([x, weight, bias]);
-        let c = projection(&weight);
+        let c = projection(dims(&weight));
         let y = c.forward(rounding, values(&x), values(&weight), values(&bias));
         tensor(y, &[dims::<2>(&x)[0], c.outputs])
     }
@@ -139,16 +140,24 @@ impl Gradients for Flex {
         tensor(y, &made(&grad, c))
     }
 
-    fn project(x: T, weight: T, grad: T, rounding: Rounding) -> [T; 3] {
-        let [x, weight, grad] = contiguous([x, weight, grad]);
-        let c = projection(&weight);
-        let of_x = c.input_gradient(rounding, values(&grad), values(&weight));
-        let of_weight = c.weight_gradient(rounding, values(&x), values(&grad));
-        [
-            tensor(of_x, &dims::<2>(&x)),
-            tensor(of_weight, &[c.outputs, c.inputs]),
-            tensor(column_sums(values(&grad), c.outputs), &[c.outputs]),
-        ]
+    fn project_input(grad: T, weight: T, rounding: Rounding) -> T {
+        let [grad, weight] = contiguous([grad, weight]);
+        let c = projection(dims(&weight));
+        let x = c.input_gradient(rounding, values(&grad), values(&weight));
+        tensor(x, &[dims::<2>(&grad)[0], c.inputs])
+    }
+
+    fn project_weight(x: T, grad: T, rounding: Rounding) -> T {
+        let [x, grad] = contiguous([x, grad]);
+        let c = projection([dims::<2>(&grad)[1], dims::<2>(&x)[1]]);
+        let weight = c.weight_gradient(rounding, values(&x), values(&grad));
+        tensor(weight, &[c.outputs, c.inputs])
+    }
+
+    fn project_bias(grad: T) -> T {
+        let [grad] = contiguous([grad]);
+        let [_, outputs] = dims(&grad);
+        tensor(column_sums(values(&grad), outputs), &[outputs])
     }
 
     fn norm_columns(forward: Normed<Self>, grad: T, epsilon: f64, relu: bool) -> [T; 3] {
@@ -177,6 +186,13 @@ impl Gradients for Flex {
             tensor(of_weight, &[w]),
             tensor(of_bias, &[w]),
         ]
+    }
+
+    fn norm_rows_input(x: T, weight: T, grad: T, epsilon: f64) -> T {
+        let [x, weight, grad] = contiguous([x, weight, grad]);
+        let gradient =
+            layer_norm_input_gradient(epsilon as f32, values(&x), values(&weight), values(&grad));
+        like(gradient, &x)
     }
 
     fn norm_groups(x: T, weight: T, grad: T, norm: GroupNorm) -> [T; 3] {
@@ -237,9 +253,8 @@ impl Gradients for Flex {
     }
 }
 
-/// A projection is a convolution of single positions.
-fn projection(weight: &FlexTensor) -> Convolution {
-    let [outputs, inputs] = dims(weight);
+/// A projection by a weight `[outputs, inputs]` is a convolution of single positions.
+fn projection([outputs, inputs]: [usize; 2]) -> Convolution {
     Convolution::linear(inputs, outputs)
 }
 

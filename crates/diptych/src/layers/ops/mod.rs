@@ -141,12 +141,19 @@ pub(crate) trait Gradients: Backend {
         rounding: Rounding,
     ) -> FloatTensor<Self>;
 
-    fn project(
-        x: FloatTensor<Self>,
+    fn project_input(
+        grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
+        rounding: Rounding,
+    ) -> FloatTensor<Self>;
+
+    fn project_weight(
+        x: FloatTensor<Self>,
         grad: FloatTensor<Self>,
         rounding: Rounding,
-    ) -> [FloatTensor<Self>; 3];
+    ) -> FloatTensor<Self>;
+
+    fn project_bias(grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
     fn norm_columns(
         norm: Normed<Self>,
@@ -161,6 +168,14 @@ pub(crate) trait Gradients: Backend {
         grad: FloatTensor<Self>,
         epsilon: f64,
     ) -> [FloatTensor<Self>; 3];
+
+    /// That of `x` alone.
+    fn norm_rows_input(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        epsilon: f64,
+    ) -> FloatTensor<Self>;
 
     fn norm_groups(
         x: FloatTensor<Self>,

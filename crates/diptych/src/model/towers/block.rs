@@ -6,6 +6,8 @@
 //!
 //! `N` inputs, `L` tokens, `W` width.
 
+mod dense;
+
 use burn::module::Module;
 use burn::tensor::Tensor;
 

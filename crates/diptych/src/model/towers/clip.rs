@@ -16,6 +16,7 @@ use crate::Error;
 use crate::image::Pixels;
 use crate::layers::{Builder, Embedding, LayerNorm, Linear, Phase, plain_values};
 use crate::model::config::{ClipConfig, Layers, Reading};
+use crate::model::exits::{ImageExit, TextExit};
 use crate::model::parameters::Source;
 use crate::text::Tokens;
 
@@ -131,21 +132,73 @@ impl ClipModel {
         }
     }
 
+    /// The features of pixels `[N, 3, H, W]` at each exit, `[N, L, C]`; batch norm takes its running statistics.
+    ///
+    /// # Panics
+    /// If the tower has no such exit, or takes no such pictures: [`crate::Clip::image_exits`] says which.
+    pub fn image_exits(&self, pixels: Tensor<4>, exits: &[ImageExit]) -> Vec<Tensor<3>> {
+        match &self.visual {
+            ImageTower::Vit(tower) => tower.exits(pixels, exits),
+            ImageTower::ResNet(tower) => tower.exits(pixels, exits, Phase::Infer),
+        }
+    }
+
+    /// [`ClipModel::image_exits`], a chunk at a time, without a graph.
+    pub(crate) fn image_exits_of(&self, pixels: &Pixels, exits: &[ImageExit]) -> Vec<Vec<f32>> {
+        let mut features = vec![Vec::new(); exits.len()];
+        for chunk in self.chunks(pixels) {
+            for (features, more) in features.iter_mut().zip(self.image_exits(chunk, exits)) {
+                features.extend(plain_values(more));
+            }
+        }
+        features
+    }
+
     /// Image features `[N, D]` of pixels `[N, 3, S, S]`, a chunk at a time, without a graph.
     pub(crate) fn image_features_of(&self, pixels: &Pixels) -> Vec<f32> {
-        let side = pixels.side();
-        let device = self.device();
-        let features = |chunk: &[f32]| {
-            let n = chunk.len() / (3 * side * side);
-            let data = TensorData::new(chunk.to_vec(), [n, 3, side, side]);
-            let pixels = Tensor::from_data(data, &device);
-            plain_values(self.image_features(pixels, Phase::Infer))
-        };
-        pixels
-            .as_slice()
-            .chunks((CHUNK * 3 * side * side).max(1))
-            .flat_map(features)
-            .collect()
+        let features = |chunk| plain_values(self.image_features(chunk, Phase::Infer));
+        self.chunks(pixels).flat_map(features).collect()
+    }
+
+    /// Pixels as tensors of some pictures each.
+    fn chunks<'a>(&self, pixels: &'a Pixels) -> impl Iterator<Item = Tensor<4>> + 'a {
+        let (device, size) = (self.device(), pixels.size());
+        let chunks = pixels.as_slice().chunks((CHUNK * size.values()).max(1));
+        chunks.map(move |chunk| {
+            let n = chunk.len() / size.values();
+            let data = TensorData::new(chunk.to_vec(), [n, 3, size.height, size.width]);
+            Tensor::from_data(data, &device)
+        })
+    }
+
+    /// [`ClipModel::text_exit`] of all tokens, a chunk at a time, without a graph: `[N, L, C]`, 0 after a text's end if nothing
+    /// is read there.
+    pub(crate) fn text_exit_of(
+        &self,
+        tokens: &Tokens,
+        exit: TextExit,
+        channels: usize,
+    ) -> Vec<f32> {
+        let (device, l) = (self.device(), tokens.context_length());
+        let mut features = vec![0f32; tokens.len() * l * channels];
+        let texts = features.chunks_exact_mut(l * channels).zip(tokens.rows());
+        let mut texts = texts.collect::<Vec<_>>().into_iter();
+        for first in (0..tokens.len()).step_by(CHUNK) {
+            let rows = first..tokens.len().min(first + CHUNK);
+            let (ids, _) = self.token_tensors(tokens, rows.clone(), &device);
+            let longest = ids.dims()[1];
+            let found = plain_values(self.text_exit(ids, exit));
+            let found = found.chunks_exact(longest * channels);
+            for ((text, row), found) in texts.by_ref().take(rows.len()).zip(found) {
+                let read = if self.reading.reads_padding() {
+                    l
+                } else {
+                    self.reading.end(row) + 1
+                };
+                text[..read * channels].copy_from_slice(&found[..read * channels]);
+            }
+        }
+        features
     }
 
     /// Text features `[N, D]`, a chunk at a time, without a graph.

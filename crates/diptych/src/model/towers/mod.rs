@@ -7,6 +7,7 @@
 mod block;
 mod build;
 mod clip;
+mod positions;
 mod resnet;
 #[cfg(test)]
 mod tests;

@@ -7,14 +7,18 @@
 //! Invariant: no file, no text, no task. Activations are channels-last, so that a convolution is a
 //! matrix product over rows and batch norm works on columns.
 //!
-//! `N` images, `S` image side, `C` channels, `H` heads, `D` embedding.
+//! `N` images, `H` × `W` pixels or positions, `C` channels, `D` embedding.
+
+mod exits;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
+use super::positions::resized;
 use crate::Error;
 use crate::layers::ops::{add_relu, average_pool};
 use crate::layers::{BatchNorm, Builder, Convolution, ConvolutionOptions, Linear, Phase, attend};
+use crate::model::Grid;
 use crate::model::config::ClipConfig;
 use crate::model::stages::{BATCH_NORM_EPSILON, BottleneckShape};
 
@@ -61,19 +65,27 @@ impl ModifiedResNet {
         })
     }
 
-    /// Encodes pixels `[N, 3, S, S]` into image features `[N, D]`, not yet normalised.
+    /// Encodes pixels `[N, 3, H, W]`, multiples of 32, into image features `[N, D]`, not yet normalised.
     pub(super) fn forward(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<2> {
-        let x = pixels.permute([0, 2, 3, 1]); // [N, S, S, 3]
-        let x = self.bn1.forward_relu(self.conv1.forward(x), phase); // [N, S/2, S/2, W/2]
-        let x = self.bn2.forward_relu(self.conv2.forward(x), phase);
-        let x = self.bn3.forward_relu(self.conv3.forward(x), phase); // [N, S/2, S/2, W]
-        let x = average_pool(x, 2); // [N, S/4, S/4, W]
-        let stages = [&self.layer1, &self.layer2, &self.layer3, &self.layer4];
-        let x = stages
+        let x = self
+            .stages()
             .into_iter()
             .flatten()
-            .fold(x, |x, block| block.forward(x, phase));
+            .fold(self.stem(pixels, phase), |x, block| block.forward(x, phase));
         self.attnpool.forward(x) // [N, D]
+    }
+
+    /// Maps pixels `[N, 3, H, W]` to `[N, H/4, W/4, C]`.
+    fn stem(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<4> {
+        let x = pixels.permute([0, 2, 3, 1]); // [N, H, W, 3]
+        let x = self.bn1.forward_relu(self.conv1.forward(x), phase); // [N, H/2, W/2, C/2]
+        let x = self.bn2.forward_relu(self.conv2.forward(x), phase);
+        let x = self.bn3.forward_relu(self.conv3.forward(x), phase); // [N, H/2, W/2, C]
+        average_pool(x, 2) // [N, H/4, W/4, C]
+    }
+
+    fn stages(&self) -> [&[Bottleneck]; 4] {
+        [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
     }
 }
 
@@ -177,7 +189,12 @@ impl AttentionPool {
         let [n, h, w, c] = x.dims();
         let x = x.reshape([n, h * w, c]);
         let x = Tensor::cat(vec![x.clone().mean_dim(1), x], 1); // [N, HW + 1, C]
-        let x = x + self.positional_embedding.val().unsqueeze();
+        let grid = Grid {
+            rows: h,
+            columns: w,
+        };
+        let positions = resized(self.positional_embedding.val(), 1, grid);
+        let x = x + positions.unsqueeze();
         let q = self.q_proj.forward(x.clone().narrow(1, 0, 1));
         let k = self.k_proj.forward(x.clone());
         let v = self.v_proj.forward(x);

@@ -18,7 +18,7 @@ use diptych_testing::{Golden, folder, max_difference};
 fn towers_match_open_clip(name: &str) {
     matches_open_clip(
         name,
-        &Clip::open_differentiable(folder(name), &Device::flex()).unwrap(),
+        &Clip::open_differentiable(folder(name), &crate::device::tested()).unwrap(),
     );
     matches_open_clip(name, &Clip::open_in(folder(name), Precision::F32).unwrap());
 }

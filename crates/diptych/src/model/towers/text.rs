@@ -10,6 +10,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::clip::ClipModel;
 use crate::layers::Mask;
+use crate::model::{Finish, TextExit};
 
 impl ClipModel {
     /// Encodes tokens `[N, L]` into text features `[N, D]`, not yet normalised.
@@ -19,17 +20,45 @@ impl ClipModel {
     /// the batch instead of the context length; SigLIP's is not, and reads the whole context.
     pub fn text_features(&self, tokens: Tensor<2, Int>, ends: Tensor<1, Int>) -> Tensor<2> {
         let [n, l] = tokens.dims();
-        let x = self.token_embedding.forward(tokens); // [N, L, W]
+        let x = self.transformer.forward(self.embed(tokens), self.mask());
         let w = x.dims()[2];
-        let x = x + self.positional_embedding.val().narrow(0, 0, l).unsqueeze();
-        let mask = match self.reading.is_causal {
-            true => Mask::Causal,
-            false => Mask::None,
-        };
-        let x = self.transformer.forward(x, mask);
         // LayerNorm is per token, so only the rows that are read go through it.
         let rows = Tensor::arange(0..n as i64, &ends.device()).mul_scalar(l as i64) + ends;
         let x = x.reshape([n * l, w]).select(0, rows); // [N, W]
         self.text_projection.forward(self.ln_final.forward(x)) // [N, D]
+    }
+
+    /// The features `[N, L, C]` of every token of `[N, L]` at an exit.
+    pub fn text_exit(&self, tokens: Tensor<2, Int>, exit: TextExit) -> Tensor<3> {
+        let [n, l] = tokens.dims();
+        let x = (0..=exit.after).fold(self.embed(tokens), |x, block| {
+            self.transformer.block(block, x, self.mask())
+        });
+        let w = x.dims()[2];
+        match exit.finish {
+            Finish::None => x,
+            Finish::Norm => self.ln_final.forward(x),
+            Finish::Project => {
+                let x = self.ln_final.forward(x).reshape([n * l, w]);
+                let x = self.text_projection.forward(x); // [N L, D]
+                let d = x.dims()[1];
+                x.reshape([n, l, d])
+            }
+        }
+    }
+
+    /// What goes into the blocks: `[N, L]` to `[N, L, W]`.
+    fn embed(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
+        let [_, l] = tokens.dims();
+        let positions = self.positional_embedding.val().narrow(0, 0, l);
+        self.token_embedding.forward(tokens) + positions.unsqueeze()
+    }
+
+    fn mask(&self) -> Mask {
+        if self.reading.is_causal {
+            Mask::Causal
+        } else {
+            Mask::None
+        }
     }
 }

@@ -4,15 +4,18 @@
 //! Source: `VisionTransformer` in OpenAI's `clip/model.py`, commit d05afc4.
 //! Invariant: no file, no text, no task; every shape follows from `ClipConfig`.
 //!
-//! `N` images, `S` image side, `P` patch side, `G` = S / P patches a side, `L` = G² + 1 tokens,
-//! `W` width, `D` embedding.
+//! `N` images, `H` × `W` pixels, `P` patch side, `G` patches, `L` = G + 1 tokens, `W` width, `D` embedding.
+
+mod exits;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::block::{Transformer, TransformerShape};
+use super::positions::resized;
 use crate::Error;
 use crate::layers::{Attention, Builder, LayerNorm, Mask, Mlp};
+use crate::model::Grid;
 use crate::model::config::{ClipConfig, ImagePool};
 
 /// A Vision Transformer.
@@ -72,23 +75,35 @@ impl Vit {
         })
     }
 
-    /// Encodes pixels `[N, 3, S, S]` into image features `[N, D]`, not yet normalised.
+    /// Encodes pixels `[N, 3, H, W]` into image features `[N, D]`, not yet normalised.
     pub(super) fn forward(&self, pixels: Tensor<4>) -> Tensor<2> {
-        let mut tokens = self.conv1.forward(pixels); // [N, G², W]
+        self.pool(self.transformer.forward(self.embed(pixels), Mask::None))
+    }
+
+    /// What goes into the blocks, `[N, L, W]`.
+    fn embed(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let prefix = usize::from(self.class_embedding.is_some());
+        let grid = self.conv1.grid(&pixels);
+        let positions = resized(self.positional_embedding.val(), prefix, grid);
+        let mut tokens = self.conv1.forward(pixels); // [N, G, W]
         let [n, _, w] = tokens.dims();
         if let Some(class) = &self.class_embedding {
             let class = class.val().reshape([1, 1, w]).repeat_dim(0, n); // [N, 1, W]
             tokens = Tensor::cat(vec![class, tokens], 1); // [N, L, W]
         }
-        let tokens = tokens + self.positional_embedding.val().unsqueeze();
-        let tokens = match &self.ln_pre {
+        let tokens = tokens + positions.unsqueeze();
+        match &self.ln_pre {
             Some(norm) => norm.forward(tokens),
             None => tokens,
-        };
-        let tokens = self.transformer.forward(tokens, Mask::None);
+        }
+    }
+
+    /// What comes out of the blocks, `[N, L, W]`, as features `[N, D]`.
+    fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
         if let Some(head) = &self.head {
             return head.forward(self.ln_post.forward(tokens)); // [N, W], and D is W
         }
+        let [n, _, w] = tokens.dims();
         let class = self.ln_post.forward(tokens.narrow(1, 0, 1).reshape([n, w])); // [N, W]
         match &self.proj {
             Some(proj) => class.matmul(proj.val()), // [N, D]
@@ -134,21 +149,31 @@ struct PatchEmbedding {
 }
 
 impl PatchEmbedding {
-    /// Maps pixels `[N, 3, S, S]` to patches `[N, G², W]`.
+    /// Whole patches in pixels `[N, 3, H, W]`. Right and below there may be pixels that fill none: 384 have 27 of 14.
+    fn grid(&self, pixels: &Tensor<4>) -> Grid {
+        let [_, _, p, _] = self.weight.dims();
+        let [_, _, height, width] = pixels.dims();
+        Grid {
+            rows: height / p,
+            columns: width / p,
+        }
+    }
+
+    /// Maps pixels `[N, 3, H, W]` to patches `[N, G, W]`.
     fn forward(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let Grid { rows, columns } = self.grid(&pixels);
         let weight = self.weight.val(); // [W, 3, P, P]
         let [w, c, p, _] = weight.dims();
-        let [n, _, s, _] = pixels.dims();
-        let g = s / p;
-        // Right and below there may be pixels that fill no patch: 384 pixels have 27 of 14.
-        let pixels = match g * p == s {
-            true => pixels,
-            false => pixels.narrow(2, 0, g * p).narrow(3, 0, g * p),
+        let [n, _, height, width] = pixels.dims();
+        let pixels = if (rows * p, columns * p) == (height, width) {
+            pixels
+        } else {
+            pixels.narrow(2, 0, rows * p).narrow(3, 0, columns * p)
         };
         let patches: Tensor<3> = pixels
-            .reshape([n, c, g, p, g, p])
-            .permute([0, 2, 4, 1, 3, 5]) // [N, G, G, 3, P, P]
-            .reshape([n, g * g, c * p * p]);
+            .reshape([n, c, rows, p, columns, p])
+            .permute([0, 2, 4, 1, 3, 5]) // [N, rows, columns, 3, P, P]
+            .reshape([n, rows * columns, c * p * p]);
         let weight = weight.reshape([w, c * p * p]).transpose();
         let bias = self.bias.as_ref().map(|bias| bias.val());
         burn::tensor::module::linear(patches, weight, bias)

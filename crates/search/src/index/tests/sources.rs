@@ -152,7 +152,7 @@ fn contents_of_many_moments_are_indexed_beside_pictures() {
                 ("damaged.anim", "frame 6 is damaged"),
                 (
                     "double.anim",
-                    "a view has 2 pictures of side 64, wanted one of 64"
+                    "a view has 2 pictures of 64×64, wanted one of 64×64"
                 ),
                 ("empty.anim", "there is nothing in it to encode"),
                 ("late damage.anim", "frame 300 is damaged"),

@@ -11,6 +11,7 @@ use super::*;
 use crate::optimise::tests::optimizer;
 use crate::optimise::{Algorithm, Optimization, Optimizer};
 use crate::run::{Task, Trainer};
+use diptych::DeviceKind;
 use diptych::model::{ClipConfig, ClipModel, Freeze};
 use diptych::weights::{Checkpoint, Description};
 use diptych_testing::folder;
@@ -33,6 +34,15 @@ fn run_of(optimizer: Optimization, loss: Loss, freeze: Freeze) -> Run {
     }
 }
 
+/// Where the recorded steps are taken: on the CPU, or on what `DIPTYCH_TEST_DEVICE` names.
+fn tested() -> Device {
+    let named = std::env::var("DIPTYCH_TEST_DEVICE").unwrap_or_default();
+    let kind = DeviceKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == named);
+    kind.unwrap_or_default().open().unwrap()
+}
+
 /// A trainer of a model of `config`.
 fn trainer_of(model: ClipModel, config: &ClipConfig, run: Run) -> ClipTrainer {
     let golden = Checkpoint::open(folder("tiny-vit")).unwrap();
@@ -42,7 +52,7 @@ fn trainer_of(model: ClipModel, config: &ClipConfig, run: Run) -> ClipTrainer {
     };
     let run: &Run = Box::leak(Box::new(run));
     let optimizer = Optimizer::new(run.settings.optimizer.clone(), ClipTask::matrices);
-    let task = ClipTask::with_description(run, description, Device::flex()).unwrap();
+    let task = ClipTask::with_description(run, description, tested()).unwrap();
     Trainer::new(Box::leak(Box::new(task)), model, optimizer)
 }
 

@@ -29,7 +29,7 @@ impl Source for Start {
 
 /// One of the ten recorded runs of `parity/training.py`, ready to begin, and its batches.
 pub(super) fn recorded(checkpoint: &str, by_group: bool) -> (ClipTrainer, ClipConfig, Vec<Batch>) {
-    let device = Device::flex().autodiff();
+    let device = tested().autodiff();
     let mut start = Start(Checkpoint::open(folder(checkpoint)).unwrap());
     let config = start.0.description().config.clone();
     let preprocess = start.0.description().preprocess.clone();

@@ -104,7 +104,7 @@ fn running_statistics_move_once_a_chunk_and_not_in_the_rehearsal() {
     // With pictures of one colour a channel's mean is a constant `m`: after = kept² before + (1 − kept²) m.
     let constant = vec![0.5f32; pixels.as_slice().len()];
     let constant = Batch {
-        pixels: diptych::image::Pixels::from_vec(pixels.side(), constant).unwrap(),
+        pixels: diptych::image::Pixels::of_size(pixels.size(), constant).unwrap(),
         ..recorded("tiny-resnet", true).2.remove(0)
     };
     let read = || -> Vec<f32> { tensors(trainer.model())[name].values().to_vec() };
@@ -139,7 +139,7 @@ fn batches_that_do_not_fit_are_refused() {
         pixels: recorded("tiny-resnet", true).2.remove(0).pixels,
         ..whole()
     };
-    check(larger, "wanted pictures of side 16");
+    check(larger, "wanted pictures of 16×16");
 }
 
 #[test]
