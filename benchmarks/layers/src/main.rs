@@ -10,6 +10,10 @@ use diptych_kernels::{
 };
 use serde_json::Value;
 
+/// The command's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const F32: Rounding = Rounding::F32;
 
 fn main() {
@@ -28,7 +32,7 @@ fn main() {
 fn measure(request: &Value) -> f64 {
     let case = Case::new(request);
     let is_backward = request["pass"] == "backward";
-    let mut pass = || {
+    let pass = || {
         let began = Instant::now();
         let kept = case.pass(is_backward);
         let took = began.elapsed().as_secs_f64();
@@ -77,8 +81,16 @@ impl Case {
         let outputs = number("outputs");
         let side = |side: usize, kernel: usize| (side - 1) * 2 + kernel;
         let shape = Convolution {
-            height: if is_up { side(height, kernel.height) } else { height },
-            width: if is_up { side(width, kernel.width) } else { width },
+            height: if is_up {
+                side(height, kernel.height)
+            } else {
+                height
+            },
+            width: if is_up {
+                side(width, kernel.width)
+            } else {
+                width
+            },
             kernel,
             padding,
             stride: number("stride").max(1),

@@ -72,6 +72,12 @@ pub(super) fn weight_gradient(c: &Convolution, isa: Isa, x: &[f32], grad: &[f32]
         x.len() == n * picture && grad.len() == n * height * line,
         "lengths"
     );
+    let mut pairs = vec![Vec::new(); c.kernel.width];
+    for output in 0..sums.columns.outputs() {
+        for term in sums.columns.of(output) {
+            pairs[term.tap].push([output, term.input]);
+        }
+    }
     let rows = (n * height).div_ceil(PARTS).max(1);
     let parts: Vec<Vec<f32>> = grad
         .par_chunks(rows * line)
@@ -80,7 +86,7 @@ pub(super) fn weight_gradient(c: &Convolution, isa: Isa, x: &[f32], grad: &[f32]
             let mut total = vec![0f32; taps * channels]; // [K · K, C]
             for (row, grad) in (part * rows..).zip(grad.chunks_exact(line)) {
                 let x = &x[row / height * picture..][..picture];
-                add_row(isa, &sums, row % height, [x, grad], &mut total);
+                add_row(isa, &sums, row % height, &pairs, [x, grad], &mut total);
             }
             total
         })
@@ -148,26 +154,33 @@ impl Sums {
         }
     }
 
-    /// Adds a row's share of the gradient of `N` channels of every tap, from a channel on.
+    /// Adds a row's share of the gradient of `N` channels of every tap, from a channel on; `pairs` has for each tap of a kernel
+    /// row the outputs, and the inputs that it weighs for them.
     #[inline(always)]
-    fn add<const N: usize>(&self, row: usize, first: usize, given: [&[f32]; 2], out: &mut [f32]) {
+    fn add<const N: usize>(
+        &self,
+        row: usize,
+        first: usize,
+        pairs: &[Vec<[usize; 2]>],
+        given: [&[f32]; 2],
+        out: &mut [f32],
+    ) {
         let [x, grad] = given;
         let c = self.channels;
         for down in self.rows.of(row) {
-            for tap in 0..self.across {
-                let place = (down.tap * self.across + tap) * c + first;
+            let x = &x[down.input * self.given.width * c..][..self.given.width * c];
+            for (tap, pairs) in pairs.iter().enumerate() {
                 let mut sums = [0f32; N];
-                for (position, grad) in grad.chunks_exact(c).enumerate() {
-                    let Some(across) = self.columns.of(position).iter().find(|t| t.tap == tap)
-                    else {
-                        continue;
-                    };
-                    let x = &x[(down.input * self.given.width + across.input) * c + first..][..N];
-                    let grad = &grad[first..][..N];
+                for [output, input] in pairs {
+                    let (x, grad) = (
+                        &x[input * c + first..][..N],
+                        &grad[output * c + first..][..N],
+                    );
                     for i in 0..N {
                         sums[i] += x[i] * grad[i];
                     }
                 }
+                let place = (down.tap * self.across + tap) * c + first;
                 for (out, sum) in out[place..][..N].iter_mut().zip(sums) {
                     *out += sum;
                 }
@@ -206,7 +219,16 @@ vectorised! {
 }
 
 vectorised! {
-    fn add_row(sums: &Sums, row: usize, given: [&[f32]; 2], out: &mut [f32]) {
-        by_blocks!(sums.channels, |first, WIDTH| sums.add::<WIDTH>(row, first, given, out));
+    fn add_row(
+        sums: &Sums,
+        row: usize,
+        pairs: &[Vec<[usize; 2]>],
+        given: [&[f32]; 2],
+        out: &mut [f32],
+    ) {
+        by_blocks!(
+            sums.channels,
+            |first, WIDTH| sums.add::<WIDTH>(row, first, pairs, given, out)
+        );
     }
 }

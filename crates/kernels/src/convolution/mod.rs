@@ -18,7 +18,7 @@ use half::bf16;
 
 use crate::element::{Float, Rounding};
 use crate::isa::Isa;
-use sliding::{Place, Sliding};
+use sliding::{Kernel, Sliding};
 use window::Dimension;
 
 /// Rows and columns.
@@ -165,8 +165,13 @@ impl Convolution {
         if c.is_depthwise() {
             return depthwise::forward(&c, isa, x, weight, bias);
         }
-        let at = |p: Place| weight[c.place(p.group, [p.output, p.input], [p.y, p.x])];
-        Sliding::forward(&c).apply::<E>(isa, at, x, bias)
+        let [taps, inputs, _] = c.products();
+        let kernel = Kernel {
+            values: weight,
+            first: |group, input, tap| c.place(group, [0, input], tap),
+            stride: inputs * taps,
+        };
+        Sliding::forward(&c).apply::<E>(isa, &kernel, x, bias)
     }
 
     pub(crate) fn transposed_as<E: Float>(
@@ -186,8 +191,12 @@ impl Convolution {
             return depthwise::adjoint(&c, isa, y, weight, bias);
         }
         // Inputs and outputs are exchanged.
-        let at = |p: Place| weight[c.place(p.group, [p.input, p.output], [p.y, p.x])];
-        Sliding::adjoint(&c).apply::<E>(isa, at, y, bias)
+        let kernel = Kernel {
+            values: weight,
+            first: |group, output, tap| c.place(group, [output, 0], tap),
+            stride: c.kernel.positions(),
+        };
+        Sliding::adjoint(&c).apply::<E>(isa, &kernel, y, bias)
     }
 
     pub(crate) fn weight_gradient_as<E: Float>(

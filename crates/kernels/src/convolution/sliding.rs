@@ -24,13 +24,13 @@ pub(super) struct Sliding {
     outputs: usize,
 }
 
-/// A place of a kernel: channels of a group, and the tap.
-pub(super) struct Place {
-    pub(super) group: usize,
-    pub(super) input: usize,
-    pub(super) output: usize,
-    pub(super) y: usize,
-    pub(super) x: usize,
+/// A kernel's values as they are given.
+pub(super) struct Kernel<'a, F> {
+    pub(super) values: &'a [f32],
+    /// Where the value of a group's first output is, for an input of the group and a tap's row and column.
+    pub(super) first: F,
+    /// From one output's value to the next one's.
+    pub(super) stride: usize,
 }
 
 /// A padded copy of part of a map, and where each position's values begin in it.
@@ -65,18 +65,18 @@ impl Sliding {
         }
     }
 
-    /// Slides the kernel whose values are `weight(place)` over `x`, and adds `bias` `[G · O]`, or nothing if that is empty.
+    /// Slides a kernel over `x`, and adds `bias` `[G · O]`, or nothing if that is empty.
     pub(super) fn apply<E: Float>(
         &self,
         isa: Isa,
-        weight: impl Fn(Place) -> f32,
+        kernel: &Kernel<impl Fn(usize, usize, [usize; 2]) -> usize>,
         x: &[f32],
         bias: &[f32],
     ) -> Vec<f32> {
         let given = self.given.positions() * self.groups * self.inputs;
         let n = x.len() / given.max(1);
         assert_eq!(x.len(), n * given, "the map's length");
-        let kernels = self.pack::<E>(isa, weight);
+        let kernels = self.pack::<E>(isa, kernel);
         let line = self.made.width * self.groups * self.outputs;
         let rows = self.rows_of_task(n);
         fill(n * self.made.height * line, rows * line, |first, out| {
@@ -130,7 +130,11 @@ impl Sliding {
     }
 
     /// The right factors: for every phase of rows, of columns, and every group.
-    fn pack<E: Float>(&self, isa: Isa, weight: impl Fn(Place) -> f32) -> Vec<Right<E>> {
+    fn pack<E: Float>(
+        &self,
+        isa: Isa,
+        kernel: &Kernel<impl Fn(usize, usize, [usize; 2]) -> usize>,
+    ) -> Vec<Right<E>> {
         let even = self.even::<E>();
         let mut kernels = Vec::new();
         for down in &self.rows {
@@ -140,26 +144,20 @@ impl Sliding {
                     let mut rows = vec![0f32; taps * even * self.outputs];
                     for (place, row) in rows.chunks_exact_mut(self.outputs).enumerate() {
                         let (tap, input) = (place / even, place % even);
-                        if input >= self.inputs {
-                            continue;
-                        }
-                        let y = down.taps[tap / across.taps.len()];
-                        let x = across.taps[tap % across.taps.len()];
-                        for (output, value) in row.iter_mut().enumerate() {
-                            *value = weight(Place {
-                                group,
-                                input,
-                                output,
-                                y,
-                                x,
-                            });
+                        if input < self.inputs {
+                            let y = down.taps[tap / across.taps.len()];
+                            let x = across.taps[tap % across.taps.len()];
+                            let values = &kernel.values[(kernel.first)(group, input, [y, x])..];
+                            let values = values.iter().step_by(kernel.stride);
+                            row.iter_mut()
+                                .zip(values)
+                                .for_each(|(to, from)| *to = *from);
                         }
                     }
-                    kernels.push(Right::pack(
-                        isa,
-                        [taps * even / E::STEP, self.outputs],
-                        |k| rows.get(k * self.outputs..(k + 1) * self.outputs),
-                    ));
+                    let steps = taps * even / E::STEP;
+                    kernels.push(Right::pack(isa, [steps, self.outputs], |k| {
+                        rows.get(k * self.outputs..(k + 1) * self.outputs)
+                    }));
                 }
             }
         }

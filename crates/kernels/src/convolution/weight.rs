@@ -159,10 +159,7 @@ fn add_rows<E: Float>(
     let n = chunk.x.len() / (c.height * c.width * c.inputs);
     let steps = made.width.div_ceil(E::STEP); // of an output row
     let row_len = steps * i * E::STEP;
-    let (down, across) = (
-        c.rows().window().band(chunk.rows.clone()),
-        c.columns().window(),
-    );
+    let down = c.rows().window().band(chunk.rows.clone());
     // Rows that a kernel row meets are `s` apart: those of one remainder lie together.
     let rows = down.span().div_ceil(s);
     let picture_len = s * rows * row_len;
@@ -185,10 +182,13 @@ fn add_rows<E: Float>(
         let y = picture * c.height + down.input(place);
         let line = &chunk.x[y * c.width * c.inputs..][..c.width * c.inputs];
         let at = |u: usize| {
-            let x = across.first + (u * s + kx) as isize;
-            match usize::try_from(x) {
-                Ok(x) if x < c.width && u < made.width => &line[x * c.inputs + inputs..][..i],
-                _ => &zeros,
+            // What lies before the first column wraps to far behind the last.
+            let x = (u * s + kx).wrapping_sub(c.padding.width);
+            if x < c.width && u < made.width {
+                let first = x * c.inputs + inputs;
+                &line[first..first + i]
+            } else {
+                &zeros
             }
         };
         for (step, out) in out.chunks_exact_mut(i * E::STEP).enumerate() {
@@ -215,7 +215,11 @@ fn add_rows<E: Float>(
     let (height, first) = (chunk.rows.len(), chunk.rows.start);
     right.repack(isa, [n * height * steps, o], |place| {
         let (line, x) = (place / (steps * E::STEP), place % (steps * E::STEP));
-        let line = line / height * made.height + first + line % height;
+        let line = if height == made.height {
+            line
+        } else {
+            line / height * made.height + first + line % height
+        };
         let position = line * made.width + x;
         (x < made.width).then(|| &chunk.grad[position * c.outputs + outputs..][..o])
     });
