@@ -27,9 +27,12 @@ fn scratch() -> PathBuf {
     }
     // In memory, where there is such a place: disks wait for files that are written anew.
     let memory = Path::new("/dev/shm");
-    let new = || match memory.is_dir() {
-        true => tempfile::tempdir_in(memory).unwrap(),
-        false => tempfile::tempdir().unwrap(),
+    let new = || {
+        if memory.is_dir() {
+            tempfile::tempdir_in(memory).unwrap()
+        } else {
+            tempfile::tempdir().unwrap()
+        }
     };
     FOLDER.with(|folder| folder.get_or_init(new).path().to_owned())
 }

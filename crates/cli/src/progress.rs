@@ -15,9 +15,10 @@ const SHORT: usize = 64;
 
 /// A bar over `n` inputs, with their rate; none if they are few or stderr is no terminal.
 pub(crate) fn inputs(n: usize) -> ProgressBar {
-    match n > SHORT {
-        true => bar(n, INPUTS),
-        false => ProgressBar::hidden(),
+    if n > SHORT {
+        bar(n, INPUTS)
+    } else {
+        ProgressBar::hidden()
     }
 }
 

@@ -150,9 +150,12 @@ impl<E: Float> Right<E> {
         row: impl Fn(usize) -> &'a [E],
     ) {
         let zeros = OnceCell::new();
-        let row = |k: usize| match k < rows {
-            true => row(k),
-            false => zeros.get_or_init(|| vec![E::default(); columns]),
+        let row = |k: usize| {
+            if k < rows {
+                row(k)
+            } else {
+                zeros.get_or_init(|| vec![E::default(); columns])
+            }
         };
         self.fill([rows.div_ceil(E::STEP), columns], |step, columns, out| {
             let rows = [0, E::STEP - 1].map(|i| &row(step * E::STEP + i)[columns.clone()]);

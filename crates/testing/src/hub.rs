@@ -114,11 +114,12 @@ fn answer(
         );
     };
     let size = bytes.len() + manners.inflates;
-    let etag = match large.contains(&name) {
-        true => hex(&Sha256::digest(bytes)),
-        false => hex(&Sha1::digest(
+    let etag = if large.contains(&name) {
+        hex(&Sha256::digest(bytes))
+    } else {
+        hex(&Sha1::digest(
             [format!("blob {}\0", bytes.len()).as_bytes(), bytes].concat(),
-        )),
+        ))
     };
     if large.contains(&name) && !elsewhere {
         return write!(

@@ -107,9 +107,10 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Status> {
     };
     report.peak_memory_mb = peak_memory_mb();
     let mut data = Data::new();
-    match args.json {
-        true => data.json(&report)?,
-        false => print(&mut data, &report)?,
+    if args.json {
+        data.json(&report)?
+    } else {
+        print(&mut data, &report)?
     }
     data.flush()?;
     Ok(Status::Done)

@@ -115,16 +115,18 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<Status> {
         }
     }
     let mut data = Data::new();
-    match args.json {
-        true => models.iter().try_for_each(|model| data.json(model))?,
-        false => print(&mut data, &models)?,
+    if args.json {
+        models.iter().try_for_each(|model| data.json(model))?
+    } else {
+        print(&mut data, &models)?
     }
     data.flush()?;
     // After the table, or nobody sees them.
     errors.iter().for_each(output::error);
-    Ok(match errors.is_empty() {
-        true => Status::Done,
-        false => Status::SomeFailed,
+    Ok(if errors.is_empty() {
+        Status::Done
+    } else {
+        Status::SomeFailed
     })
 }
 
@@ -141,9 +143,10 @@ fn get(args: &GetArgs) -> Result<Status> {
     let path = &local(name, Parts::All)?;
     Checkpoint::named(path)?;
     let mut data = Data::new();
-    match args.json {
-        true => data.json(&Got { name, path })?,
-        false => data.line(path)?,
+    if args.json {
+        data.json(&Got { name, path })?
+    } else {
+        data.line(path)?
     }
     data.flush()?;
     Ok(Status::Done)

@@ -60,9 +60,10 @@ pub(super) fn run(json: bool) -> Result<Status> {
     let rows = listings.into_iter().map(Row::new);
     let rows: Vec<Row> = rows.collect::<Result<_>>()?;
     let mut data = Data::new();
-    match json {
-        true => rows.iter().try_for_each(|row| data.json(row))?,
-        false => print(&mut data, &rows)?,
+    if json {
+        rows.iter().try_for_each(|row| data.json(row))?
+    } else {
+        print(&mut data, &rows)?
     }
     data.flush()?;
     Ok(Status::Done)

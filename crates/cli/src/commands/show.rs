@@ -37,9 +37,10 @@ pub(crate) fn run(args: &ShowArgs) -> Result<Status> {
     summary.description.notes.iter().for_each(message);
     let shown = Shown::new(name, &summary, listing)?;
     let mut data = Data::new();
-    match args.json {
-        true => data.json(&shown)?,
-        false => shown.print(&mut data, &summary.description)?,
+    if args.json {
+        data.json(&shown)?
+    } else {
+        shown.print(&mut data, &summary.description)?
     }
     data.flush()?;
     Ok(Status::Done)

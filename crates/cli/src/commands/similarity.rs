@@ -50,12 +50,13 @@ pub(crate) fn run(args: &SimilarityArgs) -> Result<Status> {
                 logit: logit_scale * cosine + logit_bias,
             })
             .collect();
-        match args.json {
-            true => data.json(&Compared {
+        if args.json {
+            data.json(&Compared {
                 path: &spell(path),
                 texts: &texts,
-            })?,
-            false => print(&mut data, path, &texts)?,
+            })?
+        } else {
+            print(&mut data, path, &texts)?
         }
         data.flush()
     })

@@ -32,9 +32,10 @@ impl Options {
     fn new(args: &TokenizeArgs) -> Result<Self> {
         let description = describe(&local(&args.model.model, Parts::Description)?)?;
         let is_clip = description.tokenizer.as_clip().is_some();
-        let limit = match args.json_input && !args.truncate && is_clip {
-            true => usize::MAX,
-            false => description.config.text_cfg.context_length,
+        let limit = if args.json_input && !args.truncate && is_clip {
+            usize::MAX
+        } else {
+            description.config.text_cfg.context_length
         };
         Ok(Self {
             tokenizer: description.tokenizer,
@@ -135,23 +136,23 @@ impl Options {
     fn encode(&self, bytes: &[u8]) -> Result<String> {
         let text = std::str::from_utf8(bytes).map_err(|_| anyhow!("it is not UTF-8"))?;
         let parsed: String;
-        let text = match self.json_input {
-            true => {
-                parsed = serde_json::from_str(text).context("it is not a JSON string")?;
-                &parsed
-            }
-            false => text,
+        let text = if self.json_input {
+            parsed = serde_json::from_str(text).context("it is not a JSON string")?;
+            &parsed
+        } else {
+            text
         };
         let ids = self
             .tokenizer
             .encode(text, self.context_length, self.overflow)?;
-        match self.json {
-            true => Ok(serde_json::to_string(&Tokenized { text, ids: &ids })?),
-            false => Ok(ids
+        if self.json {
+            Ok(serde_json::to_string(&Tokenized { text, ids: &ids })?)
+        } else {
+            Ok(ids
                 .iter()
                 .map(ToString::to_string)
                 .collect::<Vec<_>>()
-                .join(" ")),
+                .join(" "))
         }
     }
 }

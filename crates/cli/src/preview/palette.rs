@@ -67,10 +67,7 @@ impl Part {
             n_squared as f64 / n as f64
         };
         let errors = [error(0), error(1), error(2)];
-        let channel = (1..3).fold(0, |most, c| match errors[c] > errors[most] {
-            true => c,
-            false => most,
-        });
+        let channel = (1..3).fold(0, |most, c| if errors[c] > errors[most] { c } else { most });
         Self {
             range,
             mean: sums.map(|sum| ((sum + n / 2) / n) as u8),

@@ -143,9 +143,10 @@ impl Bottleneck {
                 load("conv2", "bn2", shape.inner, 3)?,
                 load("conv3", "bn3", shape.inner, 1)?,
             ],
-            downsample: match shape.downsample() {
-                true => Some(load("downsample.0", "downsample.1", shape.inputs, 1)?),
-                false => None,
+            downsample: if shape.downsample() {
+                Some(load("downsample.0", "downsample.1", shape.inputs, 1)?)
+            } else {
+                None
             },
             stride: shape.stride,
         })

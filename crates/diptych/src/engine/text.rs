@@ -40,9 +40,10 @@ impl TextTower {
             positions: loader.tensor("positional_embedding")?,
             transformer: Transformer::load(loader, "transformer", shape, options)?,
             ln_final: loader.norm("ln_final", options.epsilon)?,
-            projection: match text.proj_bias {
-                true => loader.projection_with_bias("text_projection")?,
-                false => loader.projection("text_projection", config.embed_dim)?,
+            projection: if text.proj_bias {
+                loader.projection_with_bias("text_projection")?
+            } else {
+                loader.projection("text_projection", config.embed_dim)?
             },
             reading: config.reading(),
         })
@@ -51,9 +52,10 @@ impl TextTower {
     /// Features `[N, D]`.
     pub(super) fn encode(&self, tokens: &Tokens, workspace: &mut Workspace) -> Vec<f32> {
         let mut features = vec![0f32; tokens.len() * self.projection.outputs()];
-        match self.reading.is_causal {
-            true => self.encode_tree(tokens, workspace, &mut features),
-            false => self.encode_whole(tokens, workspace, &mut features),
+        if self.reading.is_causal {
+            self.encode_tree(tokens, workspace, &mut features)
+        } else {
+            self.encode_whole(tokens, workspace, &mut features)
         }
         features
     }

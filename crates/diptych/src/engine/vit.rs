@@ -57,13 +57,14 @@ impl Vit {
         let options = config.vision_blocks();
         let is_map = vision.pool_type == ImagePool::Map;
         let conv1 = loader.tensor("visual.conv1.weight")?;
-        let (bias, class_embedding, ln_pre) = match is_map {
-            true => (loader.tensor("visual.conv1.bias")?, None, None),
-            false => (
+        let (bias, class_embedding, ln_pre) = if is_map {
+            (loader.tensor("visual.conv1.bias")?, None, None)
+        } else {
+            (
                 vec![0.0; width],
                 Some(loader.tensor("visual.class_embedding")?),
                 Some(loader.norm("visual.ln_pre", options.epsilon)?),
-            ),
+            )
         };
         let path = "visual.transformer";
         Ok(Self {
@@ -76,9 +77,10 @@ impl Vit {
             ln_pre,
             transformer: Transformer::load(loader, path, [layers, width, heads], options)?,
             ln_post: loader.norm("visual.ln_post", options.epsilon)?,
-            pool: match is_map {
-                true => Pool::Map(Head::load(loader, config, heads)?),
-                false => Pool::Class(loader.projection("visual.proj", config.embed_dim)?),
+            pool: if is_map {
+                Pool::Map(Head::load(loader, config, heads)?)
+            } else {
+                Pool::Class(loader.projection("visual.proj", config.embed_dim)?)
             },
         })
     }

@@ -205,9 +205,10 @@ pub(super) fn filter(
         |side: usize| ((side * up) as isize + before + after - t as isize) as usize / down + 1;
     let stuffed = |n: usize, y: isize, column: isize, c: usize| {
         let up = up as isize;
-        match y % up == 0 && column % up == 0 {
-            true => x.at(n, y / up, column / up, c),
-            false => 0.0,
+        if y % up == 0 && column % up == 0 {
+            x.at(n, y / up, column / up, c)
+        } else {
+            0.0
         }
     };
     map(

@@ -343,9 +343,12 @@ impl ClipConfig {
                 v.width, self.embed_dim
             ));
         }
-        let depth = |name: &str, layers: usize| match (1..=LAYER_LIMIT).contains(&layers) {
-            true => Ok(()),
-            false => Err(format!("`{name}` is {layers}, wanted 1 to {LAYER_LIMIT}")),
+        let depth = |name: &str, layers: usize| {
+            if (1..=LAYER_LIMIT).contains(&layers) {
+                Ok(())
+            } else {
+                Err(format!("`{name}` is {layers}, wanted 1 to {LAYER_LIMIT}"))
+            }
         };
         depth("text_cfg.layers", t.layers)?;
         divides("text_cfg.width", t.width, "text_cfg.heads", t.heads)?;

@@ -109,9 +109,10 @@ fn linear(from: usize, to: usize) -> Weights {
         let at = ((i as f64 + 0.5) * scale - 0.5).max(0.0);
         let first = (at as usize).min(from - 1);
         let part = (at - first as f64) as f32;
-        match first + 1 < from {
-            true => (first, vec![1.0 - part, part]),
-            false => (first, vec![1.0]),
+        if first + 1 < from {
+            (first, vec![1.0 - part, part])
+        } else {
+            (first, vec![1.0])
         }
     };
     (0..to).map(place).collect()

@@ -130,21 +130,22 @@ impl Description {
             Tokenizer::Clip(_) => entries == wanted,
             Tokenizer::Siglip(_) => entries <= wanted,
         };
-        match fits {
-            true => Ok(Self {
+        if fits {
+            Ok(Self {
                 config,
                 preprocess,
                 tokenizer,
                 origins,
                 notes: Vec::new(),
-            }),
-            false => Err(Error::Tokenizer {
+            })
+        } else {
+            Err(Error::Tokenizer {
                 origin: origins.config,
                 reason: format!(
                     "the vocabulary has {wanted} entries, but its tokenizer has {entries} entries ({})",
                     origins.tokenizer
                 ),
-            }),
+            })
         }
     }
 
@@ -213,9 +214,10 @@ fn open_tokenizer(
 
 /// A file's path and contents, if it is there.
 fn optional(path: &Path, max_bytes: u64) -> Result<Option<(PathBuf, Vec<u8>)>> {
-    match path.exists() {
-        true => Ok(Some((path.to_owned(), read_small(path, max_bytes)?))),
-        false => Ok(None),
+    if path.exists() {
+        Ok(Some((path.to_owned(), read_small(path, max_bytes)?)))
+    } else {
+        Ok(None)
     }
 }
 

@@ -277,12 +277,13 @@ pub(super) fn published(name: &str) -> Result<Option<Published>> {
             return Ok(Some(Published::Repository((*repository).into())));
         }
         let runs: Vec<&str> = runs.map(|(_, run, _)| *run).collect();
-        return match runs.is_empty() {
-            true => Ok(None),
-            false => Err(Error::Model {
+        return if runs.is_empty() {
+            Ok(None)
+        } else {
+            Err(Error::Model {
                 name: name.into(),
                 reason: format!("is not known; of {model} there are {}", runs.join(", ")),
-            }),
+            })
         };
     }
     let is_repository = is_repository(name) && !is_path(name);

@@ -126,15 +126,13 @@ impl Paths {
             "heads of whole steps"
         );
         let given = [queries, keys_values];
-        self.for_each_run(
-            0..self.runs.len(),
-            width,
-            out,
-            &|run, out| match run.len() >= TOGETHER {
-                true => self.together(isa, [width, heads], run, given, out),
-                false => self.alone(isa, [width, heads], run, given, out),
-            },
-        );
+        self.for_each_run(0..self.runs.len(), width, out, &|run, out| {
+            if run.len() >= TOGETHER {
+                self.together(isa, [width, heads], run, given, out)
+            } else {
+                self.alone(isa, [width, heads], run, given, out)
+            }
+        });
     }
 
     /// The queries of a run.

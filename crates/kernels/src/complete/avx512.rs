@@ -136,16 +136,17 @@ fn relu(x: __m512) -> __m512 {
 pub(crate) fn exp2<const COARSE: bool>(x: __m512) -> __m512 {
     let n = _mm512_roundscale_ps::<0>(x);
     let f = _mm512_sub_ps(x, n);
-    let coefficients: &[f32] = match COARSE {
-        true => &[0.055_171_255, 0.242_610_38, 0.693_260_97, 0.999_928_1],
-        false => &[
+    let coefficients: &[f32] = if COARSE {
+        &[0.055_171_255, 0.242_610_38, 0.693_260_97, 0.999_928_1]
+    } else {
+        &[
             0.001_327_643_9,
             0.009_675_536,
             0.055_507_135,
             0.240_221_2,
             0.693_146_94,
             1.000_000_1,
-        ],
+        ]
     };
     let mut p = _mm512_set1_ps(coefficients[0]);
     for c in &coefficients[1..] {
@@ -158,9 +159,10 @@ pub(crate) fn exp2<const COARSE: bool>(x: __m512) -> __m512 {
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn divide<const COARSE: bool>(a: __m512, b: __m512) -> __m512 {
-    match COARSE {
-        true => _mm512_mul_ps(a, _mm512_rcp14_ps(b)),
-        false => _mm512_div_ps(a, b),
+    if COARSE {
+        _mm512_mul_ps(a, _mm512_rcp14_ps(b))
+    } else {
+        _mm512_div_ps(a, b)
     }
 }
 

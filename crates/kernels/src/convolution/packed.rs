@@ -287,12 +287,11 @@ impl PackedConvolution {
             steps: (self.kernel * self.inputs).div_ceil(E::STEP),
             step_stride: E::STEP,
         };
-        match part.is_alone {
-            true => multiply_parallel(part.isa, &left, right, out, finish),
-            false => {
-                let out = Rectangle::whole(out, self.outputs());
-                multiply(part.isa, &left, right, out, finish);
-            }
+        if part.is_alone {
+            multiply_parallel(part.isa, &left, right, out, finish)
+        } else {
+            let out = Rectangle::whole(out, self.outputs());
+            multiply(part.isa, &left, right, out, finish);
         }
     }
 }

@@ -122,9 +122,10 @@ macro_rules! softmax {
             }
             let inverse = _mm512_set1_ps(1.0 / _mm512_reduce_add_ps(sum));
             for (i, (x, share)) in row.iter().zip(shares).enumerate() {
-                let x = match i < reached {
-                    true => _mm512_mul_ps(load(x), inverse),
-                    false => _mm512_setzero_ps(),
+                let x = if i < reached {
+                    _mm512_mul_ps(load(x), inverse)
+                } else {
+                    _mm512_setzero_ps()
                 };
                 // SAFETY: as above.
                 unsafe { $store(share.as_mut_ptr(), x) };

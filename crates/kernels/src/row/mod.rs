@@ -38,9 +38,10 @@ impl Range {
     pub(crate) fn scale(&self) -> Scale {
         // Not so small that what stands out of the range would be too many of it.
         let least = f32::MIN_POSITIVE.max(self.mean / (1u64 << 40) as f32);
-        let scale = match self.mean.is_finite() {
-            true => ((self.highest - self.lowest) / 255.0).max(least),
-            false => f32::NAN,
+        let scale = if self.mean.is_finite() {
+            ((self.highest - self.lowest) / 255.0).max(least)
+        } else {
+            f32::NAN
         };
         Scale {
             scale,

@@ -309,8 +309,9 @@ fn scalar<E: Element, S: Sum>(
 
 /// `sum + a b`, in one rounding where every CPU of the architecture can.
 fn multiply_add(sum: f32, a: f32, b: f32) -> f32 {
-    match cfg!(target_arch = "aarch64") {
-        true => a.mul_add(b, sum),
-        false => sum + a * b,
+    if cfg!(target_arch = "aarch64") {
+        a.mul_add(b, sum)
+    } else {
+        sum + a * b
     }
 }

@@ -33,11 +33,12 @@ impl Header {
             unpacked, values, ..
         } = self;
         // A value in a dictionary has a byte at the least.
-        match *unpacked > MAX_PAGE || values > unpacked {
-            true => Err(format!(
+        if *unpacked > MAX_PAGE || values > unpacked {
+            Err(format!(
                 "is said to unpack to {unpacked} bytes with {values} values of a dictionary, which is too much"
-            )),
-            false => Ok(()),
+            ))
+        } else {
+            Ok(())
         }
     }
 }

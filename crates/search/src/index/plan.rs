@@ -92,10 +92,13 @@ impl Plan {
         for file in &found.files {
             kept_in.extend(root_of(&file.path));
             match held.remove(&file.path) {
-                Some(held) if held.is_settled(file) => match held.is_refused {
-                    true => plan.refused += 1,
-                    false => plan.unchanged += 1,
-                },
+                Some(held) if held.is_settled(file) => {
+                    if held.is_refused {
+                        plan.refused += 1
+                    } else {
+                        plan.unchanged += 1
+                    }
+                }
                 _ if options.shard.is_some_and(|shard| !shard.has(&file.path)) => {}
                 Some(_) => changed.push(file.clone()),
                 None => plan.to_read.push(file.clone()),

@@ -73,9 +73,10 @@ impl Run {
             None => "None".into(),
         };
         let contexts: Vec<_> = self.data.iter().map(|data| data.context.as_ref()).collect();
-        let contexts = match contexts.iter().any(Option::is_some) {
-            true => format!(" in [{}]", list(&contexts, |context| option(*context))),
-            false => String::new(),
+        let contexts = if contexts.iter().any(Option::is_some) {
+            format!(" in [{}]", list(&contexts, |context| option(*context)))
+        } else {
+            String::new()
         };
         format!("{}, measured on {shards}{contexts}", self.identity())
     }

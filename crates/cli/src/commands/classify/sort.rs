@@ -132,9 +132,12 @@ impl fmt::Display for Sorter {
 fn folder_name(label: &str) -> String {
     /// What no system or Windows alone has in names.
     const FORBIDDEN: &str = "/\\:*?\"<>|";
-    let of = |c: char| match c.is_control() || FORBIDDEN.contains(c) {
-        true => '_',
-        false => c,
+    let of = |c: char| {
+        if c.is_control() || FORBIDDEN.contains(c) {
+            '_'
+        } else {
+            c
+        }
     };
     let name: String = label.chars().map(of).collect();
     // `.` and `..` are other folders, a name with a dot before it is hidden, one with a dot behind it Windows cuts.

@@ -110,9 +110,10 @@ pub(crate) fn run(args: &DemoArgs) -> Result<Status> {
     report.write(&args.out)?;
 
     let mut data = Data::new();
-    match args.json {
-        true => data.json(&report)?,
-        false => report.print(&mut data)?,
+    if args.json {
+        data.json(&report)?
+    } else {
+        report.print(&mut data)?
     }
     data.flush()?;
     if !args.json {

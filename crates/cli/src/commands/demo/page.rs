@@ -84,9 +84,10 @@ fn figure(picture: &Classified) -> String {
     );
     for guess in picture.predictions.iter().take(GUESSES) {
         let percent = 100.0 * guess.probability;
-        let class = match guess.label == picture.label {
-            true => " class=\"hit\"",
-            false => "",
+        let class = if guess.label == picture.label {
+            " class=\"hit\""
+        } else {
+            ""
         };
         put(
             &mut html,

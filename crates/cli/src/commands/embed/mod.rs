@@ -180,9 +180,10 @@ fn part(args: &EmbedArgs, clip: &Clip) -> Result<Option<Part>> {
 
 /// All that a row depends on beside its input, in words.
 fn made_with(args: &EmbedArgs, clip: &Clip) -> String {
-    let of = match args.images.is_empty() {
-        true => "of texts".to_owned(),
-        false => format!("of pictures, `--decode {}`", name_of(args.decode.decode)),
+    let of = if args.images.is_empty() {
+        "of texts".to_owned()
+    } else {
+        format!("of pictures, `--decode {}`", name_of(args.decode.decode))
     };
     let mut words = format!(
         "{of}, `--model {}` ({}), `--device {}`, `--precision {}`",

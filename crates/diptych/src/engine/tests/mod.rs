@@ -59,9 +59,10 @@ fn texts(config: &ClipConfig, count: usize) -> Tokens {
     let mut next = numbers(end.min(4), 9); // few ids, so that beginnings are shared
     let rows: Vec<Vec<u32>> = (0..count)
         .map(|i| {
-            let length = match config.reading().reads_padding() {
-                true => text.context_length,
-                false => 1 + i % text.context_length,
+            let length = if config.reading().reads_padding() {
+                text.context_length
+            } else {
+                1 + i % text.context_length
             };
             (1..length).map(|_| next()).chain([end]).collect()
         })

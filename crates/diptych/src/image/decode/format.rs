@@ -6,9 +6,10 @@ use std::path::Path;
 use super::{bmp, raw};
 
 /// What can be read, for messages.
-pub(in crate::image) const WANTED: &str = match cfg!(feature = "heif") {
-    true => "AVIF, BMP, GIF, HEIC, JPEG, PNG, a camera's RAW, TIFF or WebP",
-    false => "BMP, GIF, JPEG, PNG, a camera's RAW, TIFF or WebP",
+pub(in crate::image) const WANTED: &str = if cfg!(feature = "heif") {
+    "AVIF, BMP, GIF, HEIC, JPEG, PNG, a camera's RAW, TIFF or WebP"
+} else {
+    "BMP, GIF, JPEG, PNG, a camera's RAW, TIFF or WebP"
 };
 
 /// A picture file format.

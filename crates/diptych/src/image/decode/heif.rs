@@ -37,9 +37,10 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError>
     let handle = context.primary_image_handle().map_err(failed)?;
     limit.check(handle.width(), handle.height())?;
 
-    let (mode, chroma) = match handle.has_alpha_channel() {
-        true => (Mode::Rgba, RgbChroma::Rgba),
-        false => (Mode::Rgb, RgbChroma::Rgb),
+    let (mode, chroma) = if handle.has_alpha_channel() {
+        (Mode::Rgba, RgbChroma::Rgba)
+    } else {
+        (Mode::Rgb, RgbChroma::Rgb)
     };
     // No options: libheif-rs 0.20 frees them before libheif reads them.
     let image = library

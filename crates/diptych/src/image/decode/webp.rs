@@ -54,9 +54,10 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError>
 }
 
 fn mode_of(decoder: &WebPDecoder<Cursor<&[u8]>>) -> Mode {
-    match decoder.has_alpha() {
-        true => Mode::Rgba,
-        false => Mode::Rgb,
+    if decoder.has_alpha() {
+        Mode::Rgba
+    } else {
+        Mode::Rgb
     }
 }
 

@@ -136,9 +136,10 @@ const CLASSIC: Shape = Shape {
 impl Shape {
     /// The last bytes of a number, in the file's order.
     fn number(self, value: usize, bytes: usize) -> Vec<u8> {
-        match self.big_endian {
-            true => value.to_be_bytes()[8 - bytes..].to_vec(),
-            false => value.to_le_bytes()[..bytes].to_vec(),
+        if self.big_endian {
+            value.to_be_bytes()[8 - bytes..].to_vec()
+        } else {
+            value.to_le_bytes()[..bytes].to_vec()
         }
     }
 
@@ -153,9 +154,10 @@ impl Shape {
         tags.push((273, 4, vec![strip_at]));
         tags.push((279, 4, vec![strip.len()]));
         tags.sort();
-        let mut out = match self.big_endian {
-            true => b"MM".to_vec(),
-            false => b"II".to_vec(),
+        let mut out = if self.big_endian {
+            b"MM".to_vec()
+        } else {
+            b"II".to_vec()
         };
         out.extend(self.number(if self.is_big { 43 } else { 42 }, 2));
         if self.is_big {

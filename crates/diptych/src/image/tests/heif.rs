@@ -110,9 +110,10 @@ mod built {
     #[test]
     fn pictures_look_as_they_were_drawn_and_are_turned_once() {
         for &(name, channels, orientation) in FILES {
-            let format = match name.ends_with("heic") {
-                true => Format::Heif,
-                false => Format::Avif,
+            let format = if name.ends_with("heic") {
+                Format::Heif
+            } else {
+                Format::Avif
             };
             let bytes = file(name);
             assert_eq!(Format::of(&bytes), Some(format), "{name}");

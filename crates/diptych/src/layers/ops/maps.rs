@@ -181,17 +181,19 @@ pub(crate) fn modulate(x: Tensor<4>, factors: Tensor<2>) -> Tensor<4> {
 
 /// Up- and downsamples `x` `[N, H, W, C]`.
 pub(crate) fn filter(x: Tensor<4>, fir: &Fir) -> Tensor<4> {
-    match has_kernels(&x) {
-        true => Tensor::from_dispatch(Dispatch::filter(x.into_dispatch(), fir.clone())),
-        false => plain::filter(x, fir),
+    if has_kernels(&x) {
+        Tensor::from_dispatch(Dispatch::filter(x.into_dispatch(), fir.clone()))
+    } else {
+        plain::filter(x, fir)
     }
 }
 
 /// `relu(x + y)`.
 pub(crate) fn add_relu(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
-    match has_kernels(&x) {
-        true => Tensor::from_dispatch(Dispatch::add_relu(x.into_dispatch(), y.into_dispatch())),
-        false => burn::tensor::activation::relu(x + y),
+    if has_kernels(&x) {
+        Tensor::from_dispatch(Dispatch::add_relu(x.into_dispatch(), y.into_dispatch()))
+    } else {
+        burn::tensor::activation::relu(x + y)
     }
 }
 
@@ -207,8 +209,9 @@ pub fn average_pool(x: Tensor<4>, side: usize) -> Tensor<4> {
         channels,
         side,
     };
-    match has_kernels(&x) {
-        true => Tensor::from_dispatch(Dispatch::pool(x.into_dispatch(), pool)),
-        false => plain::average_pool(x, pool),
+    if has_kernels(&x) {
+        Tensor::from_dispatch(Dispatch::pool(x.into_dispatch(), pool))
+    } else {
+        plain::average_pool(x, pool)
     }
 }

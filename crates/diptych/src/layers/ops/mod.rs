@@ -299,17 +299,19 @@ pub(crate) fn attention(qkv: Tensor<3>, heads: usize, causal: bool) -> Tensor<3>
         heads,
         causal,
     };
-    match has_kernels(&qkv) {
-        true => Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), attention)),
-        false => plain::attention(qkv, attention),
+    if has_kernels(&qkv) {
+        Tensor::from_dispatch(Dispatch::attend(qkv.into_dispatch(), attention))
+    } else {
+        plain::attention(qkv, attention)
     }
 }
 
 /// The activation of every value.
 pub fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
-    match has_kernels(&x) {
-        true => Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), activation)),
-        false => plain::activation(x, activation),
+    if has_kernels(&x) {
+        Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), activation))
+    } else {
+        plain::activation(x, activation)
     }
 }
 

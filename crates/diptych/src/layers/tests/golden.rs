@@ -172,12 +172,13 @@ fn check(options: &Value, mut case: Case) {
             } else {
                 case.hold(
                     |b| Attention::build(b, "layer", heads),
-                    |layer, given| match has_memory {
-                        true => {
+                    |layer, given| {
+                        if has_memory {
                             let keys_values = layer.keys_values(given.get("memory"));
                             flat(layer.find(given.get("x"), keys_values))
+                        } else {
+                            flat(layer.forward(given.get("x"), mask))
                         }
-                        false => flat(layer.forward(given.get("x"), mask)),
                     },
                 );
             }

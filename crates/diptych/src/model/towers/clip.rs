@@ -111,9 +111,10 @@ impl ClipModel {
             token_embedding: Embedding::build(b, "token_embedding")?,
             positional_embedding: b.param("positional_embedding")?,
             ln_final: LayerNorm::build(b, "ln_final", shape.options.epsilon)?,
-            text_projection: match text.proj_bias {
-                true => Projection::Linear(Linear::build(b, "text_projection")?),
-                false => Projection::Matrix(b.param("text_projection")?),
+            text_projection: if text.proj_bias {
+                Projection::Linear(Linear::build(b, "text_projection")?)
+            } else {
+                Projection::Matrix(b.param("text_projection")?)
             },
             reading: config.reading(),
             logit_scale: b.param("logit_scale")?,

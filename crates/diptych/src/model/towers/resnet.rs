@@ -116,9 +116,10 @@ impl Bottleneck {
         let (conv1, bn1) = pair("conv1", "bn1", 1)?;
         let (conv2, bn2) = pair("conv2", "bn2", 3)?;
         let (conv3, bn3) = pair("conv3", "bn3", 1)?;
-        let downsample = match shape.downsample() {
-            true => Some(pair("downsample.0", "downsample.1", 1)?),
-            false => None,
+        let downsample = if shape.downsample() {
+            Some(pair("downsample.0", "downsample.1", 1)?)
+        } else {
+            None
         };
         Ok(Self {
             conv1,

@@ -48,29 +48,34 @@ impl Vit {
         Ok(Self {
             conv1: PatchEmbedding {
                 weight: b.param("visual.conv1.weight")?,
-                bias: match is_clip {
-                    true => None,
-                    false => Some(b.param("visual.conv1.bias")?),
+                bias: if is_clip {
+                    None
+                } else {
+                    Some(b.param("visual.conv1.bias")?)
                 },
             },
-            class_embedding: match is_clip {
-                true => Some(b.param("visual.class_embedding")?),
-                false => None,
+            class_embedding: if is_clip {
+                Some(b.param("visual.class_embedding")?)
+            } else {
+                None
             },
             positional_embedding: b.param("visual.positional_embedding")?,
-            ln_pre: match is_clip {
-                true => Some(LayerNorm::build(b, "visual.ln_pre", options.epsilon)?),
-                false => None,
+            ln_pre: if is_clip {
+                Some(LayerNorm::build(b, "visual.ln_pre", options.epsilon)?)
+            } else {
+                None
             },
             transformer: Transformer::build(b, "visual.transformer", shape)?,
             ln_post: LayerNorm::build(b, "visual.ln_post", options.epsilon)?,
-            proj: match is_clip {
-                true => Some(b.param("visual.proj")?),
-                false => None,
+            proj: if is_clip {
+                Some(b.param("visual.proj")?)
+            } else {
+                None
             },
-            head: match is_clip {
-                true => None,
-                false => Some(AttentionHead::build(b, shape)?),
+            head: if is_clip {
+                None
+            } else {
+                Some(AttentionHead::build(b, shape)?)
             },
         })
     }

@@ -239,9 +239,10 @@ fn model_cfg(
             }
         },
     };
-    let embed_dim = match is_siglip {
-        false => projection_dim,
-        true => text.projection_size.unwrap_or(text_width),
+    let embed_dim = if is_siglip {
+        text.projection_size.unwrap_or(text_width)
+    } else {
+        projection_dim
     };
     if is_siglip && embed_dim != width {
         return Err(format!(
@@ -301,9 +302,10 @@ fn model_cfg(
 /// open_clip's configurations have a ratio, by which a width is multiplied and cut off.
 fn ratio(inner: usize, width: usize) -> f64 {
     let ratio = inner as f64 / width.max(1) as f64;
-    match (width as f64 * ratio) as usize == inner {
-        true => ratio,
-        false => (inner as f64 + 0.5) / width.max(1) as f64,
+    if (width as f64 * ratio) as usize == inner {
+        ratio
+    } else {
+        (inner as f64 + 0.5) / width.max(1) as f64
     }
 }
 

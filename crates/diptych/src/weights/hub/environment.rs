@@ -76,9 +76,12 @@ impl Environment {
         };
         let token_file = path("HF_TOKEN_PATH").or_else(|| within("token"));
         let token = text("HF_TOKEN").or_else(|| text("HUGGING_FACE_HUB_TOKEN"));
-        let token = token.or_else(|| match is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
-            true => None,
-            false => fs_err::read_to_string(token_file?).ok(),
+        let token = token.or_else(|| {
+            if is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
+                None
+            } else {
+                fs_err::read_to_string(token_file?).ok()
+            }
         });
         let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         Self {

@@ -214,11 +214,14 @@ impl Hub<'_> {
         };
         let url = model.url(&self.environment.openai);
         // OpenAI's own program writes into the file itself, and may have left a part of it.
-        let hash = || match blob.place.is_file() {
-            true => hash_of(&blob.place)
-                .map(Some)
-                .map_err(|e| refuse(e.to_string())),
-            false => Ok(None),
+        let hash = || {
+            if blob.place.is_file() {
+                hash_of(&blob.place)
+                    .map(Some)
+                    .map_err(|e| refuse(e.to_string()))
+            } else {
+                Ok(None)
+            }
         };
         let mut found = hash()?;
         if found.as_deref() == Some(model.sha256) {
@@ -392,9 +395,10 @@ fn needed(files: &BTreeSet<&str>, parts: Parts) -> Result<Vec<String>, String> {
 
 /// The first of a repository's files.
 fn some(files: &BTreeSet<&str>) -> String {
-    match files.is_empty() {
-        true => "no files".into(),
-        false => files.iter().take(8).copied().collect::<Vec<_>>().join(", "),
+    if files.is_empty() {
+        "no files".into()
+    } else {
+        files.iter().take(8).copied().collect::<Vec<_>>().join(", ")
     }
 }
 

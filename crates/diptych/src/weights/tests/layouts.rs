@@ -307,9 +307,12 @@ fn a_file_that_is_no_clip_is_told_by_what_is_in_it() {
     let two = renamed(|name| format!("model.{name}"), &["ema.logit_scale"]);
     assert!(two.is_ok(), "one tensor is no second model");
     let text_only = |name: &str| name.replace("visual.", "image.");
-    let tower_only = |name: &str| match name.starts_with("visual.") {
-        true => name.to_owned(),
-        false => format!("language.{name}").replace("token_embedding", "words"),
+    let tower_only = |name: &str| {
+        if name.starts_with("visual.") {
+            name.to_owned()
+        } else {
+            format!("language.{name}").replace("token_embedding", "words")
+        }
     };
     for (renaming, wanted) in [
         (

@@ -18,9 +18,10 @@ fn drawn(seed: usize, width: usize, height: usize) -> Picture {
         let (column, row) = (x / 80, y / 80);
         let at = (column * 7 + row * 13 + seed * 29 + column * row * (seed + 3)) * 2_654_435_761;
         let value = |shift: usize| (at >> shift) as u8;
-        match (x % 80).abs_diff(40) + (y % 80).abs_diff(40) < 20 + at % 23 {
-            true => [value(8), value(16), value(11)],
-            false => [value(4) / 2, (x / 3) as u8, (y / 3) as u8],
+        if (x % 80).abs_diff(40) + (y % 80).abs_diff(40) < 20 + at % 23 {
+            [value(8), value(16), value(11)]
+        } else {
+            [value(4) / 2, (x / 3) as u8, (y / 3) as u8]
         }
     };
     let rgb = (0..width * height).flat_map(pixel).collect();

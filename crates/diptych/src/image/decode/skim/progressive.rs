@@ -56,9 +56,10 @@ pub(super) fn scan(
             continue;
         }
 
-        let (across, down) = match single {
-            true => (planes[parts[0].0].columns, planes[parts[0].0].rows),
-            false => mcus,
+        let (across, down) = if single {
+            (planes[parts[0].0].columns, planes[parts[0].0].rows)
+        } else {
+            mcus
         };
         let mut reader = BitReader::new(bytes.get(scan.data_offset..)?);
         let interval = usize::from(scan.restart_interval);

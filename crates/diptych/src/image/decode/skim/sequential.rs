@@ -21,9 +21,10 @@ pub(super) fn scan(
     }
     // A picture of one component is scanned without filling up MCUs.
     let single = planes.len() == 1;
-    let (across, down) = match single {
-        true => (planes[0].columns, planes[0].rows),
-        false => mcus,
+    let (across, down) = if single {
+        (planes[0].columns, planes[0].rows)
+    } else {
+        mcus
     };
     let table = |tables: &[Option<Arc<HuffmanTable>>; 4], index: u8| {
         tables.get(usize::from(index))?.clone()

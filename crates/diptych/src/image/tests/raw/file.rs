@@ -24,16 +24,18 @@ impl File {
     }
 
     fn long(&self, value: u32) -> [u8; 4] {
-        match self.big_endian {
-            true => value.to_be_bytes(),
-            false => value.to_le_bytes(),
+        if self.big_endian {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
         }
     }
 
     fn short(&self, value: u16) -> [u8; 2] {
-        match self.big_endian {
-            true => value.to_be_bytes(),
-            false => value.to_le_bytes(),
+        if self.big_endian {
+            value.to_be_bytes()
+        } else {
+            value.to_le_bytes()
         }
     }
 
