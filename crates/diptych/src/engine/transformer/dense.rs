@@ -1,6 +1,6 @@
 //! The last block in the forms that keep what each token is about.
 
-use diptych_kernels::{Rows, Then, attend, attend_biased};
+use diptych_kernels::{Then, attend, attend_biased};
 
 use super::{Transformer, Workspace};
 use crate::model::{DenseAttention, DenseForm, Grid};
@@ -35,58 +35,51 @@ impl Transformer {
             .keys_values
             .apply(&*normed, &mut *keys_values, Then::Store);
         keys_values.read_into(aside);
-        let take = |part: usize| -> Vec<f32> {
-            let rows = aside.chunks_exact(2 * w);
-            rows.flat_map(|row| &row[part * w..][..w])
-                .copied()
-                .collect()
+        let part = |part: usize| -> Vec<f32> {
+            let rows = aside.chunks_exact(2 * w).map(|row| &row[part * w..][..w]);
+            rows.flatten().copied().collect()
         };
-        let (keys, values) = (take(0), take(1));
-        let shape = [n, w, self.heads];
-        // What `rows` find by themselves in the values.
-        let mut find = |rows: &Rows, values_of: &[f32], bias: Option<&[f32]>, y: &mut Rows| {
-            let mut flat = Vec::new();
-            rows.read_into(&mut flat);
-            let pairs = flat.chunks_exact(w).zip(values_of.chunks_exact(w));
-            let stacked: Vec<f32> = pairs.flat_map(|(a, b)| [a, b].concat()).collect();
-            keys_values.set(&stacked);
+        let (keys, values) = (part(0), part(1));
+        // What rows find by themselves in the values.
+        let mut find = |rows: &[f32], bias: Option<&[f32]>| -> Vec<f32> {
+            queries.set(rows);
+            let pairs = rows.chunks_exact(w).zip(values.chunks_exact(w));
+            keys_values.set(
+                &pairs
+                    .flat_map(|(a, b)| [a, b].concat())
+                    .collect::<Vec<f32>>(),
+            );
             y.resize(rows.len());
+            let shape = [n, w, self.heads];
             match bias {
-                Some(bias) => attend_biased(shape, rows, keys_values, bias, y),
-                None => attend(shape, rows, keys_values, y),
+                Some(bias) => attend_biased(shape, queries, keys_values, bias, y),
+                None => attend(shape, queries, keys_values, y),
             }
+            let mut found = Vec::new();
+            y.read_into(&mut found);
+            found
         };
-        if !matches!(
-            form.attention,
-            DenseAttention::Values | DenseAttention::KeysNearby { .. }
-        ) {
-            queries.resize(x.len());
+        let project = || {
+            let mut queries = vec![0.0; x.len()];
             block
                 .attn
                 .queries
-                .apply(&*normed, &mut *queries, Then::Store);
-        }
-        match form.attention {
-            DenseAttention::Values => y.set(&values),
-            DenseAttention::Queries => find(queries, &values, None, y),
-            DenseAttention::KeysNearby { deviation } => {
-                queries.set(&keys);
-                find(queries, &values, Some(&grid.nearness(prefix, deviation)), y);
-            }
+                .apply(&*normed, &mut queries, Then::Store);
+            queries
+        };
+        let found = match form.attention {
+            DenseAttention::Values => values.clone(),
+            DenseAttention::Queries => find(&project(), None),
             DenseAttention::QueriesAndKeys => {
-                find(queries, &values, None, y);
-                let (mut by_queries, mut by_keys) = (Vec::new(), Vec::new());
-                y.read_into(&mut by_queries);
-                queries.set(&keys);
-                find(queries, &values, None, y);
-                y.read_into(&mut by_keys);
-                by_queries
-                    .iter_mut()
-                    .zip(by_keys)
-                    .for_each(|(a, b)| *a += b);
-                y.set(&by_queries);
+                let (by_queries, by_keys) = (find(&project(), None), find(&keys, None));
+                let sums = by_queries.iter().zip(by_keys).map(|(a, b)| a + b);
+                sums.collect()
             }
-        }
+            DenseAttention::KeysNearby { deviation } => {
+                find(&keys, Some(&grid.nearness(prefix, deviation)))
+            }
+        };
+        y.set(&found);
         let then = if form.residual {
             Then::Add
         } else {

@@ -57,7 +57,6 @@ macro_rules! track {
 }
 
 type GroupNormed<B> = (FloatTensor<B>, FloatTensor<B>, GroupNorm);
-type Convolved<B> = (Factors<B>, Convolution, Rounding);
 type AttendedTo<B> = (FloatTensor<B>, FloatTensor<B>, CrossAttention);
 
 backward!(
@@ -131,96 +130,63 @@ impl<B: Gradients> Factors<B> {
     }
 }
 
-/// Backward of [`Ops::convolve`]; each gradient is computed only where it is asked for.`
-#[derive(Debug)]
-struct Convolve;
+/// Defines the backward of a product with a bias: what it remembers beside the factors, and the gradients of weight, bias and
+/// input, each of which is computed only where it is asked for.
+macro_rules! backward_of_product {
+    (
+        $name:ident, $more:ty, |$remembered:pat_param, $grad:ident|
+        weight($x:ident) $of_weight:expr, bias $of_bias:expr, input($weight:ident) $of_input:expr
+    ) => {
+        #[derive(Debug)]
+        struct $name;
 
-impl<B: Gradients> Backward<B, 3> for Convolve {
-    type State = Convolved<B>;
+        impl<B: Gradients> Backward<B, 3> for $name {
+            type State = (Factors<B>, $more);
 
-    fn backward(
-        self,
-        ops: Parents<Self::State, 3>,
-        grads: &mut Grads,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let grad = grads.consume::<B>(&ops.node);
-        let [of_x, of_weight, of_bias] = ops.parents;
-        let (factors, convolution, rounding) = ops.state;
-        if let Some(node) = of_bias {
-            grads.register::<B>(node.id, B::convolve_bias(grad.clone()));
+            fn backward(
+                self,
+                ops: Parents<Self::State, 3>,
+                grads: &mut Grads,
+                _checkpointer: &mut Checkpointer,
+            ) {
+                let $grad = grads.consume::<B>(&ops.node);
+                let [input, weight, bias] = ops.parents;
+                let (factors, $remembered) = ops.state;
+                if let (Some(node), Some($x)) = (weight, factors.x) {
+                    grads.register::<B>(node.id, $of_weight);
+                }
+                if let Some(node) = bias {
+                    grads.register::<B>(node.id, $of_bias);
+                }
+                if let (Some(node), Some($weight)) = (input, factors.weight) {
+                    grads.register::<B>(node.id, $of_input);
+                }
+            }
         }
-        if let (Some(node), Some(x)) = (of_weight, factors.x) {
-            let grad = B::convolve_weight(x, grad.clone(), convolution, rounding);
-            grads.register::<B>(node.id, grad);
-        }
-        if let (Some(node), Some(weight)) = (of_x, factors.weight) {
-            let grad = B::convolve_input(grad, weight, convolution, rounding);
-            grads.register::<B>(node.id, grad);
-        }
-    }
+    };
 }
 
-/// Backward of [`Ops::transpose_convolve`].`
-#[derive(Debug)]
-struct TransposeConvolve;
+backward_of_product!(
+    Project, Rounding, |rounding, grad|
+    weight(x) B::project_weight(x, grad.clone(), rounding),
+    bias B::project_bias(grad.clone()),
+    input(weight) B::project_input(grad, weight, rounding)
+);
 
-impl<B: Gradients> Backward<B, 3> for TransposeConvolve {
-    type State = Convolved<B>;
+backward_of_product!(
+    Convolve, (Convolution, Rounding), |(convolution, rounding), grad|
+    weight(x) B::convolve_weight(x, grad.clone(), convolution, rounding),
+    bias B::convolve_bias(grad.clone()),
+    input(weight) B::convolve_input(grad, weight, convolution, rounding)
+);
 
-    fn backward(
-        self,
-        ops: Parents<Self::State, 3>,
-        grads: &mut Grads,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let grad = grads.consume::<B>(&ops.node);
-        let [of_y, of_weight, of_bias] = ops.parents;
-        let (factors, convolution, rounding) = ops.state;
-        if let Some(node) = of_bias {
-            grads.register::<B>(node.id, B::convolve_bias(grad.clone()));
-        }
-        if let (Some(node), Some(y)) = (of_weight, factors.x) {
-            // The output is in the place of a convolution's input, and the input in that of its output.
-            let grad = B::convolve_weight(grad.clone(), y, convolution, rounding);
-            grads.register::<B>(node.id, grad);
-        }
-        if let (Some(node), Some(weight)) = (of_y, factors.weight) {
-            let grad = B::transpose_convolve_input(grad, weight, convolution, rounding);
-            grads.register::<B>(node.id, grad);
-        }
-    }
-}
-
-/// Backward of [`Ops::project`]; each gradient is computed only where it is asked for.`
-#[derive(Debug)]
-struct Project;
-
-impl<B: Gradients> Backward<B, 3> for Project {
-    type State = (Factors<B>, Rounding);
-
-    fn backward(
-        self,
-        ops: Parents<Self::State, 3>,
-        grads: &mut Grads,
-        _checkpointer: &mut Checkpointer,
-    ) {
-        let grad = grads.consume::<B>(&ops.node);
-        let [of_x, of_weight, of_bias] = ops.parents;
-        let (factors, rounding) = ops.state;
-        if let (Some(node), Some(x)) = (of_weight, factors.x) {
-            let grad = B::project_weight(x, grad.clone(), rounding);
-            grads.register::<B>(node.id, grad);
-        }
-        if let Some(node) = of_bias {
-            grads.register::<B>(node.id, B::project_bias(grad.clone()));
-        }
-        if let (Some(node), Some(weight)) = (of_x, factors.weight) {
-            let grad = B::project_input(grad, weight, rounding);
-            grads.register::<B>(node.id, grad);
-        }
-    }
-}
+// The output is in the place of a convolution's input, and the input in that of its output.
+backward_of_product!(
+    TransposeConvolve, (Convolution, Rounding), |(convolution, rounding), grad|
+    weight(y) B::convolve_weight(grad.clone(), y, convolution, rounding),
+    bias B::convolve_bias(grad.clone()),
+    input(weight) B::transpose_convolve_input(grad, weight, convolution, rounding)
+);
 
 /// Backward of [`Ops::norm_rows`]; that of the parameters is computed only where it is asked for.`
 #[derive(Debug)]
@@ -265,7 +231,7 @@ impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
         let (values, kernel) = (x.primitive().clone(), weight.primitive().clone());
         let shift = bias.primitive().clone();
         let y = <B as Ops>::convolve(values, kernel, shift, c, rounding);
-        let state = (Factors::of::<C>(&x, &weight), c, rounding);
+        let state = (Factors::of::<C>(&x, &weight), (c, rounding));
         track!(Convolve, [x, weight, bias], state, y)
     }
 
@@ -279,7 +245,7 @@ impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
         let (values, kernel) = (y.primitive().clone(), weight.primitive().clone());
         let shift = bias.primitive().clone();
         let x = <B as Ops>::transpose_convolve(values, kernel, shift, c, rounding);
-        let state = (Factors::of::<C>(&y, &weight), c, rounding);
+        let state = (Factors::of::<C>(&y, &weight), (c, rounding));
         track!(TransposeConvolve, [y, weight, bias], state, x)
     }
 
