@@ -16,8 +16,8 @@ use super::{Gradients, Normed, Ops};
 /// Defines a backward: what it remembers of the forward (`$state`), and the gradients of its
 /// parents, given that and the output's gradient.
 ///
-/// What is remembered are mostly the forward's own tensors, which the neighbouring operations keep as
-/// well, so it costs no memory.
+/// What is remembered are mostly the forward's own tensors, which the neighbouring operations keep
+/// as well, so it costs no memory.
 macro_rules! backward {
     ($name:ident, $parents:literal, $state:ty, |$remembered:pat_param, $grad:ident| $gradients:expr) => {
         #[derive(Debug)]
@@ -114,8 +114,8 @@ backward!(Pool, 1, AveragePool, |pool, grad| [<B as Gradients>::pool(
     grad, pool
 )]);
 
-/// The factors of a product, each kept only where the other one's gradient is asked for: a frozen layer keeps no input,
-/// and the first convolution no weight.
+/// The factors of a product, each kept only where the other one's gradient is asked for: a frozen
+/// layer keeps no input, and the first convolution no weight.
 #[derive(Clone, Debug)]
 struct Factors<B: Gradients> {
     x: Option<FloatTensor<B>>,
@@ -181,7 +181,8 @@ impl<B: Gradients> Backward<B, 3> for TransposeConvolve {
             grads.register::<B>(node.id, B::convolve_bias(grad.clone()));
         }
         if let (Some(node), Some(y)) = (of_weight, factors.x) {
-            // The output is in the place of a convolution's input, and the input in that of its output.
+            // The output is in the place of a convolution's input, and the input in that of its
+            // output.
             let grad = B::convolve_weight(grad.clone(), y, convolution, rounding);
             grads.register::<B>(node.id, grad);
         }
