@@ -1,6 +1,8 @@
-//! Times the kernels of the layers, as `run.py` asks for them: a line of JSON in, the seconds of one pass out.
+//! Times the kernels of the layers, as `run.py` asks for them: a line of JSON in, the seconds of
+//! one pass out.
 //!
-//! A request has the fields of `cases.json`; `{"limit": threads}` asks for what the machine's arithmetic can do, in GFLOP/s.
+//! A request has the fields of `cases.json`; `{"limit": threads}` asks for what the machine's
+//! arithmetic can do, in GFLOP/s.
 
 use std::io::{BufRead, Write};
 use std::time::Instant;
@@ -28,7 +30,8 @@ fn main() {
     }
 }
 
-/// The least seconds of a pass while `seconds` go by; the first, which is not counted, fills memory.
+/// The least seconds of a pass while `seconds` go by; the first, which is not counted, fills
+/// memory.
 fn measure(request: &Value) -> f64 {
     let case = Case::new(request);
     let is_backward = request["pass"] == "backward";
@@ -157,8 +160,8 @@ impl Case {
         }
     }
 
-    /// The input's channels times a style, a convolution, and the output's times a factor. What the factor's gradient does to
-    /// the style and the weight is small, and left out.
+    /// The input's channels times a style, a convolution, and the output's times a factor. What the
+    /// factor's gradient does to the style and the weight is small, and left out.
     fn modulated(&self, is_backward: bool, kept: &mut Vec<Vec<f32>>) {
         let (c, w) = (&self.shape, &self.weight[..]);
         let is_up = self.kind == "modulated up";

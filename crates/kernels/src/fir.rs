@@ -1,7 +1,8 @@
 //! Up- and downsampling of channels-last maps by a separable filter, forward and backward.
 //!
-//! Source: `upfirdn2d` of StyleGAN2 (Karras et al., arXiv 1912.04958). That one stuffs zeros between values and convolves
-//! with all of them; here each output is the sum of the values that are there.
+//! Source: `upfirdn2d` of StyleGAN2 (Karras et al., arXiv 1912.04958). That one stuffs zeros
+//! between values and convolves with all of them; here each output is the sum of the values that
+//! are there.
 //!
 //! `N` pictures, `H` × `W` positions, `C` channels, `T` taps.
 
@@ -15,8 +16,8 @@ use crate::vectorised::vectorised;
 
 /// A filter along rows and columns alike.
 ///
-/// An output is the convolution (the filter turned) of the map with `up` − 1 zeros after each value and `padding` around
-/// it; of those outputs every `down`-th is kept.
+/// An output is the convolution (the filter turned) of the map with `up` − 1 zeros after each value
+/// and `padding` around it; of those outputs every `down`-th is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fir {
     /// The filter `T` of one dimension.
@@ -25,7 +26,8 @@ pub struct Fir {
     pub up: usize,
     /// Positions of which one is kept, along each side.
     pub down: usize,
-    /// Zeros before the first and after the last value, along each side; negative numbers cut off as many.
+    /// Zeros before the first and after the last value, along each side; negative numbers cut off
+    /// as many.
     pub padding: [isize; 2],
 }
 

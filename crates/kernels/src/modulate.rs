@@ -1,7 +1,7 @@
 //! Maps times a factor of each picture's channel, forward and backward.
 //!
-//! Source: Karras et al., StyleGAN2, arXiv 1912.04958, section 2.2: a convolution whose weight is scaled by a style is one
-//! whose input is.
+//! Source: Karras et al., StyleGAN2, arXiv 1912.04958, section 2.2: a convolution whose weight is
+//! scaled by a style is one whose input is.
 //!
 //! `N` pictures, `P` positions, `C` channels.
 

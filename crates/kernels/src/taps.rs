@@ -1,6 +1,8 @@
-//! Sums along one dimension of a map: for every output, the inputs it is made of, each with the tap of a kernel that weighs it.
+//! Sums along one dimension of a map: for every output, the inputs it is made of, each with the tap
+//! of a kernel that weighs it.
 //!
-//! What lies outside the map is zero and stands in no sum, nor do the zeros that a stride or an upsampling stands for.
+//! What lies outside the map is zero and stands in no sum, nor do the zeros that a stride or an
+//! upsampling stands for.
 
 use std::ops::Range;
 
@@ -18,7 +20,8 @@ pub(crate) struct Term {
     pub(crate) tap: usize,
 }
 
-/// A kernel of `taps` values that slides over a dimension of `inputs` values with zeros around it and between its values.
+/// A kernel of `taps` values that slides over a dimension of `inputs` values with zeros around it
+/// and between its values.
 pub(crate) struct Filter {
     pub(crate) inputs: usize,
     pub(crate) taps: usize,

@@ -1,7 +1,8 @@
-//! Multi-head attention: of tokens to each other, to the tokens of something else, and of the next token of a text that is
-//! being written.
+//! Multi-head attention: of tokens to each other, to the tokens of something else, and of the next
+//! token of a text that is being written.
 //!
-//! Source: Vaswani et al., arXiv 1706.03762; `nn.MultiheadAttention` of PyTorch, whose names and shapes the parameters have.
+//! Source: Vaswani et al., arXiv 1706.03762; `nn.MultiheadAttention` of PyTorch, whose names and
+//! shapes the parameters have.
 //!
 //! `N` inputs, `L` tokens, `Q` queries, `W` width, `H` heads.
 
@@ -35,7 +36,8 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// The layer of `path.in_proj_weight` `[3 W, W]`, `path.in_proj_bias` `[3 W]` and `path.out_proj`.
+    /// The layer of `path.in_proj_weight` `[3 W, W]`, `path.in_proj_bias` `[3 W]` and
+    /// `path.out_proj`.
     ///
     /// # Errors
     /// What the source reports.
@@ -96,7 +98,8 @@ impl Attention {
         self.project(memory, w, 2 * w)
     }
 
-    /// What `[N, Q, W]` find in a memory's keys and values `[N, L, 2 W]`: `[N, Q, W]`. This is cross attention.
+    /// What `[N, Q, W]` find in a memory's keys and values `[N, L, 2 W]`: `[N, Q, W]`. This is
+    /// cross attention.
     pub fn find(&self, x: Tensor<3>, keys_values: Tensor<3>) -> Tensor<3> {
         let w = x.dims()[2];
         let queries = self.project(x, 0, w);
@@ -112,11 +115,13 @@ impl Attention {
         self.out_proj.forward(y.reshape([n, w])) // [N, W]
     }
 
-    /// Attends of the next tokens `[N, L, W]` of texts to themselves and those before them, which are kept: as
-    /// [`Mask::Causal`] of the whole texts, a token at a time. The shape stays. It has no gradient.
+    /// Attends of the next tokens `[N, L, W]` of texts to themselves and those before them, which
+    /// are kept: as [`Mask::Causal`] of the whole texts, a token at a time. The shape stays. It has
+    /// no gradient.
     ///
     /// # Panics
-    /// If there is no room for so many more tokens, or they are of another number of texts or width.
+    /// If there is no room for so many more tokens, or they are of another number of texts or
+    /// width.
     pub fn next(&self, x: Tensor<3>, kept: &mut KeysValues) -> Tensor<3> {
         let [n, l, w] = x.dims();
         let stacked = self.stacked(x).inner();
@@ -152,8 +157,8 @@ pub struct CrossAttention {
 }
 
 impl CrossAttention {
-    /// The layer of `path.q_proj_weight` `[W, W]`, `path.k_proj_weight` and `path.v_proj_weight` `[W, M]`,
-    /// `path.in_proj_bias` `[3 W]` and `path.out_proj`, `M` being the memory's width.
+    /// The layer of `path.q_proj_weight` `[W, W]`, `path.k_proj_weight` and `path.v_proj_weight`
+    /// `[W, M]`, `path.in_proj_bias` `[3 W]` and `path.out_proj`, `M` being the memory's width.
     ///
     /// # Errors
     /// What the source reports.

@@ -28,8 +28,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Sets what the factors of products are rounded to on the CPU; sums, norms and parameters stay f32. Other devices compute
-    /// in f32.
+    /// Sets what the factors of products are rounded to on the CPU; sums, norms and parameters stay
+    /// f32. Other devices compute in f32.
     ///
     /// # Errors
     /// [`Error::Precision`] for one that no gradient is computed in.
@@ -57,7 +57,8 @@ impl<'a> Builder<'a> {
     /// The tensor `name`; a scalar becomes `[1]`.
     ///
     /// # Errors
-    /// What the source reports; [`Error::Dimensions`] if the tensor has another number of dimensions than `D`.
+    /// What the source reports; [`Error::Dimensions`] if the tensor has another number of
+    /// dimensions than `D`.
     pub fn tensor<const D: usize>(&mut self, name: impl Into<String>) -> Result<Tensor<D>, Error> {
         let name = name.into();
         let data = self.source.read(&name)?;
@@ -77,7 +78,8 @@ impl<'a> Builder<'a> {
         Ok(Tensor::from_data(data, self.device))
     }
 
-    /// The tensor `name` as a parameter, trainable where the device has autodiff and nothing freezes it.
+    /// The tensor `name` as a parameter, trainable where the device has autodiff and nothing
+    /// freezes it.
     ///
     /// # Errors
     /// As [`Builder::tensor`].

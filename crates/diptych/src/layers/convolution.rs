@@ -1,8 +1,10 @@
 //! Convolutions of channels-last maps: plain, in groups, transposed, modulated.
 //!
-//! Sources: `nn.Conv2d` and `nn.ConvTranspose2d` of PyTorch; Karras et al., StyleGAN2, arXiv 1912.04958, section 2.2.
+//! Sources: `nn.Conv2d` and `nn.ConvTranspose2d` of PyTorch; Karras et al., StyleGAN2, arXiv
+//! 1912.04958, section 2.2.
 //!
-//! `N` inputs, `H` × `W` positions, `I` input and `O` output channels, `K` kernel sides (any, also two), `G` groups.
+//! `N` inputs, `H` × `W` positions, `I` input and `O` output channels, `K` kernel sides (any, also
+//! two), `G` groups.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -15,14 +17,14 @@ use crate::Error;
 /// How a kernel slides over a map. The default is PyTorch's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvolutionOptions {
-    /// Input positions from one output position to the next, along both sides; of a transposed convolution the other way
-    /// round. 1 unless said.
+    /// Input positions from one output position to the next, along both sides; of a transposed
+    /// convolution the other way round. 1 unless said.
     pub stride: usize,
-    /// Rows of zeros above and below, and columns left and right; of a transposed convolution what is cut off the output
-    /// instead. 0 unless said.
+    /// Rows of zeros above and below, and columns left and right; of a transposed convolution what
+    /// is cut off the output instead. 0 unless said.
     pub padding: [usize; 2],
-    /// Parts that the channels are split into, each with a kernel of its own; as many as channels convolve each by itself.
-    /// 1 unless said.
+    /// Parts that the channels are split into, each with a kernel of its own; as many as channels
+    /// convolve each by itself. 1 unless said.
     pub groups: usize,
     /// Whether something is added to each output channel. It is unless said.
     pub bias: bool,
@@ -82,7 +84,8 @@ impl Convolution {
         })
     }
 
-    /// Maps `[N, H, W, I]` to `[N, H', W', O]`, where `H' = (H + 2 padding − K) / stride + 1`, rounded down.
+    /// Maps `[N, H, W, I]` to `[N, H', W', O]`, where `H' = (H + 2 padding − K) / stride + 1`,
+    /// rounded down.
     ///
     /// # Panics
     /// If the map has other channels or is smaller than the kernel.
@@ -120,14 +123,15 @@ impl TransposedConvolution {
         })
     }
 
-    /// Makes the output larger by so many rows below and columns on the right, fewer than the stride: PyTorch's
-    /// `output_padding`.
+    /// Makes the output larger by so many rows below and columns on the right, fewer than the
+    /// stride: PyTorch's `output_padding`.
     pub fn with_output_padding(mut self, more: usize) -> Self {
         self.more = more;
         self
     }
 
-    /// Maps `[N, H, W, I]` to `[N, H', W', O]`, where `H' = (H − 1) · stride − 2 padding + K + output padding`.
+    /// Maps `[N, H, W, I]` to `[N, H', W', O]`, where
+    /// `H' = (H − 1) · stride − 2 padding + K + output padding`.
     ///
     /// # Panics
     /// If the map has other channels.
@@ -138,18 +142,19 @@ impl TransposedConvolution {
     }
 }
 
-/// What a [`ModulatedConvolution`] does besides. The default is StyleGAN2's for a layer that keeps the map's size.
+/// What a [`ModulatedConvolution`] does besides. The default is StyleGAN2's for a layer that keeps
+/// the map's size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ModulationOptions {
     /// Zeros around the map; none of a convolution that makes it larger. 1 unless said.
     pub padding: usize,
-    /// Whether the map is made larger, by a transposed convolution of stride 2 and no padding: `H' = 2 H + K − 2`. A [`Fir`]
-    /// is to follow. It is not unless said.
+    /// Whether the map is made larger, by a transposed convolution of stride 2 and no padding:
+    /// `H' = 2 H + K − 2`. A [`Fir`] is to follow. It is not unless said.
     ///
     /// [`Fir`]: super::Fir
     pub up: bool,
-    /// Added to the sum of squares that an output channel is divided by the root of; without it they are not divided, as
-    /// those of pixels are not. 1e-8 unless said.
+    /// Added to the sum of squares that an output channel is divided by the root of; without it
+    /// they are not divided, as those of pixels are not. 1e-8 unless said.
     pub demodulation: Option<f32>,
 }
 
@@ -163,11 +168,11 @@ impl Default for ModulationOptions {
     }
 }
 
-/// StyleGAN2's convolution, whose weight a style scales for each picture: `w'[o, i, k] = scale · style[i] · w[o, i, k]`, divided
-/// by `√(Σ w'² + ε)` over `i` and `k`.
+/// StyleGAN2's convolution, whose weight a style scales for each picture:
+/// `w'[o, i, k] = scale · style[i] · w[o, i, k]`, divided by `√(Σ w'² + ε)` over `i` and `k`.
 ///
-/// The input is scaled instead of the weight, and the output divided, so that all pictures are convolved with one weight: the
-/// same numbers, and much less work than a weight a picture.
+/// The input is scaled instead of the weight, and the output divided, so that all pictures are
+/// convolved with one weight: the same numbers, and much less work than a weight a picture.
 #[derive(Module, Debug)]
 pub struct ModulatedConvolution {
     weight: Param<Tensor<4>>,
@@ -180,7 +185,8 @@ pub struct ModulatedConvolution {
 }
 
 impl ModulatedConvolution {
-    /// The layer of `path.weight` `[O, I, K, K]`; `scale` is `1 / √(I K²)`, the equalised learning rate's.
+    /// The layer of `path.weight` `[O, I, K, K]`; `scale` is `1 / √(I K²)`, the equalised learning
+    /// rate's.
     ///
     /// # Errors
     /// What the source reports.

@@ -14,10 +14,11 @@ pub struct FirOptions {
     pub up: usize,
     /// Filtered positions of which one is kept. 1 unless said.
     pub down: usize,
-    /// Zeros before the first and after the last position; negative numbers cut off as many. 0 unless said.
+    /// Zeros before the first and after the last position; negative numbers cut off as many. 0
+    /// unless said.
     pub padding: [isize; 2],
-    /// What the filter's values are scaled to sum up to. 1 keeps a map's brightness, and `up` that of one that is made larger.
-    /// 1 unless said.
+    /// What the filter's values are scaled to sum up to. 1 keeps a map's brightness, and `up` that
+    /// of one that is made larger. 1 unless said.
     pub gain: f32,
 }
 
@@ -34,8 +35,9 @@ impl Default for FirOptions {
 
 /// A separable filter, without parameters.
 ///
-/// StyleGAN2's is `[1, 3, 3, 1]`. Its blur after a transposed convolution has padding `[1, 1]` and gain 2, its upsampling of
-/// pictures `up` 2, padding `[2, 1]` and gain 2, its downsampling `down` 2 and padding `[1, 1]`.
+/// StyleGAN2's is `[1, 3, 3, 1]`. Its blur after a transposed convolution has padding `[1, 1]` and
+/// gain 2, its upsampling of pictures `up` 2, padding `[2, 1]` and gain 2, its downsampling `down`
+/// 2 and padding `[1, 1]`.
 #[derive(Module, Debug)]
 pub struct Fir {
     #[module(skip)]
@@ -62,7 +64,8 @@ impl Fir {
         Self { fir }
     }
 
-    /// Maps `[N, H, W, C]` to `[N, H', W', C]`, where `H' = (up · H + padding − taps) / down + 1`, rounded down.
+    /// Maps `[N, H, W, C]` to `[N, H', W', C]`, where `H' = (up · H + padding − taps) / down + 1`,
+    /// rounded down.
     ///
     /// # Panics
     /// If the map is smaller than the filter.

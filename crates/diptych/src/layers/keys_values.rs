@@ -1,5 +1,5 @@
-//! The keys and values of the tokens that were written so far, so that the next one attends to them without computing them
-//! anew.
+//! The keys and values of the tokens that were written so far, so that the next one attends to them
+//! without computing them anew.
 //!
 //! `N` texts, `L` tokens written, `C` tokens that there is room for, `W` width.
 
@@ -29,7 +29,8 @@ impl KeysValues {
         self.tokens
     }
 
-    /// Keeps some of the texts, in this order, each as often as it is named: the beams that a search goes on with.
+    /// Keeps some of the texts, in this order, each as often as it is named: the beams that a
+    /// search goes on with.
     ///
     /// # Panics
     /// If there are not so many texts.

@@ -1,10 +1,13 @@
-//! Layers that networks are made of, forward and backward: what a capability's network is written with, as the towers are.
+//! Layers that networks are made of, forward and backward: what a capability's network is written
+//! with, as the towers are.
 //!
-//! Flow: named tensors ([`Source`]) → [`Builder`] → **layers** → tensors; backward → gradients by names.
-//! Invariant: no file, no architecture, no task. A parameter's path in the module tree is its key in a state dict, and its shape
-//! is the shape there (a linear weight is `[out, in]`, a convolution's `[out, in, K, K]`).
+//! Flow: named tensors ([`Source`]) → [`Builder`] → **layers** → tensors; backward → gradients by
+//! names. Invariant: no file, no architecture, no task. A parameter's path in the module tree is
+//! its key in a state dict, and its shape is the shape there (a linear weight is `[out, in]`, a
+//! convolution's `[out, in, K, K]`).
 //!
-//! On the CPU they compute on `kernels`; elsewhere by Burn's own operations. Maps are channels-last, `[N, H, W, C]`.
+//! On the CPU they compute on `kernels`; elsewhere by Burn's own operations. Maps are
+//! channels-last, `[N, H, W, C]`.
 
 mod attention;
 mod batch_norm;

@@ -1,7 +1,9 @@
-//! One naive twin of each layer: scalar loops over its definition, summed in f64. The oracle of the layers' tests.
+//! One naive twin of each layer: scalar loops over its definition, summed in f64. The oracle of the
+//! layers' tests.
 //!
-//! A gradient is the difference quotient of the forward: in f64 it is right to eight digits, so that no backward has to be
-//! written by hand, and none can be wrong as the one that it is held against.
+//! A gradient is the difference quotient of the forward: in f64 it is right to eight digits, so
+//! that no backward has to be written by hand, and none can be wrong as the one that it is held
+//! against.
 //!
 //! Maps are `[N, H, W, C]`.
 
@@ -192,7 +194,8 @@ pub(super) fn modulated(
     (0..n).flat_map(each).collect()
 }
 
-/// `upfirdn2d`: zeros are stuffed in, then all is convolved by the square of the filter, then some is kept.
+/// `upfirdn2d`: zeros are stuffed in, then all is convolved by the square of the filter, then some
+/// is kept.
 pub(super) fn filter(
     x: Map,
     taps: &[f64],
@@ -295,8 +298,8 @@ pub(super) fn linear(x: &[f64], weight: &[f64], bias: &[f64], inputs: usize) -> 
     .collect()
 }
 
-/// softmax(q kᵀ / √d) v of queries `[N, Q, W]`, keys and values `[N, L, W]`, head by head; the `i`-th query sees the first
-/// `reach(i)` keys.
+/// softmax(q kᵀ / √d) v of queries `[N, Q, W]`, keys and values `[N, L, W]`, head by head; the
+/// `i`-th query sees the first `reach(i)` keys.
 pub(super) fn attention(
     [queries, keys, values]: [&[f64]; 3],
     [n, width, heads]: [usize; 3],

@@ -1,6 +1,7 @@
 //! Layer norm and group norm.
 //!
-//! Sources: Ba, Kiros & Hinton, arXiv 1607.06450; Wu & He, arXiv 1803.08494; `nn.LayerNorm` and `nn.GroupNorm` of PyTorch.
+//! Sources: Ba, Kiros & Hinton, arXiv 1607.06450; Wu & He, arXiv 1803.08494; `nn.LayerNorm` and
+//! `nn.GroupNorm` of PyTorch.
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -38,7 +39,8 @@ impl LayerNorm {
     }
 }
 
-/// Normalises each picture's groups of channels to mean 0 and variance 1, then scales and shifts each channel.
+/// Normalises each picture's groups of channels to mean 0 and variance 1, then scales and shifts
+/// each channel.
 #[derive(Module, Debug)]
 pub struct GroupNorm {
     weight: Param<Tensor<1>>,
@@ -50,7 +52,8 @@ pub struct GroupNorm {
 }
 
 impl GroupNorm {
-    /// The layer whose parameters are called `path.…`, with so many groups, which divide the channels.
+    /// The layer whose parameters are called `path.…`, with so many groups, which divide the
+    /// channels.
     ///
     /// # Errors
     /// What the source reports.

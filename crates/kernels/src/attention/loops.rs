@@ -1,4 +1,5 @@
-//! One head's attention of many queries over keys, forward and backward, as plain loops for training.
+//! One head's attention of many queries over keys, forward and backward, as plain loops for
+//! training.
 //!
 //! Source: Vaswani et al., arXiv 1706.03762: softmax(q kᵀ / √d) v. The backward takes the
 //! probabilities anew, a head at a time, so that none are kept.

@@ -1,5 +1,5 @@
-//! Multi-head attention: `stacked` for training, `dense` and along `paths` for inference, the `next` token of a text that is
-//! being written.
+//! Multi-head attention: `stacked` for training, `dense` and along `paths` for inference, the
+//! `next` token of a text that is being written.
 
 mod dense;
 mod head;

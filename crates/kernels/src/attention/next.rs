@@ -19,7 +19,8 @@ pub struct NextAttention {
 }
 
 impl NextAttention {
-    /// What `queries` `[N, W]` find in the first `L` of `keys_values` `[N, C, 2 W]`, keys first: `[N, W]`.
+    /// What `queries` `[N, W]` find in the first `L` of `keys_values` `[N, C, 2 W]`, keys first:
+    /// `[N, W]`.
     ///
     /// # Panics
     /// If there is no token, or more than there is room for, or the lengths do not fit each other.

@@ -1,4 +1,5 @@
-//! Attention forward and backward, for training: of tokens to each other, and of queries to the tokens of something else.
+//! Attention forward and backward, for training: of tokens to each other, and of queries to the
+//! tokens of something else.
 //!
 //! `N` inputs, `Q` queries, `L` tokens or keys, `W` width, `H` heads, `D` = W / H.
 
@@ -98,7 +99,8 @@ impl Attention {
 }
 
 impl CrossAttention {
-    /// What `queries` `[N, Q, W]` find by keys in values, both `keys_values` `[N, L, 2 W]`, keys first: `[N, Q, W]`.
+    /// What `queries` `[N, Q, W]` find by keys in values, both `keys_values` `[N, L, 2 W]`, keys
+    /// first: `[N, Q, W]`.
     ///
     /// # Panics
     /// If a slice is not whole inputs, or as many of them, or `heads` does not divide `width`.
@@ -216,8 +218,8 @@ fn forward<'a>(
     }
 }
 
-/// One input's gradients, head by head: `put` gets which part it is (queries, keys, values), where the head's are,
-/// and the gradient's rows.
+/// One input's gradients, head by head: `put` gets which part it is (queries, keys, values), where
+/// the head's are, and the gradient's rows.
 fn backward<'a>(
     isa: Isa,
     shape: Shape,

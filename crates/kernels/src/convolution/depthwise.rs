@@ -1,5 +1,5 @@
-//! Convolutions of each channel by itself, forward and backward: loops over channels, since there is nothing to multiply
-//! matrices for.
+//! Convolutions of each channel by itself, forward and backward: loops over channels, since there
+//! is nothing to multiply matrices for.
 //!
 //! Source: Chollet, Xception, arXiv 1610.02357; `groups` = channels of `nn.Conv2d`.
 
@@ -154,8 +154,8 @@ impl Sums {
         }
     }
 
-    /// Adds a row's share of the gradient of `N` channels of every tap, from a channel on; `pairs` has for each tap of a kernel
-    /// row the outputs, and the inputs that it weighs for them.
+    /// Adds a row's share of the gradient of `N` channels of every tap, from a channel on; `pairs`
+    /// has for each tap of a kernel row the outputs, and the inputs that it weighs for them.
     #[inline(always)]
     fn add<const N: usize>(
         &self,

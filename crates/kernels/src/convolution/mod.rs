@@ -1,10 +1,12 @@
-//! Convolutions of channels-last maps, forward and backward; a linear layer is the one with `K` = 1.
+//! Convolutions of channels-last maps, forward and backward; a linear layer is the one with `K` =
+//! 1.
 //!
-//! [`sliding`] has the forward and the gradient of the input, [`weight`] that of the weight, [`depthwise`] all three where
-//! each channel is by itself. A transposed convolution is the gradient of the input, so it needs nothing of its own.
+//! [`sliding`] has the forward and the gradient of the input, [`weight`] that of the weight,
+//! [`depthwise`] all three where each channel is by itself. A transposed convolution is the
+//! gradient of the input, so it needs nothing of its own.
 //!
-//! Pictures are split among threads in parts that do not depend on the number of threads, so neither
-//! do the results.
+//! Pictures are split among threads in parts that do not depend on the number of threads, so
+//! neither do the results.
 
 mod depthwise;
 mod packed;
@@ -90,8 +92,8 @@ impl Convolution {
     /// Rows and columns of the output: `(side + 2 padding − kernel) / stride + 1`, rounded down.
     ///
     /// # Panics
-    /// If the shape is none: a number is 0, the kernel is larger than the padded map, or the groups divide the channels
-    /// unevenly.
+    /// If the shape is none: a number is 0, the kernel is larger than the padded map, or the groups
+    /// divide the channels unevenly.
     pub fn output(&self) -> Extent {
         self.check();
         Extent {
@@ -100,8 +102,8 @@ impl Convolution {
         }
     }
 
-    /// Convolves `x` `[N, H, W, I]` with `weight` `[O, I / G, K, K]`, then adds `bias` `[O]`, or nothing
-    /// if that is empty: `[N, H', W', O]`.
+    /// Convolves `x` `[N, H, W, I]` with `weight` `[O, I / G, K, K]`, then adds `bias` `[O]`, or
+    /// nothing if that is empty: `[N, H', W', O]`.
     ///
     /// # Panics
     /// If a slice has another length than its shape says, or the shape is none.
@@ -120,8 +122,8 @@ impl Convolution {
         self.transposed(rounding, grad, weight, &[])
     }
 
-    /// The transposed convolution of `y` `[N, H', W', O]`, which is what this one's gradient of `x` is, and `bias` `[I]`
-    /// added, or nothing if that is empty: `[N, H, W, I]`.
+    /// The transposed convolution of `y` `[N, H', W', O]`, which is what this one's gradient of `x`
+    /// is, and `bias` `[I]` added, or nothing if that is empty: `[N, H, W, I]`.
     ///
     /// # Panics
     /// If a slice has another length than its shape says, or the shape is none.
@@ -280,8 +282,8 @@ impl Convolution {
     /// Checks the geometry, so that sizes computed from it do not wrap.
     ///
     /// # Panics
-    /// If it is none: a number is 0, the kernel larger than the padded map, the groups do not divide the channels, or a
-    /// picture is larger than any memory.
+    /// If it is none: a number is 0, the kernel larger than the padded map, the groups do not
+    /// divide the channels, or a picture is larger than any memory.
     fn check(&self) {
         let sides = [
             self.height,

@@ -1,5 +1,5 @@
-//! Convolutions for inference: the weight is packed once, batch norm is folded into it and the bias, and what follows is
-//! done on the way.
+//! Convolutions for inference: the weight is packed once, batch norm is folded into it and the
+//! bias, and what follows is done on the way.
 //!
 //! `N` pictures, `H` × `W` positions, `I` input and `O` output channels, `K` kernel side.
 
@@ -241,7 +241,8 @@ impl PackedConvolution {
         (part.map[1] + self.kernel - 1) * self.inputs
     }
 
-    /// Adds the rows that a part reads of a picture to the copy, with `zero` around, and notes where positions begin.
+    /// Adds the rows that a part reads of a picture to the copy, with `zero` around, and notes
+    /// where positions begin.
     fn copy<T: Copy>(
         &self,
         part: &Part,

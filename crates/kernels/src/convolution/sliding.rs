@@ -1,7 +1,7 @@
 //! A kernel that slides over maps: the forward of a convolution, and the gradient of its input.
 //!
-//! Nothing is gathered: a row of the left factor is read where it lies in a padded copy of the map, a kernel row at a
-//! time, since the values under a kernel row follow each other.
+//! Nothing is gathered: a row of the left factor is read where it lies in a padded copy of the map,
+//! a kernel row at a time, since the values under a kernel row follow each other.
 
 use std::ops::Range;
 
@@ -27,7 +27,8 @@ pub(super) struct Sliding {
 /// A kernel's values as they are given.
 pub(super) struct Kernel<'a, F> {
     pub(super) values: &'a [f32],
-    /// Where the value of a group's first output is, for an input of the group and a tap's row and column.
+    /// Where the value of a group's first output is, for an input of the group and a tap's row and
+    /// column.
     pub(super) first: F,
     /// From one output's value to the next one's.
     pub(super) stride: usize,
@@ -113,7 +114,8 @@ impl Sliding {
         })
     }
 
-    /// Rows of the result, over all pictures, that one task makes: whole pictures where there are enough.
+    /// Rows of the result, over all pictures, that one task makes: whole pictures where there are
+    /// enough.
     fn rows_of_task(&self, n: usize) -> usize {
         let Extent { height, width } = self.made;
         if n >= PARTS {

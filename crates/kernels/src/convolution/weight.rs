@@ -1,4 +1,5 @@
-//! The gradient of a convolution's weight: a sum over positions, of a copy of the map for every kernel column.
+//! The gradient of a convolution's weight: a sum over positions, of a copy of the map for every
+//! kernel column.
 
 use std::ops::Range;
 

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::taps::{Filter, Taps};
 
-/// A window that slides along one dimension: output `t` reads the inputs `first + t · step …`, `taps` of them; those
-/// outside `0..given` are zeros.
+/// A window that slides along one dimension: output `t` reads the inputs `first + t · step …`,
+/// `taps` of them; those outside `0..given` are zeros.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     pub(super) given: usize,
@@ -112,8 +112,9 @@ impl Dimension {
 
     /// The adjoint, which makes the inputs of the outputs.
     ///
-    /// Output `t` gave input `y = t · stride + k − padding` the tap `k`. So inputs of one remainder of `y + padding`
-    /// meet the taps of that remainder, the last first, and no zeros between outputs are needed.
+    /// Output `t` gave input `y = t · stride + k − padding` the tap `k`. So inputs of one remainder
+    /// of `y + padding` meet the taps of that remainder, the last first, and no zeros between
+    /// outputs are needed.
     pub(super) fn adjoint(&self) -> Vec<Phase> {
         let Self {
             kernel,

@@ -1,7 +1,7 @@
 //! Group norm: each picture's groups of channels by their own statistics, forward and backward.
 //!
-//! Source: Wu & He, arXiv 1803.08494, with PyTorch's conventions: ε inside the root, the biased variance. The backward
-//! takes the statistics anew.
+//! Source: Wu & He, arXiv 1803.08494, with PyTorch's conventions: ε inside the root, the biased
+//! variance. The backward takes the statistics anew.
 //!
 //! `N` pictures, `P` positions, `C` channels, `G` groups.
 
@@ -31,7 +31,8 @@ impl GroupNorm {
     /// Normalises `x` `[N, P, C]`, then scales and shifts it by `weight` and `bias`, both `[C]`.
     ///
     /// # Panics
-    /// If `x` is not whole pictures of `weight`'s channels, `bias` has another length, or the groups do not divide them.
+    /// If `x` is not whole pictures of `weight`'s channels, `bias` has another length, or the
+    /// groups do not divide them.
     pub fn forward(&self, x: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f32> {
         self.forward_with(Isa::current(), x, [weight, bias])
     }

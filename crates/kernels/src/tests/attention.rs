@@ -1,4 +1,5 @@
-//! Attention to something else, and of the next token, against the attention of tokens to each other.
+//! Attention to something else, and of the next token, against the attention of tokens to each
+//! other.
 
 use proptest::prelude::*;
 

@@ -1,4 +1,5 @@
-//! Convolutions of any geometry, filters and modulated maps against their definitions, on every instruction set.
+//! Convolutions of any geometry, filters and modulated maps against their definitions, on every
+//! instruction set.
 
 use half::bf16;
 use proptest::prelude::*;

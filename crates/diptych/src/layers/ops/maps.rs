@@ -1,6 +1,7 @@
 //! The operations on channels-last maps.
 //!
-//! `N` inputs, `H` × `W` positions, `I` input and `O` output channels, `K` kernel side, `C` channels, `G` groups.
+//! `N` inputs, `H` × `W` positions, `I` input and `O` output channels, `K` kernel side, `C`
+//! channels, `G` groups.
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
@@ -19,7 +20,8 @@ pub(crate) struct Slide {
     pub(crate) groups: usize,
 }
 
-/// Convolves channels-last `x` `[N, H, W, I]` with `weight` `[O, I / G, K, K]` and adds `bias` `[O]`: `[N, H', W', O]`.
+/// Convolves channels-last `x` `[N, H, W, I]` with `weight` `[O, I / G, K, K]` and adds `bias`
+/// `[O]`: `[N, H', W', O]`.
 pub(crate) fn convolution(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -41,8 +43,8 @@ pub(crate) fn convolution(
     Tensor::from_dispatch(Dispatch::convolve(x, weight, bias, convolution, rounding))
 }
 
-/// The transposed convolution of `x` `[N, H, W, I]` with `weight` `[I, O / G, K, K]`, and `bias` `[O]` added: `[N, H', W', O]`
-/// with `H' = (H − 1) · stride − 2 padding + K + more`.
+/// The transposed convolution of `x` `[N, H, W, I]` with `weight` `[I, O / G, K, K]`, and `bias`
+/// `[O]` added: `[N, H', W', O]` with `H' = (H − 1) · stride − 2 padding + K + more`.
 pub(crate) fn transposed_convolution(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -141,7 +143,8 @@ pub(crate) fn batch_norm(
     }
 }
 
-/// Normalises the groups of channels of each picture of `x` `[N, H, W, C]`, then scales and shifts by `[C]`.
+/// Normalises the groups of channels of each picture of `x` `[N, H, W, C]`, then scales and shifts
+/// by `[C]`.
 pub(crate) fn group_norm(
     x: Tensor<4>,
     [weight, bias]: [Tensor<1>; 2],

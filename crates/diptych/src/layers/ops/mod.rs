@@ -1,8 +1,8 @@
 //! The layers' operations, on tensors.
 //!
 //! On the CPU each goes to `kernels`, forward and backward (`flex`, `autodiff`), since Burn's own
-//! autodiff takes them apart into many passes over memory. Elsewhere, and as the oracle of the tests,
-//! they are Burn's own operations (`plain`).
+//! autodiff takes them apart into many passes over memory. Elsewhere, and as the oracle of the
+//! tests, they are Burn's own operations (`plain`).
 //!
 //! `N` inputs, `H` × `W` positions, `I` input and `O` output channels, `K` kernel side, `L` tokens,
 //! `R` rows.
@@ -39,7 +39,8 @@ pub(crate) trait Ops: Backend {
         rounding: Rounding,
     ) -> FloatTensor<Self>;
 
-    /// The adjoint: `[N, H', W', O]` with `[O, I / G, K, K]` and `[I]`, which may be empty: `[N, H, W, I]`.
+    /// The adjoint: `[N, H', W', O]` with `[O, I / G, K, K]` and `[I]`, which may be empty:
+    /// `[N, H, W, I]`.
     fn transpose_convolve(
         y: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -315,7 +316,8 @@ pub fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -> Tenso
     }
 }
 
-/// Multi-head attention of queries `[N, Q, W]` to keys and values `[N, L, 2 W]`, keys first: `[N, Q, W]`.
+/// Multi-head attention of queries `[N, Q, W]` to keys and values `[N, L, 2 W]`, keys first:
+/// `[N, Q, W]`.
 pub(crate) fn cross_attention(
     queries: Tensor<3>,
     keys_values: Tensor<3>,
@@ -335,8 +337,8 @@ pub(crate) fn cross_attention(
     Tensor::from_dispatch(Dispatch::attend_to(queries, keys_values, attention))
 }
 
-/// Multi-head attention of one query an input `[N, W]` to the first `tokens` of keys and values `[N, C, 2 W]`, keys first:
-/// `[N, W]`, which has no gradient.
+/// Multi-head attention of one query an input `[N, W]` to the first `tokens` of keys and values
+/// `[N, C, 2 W]`, keys first: `[N, W]`, which has no gradient.
 pub(crate) fn next_attention(
     queries: Tensor<2>,
     keys_values: Tensor<3>,

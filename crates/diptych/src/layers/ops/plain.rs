@@ -30,7 +30,8 @@ pub(super) fn transposed_convolution(
     conv_transpose2d(x.permute([0, 3, 1, 2]), weight, bias, options).permute([0, 2, 3, 1])
 }
 
-/// Upsampled by a transposed convolution of each channel, along rows and then columns; then what is kept is taken out.
+/// Upsampled by a transposed convolution of each channel, along rows and then columns; then what is
+/// kept is taken out.
 pub(super) fn filter(x: Tensor<4>, fir: &Fir) -> Tensor<4> {
     let [_, height, width, c] = x.dims();
     let made = fir.output(Extent { height, width });

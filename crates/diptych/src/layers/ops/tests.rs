@@ -148,8 +148,8 @@ fn bf16_stays_within_its_rounding() {
     let got = run!(f(Rounding::Bf16), x, weight, bias);
     let want = run!(f(F32), x, weight, bias);
     assert_ne!(got, want, "bf16 rounds");
-    // Each factor is off by at most 2⁻⁹ of itself, so a product of factors up to 1 by at most 2⁻⁸; the
-    // sums here have up to 300 terms, whose errors do not add up in one direction.
+    // Each factor is off by at most 2⁻⁹ of itself, so a product of factors up to 1 by at most 2⁻⁸;
+    // the sums here have up to 300 terms, whose errors do not add up in one direction.
     for (got, want) in got.iter().zip(&want) {
         let off = got.iter().zip(want).map(|(g, w)| (g - w).abs());
         assert!(off.fold(0f32, f32::max) < 300f32.sqrt() / 256.0 * 2.0);

@@ -7,27 +7,61 @@ use super::super::{
 };
 use super::{flat, hold};
 
-/// Maps `[N, H, W]`, input and output channels, kernel, stride, padding, groups: none square, few even.
-const SHAPES: &[([usize; 3], [usize; 2], [usize; 2], usize, [usize; 2], usize)] = &[
-    ([2, 5, 7], [3, 4], [3, 3], 1, [1, 1], 1),
-    ([1, 7, 5], [2, 5], [3, 2], 2, [0, 1], 1),
-    ([3, 6, 4], [5, 3], [1, 1], 1, [0, 0], 1),
-    ([1, 9, 5], [3, 2], [5, 4], 2, [2, 1], 1),
-    ([2, 5, 4], [4, 6], [3, 3], 1, [1, 1], 2),
-    ([2, 5, 7], [5, 5], [3, 3], 2, [1, 1], 5),
-    ([1, 4, 5], [3, 6], [2, 3], 1, [1, 0], 3),
-];
+/// What a test convolves, and by what.
+struct Case {
+    /// `[N, H, W]`.
+    map: [usize; 3],
+    /// Input and output channels.
+    channels: [usize; 2],
+    kernel: [usize; 2],
+    slide: ConvolutionOptions,
+}
 
-#[test]
-fn convolutions_are_their_definition() {
-    for &([n, height, width], [inputs, outputs], [kh, kw], stride, padding, groups) in SHAPES {
-        let weight = [outputs, inputs / groups, kh, kw];
-        let options = ConvolutionOptions {
+/// Maps and kernels of which none is square, and few are even.
+fn cases() -> Vec<Case> {
+    let case = |map, channels, kernel, [stride, groups]: [usize; 2], padding| Case {
+        map,
+        channels,
+        kernel,
+        slide: ConvolutionOptions {
             stride,
             padding,
             groups,
             bias: true,
-        };
+        },
+    };
+    vec![
+        case([2, 5, 7], [3, 4], [3, 3], [1, 1], [1, 1]),
+        case([1, 7, 5], [2, 5], [3, 2], [2, 1], [0, 1]),
+        case([3, 6, 4], [5, 3], [1, 1], [1, 1], [0, 0]),
+        case([1, 9, 5], [3, 2], [5, 4], [2, 1], [2, 1]),
+        case([2, 5, 4], [4, 6], [3, 3], [1, 2], [1, 1]),
+        case([2, 5, 7], [5, 5], [3, 3], [2, 5], [1, 1]),
+        case([1, 4, 5], [3, 6], [2, 3], [1, 3], [1, 0]),
+    ]
+}
+
+/// A kernel of the naive twin.
+fn kernel(values: &[f64], shape: [usize; 4], slide: ConvolutionOptions) -> Kernel<'_> {
+    Kernel {
+        values,
+        shape,
+        stride: slide.stride,
+        padding: slide.padding,
+        groups: slide.groups,
+    }
+}
+
+#[test]
+fn convolutions_are_their_definition() {
+    for case in cases() {
+        let ([n, height, width], [inputs, outputs]) = (case.map, case.channels);
+        let weight = [
+            outputs,
+            inputs / case.slide.groups,
+            case.kernel[0],
+            case.kernel[1],
+        ];
         let shape = [n, height, width, inputs];
         let shapes: &[(&str, &[usize])] = &[
             ("layer.weight", &weight),
@@ -37,20 +71,14 @@ fn convolutions_are_their_definition() {
         hold(
             &format!("convolution {shape:?} by {weight:?}"),
             shapes,
-            |b| Convolution::build(b, "layer", options),
+            |b| Convolution::build(b, "layer", case.slide),
             |layer, given| flat(layer.forward(given.get("x"))),
             |v| {
                 let x = Map {
                     values: &v["x"],
                     shape,
                 };
-                let kernel = Kernel {
-                    values: &v["layer.weight"],
-                    shape: weight,
-                    stride,
-                    padding,
-                    groups,
-                };
+                let kernel = kernel(&v["layer.weight"], weight, case.slide);
                 naive::convolution(x, kernel, &v["layer.bias"])
             },
         );
@@ -59,23 +87,24 @@ fn convolutions_are_their_definition() {
 
 #[test]
 fn transposed_convolutions_are_their_definition() {
-    for (i, &([n, height, width], [inputs, outputs], [kh, kw], stride, padding, groups)) in
-        SHAPES.iter().enumerate()
-    {
-        let weight = [inputs, outputs / groups, kh, kw];
-        // One map may be made larger only where a stride leaves room.
-        let more = if stride == 2 { i % 2 } else { 0 };
-        let has_bias = i % 3 != 0;
+    for (i, case) in cases().into_iter().enumerate() {
+        let ([n, height, width], [inputs, outputs]) = (case.map, case.channels);
+        let weight = [
+            inputs,
+            outputs / case.slide.groups,
+            case.kernel[0],
+            case.kernel[1],
+        ];
+        // The output may be made larger only where a stride leaves room.
+        let more = if case.slide.stride == 2 { i % 2 } else { 0 };
         let options = ConvolutionOptions {
-            stride,
-            padding,
-            groups,
-            bias: has_bias,
+            bias: i % 3 != 0,
+            ..case.slide
         };
         let shape = [n, height, width, inputs];
         let bias = [outputs];
         let mut shapes: Vec<(&str, &[usize])> = vec![("layer.weight", &weight), ("x", &shape)];
-        if has_bias {
+        if options.bias {
             shapes.push(("layer.bias", &bias));
         }
         hold(
@@ -91,13 +120,7 @@ fn transposed_convolutions_are_their_definition() {
                     values: &v["x"],
                     shape,
                 };
-                let kernel = Kernel {
-                    values: &v["layer.weight"],
-                    shape: weight,
-                    stride,
-                    padding,
-                    groups,
-                };
+                let kernel = kernel(&v["layer.weight"], weight, options);
                 let bias = v.get("layer.bias").map_or(&[][..], |bias| bias);
                 naive::transposed(x, kernel, bias, more)
             },

@@ -1,4 +1,5 @@
-//! Each layer against PyTorch's numbers (`parity/layers.py`; versions beside them), by the kernels and by Burn's own operations.
+//! Each layer against PyTorch's numbers (`parity/layers.py`; versions beside them), by the kernels
+//! and by Burn's own operations.
 
 use burn::module::Module;
 use burn::tensor::Tensor;

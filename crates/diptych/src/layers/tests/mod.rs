@@ -1,5 +1,5 @@
-//! Each layer against its naive twin, forward and backward, by the kernels and by Burn's own operations; and against
-//! PyTorch's numbers.
+//! Each layer against its naive twin, forward and backward, by the kernels and by Burn's own
+//! operations; and against PyTorch's numbers.
 
 mod attention;
 mod convolutions;
@@ -14,6 +14,7 @@ use burn::tensor::{Device, Gradients, Tensor};
 
 use super::{Builder, ParameterPath, Source, naive, plain_values};
 use crate::Error;
+use crate::device::tested;
 use crate::tensor_data::TensorData;
 
 thread_local! {
@@ -79,14 +80,15 @@ struct Run {
     gradients: BTreeMap<String, Vec<f32>>,
 }
 
-/// Runs a layer forward and backward, under `upstream` or, if that is empty, what [`upstream`] gives.
+/// Runs a layer forward and backward, under `upstream` or, if that is empty, what [`upstream`]
+/// gives.
 fn run<M: Module>(
     named: &Named,
     build: impl Fn(&mut Builder) -> Result<M, Error>,
     forward: impl Fn(&M, &Given) -> Tensor<1>,
     upstream: impl Fn(usize) -> Vec<f32>,
 ) -> Run {
-    let device = Device::flex().autodiff();
+    let device = tested().autodiff();
     let mut source = named.clone();
     let layer = build(&mut Builder::new(&mut source, &device)).expect("a layer");
     let inputs = named
@@ -167,7 +169,8 @@ fn close(what: &str, got: &[f32], want: &[f64]) {
     }
 }
 
-/// Holds a layer to its naive twin, forward and backward for every tensor that is named, by both ways.
+/// Holds a layer to its naive twin, forward and backward for every tensor that is named, by both
+/// ways.
 fn hold<M: Module>(
     what: &str,
     shapes: &[(&str, &[usize])],
