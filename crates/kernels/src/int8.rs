@@ -1,9 +1,18 @@
-//! Products in eight bits: activations are rounded row by row when they are used, weights once.
+//! Matrix products in eight bits. Weights are quantised once, activations each time they are used.
 //!
-//! A row's codes are unsigned, `x ≈ scale · (code − zero)`; a weight's output channel has one scale and codes −127 … 127.
-//! A product's exact sum of codes thus stands for `scales · (sum − zero · Σ weight codes)`. Values that stand out of
-//! their row would leave the others few codes, so some may be left out of it and multiplied in f32
-//! (Dettmers et al., arXiv 2208.07339, do so with whole columns).
+//! A row of activations has unsigned codes, `x ≈ scale · (code − zero)`; an output channel of a weight
+//! has codes −127 … 127, `w ≈ scale · code`. The integers are multiplied and summed exactly:
+//!
+//! ```text
+//! Σ x w ≈ scale_x · scale_w · (Σ code_x code_w − zero · Σ code_w)
+//! ```
+//!
+//! For example x = (0.5, −0.25) with scale 0.0625 and zero 4: codes (12, 0). With w = (2, 1), scale 1:
+//! 0.0625 · (12 · 2 + 0 · 1 − 4 · 3) = 0.75, which is 0.5 · 2 − 0.25 · 1.
+//!
+//! One large value in a row would stretch the scale and leave the others few codes. Such outliers are
+//! taken out of the row and multiplied in f32 (as Dettmers et al., arXiv 2208.07339, do with whole
+//! columns).
 
 use std::ops::Range;
 
@@ -18,19 +27,19 @@ use crate::rows::keep_rows;
 use crate::tile::{Sums, UNIT, UNITS};
 use crate::vectorised::vectorised;
 
-/// How often a value has a row's mean absolute value to stand out of it.
-const STANDS_OUT: f32 = 12.0;
+/// A value is an outlier if its magnitude is above this many times the mean magnitude of its row.
+const OUTLIER_RATIO: f32 = 12.0;
 
-/// Most values of a row that may stand out; where more would, the largest do.
-const MOST: usize = 6;
+/// Outliers of a row at the most; if more values qualify, the largest are taken.
+const MOST_OUTLIERS: usize = 6;
 
-/// Rows that one task rounds.
-const TASK: usize = 16;
+/// Rows that one task quantises.
+const TASK_ROWS: usize = 16;
 
-/// Most inputs of a layer in eight bits: a sum must fit 32.
+/// Inputs of a layer at the most: 2¹⁵ products of 8 by 7 bits fit a sum of 32 bits with sign.
 pub const INPUTS: usize = 1 << 15;
 
-/// A value that its row's codes leave out.
+/// A value that is multiplied in f32 instead of by its code.
 #[derive(Clone, Copy, Debug)]
 struct Outlier {
     row: usize,
@@ -41,7 +50,7 @@ struct Outlier {
 /// Rows of codes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coded {
-    /// Of as many rows as there are scales; what follows is left from earlier ones.
+    /// The first `scales.len()` rows are in use; what lies behind them is left from an earlier, longer input.
     values: Vec<u8>,
     /// Values of a row.
     inputs: usize,
@@ -51,7 +60,7 @@ pub(crate) struct Coded {
 }
 
 impl Coded {
-    /// Rounds rows of `inputs` values.
+    /// Quantises rows of `inputs` values.
     pub(crate) fn set<F: Float>(&mut self, isa: Isa, values: &[F], inputs: usize) {
         self.code_rows(
             [values.len() / inputs, inputs],
@@ -62,7 +71,7 @@ impl Coded {
         );
     }
 
-    /// Becomes so many rows of `inputs` values, each of which `f` writes to where it is told.
+    /// Quantises rows of `inputs` values that `f(row, out)` writes.
     pub(crate) fn fill(
         &mut self,
         isa: Isa,
@@ -76,7 +85,7 @@ impl Coded {
         });
     }
 
-    /// Calls `f` for every row, with its number, its codes, a place for what stands out, and a buffer.
+    /// Calls `f(row, codes, outliers, buffer)` for every row.
     fn code_rows(
         &mut self,
         [rows, inputs]: [usize; 2],
@@ -84,14 +93,14 @@ impl Coded {
     ) {
         self.inputs = inputs;
         let stride = self.stride();
-        // Not shortened: what is grown again would be filled with zeros.
+        // Never shortened, since growing again would fill it with zeros.
         if self.values.len() < rows * stride {
             self.values.resize(rows * stride, 0);
         }
         self.scales.resize(rows, Scale::default());
         let values = &mut self.values[..rows * stride];
-        let tasks = (values.par_chunks_mut(TASK * stride))
-            .zip(self.scales.par_chunks_mut(TASK))
+        let tasks = (values.par_chunks_mut(TASK_ROWS * stride))
+            .zip(self.scales.par_chunks_mut(TASK_ROWS))
             .enumerate();
         let outliers: Vec<Vec<Outlier>> = tasks
             .map(|(task, (codes, scales))| {
@@ -99,7 +108,7 @@ impl Coded {
                 let rows = codes.chunks_exact_mut(stride).zip(scales);
                 for (i, (codes, scale)) in rows.enumerate() {
                     let codes = &mut codes[..inputs];
-                    *scale = f(task * TASK + i, codes, &mut outliers, &mut buffer);
+                    *scale = f(task * TASK_ROWS + i, codes, &mut outliers, &mut buffer);
                 }
                 outliers
             })
@@ -142,7 +151,7 @@ impl Coded {
     }
 }
 
-/// Rounds a row to codes, but for those values that stand out.
+/// Quantises a row, without its outliers, whose codes stand for 0.
 fn code_row<F: Float>(
     isa: Isa,
     place: usize,
@@ -151,7 +160,7 @@ fn code_row<F: Float>(
     outliers: &mut Vec<Outlier>,
 ) -> Scale {
     let found = range(isa, values, f32::INFINITY);
-    let mut bound = STANDS_OUT * found.mean;
+    let mut bound = OUTLIER_RATIO * found.mean;
     if found.lowest >= -bound && found.highest <= bound {
         let scale = found.scale();
         encode(isa, scale, values, codes);
@@ -159,10 +168,10 @@ fn code_row<F: Float>(
     }
     let mut beyond = Vec::new();
     row::beyond(isa, values, bound, &mut beyond);
-    if beyond.len() > MOST {
+    if beyond.len() > MOST_OUTLIERS {
         let mut sizes: Vec<f32> = beyond.iter().map(|&i| values[i].value().abs()).collect();
         sizes.sort_unstable_by(|a, b| b.total_cmp(a));
-        bound = sizes[MOST];
+        bound = sizes[MOST_OUTLIERS];
         beyond.retain(|&i| values[i].value().abs() > bound);
     }
     let scale = range(isa, values, bound).scale();
@@ -185,9 +194,9 @@ pub(crate) struct Weights {
     scales: Vec<f32>,
     /// `scale · Σ codes`.
     sums: Vec<f32>,
-    /// What rounding took off each weight, in sixteenths of a code: four bits each, two outputs a byte, input by input.
-    /// Values that stand out are multiplied with it, too: they are large, and mostly the same for all rows, so that what
-    /// is off would be off in all results alike.
+    /// The rounding error of each weight, in sixteenths of a code: four bits each, two outputs a byte,
+    /// input by input. Outliers are multiplied with it, too: they are large, and mostly at the same
+    /// inputs in every row, so their rounding errors would add up in one direction.
     rests: Vec<u8>,
 }
 

@@ -1,4 +1,10 @@
-//! A product of two matrices, tile by tile, and what is done to its values while they are in the cache.
+//! A product of two matrices, tile by tile, finished (bias, activation, …) while its values are in the
+//! cache.
+//!
+//! The right factor is packed into panels: a panel has all steps (rows, or pairs or fours of rows in
+//! shorter formats) of up to `UNITS · UNIT` columns, one after the other in memory. A tile of the
+//! result is the sum over all steps of a few rows of the left factor with one panel. The left factor
+//! is read where it lies.
 
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -11,7 +17,9 @@ use crate::int8::Codes;
 use crate::isa::Isa;
 use crate::tile::{self, Sums, Tile, UNIT, UNITS};
 
-/// The left factor: rows that lie anywhere in `data`, each of `segments` runs of `steps` steps.
+/// The left factor. A row is `segments` runs of `steps` steps; a run's steps lie `step_stride` apart,
+/// and runs `segment_stride`. A matrix has one run; a convolution's row has one for each row of its
+/// kernel.
 pub(crate) struct Left<'a, E> {
     pub(crate) data: &'a [E],
     pub(crate) rows: Rows<'a>,
@@ -21,12 +29,12 @@ pub(crate) struct Left<'a, E> {
     pub(crate) step_stride: usize,
 }
 
-/// Where the left factor's rows begin.
+/// Where in `data` each row of the left factor begins.
 #[derive(Clone, Copy)]
 pub(crate) enum Rows<'a> {
-    /// At these places.
+    /// At these offsets.
     At(&'a [usize]),
-    /// So many, one every `stride` values.
+    /// `count` rows, `stride` values apart.
     Every { stride: usize, count: usize },
 }
 
@@ -48,18 +56,18 @@ impl Rows<'_> {
 }
 
 impl<'a, E: Element> Left<'a, E> {
-    /// A matrix of so many columns, whole steps of them.
+    /// A matrix of `columns`, a multiple of a step.
     pub(crate) fn matrix(data: &'a [E], columns: usize) -> Self {
         let count = data.len().checked_div(columns).unwrap_or(0);
         let stride = columns;
         Self::rows(data, Rows::Every { stride, count }, columns)
     }
 
-    /// Rows of so many values, whole steps of them.
+    /// Rows of `columns` values, a multiple of a step.
     pub(crate) fn rows(data: &'a [E], rows: Rows<'a>, columns: usize) -> Self {
-        // Long rows are summed in parts, so that the right factor's block stays in the cache.
+        // Long rows are summed in parts, so that the right factor's panel stays in the cache.
         let steps = columns.div_ceil(E::STEP);
-        let parts = steps.div_ceil(DEPTH).max(1);
+        let parts = steps.div_ceil(DEPTH_STEPS).max(1);
         let even = |n: &usize| steps.is_multiple_of(*n);
         let segments = (parts..=2 * parts).find(even).unwrap_or(1);
         Self {
@@ -73,31 +81,31 @@ impl<'a, E: Element> Left<'a, E> {
     }
 }
 
-/// Steps that are summed at a time: 48 columns of so many are 192 kB in f32, a fifth of a core's cache.
-const DEPTH: usize = 1024;
+/// Steps summed at a time. 1,024 steps of 48 columns in f32 are 192 kB, a fifth of a core's L2 cache.
+const DEPTH_STEPS: usize = 1024;
 
-/// Rows of a rectangle of a parallel product in f32; of shorter values twice as many. More rows are fewer passes over the
-/// right factor, which comes from farther away; measured best of 96, 192 and 400 for each.
-const PANEL: usize = 192;
+/// Rows of a parallel product's rectangle in f32; twice as many in shorter formats. More rows mean
+/// fewer passes over the right factor, which comes from memory. Of 96, 192 and 400 this was fastest.
+const RECTANGLE_ROWS: usize = 192;
 
-/// Rectangles that a parallel product is cut into, where its columns allow, so that no thread waits long for the last one;
-/// where they don't, its rows make a quarter of that.
+/// Rectangles that a parallel product is cut into, so that no thread waits long for the last one. If
+/// there are too few columns for that, its rows are cut into a quarter as many.
 const RECTANGLES: usize = 64;
 
-/// What becomes of a product's values before they are stored.
+/// What is done to a product's values before they are stored, in the order of the fields.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Finish<'a> {
-    /// What the sums of eight-bit values stand for.
+    /// Turns sums of eight-bit codes into numbers.
     pub(crate) codes: Option<Codes<'a>>,
-    /// Added to every row, if not empty.
+    /// Is added to every row, unless it is empty.
     pub(crate) bias: &'a [f32],
-    /// Whether to add to what the result holds.
+    /// Whether the values are added to what the result holds.
     pub(crate) accumulate: bool,
-    /// Comes last.
+    /// Is applied at last.
     pub(crate) activation: Option<Activation>,
 }
 
-/// The right factor, packed: blocks of up to `UNITS` units of columns, each with all of its steps.
+/// The right factor, packed in panels of up to `UNITS` units of columns.
 pub(crate) struct Right<E: Element> {
     data: Vec<E::Right>,
     steps: usize,
@@ -115,7 +123,7 @@ impl<E: Element> Default for Right<E> {
 }
 
 impl<E: Float> Right<E> {
-    /// Packs `steps · STEP` rows of `columns` values; a row that `row` does not give is zero.
+    /// Packs `steps · STEP` rows of `columns` values; where `row` gives none, the row is zero.
     pub(crate) fn pack<'a>(
         isa: Isa,
         [steps, columns]: [usize; 2],
@@ -295,7 +303,7 @@ pub(crate) fn multiply_parallel<E: Element, O: Float>(
     }
     let blocks = Block::count(columns);
     let down = rows
-        .div_ceil(PANEL * E::STEP.min(2))
+        .div_ceil(RECTANGLE_ROWS * E::STEP.min(2))
         .max((RECTANGLES / 4).div_ceil(blocks));
     // Whole tiles, and as many in each panel.
     let panel = rows.div_ceil(down).next_multiple_of(tile::rows(isa));
@@ -336,7 +344,7 @@ fn part<E: Element, O: Float>(
     let origin = Block::nth(right.columns, blocks.start).first;
     // Segments that are summed at a time. What is not in f32 would be rounded in between.
     let group = match O::STEP {
-        1 => (DEPTH / left.steps.max(1)).clamp(1, left.segments.max(1)),
+        1 => (DEPTH_STEPS / left.steps.max(1)).clamp(1, left.segments.max(1)),
         _ => left.segments.max(1),
     };
     let tile_rows = tile::rows(isa);

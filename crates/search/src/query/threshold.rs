@@ -1,8 +1,15 @@
-//! When nothing of an index is what was asked for.
+//! The lead below which a hit is no answer.
 //!
-//! A search always finds something nearest. Whether it is near is told by texts that have nothing to do with most people's
-//! pictures: what the index has for those is what it has for anything. A picture that is near to all texts is near to
-//! every query, so from each cosine that of the picture with the texts' mean is taken (its hubness).
+//! A search always returns something, since something is always nearest. How near is near enough is
+//! calibrated by background texts, about things that few people photograph: what their best hits reach
+//! is what this index has for any text at all. A query whose best hit reaches no more than those has
+//! no answer.
+//!
+//! Some pictures ("hubs") are near to every text. So hits are compared not by the cosine `t · p` of
+//! text and picture, but by their lead `(t − m) · p`, with `m` the mean of the background texts: what
+//! the picture has for this text beyond what it has for texts in general. For example a hub has
+//! cosine 0.30 with the query and 0.28 with `m`: its lead is 0.02. A picture with 0.27 and 0.20 has
+//! 0.07, and wins.
 
 use diptych_index::{Filter, Hit, Id, Method, Part, Query, Store};
 use serde::{Deserialize, Serialize};
@@ -11,31 +18,31 @@ use crate::{Error, Result, check_model};
 use diptych::text::Overflow;
 use diptych::{Clip, Embeddings};
 
-/// Captions of things that are seldom photographed.
+/// The background: captions of things that are seldom photographed, one a line.
 const BACKGROUND: &str = include_str!("background.txt");
 
-/// The share of background texts whose best hit is below what the best hit of a query must have.
-const GATE: f64 = 0.9;
+/// A query has an answer if its best lead is above the best leads of this fraction of the background.
+const GATE_QUANTILE: f64 = 0.9;
 
-/// The same for all other hits of a query that has passed.
-const CUT: f64 = 0.5;
+/// The other hits of such a query need a lead above those of this fraction.
+const CUT_QUANTILE: f64 = 0.5;
 
 /// The name of the note that holds a calibration.
 const NOTE: &str = "threshold";
 
-/// Scores that an index has for texts that have nothing to do with it; its JSON is the note.
+/// The thresholds of an index; as JSON it is a note in the index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// `[D]`: the mean of the background texts' embeddings.
     #[serde(rename = "centre")]
     centre: Vec<f32>,
-    /// Below this in its best hit, a query has none.
+    /// The least lead of a query's best hit; with less, the query has no answer.
     #[serde(rename = "gate")]
     pub gate: f32,
-    /// Below this a hit is dropped.
+    /// The least lead of any other hit.
     #[serde(rename = "cut")]
     pub cut: f32,
-    /// Contents of the index when it was made.
+    /// How many contents the index had when this was calibrated.
     #[serde(rename = "contents")]
     pub contents: u64,
 }
@@ -88,8 +95,8 @@ pub fn calibrate(clip: &Clip, store: &dyn Store) -> Result<Option<Calibration>> 
     let quantile = |share: f64| best.get((best.len() as f64 * share) as usize).copied();
     let calibration = Calibration {
         centre,
-        gate: quantile(GATE).unwrap_or(f32::INFINITY),
-        cut: quantile(CUT).unwrap_or(f32::INFINITY),
+        gate: quantile(GATE_QUANTILE).unwrap_or(f32::INFINITY),
+        cut: quantile(CUT_QUANTILE).unwrap_or(f32::INFINITY),
         contents,
     };
     let note = serde_json::to_vec(&calibration).map_err(|e| Error::note(NOTE, &e))?;
@@ -98,8 +105,8 @@ pub fn calibrate(clip: &Clip, store: &dyn Store) -> Result<Option<Calibration>> 
 }
 
 impl Calibration {
-    /// Hits that [`Calibration::keep`] should be given, at the least: the nearest is not always the one that leans most
-    /// towards the query.
+    /// How many hits [`Calibration::keep`] should be given at the least: the one with the highest cosine
+    /// does not always have the greatest lead.
     pub const LOOK_AT: usize = 10;
 
     /// The calibration of an index, if it has one that can be read.
@@ -112,8 +119,8 @@ impl Calibration {
         Ok(read.filter(|read| read.centre.len() == store.model().dim))
     }
 
-    /// How much nearer to a query than to any text a content's part is, whose cosine with the query is `score`; none if it has
-    /// gone since.
+    /// The lead of a content's part whose cosine with the query is `score`; none if it is no longer in
+    /// the index.
     ///
     /// # Errors
     /// If the index can't be read.
@@ -129,25 +136,25 @@ impl Calibration {
         Ok(Some(score - hubness))
     }
 
-    /// The hits that are near to the query; none, if the best is no nearer than one of any text.
+    /// The hits that are answers.
     ///
     /// # Errors
     /// If the index can't be read.
     pub fn keep(&self, store: &dyn Store, hits: Vec<Hit>) -> Result<Vec<Hit>> {
-        let mut leaning = Vec::with_capacity(hits.len());
+        let mut with_leads = Vec::with_capacity(hits.len());
         for hit in hits {
             if let Some(lead) = self.lead(store, hit.id, &hit.part, hit.score)? {
-                leaning.push((lead, hit));
+                with_leads.push((lead, hit));
             }
         }
-        let best = leaning
+        let best = with_leads
             .iter()
             .map(|(lead, _)| *lead)
             .fold(f32::NEG_INFINITY, f32::max);
         if best < self.gate {
             return Ok(Vec::new());
         }
-        let near = leaning.into_iter().filter(|(lead, _)| *lead >= self.cut);
+        let near = with_leads.into_iter().filter(|(lead, _)| *lead >= self.cut);
         Ok(near.map(|(_, hit)| hit).collect())
     }
 }
