@@ -57,7 +57,9 @@ mod vectorised;
 
 pub use activation::{Activation, add_relu, add_relu_backward};
 pub use adamw::{AdamW, sum_of_squares};
-pub use attention::{Attention, CrossAttention, NextAttention, Paths, attend, attend_biased};
+pub use attention::{
+    Attention, CrossAttention, Heads, NextAttention, Paths, attend, attend_biased,
+};
 pub use convolution::{Convolution, Extent, PackedConvolution};
 pub use element::Rounding;
 pub use fir::Fir;

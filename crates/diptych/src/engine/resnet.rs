@@ -4,7 +4,9 @@
 
 mod exits;
 
-use diptych_kernels::{Activation, AveragePool, Linear, PackedConvolution, Rows, Then, attend};
+use diptych_kernels::{
+    Activation, AveragePool, Heads, Linear, PackedConvolution, Rows, Then, attend,
+};
 use rayon::prelude::*;
 
 use super::loader::Loader;
@@ -279,7 +281,11 @@ impl AttentionPool {
         y.keep(c, &means);
         queries.resize(n * c);
         self.queries.apply(&*y, &mut *queries, Then::Store);
-        attend([n, c, self.heads], queries, keys_values, y);
+        let shape = Heads {
+            width: c,
+            heads: self.heads,
+        };
+        attend(n, shape, queries, keys_values, y);
         y.read_into(x);
         let found = Rows::of(diptych_kernels::Rounding::F32, x);
         let done = features.len();

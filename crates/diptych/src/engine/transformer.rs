@@ -4,7 +4,7 @@
 
 mod dense;
 
-use diptych_kernels::{Activation, Linear, Normed, Paths, Rows, Then, attend, keep_rows};
+use diptych_kernels::{Activation, Heads, Linear, Normed, Paths, Rows, Then, attend, keep_rows};
 
 use super::loader::{Loader, Norm};
 use super::precision::Formats;
@@ -67,8 +67,7 @@ pub(super) enum Reach<'a> {
 /// A stack of blocks.
 pub(super) struct Transformer {
     blocks: Vec<Block>,
-    width: usize,
-    heads: usize,
+    shape: Heads,
 }
 
 impl Transformer {
@@ -81,8 +80,7 @@ impl Transformer {
         let block = |i| Block::load(loader, &format!("{path}.resblocks.{i}"), options);
         Ok(Self {
             blocks: (0..layers).map(block).collect::<Result<_>>()?,
-            width,
-            heads,
+            shape: Heads { width, heads },
         })
     }
 
@@ -93,7 +91,7 @@ impl Transformer {
 
     /// Puts the residual stream `x` `[T, W]` through one block, every row.
     pub(super) fn apply_block(&self, block: usize, workspace: &mut Workspace, reach: &Reach) {
-        self.blocks[block].apply(workspace, [self.width, self.heads], reach, None);
+        self.blocks[block].apply(workspace, self.shape, reach, None);
     }
 
     /// Maps the residual stream `x` `[T, W]` to that of the rows that are asked for, `[Q, W]`; none are all.
@@ -103,7 +101,7 @@ impl Transformer {
         if let (Reach::Input(n), Some(asked)) = (reach, asked) {
             debug_assert!(asked.len().is_multiple_of(*n), "as many of each input");
         }
-        let shape = [self.width, self.heads];
+        let shape = self.shape;
         let (last, others) = match (self.blocks.split_last(), asked) {
             (Some((last, others)), Some(asked)) => (Some((last, asked)), others),
             _ => (None, &self.blocks[..]),
@@ -137,7 +135,7 @@ impl Block {
     fn apply(
         &self,
         workspace: &mut Workspace,
-        [width, heads]: [usize; 2],
+        shape: Heads,
         reach: &Reach,
         asked: Option<&[usize]>,
     ) {
@@ -156,8 +154,8 @@ impl Block {
             .keys_values
             .apply(&*normed, &mut *keys_values, Then::Store);
         if let Some(asked) = asked {
-            keep_rows(x, width, asked);
-            normed.keep(width, asked);
+            keep_rows(x, shape.width, asked);
+            normed.keep(shape.width, asked);
         }
         queries.resize(x.len());
         self.attn
@@ -165,10 +163,10 @@ impl Block {
             .apply(&*normed, &mut *queries, Then::Store);
         y.resize(x.len());
         match (reach, asked) {
-            (Reach::Input(n), _) => attend([*n, width, heads], queries, keys_values, y),
-            (Reach::Path { all, .. }, None) => all.attend([width, heads], queries, keys_values, y),
+            (Reach::Input(n), _) => attend(*n, shape, queries, keys_values, y),
+            (Reach::Path { all, .. }, None) => all.attend(shape, queries, keys_values, y),
             (Reach::Path { asked, .. }, Some(_)) => {
-                asked.attend([width, heads], queries, keys_values, y);
+                asked.attend(shape, queries, keys_values, y);
             }
         }
         self.attn.out_proj.apply(&*y, &mut *x, Then::Add);

@@ -4,7 +4,7 @@
 
 mod exits;
 
-use diptych_kernels::{Linear, Rows, Then, attend};
+use diptych_kernels::{Heads, Linear, Rows, Then, attend};
 use rayon::prelude::*;
 
 use super::loader::{Loader, Norm};
@@ -223,7 +223,11 @@ impl Head {
         self.attn.queries.apply(&probe, &mut query, Then::Store);
         queries.set(&query.repeat(n));
         y.resize(n * width);
-        attend([n, width, self.heads], queries, keys_values, y);
+        let shape = Heads {
+            width,
+            heads: self.heads,
+        };
+        attend(n, shape, queries, keys_values, y);
         x.resize(n * width, 0.0);
         self.attn.out_proj.apply(&*y, &mut *x, Then::Store);
         self.ln.apply(x, normed);

@@ -2,6 +2,7 @@
 //!
 //! `N` inputs, `Q` queries and `L` keys of each, `W` width, `H` heads, `D` = W / H.
 
+use super::Heads;
 use super::head::{Attended, Head};
 use crate::buffer::for_each_rectangle;
 use crate::isa::Isa;
@@ -10,10 +11,10 @@ use crate::rows::{Data, Rows};
 /// What queries `[N, Q, W]` find by keys in values, both `[N, L, 2 W]`, keys first: `out` `[N, Q, W]`.
 ///
 /// # Panics
-/// If the lengths do not fit `inputs`, `width` and `heads`, or each other, or the formats differ; in bf16, if a head's
+/// If the lengths do not fit `inputs` and `shape`, or each other, or the formats differ; in bf16, if a head's
 /// width is odd.
-pub fn attend(shape: [usize; 3], queries: &Rows, keys_values: &Rows, out: &mut Rows) {
-    attend_in_format(shape, queries, keys_values, None, out);
+pub fn attend(inputs: usize, shape: Heads, queries: &Rows, keys_values: &Rows, out: &mut Rows) {
+    attend_in_format(inputs, shape, [queries, keys_values], None, out);
 }
 
 /// [`attend`], with `bias` `[Q, L]` added to the scaled products of queries and keys, in every input and head.
@@ -21,29 +22,30 @@ pub fn attend(shape: [usize; 3], queries: &Rows, keys_values: &Rows, out: &mut R
 /// # Panics
 /// As [`attend`], and if `bias` has another length.
 pub fn attend_biased(
-    shape: [usize; 3],
+    inputs: usize,
+    shape: Heads,
     queries: &Rows,
     keys_values: &Rows,
     bias: &[f32],
     out: &mut Rows,
 ) {
-    attend_in_format(shape, queries, keys_values, Some(bias), out);
+    attend_in_format(inputs, shape, [queries, keys_values], Some(bias), out);
 }
 
 fn attend_in_format(
-    shape: [usize; 3],
-    queries: &Rows,
-    keys_values: &Rows,
+    inputs: usize,
+    shape: Heads,
+    [queries, keys_values]: [&Rows; 2],
     bias: Option<&[f32]>,
     out: &mut Rows,
 ) {
     let isa = Isa::current();
     match (&queries.0, &keys_values.0, &mut out.0) {
         (Data::F32(queries), Data::F32(keys_values), Data::F32(out)) => {
-            attend_with(isa, shape, [queries, keys_values], bias, out);
+            attend_with(isa, inputs, shape, [queries, keys_values], bias, out);
         }
         (Data::Bf16(queries), Data::Bf16(keys_values), Data::Bf16(out)) => {
-            attend_with(isa, shape, [queries, keys_values], bias, out);
+            attend_with(isa, inputs, shape, [queries, keys_values], bias, out);
         }
         _ => panic!("queries, keys and result in several formats"),
     }
@@ -51,7 +53,8 @@ fn attend_in_format(
 
 pub(crate) fn attend_with<F: Attended>(
     isa: Isa,
-    [inputs, width, heads]: [usize; 3],
+    inputs: usize,
+    Heads { width, heads }: Heads,
     [queries, keys_values]: [&[F]; 2],
     bias: Option<&[f32]>,
     out: &mut [F],

@@ -2,7 +2,7 @@
 //!
 //! `N` texts, `C` tokens that there is memory for, `L` of them written, `W` width, `H` heads.
 
-use super::Paths;
+use super::{Heads, Paths};
 use crate::isa::Isa;
 
 /// The shape of one step of writing.
@@ -40,7 +40,7 @@ impl NextAttention {
             paths.push(first..first + tokens as u32);
         }
         let mut out = vec![0f32; queries.len()];
-        let shape = [width, heads];
+        let shape = Heads { width, heads };
         paths.attend_with(Isa::current(), shape, [queries, keys_values], &mut out[..]);
         out
     }

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::Heads;
 use super::head::{Attended, Head, QUERIES};
 use crate::buffer::for_each_rectangle;
 use crate::element::Float;
@@ -85,14 +86,8 @@ impl Paths {
     /// # Panics
     /// If the lengths do not fit the paths, `width` and `heads`, or each other, or the formats differ; in bf16, if a head's
     /// width is odd.
-    pub fn attend(
-        &self,
-        [width, heads]: [usize; 2],
-        queries: &Rows,
-        keys_values: &Rows,
-        out: &mut Rows,
-    ) {
-        let (isa, shape) = (Isa::current(), [width, heads]);
+    pub fn attend(&self, shape: Heads, queries: &Rows, keys_values: &Rows, out: &mut Rows) {
+        let isa = Isa::current();
         match (&queries.0, &keys_values.0, &mut out.0) {
             (Data::F32(queries), Data::F32(keys_values), Data::F32(out)) => {
                 self.attend_with(isa, shape, [queries, keys_values], out);
@@ -107,7 +102,7 @@ impl Paths {
     pub(crate) fn attend_with<F: Attended>(
         &self,
         isa: Isa,
-        [width, heads]: [usize; 2],
+        Heads { width, heads }: Heads,
         [queries, keys_values]: [&[F]; 2],
         out: &mut [F],
     ) {
@@ -128,9 +123,9 @@ impl Paths {
         let given = [queries, keys_values];
         self.for_each_run(0..self.runs.len(), width, out, &|run, out| {
             if run.len() >= TOGETHER {
-                self.together(isa, [width, heads], run, given, out)
+                self.together(isa, Heads { width, heads }, run, given, out)
             } else {
-                self.alone(isa, [width, heads], run, given, out)
+                self.alone(isa, Heads { width, heads }, run, given, out)
             }
         });
     }
@@ -167,7 +162,7 @@ impl Paths {
     fn together<F: Attended>(
         &self,
         isa: Isa,
-        [width, heads]: [usize; 2],
+        Heads { width, heads }: Heads,
         run: Range<usize>,
         [queries, keys_values]: [&[F]; 2],
         out: &mut [F],
@@ -197,7 +192,7 @@ impl Paths {
     fn alone<F: Attended>(
         &self,
         isa: Isa,
-        [width, heads]: [usize; 2],
+        Heads { width, heads }: Heads,
         run: Range<usize>,
         [queries, keys_values]: [&[F]; 2],
         out: &mut [F],

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::inference::{FORMATS, read};
 use super::{close, for_each_product, rounded, same, values};
 use crate::activation::Activation;
-use crate::attention::{Paths, attend_with};
+use crate::attention::{Heads, Paths, attend_with};
 use crate::convolution::{Convolution, PackedConvolution};
 use crate::element::Element;
 use crate::isa::Isa;
@@ -251,18 +251,18 @@ proptest! {
         let (nq, nkv) = (narrow(&q), narrow(&kv));
         let [q, kv] = [&nq, &nkv].map(|v| v.iter().map(|v| v.to_f32()).collect::<Vec<_>>());
         let mut want = vec![0f32; q.len()];
-        attend_with(Isa::Scalar, [n, w, heads], [&q[..], &kv], None, &mut want);
+        attend_with(Isa::Scalar, n, Heads { width: w, heads }, [&q[..], &kv], None, &mut want);
         let mut paths = Paths::default();
         (0..keys as u32).for_each(|key| paths.push(0..=key));
         let (path_q, path_kv) = (&q[..w.min(q.len())].repeat(keys), &kv[..keys * 2 * w]);
         let mut path_want = vec![0f32; keys * w];
-        paths.attend_with(Isa::Scalar, [w, heads], [&path_q[..], path_kv], &mut path_want);
+        paths.attend_with(Isa::Scalar, Heads { width: w, heads }, [&path_q[..], path_kv], &mut path_want);
         for isa in Isa::all() {
             let mut got = vec![bf16::NAN; q.len()];
-            attend_with(isa, [n, w, heads], [&nq[..], &nkv], None, &mut got);
+            attend_with(isa, n, Heads { width: w, heads }, [&nq[..], &nkv], None, &mut got);
             let mut path_got = vec![bf16::NAN; keys * w];
             let path_q = narrow(path_q);
-            paths.attend_with(isa, [w, heads], [&path_q[..], &nkv[..keys * 2 * w]], &mut path_got);
+            paths.attend_with(isa, Heads { width: w, heads }, [&path_q[..], &nkv[..keys * 2 * w]], &mut path_got);
             for (got, want) in got.iter().zip(&want).chain(path_got.iter().zip(&path_want)) {
                 // Shares and the result are rounded: each by 2⁻⁹ of values up to 1.
                 prop_assert!((got.to_f32() - want).abs() <= 2.5 / 512.0, "{isa:?} {got} {want}");

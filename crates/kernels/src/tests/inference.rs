@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{close, for_each_product, same, values};
 use crate::Rounding;
 use crate::activation::Activation;
-use crate::attention::{Paths, attend_with};
+use crate::attention::{Heads, Paths, attend_with};
 use crate::convolution::PackedConvolution;
 use crate::isa::Isa;
 use crate::linear::{Linear, Packing, Then};
@@ -183,7 +183,7 @@ proptest! {
             }
             for isa in Isa::all() {
                 let mut got = vec![f32::NAN; q.len()];
-                attend_with(isa, [n, w, heads], [&q[..], &kv], bias, &mut got);
+                attend_with(isa, n, Heads { width: w, heads }, [&q[..], &kv], bias, &mut got);
                 close(&got, &want, keys + d);
             }
         }
@@ -215,7 +215,7 @@ proptest! {
         }
         for isa in Isa::all() {
             let mut got = vec![f32::NAN; q.len()];
-            given.attend_with(isa, [w, heads], [&q[..], &kv], &mut got);
+            given.attend_with(isa, Heads { width: w, heads }, [&q[..], &kv], &mut got);
             close(&got, &want, paths.len() + d);
         }
     }
@@ -295,8 +295,25 @@ fn check_threads(packing: Packing, rounding: Rounding) {
             let mut out = sizes.map(|n| rows(n, 9));
             linear.apply(&x, &mut out[0], Then::Store);
             folded.apply([33, 41], &map, &mut out[1], Then::Store);
-            crate::attend([2, 48, 3], &q, &kv, &mut out[2]);
-            paths.attend([48, 3], &half, &kv, &mut out[3]);
+            crate::attend(
+                2,
+                Heads {
+                    width: 48,
+                    heads: 3,
+                },
+                &q,
+                &kv,
+                &mut out[2],
+            );
+            paths.attend(
+                Heads {
+                    width: 48,
+                    heads: 3,
+                },
+                &half,
+                &kv,
+                &mut out[3],
+            );
             out.map(|rows| read(&rows))
         })
     };
@@ -309,5 +326,5 @@ fn a_path_beyond_the_nodes_is_refused() {
     let mut paths = Paths::default();
     paths.push([3]);
     let [q, kv, mut out] = [4, 3 * 8, 4].map(|n| f32_rows(&vec![0f32; n]));
-    paths.attend([4, 1], &q, &kv, &mut out);
+    paths.attend(Heads { width: 4, heads: 1 }, &q, &kv, &mut out);
 }

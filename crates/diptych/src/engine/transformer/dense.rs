@@ -27,7 +27,7 @@ impl Transformer {
             aside,
             ..
         } = workspace;
-        let w = self.width;
+        let w = self.shape.width;
         block.ln_1.apply(x, normed);
         keys_values.resize(2 * x.len());
         block
@@ -50,10 +50,9 @@ impl Transformer {
                     .collect::<Vec<f32>>(),
             );
             y.resize(rows.len());
-            let shape = [n, w, self.heads];
             match bias {
-                Some(bias) => attend_biased(shape, queries, keys_values, bias, y),
-                None => attend(shape, queries, keys_values, y),
+                Some(bias) => attend_biased(n, self.shape, queries, keys_values, bias, y),
+                None => attend(n, self.shape, queries, keys_values, y),
             }
             let mut found = Vec::new();
             y.read_into(&mut found);
