@@ -460,8 +460,7 @@ def main() -> None:
         rows = opened(arguments.binary) if arguments.opened else []
         rows += converted(arguments.binary) if arguments.converted else []
         rows += full(arguments.binary) if arguments.full else []
-        print(*(json.dumps(towers.asdict(row)) if arguments.json else row for row in rows), sep="\n")
-        sys.exit(not all(row.ok for row in rows))
+        sys.exit(towers.told(rows, arguments.json))
     if not arguments.write_golden:
         parser.error("nothing to do; wanted --write-golden, --opened, --converted or --full")
     torch.manual_seed(0)

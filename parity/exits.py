@@ -19,11 +19,9 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +32,7 @@ from safetensors.torch import load_file
 from torchvision.transforms.v2 import functional as V
 
 from towers import (
-    GOLDEN, ROOT, SEEDS, Row, draw_pictures, normalise, open_checkpoint, row, save_tensors, versions, write_full, write_json,
+    GOLDEN, ROOT, SEEDS, Row, draw_pictures, normalise, open_checkpoint, row, save_tensors, told, versions, write_full, write_json,
 )
 
 FOLDER = GOLDEN / "exits"
@@ -258,8 +256,7 @@ def main() -> int:
         write_golden()
         return 0
     rows = check_golden() if args.full is None else full(args.full or ["ViT-B-32", "ViT-B-16", "RN50"])
-    print(json.dumps([asdict(r) for r in rows]) if args.json else "\n".join(map(str, rows)))
-    return 0 if all(row.ok for row in rows) else 1
+    return told(rows, args.json)
 
 
 if __name__ == "__main__":

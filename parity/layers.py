@@ -14,8 +14,6 @@ weight a picture, in a grouped convolution; zeros stuffed in, then a convolution
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any, Callable
@@ -24,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from towers import ROOT, Row, asdict, row, save_tensors, versions, write_json
+from towers import ROOT, Row, golden_main, row, save_tensors, versions, write_json
 
 FOLDER = ROOT / "crates/diptych/tests/golden/layers"
 Tensors = dict[str, torch.Tensor]
@@ -234,20 +232,5 @@ def check_golden() -> list[Row]:
     return rows
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write-golden", action="store_true", help="make the golden folder")
-    parser.add_argument("--json", action="store_true", help="rows as JSON, one a line, on stdout")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    if args.write_golden:
-        write_golden()
-    rows = check_golden()
-    for r in rows:
-        print(json.dumps(asdict(r)) if args.json else r)
-    return 0 if all(r.ok for r in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(golden_main(__doc__, write_golden, check_golden))

@@ -44,7 +44,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # Everything is local; fail rather than download.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -123,6 +123,25 @@ class Row:
 def row(part: str, check: str, value: float, limit: float) -> Row:
     """A row that holds if `value` is a number not above `limit`."""
     return Row(part, check, float(value), limit, bool(value <= limit))
+
+
+def told(rows: list[Row], as_json: bool) -> int:
+    """Prints the rows, as JSON one a line; the exit code."""
+    print(*(json.dumps(asdict(r)) if as_json else r for r in rows), sep="\n")
+    return 0 if all(r.ok for r in rows) else 1
+
+
+def golden_main(description: str, write: Callable[[], None], check: Callable[[], list[Row]]) -> int:
+    """The command line of a script whose golden files are compared on one thread, and written if it asks for that; the exit code."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write-golden", action="store_true", help="make the golden folder")
+    parser.add_argument("--json", action="store_true", help="rows as JSON, one a line, on stdout")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    if args.write_golden:
+        write()
+    return told(check(), args.json)
 
 
 def versions() -> dict[str, str]:
@@ -634,9 +653,7 @@ def main() -> int:
             rows += check_full(name, args.binary, args.keep)
     for folder in args.local_dir:
         rows += check_local_dir(folder, args.binary)
-    for r in rows:
-        print(json.dumps(asdict(r)) if args.json else r)
-    return 0 if all(r.ok for r in rows) else 1
+    return told(rows, args.json)
 
 
 if __name__ == "__main__":

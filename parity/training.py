@@ -47,7 +47,6 @@ batch-norm statistics too). `gradients.safetensors` has some of step 0's gradien
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
@@ -60,7 +59,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from towers import GOLDEN, ROOT, SEEDS, Row, asdict, draw_pictures, open_checkpoint, row, save_tensors, versions, write_json
+from towers import GOLDEN, ROOT, SEEDS, Row, draw_pictures, golden_main, open_checkpoint, row, save_tensors, versions, write_json
 
 FOLDER = ROOT / "crates/train/tests/golden/training"
 STEPS, BATCH, SIDE = 10, 8, 16
@@ -245,20 +244,5 @@ def check_golden() -> list[Row]:
     return rows
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write-golden", action="store_true", help="make the golden folder")
-    parser.add_argument("--json", action="store_true", help="rows as JSON, one a line, on stdout")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    if args.write_golden:
-        write_golden()
-    rows = check_golden()
-    for r in rows:
-        print(json.dumps(asdict(r)) if args.json else r)
-    return 0 if all(r.ok for r in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(golden_main(__doc__, write_golden, check_golden))

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use diptych::burn::tensor::{Tensor, TensorData};
 use diptych::image::{Pixels, Size};
 use diptych::layers::{Phase, plain_values};
-use diptych::model::{ClipModel, DenseForm, Finish, ImageExit};
+use diptych::model::{ClipModel, ImageExit};
 use diptych::{Clip, Device, Precision};
 use diptych_files::npy::{NpyWriter, read};
 
@@ -36,14 +36,12 @@ fn exits(model: &str, folder: &Path) -> Result<()> {
             width: shape[3],
         };
         let pixels = Pixels::of_size(size, values)?;
-        for (name, exit) in named() {
-            // One that this tower does not have is not asked for, either.
-            if let Ok(maps) = clip.image_exits(&pixels, &[exit]) {
-                write(
-                    &folder.join(format!("{prefix}{name}.out.npy")),
-                    &maps[0].values,
-                )?;
-            }
+        let exits = ImageExit::all(clip.config(), size);
+        for (exit, maps) in exits.iter().zip(clip.image_exits(&pixels, &exits)?) {
+            write(
+                &folder.join(format!("{prefix}{exit}.out.npy")),
+                &maps.values,
+            )?;
         }
     }
     let device = Device::flex().autodiff();
@@ -89,30 +87,4 @@ fn speed(model: &str, batch: usize, rounds: usize) -> Result<()> {
         println!("{:.6}", begun.elapsed().as_secs_f64());
     }
     Ok(())
-}
-
-/// Every exit by the name that the script has for it.
-fn named() -> Vec<(String, ImageExit)> {
-    let finishes = [
-        ("none", Finish::None),
-        ("norm", Finish::Norm),
-        ("project", Finish::Project),
-    ];
-    let after = |index: usize| {
-        finishes.map(|(name, finish)| {
-            let exit = ImageExit::After { index, finish };
-            (format!("after.{index}.{name}"), exit)
-        })
-    };
-    let others = [
-        ("mask_clip", ImageExit::Dense(DenseForm::MASK_CLIP)),
-        ("sclip", ImageExit::Dense(DenseForm::SCLIP)),
-        ("clear_clip", ImageExit::Dense(DenseForm::CLEAR_CLIP)),
-        ("na_clip", ImageExit::Dense(DenseForm::NA_CLIP)),
-        ("values_alone", ImageExit::Dense(DenseForm::VALUES_ALONE)),
-        ("pooled", ImageExit::Pooled),
-        ("pool_values", ImageExit::PoolValues),
-    ];
-    let others = others.map(|(name, exit)| (name.to_owned(), exit));
-    (0..24).flat_map(after).chain(others).collect()
 }

@@ -13,7 +13,7 @@ use crate::embedding::Embeddings;
 use crate::engine::{Engine, Precision};
 use crate::image::{Pixels, Preprocess};
 #[cfg(feature = "differentiable")]
-use crate::model::{BuildOptions, ClipModel, Freeze, Frozen};
+use crate::model::{BuildOptions, ClipModel, Freeze};
 use crate::model::{ClipConfig, Source};
 use crate::text::{Overflow, Tokenizer, Tokens};
 use crate::weights::{Checkpoint, Description};
@@ -307,10 +307,7 @@ impl Clip {
         let mut checkpoint = Checkpoint::named(model)?;
         let description = checkpoint.description().clone();
         let options = BuildOptions {
-            freeze: Freeze {
-                image: Frozen::All,
-                text: Frozen::All,
-            },
+            freeze: Freeze::ALL,
             ..BuildOptions::default()
         };
         let config = &description.config;

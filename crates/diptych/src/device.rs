@@ -16,16 +16,17 @@ pub enum DeviceKind {
 }
 
 impl DeviceKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Cpu, Self::Cuda, Self::Wgpu];
+    /// All of them, by their names.
+    pub const NAMES: [(&'static str, Self); 3] = [
+        ("cpu", Self::Cpu),
+        ("cuda", Self::Cuda),
+        ("wgpu", Self::Wgpu),
+    ];
 
     /// The name.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-            Self::Wgpu => "wgpu",
-        }
+        let named = Self::NAMES.into_iter().find(|(_, kind)| *kind == self);
+        named.map_or("cpu", |(name, _)| name)
     }
 }
 
@@ -53,9 +54,7 @@ impl DeviceKind {
 /// Where tests of differentiable towers run: on the CPU, or on what `DIPTYCH_TEST_DEVICE` names.
 #[cfg(test)]
 pub(crate) fn tested() -> Device {
-    let named = std::env::var("DIPTYCH_TEST_DEVICE").unwrap_or_default();
-    let kind = DeviceKind::ALL
-        .into_iter()
-        .find(|kind| kind.name() == named);
-    kind.unwrap_or_default().open().unwrap()
+    let named = std::env::var("DIPTYCH_TEST_DEVICE").unwrap_or("cpu".into());
+    let kind = DeviceKind::NAMES.iter().find(|(name, _)| *name == named);
+    kind.unwrap().1.open().unwrap()
 }

@@ -6,10 +6,10 @@ mod models;
 mod search;
 mod signed;
 mod training;
+mod values;
 
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 use diptych::DeviceKind;
 use diptych::image::{Decode, Interpolation, Order, ResizeMode};
@@ -22,6 +22,7 @@ pub(crate) use search::{
 };
 pub(crate) use signed::explain;
 pub(crate) use training::{PackArgs, TrainArgs};
+use values::{context, count, one_of, template};
 
 /// CLIP in Rust: pictures and texts in one space
 ///
@@ -358,7 +359,7 @@ pub(crate) struct ModelArgs {
     pub(crate) model: String,
 
     /// Where the towers run
-    #[arg(long, value_parser = one_of(DEVICES), default_value = "cpu")]
+    #[arg(long, value_parser = one_of(&DeviceKind::NAMES), default_value = "cpu")]
     pub(crate) device: DeviceKind,
 
     /// What the towers compute in: `auto` is bf16 where the processor has instructions for it, else f32
@@ -398,11 +399,6 @@ pub(crate) struct LimitArgs {
     pub(crate) max_megapixels: u32,
 }
 
-const DEVICES: &[(&str, DeviceKind)] = &[
-    ("cpu", DeviceKind::Cpu),
-    ("cuda", DeviceKind::Cuda),
-    ("wgpu", DeviceKind::Wgpu),
-];
 const MEASURES: &[(&str, Measure)] = &[
     ("images", Measure::Images),
     ("texts", Measure::Texts),
@@ -432,50 +428,6 @@ const PLACINGS: &[(&str, Placing)] = &[
     ("link", Placing::HardLink),
     ("symlink", Placing::SymbolicLink),
 ];
-/// Reads one of the names in `table`.
-fn one_of<T: Copy + Send + Sync>(
-    table: &'static [(&'static str, T)],
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(table.iter().map(|(name, _)| *name)).try_map(move |given| {
-        let found = table.iter().find(|(name, _)| *name == given);
-        found.map(|(_, value)| *value).ok_or("unknown name")
-    })
-}
-
-/// Reads a whole number from `least` to `most`.
-fn count(
-    least: u32,
-    most: u32,
-) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
-    move |text| {
-        let number = text.parse::<u32>().ok();
-        let number = number.filter(|number| (least..=most).contains(number));
-        number
-            .map(|number| number as usize)
-            .ok_or_else(|| match most {
-                u32::MAX => format!("wanted a whole number of {least} or more"),
-                _ => format!("wanted a whole number from {least} to {most}"),
-            })
-    }
-}
-
-/// Reads a sentence with a place for the label.
-fn template(text: &str) -> Result<String, &'static str> {
-    if text.contains("{}") {
-        Ok(text.to_owned())
-    } else {
-        Err("it has no `{}` for the label")
-    }
-}
-
-/// Reads what all labels are.
-fn context(text: &str) -> Result<String, &'static str> {
-    match text.trim() {
-        "" => Err("it is empty"),
-        text if text.contains("{}") => Err("it is the same for all labels, and has no `{}`"),
-        text => Ok(text.to_owned()),
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use diptych::DeviceKind;
 use diptych::image::Encoding;
 use diptych_train::pack::Source;
 
-use super::{DEVICES, LimitArgs, count, one_of};
+use super::{LimitArgs, count, one_of};
 
 /// Train a model as a run file says
 ///
@@ -29,7 +29,7 @@ pub(crate) struct TrainArgs {
     pub(crate) strict: bool,
 
     /// Where the towers run
-    #[arg(long, value_parser = one_of(DEVICES), default_value = "cpu")]
+    #[arg(long, value_parser = one_of(&DeviceKind::NAMES), default_value = "cpu")]
     pub(crate) device: DeviceKind,
 }
 

@@ -60,9 +60,22 @@ impl TextTower {
         features
     }
 
-    /// Encodes texts of which nothing after the end is read, in their tokens' order, so that those that begin alike are
-    /// neighbours.
+    /// Encodes texts of which nothing after the end is read.
     fn encode_tree(&self, tokens: &Tokens, workspace: &mut Workspace, features: &mut [f32]) {
+        self.for_each_tree(tokens, |tree| {
+            self.embed(&tree.ids, |node| tree.places[node], workspace);
+            self.transformer
+                .apply(workspace, &tree.reach(), Some(&tree.ends));
+            let ends = self.project(workspace);
+            let d = self.projection.outputs();
+            for &(text, end) in &tree.texts {
+                features[text * d..][..d].copy_from_slice(&ends[end * d..][..d]);
+            }
+        });
+    }
+
+    /// Calls `f` with trees of some texts each, in their tokens' order, so that those that begin alike are neighbours.
+    fn for_each_tree(&self, tokens: &Tokens, mut f: impl FnMut(&Tree)) {
         let texts: Vec<&[u32]> = tokens
             .rows()
             .map(|row| &row[..=self.reading.end(row)])
@@ -76,17 +89,7 @@ impl TextTower {
             if tree.len() < TOKENS && order.peek().is_some() {
                 continue;
             }
-            self.embed(&tree.ids, |node| tree.places[node], workspace);
-            let reach = Reach::Path {
-                all: &tree.paths,
-                asked: &tree.end_paths,
-            };
-            self.transformer.apply(workspace, &reach, Some(&tree.ends));
-            let ends = self.project(workspace);
-            let d = self.projection.outputs();
-            for &(text, end) in &tree.texts {
-                features[text * d..][..d].copy_from_slice(&ends[end * d..][..d]);
-            }
+            f(&tree);
             tree.clear();
         }
     }

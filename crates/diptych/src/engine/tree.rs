@@ -3,6 +3,8 @@
 
 use diptych_kernels::Paths;
 
+use super::transformer::Reach;
+
 /// Some texts, in the order of their tokens. Each node is a token at a place after certain others.
 #[derive(Default)]
 pub(super) struct Tree {
@@ -38,9 +40,12 @@ impl Tree {
         self.ids.len()
     }
 
-    /// The nodes of the last text, from its first token on.
-    pub(super) fn trail(&self) -> &[u32] {
-        &self.trail
+    /// What each node attends to: those before it.
+    pub(super) fn reach(&self) -> Reach<'_> {
+        Reach::Path {
+            all: &self.paths,
+            asked: &self.end_paths,
+        }
     }
 
     /// Adds a text, whose tokens are not less than the last one's.

@@ -192,15 +192,3 @@ impl CrossAttention {
         self.out_proj.forward(y)
     }
 }
-
-/// What single queries `[N, 1, W]` find by keys `[N, L, W]` in values `[N, L, W]`: `[N, W]`.
-pub(crate) fn attend(q: Tensor<3>, k: Tensor<3>, v: Tensor<3>, heads: usize) -> Tensor<2> {
-    let [n, _, w] = k.dims();
-    let split = |x: Tensor<3>| {
-        let l = x.dims()[1];
-        x.reshape([n, l, heads, w / heads]).swap_dims(1, 2) // [N, H, L, W/H]
-    };
-    let options = Default::default();
-    let y = burn::tensor::module::attention(split(q), split(k), split(v), None, None, options);
-    y.reshape([n, w])
-}

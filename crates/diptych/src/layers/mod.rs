@@ -24,7 +24,6 @@ pub(crate) mod ops;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attention::attend;
 pub use attention::{Attention, CrossAttention, Mask};
 pub use batch_norm::{BatchNorm, Phase};
 pub use build::{Builder, ParameterPath, named_parameters};

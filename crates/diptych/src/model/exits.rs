@@ -5,6 +5,8 @@
 //!
 //! `N` inputs, `L` tokens, `C` channels, `D` embedding.
 
+use std::fmt;
+
 use super::{ClipConfig, ImagePool, Layers};
 use crate::image::Size;
 use crate::{Error, Result};
@@ -80,7 +82,25 @@ pub enum DenseAttention {
     },
 }
 
+impl Finish {
+    /// All of them, by their names.
+    pub const NAMES: [(&'static str, Self); 3] = [
+        ("none", Self::None),
+        ("norm", Self::Norm),
+        ("project", Self::Project),
+    ];
+}
+
 impl DenseForm {
+    /// The published ones, by their names.
+    pub const NAMES: [(&'static str, Self); 5] = [
+        ("mask_clip", Self::MASK_CLIP),
+        ("sclip", Self::SCLIP),
+        ("clear_clip", Self::CLEAR_CLIP),
+        ("na_clip", Self::NA_CLIP),
+        ("values_alone", Self::VALUES_ALONE),
+    ];
+
     /// MaskCLIP (arXiv 2112.01071), as its repository has it for Vision Transformers: with residual and MLP.
     pub const MASK_CLIP: Self = Self::with_all(DenseAttention::Values);
 
@@ -110,6 +130,39 @@ impl DenseForm {
             residual: false,
             mlp: false,
         }
+    }
+}
+
+fn name_of<T: PartialEq>(names: &[(&'static str, T)], value: &T) -> Option<&'static str> {
+    let named = names.iter().find(|(_, named)| named == value);
+    named.map(|(name, _)| *name)
+}
+
+impl fmt::Display for Finish {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(name_of(&Self::NAMES, self).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for ImageExit {
+    /// `after.3.norm`, `clear_clip`, `pooled`, …
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Pooled => f.write_str("pooled"),
+            Self::PoolValues => f.write_str("pool_values"),
+            Self::After { index, finish } => write!(f, "after.{index}.{finish}"),
+            Self::Dense(form) => match name_of(&DenseForm::NAMES, form) {
+                Some(name) => f.write_str(name),
+                None => write!(f, "{form:?}"),
+            },
+        }
+    }
+}
+
+impl fmt::Display for TextExit {
+    /// `text.3.norm`
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "text.{}.{}", self.after, self.finish)
     }
 }
 
@@ -203,13 +256,37 @@ pub(crate) struct ImageShape {
 }
 
 impl ImageExit {
+    /// Every exit that an image tower has for pictures of `size`, the dense forms as published.
+    pub fn all(config: &ClipConfig, size: Size) -> Vec<Self> {
+        let layers = match config.vision_cfg.layers {
+            Layers::Vit(layers) => layers,
+            Layers::ResNet(stages) => stages.len() + 1,
+        };
+        let after = |index| Finish::NAMES.map(|(_, finish)| Self::After { index, finish });
+        let dense = DenseForm::NAMES.map(|(_, form)| Self::Dense(form));
+        let all = (0..layers).flat_map(after).chain(dense);
+        let all = all.chain([Self::Pooled, Self::PoolValues]);
+        all.filter(|exit| exit.shape(config, size).is_ok())
+            .collect()
+    }
+
+    /// How many blocks or stages, of `all` that there are, come before the last of `exits`; `first` of them before the exit
+    /// of index 0.
+    pub(crate) fn depth(exits: &[Self], first: usize, all: usize) -> usize {
+        let depths = exits.iter().map(|exit| match exit {
+            Self::After { index, .. } => index + first,
+            Self::Pooled | Self::Dense(_) | Self::PoolValues => all,
+        });
+        depths.max().unwrap_or(0)
+    }
+
     /// The shape of its features for pictures of `size`.
     ///
     /// # Errors
     /// [`Error::Exit`] if the tower has no such exit, or takes no such pictures.
     pub(crate) fn shape(self, config: &ClipConfig, size: Size) -> Result<ImageShape> {
         let refuse = |reason: String| Error::Exit {
-            exit: format!("{self:?}"),
+            exit: self.to_string(),
             reason,
         };
         let tower = Tower::new(config, size).map_err(refuse)?;
@@ -332,7 +409,7 @@ impl TextExit {
         let text = &config.text_cfg;
         if self.after >= text.layers {
             return Err(Error::Exit {
-                exit: format!("{self:?}"),
+                exit: self.to_string(),
                 reason: format!("this tower has blocks 0 to {}", text.layers - 1),
             });
         }

@@ -60,6 +60,12 @@ impl<'de> Deserialize<'de> for Frozen {
 }
 
 impl Freeze {
+    /// Both towers.
+    pub const ALL: Self = Self {
+        image: Frozen::All,
+        text: Frozen::All,
+    };
+
     /// Whether the parameter of this name is frozen.
     pub fn holds(self, name: &str) -> bool {
         match name.strip_prefix("visual.") {
@@ -156,7 +162,7 @@ mod tests {
         }
         let locked = freeze(Frozen::All, Frozen::None);
         assert!(locked.holds("visual.proj") && !locked.holds("ln_final.weight"));
-        assert!(!freeze(Frozen::All, Frozen::All).holds("logit_bias"));
+        assert!(!Freeze::ALL.holds("logit_bias"));
     }
 
     #[test]

@@ -31,8 +31,6 @@ pub use freeze::{Freeze, Frozen};
 #[cfg(feature = "differentiable")]
 pub use fresh::Fresh;
 pub use parameters::{Source, parameters};
-#[cfg(feature = "differentiable")]
-pub(crate) use positions::grid_matrix;
 pub(crate) use positions::{Positions, resize_grid};
 pub use profile::{Profile, TowerProfile};
 pub(crate) use stages::{BATCH_NORM_EPSILON, BottleneckShape};

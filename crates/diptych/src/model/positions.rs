@@ -52,19 +52,6 @@ pub(crate) fn resize_grid(values: &[f32], width: usize, from: Grid, to: Grid) ->
     blend(&columns, &cubic(from.rows, to.rows), to.columns * width)
 }
 
-/// The share of each position of one grid in each of another, `[to, from]`.
-#[cfg(feature = "differentiable")]
-pub(crate) fn grid_matrix(from: Grid, to: Grid) -> Vec<f32> {
-    let count = from.len();
-    let alone = |i: usize| (0..count).map(move |j| if i == j { 1.0 } else { 0.0 });
-    resize_grid(
-        &(0..count).flat_map(alone).collect::<Vec<f32>>(),
-        count,
-        from,
-        to,
-    )
-}
-
 /// The side of the grid beside a class token.
 fn side(positions: usize) -> Option<usize> {
     let patches = positions.checked_sub(1).filter(|&n| n > 0)?;

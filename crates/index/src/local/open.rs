@@ -165,12 +165,11 @@ fn look_at(path: &Path) -> Result<()> {
         "no plain file"
     } else if there.len() == 0 && !has_log(path) {
         EMPTY
-    } else if !has_log(path) && !begins_as_a_database(path)? {
+    } else if begins_as_a_database(path)? || has_log(path) {
         // Where there is a log, it may have the beginning.
-        OTHER_KIND
-    } else {
-        fs_err::File::open(path)?;
         return Ok(());
+    } else {
+        OTHER_KIND
     };
     let path = path.to_owned();
     Err(Error::NoIndex { path, found })

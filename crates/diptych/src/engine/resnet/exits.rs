@@ -18,11 +18,7 @@ impl ResNet {
         features: &mut [Vec<f32>],
     ) {
         let size = pixels.size();
-        let needed = exits.iter().map(|exit| match exit {
-            ImageExit::After { index, .. } => *index,
-            _ => self.stages.len(),
-        });
-        let needed = needed.max().unwrap_or(0);
+        let needed = ImageExit::depth(exits, 0, self.stages.len());
         for chunk in self.chunks(pixels) {
             let mut map = self.stem(chunk, size, workspace);
             leave(0, exits, workspace, features);

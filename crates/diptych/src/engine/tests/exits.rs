@@ -4,23 +4,6 @@ use super::*;
 use crate::image::Size;
 use crate::model::{DenseForm, Finish, ImageExit, Layers, TextExit};
 
-const FINISHES: [Finish; 3] = [Finish::None, Finish::Norm, Finish::Project];
-
-/// All exits that some tower has.
-fn exits() -> Vec<ImageExit> {
-    let after = |index| FINISHES.map(|finish| ImageExit::After { index, finish });
-    let dense = [
-        DenseForm::MASK_CLIP,
-        DenseForm::SCLIP,
-        DenseForm::CLEAR_CLIP,
-        DenseForm::NA_CLIP,
-        DenseForm::VALUES_ALONE,
-    ];
-    let dense = dense.map(ImageExit::Dense).into_iter();
-    let ends = [ImageExit::Pooled, ImageExit::PoolValues];
-    (0..5).flat_map(after).chain(dense).chain(ends).collect()
-}
-
 fn pixels(n: usize, size: Size) -> Pixels {
     let mut next = numbers(1000, 1);
     let values = (0..n * size.values()).map(|_| next() as f32 / 500.0 - 1.0);
@@ -41,21 +24,18 @@ fn every_exit_of_an_image_tower_is_that_of_the_tower_that_training_uses() {
         };
         for [height, width] in [[side; 2], other, [other[1], other[0]]] {
             let pixels = pixels(3, Size { height, width });
-            let exits: Vec<ImageExit> = exits()
-                .into_iter()
-                .filter(|exit| exit.shape(&config, pixels.size()).is_ok())
-                .collect();
+            let exits = ImageExit::all(&config, pixels.size());
             assert!(exits.len() >= 7, "{exits:?}");
             let got = engine.image_exits(&pixels, &exits).unwrap();
             let want = model.image_exits_of(&pixels, &exits);
             for ((exit, got), want) in exits.iter().zip(got).zip(want) {
                 let shape = exit.shape(&config, pixels.size()).unwrap();
                 let positions = shape.prefix + shape.grid.len();
-                assert_eq!(got.len(), 3 * positions * shape.channels, "{exit:?}");
+                assert_eq!(got.len(), 3 * positions * shape.channels, "{exit}");
                 same(shape.channels, got.clone(), want);
                 // Alone, too.
                 let alone = engine.image_exits(&pixels, &[*exit]).unwrap();
-                assert_eq!(alone[0], got, "{exit:?}");
+                assert_eq!(alone[0], got, "{exit}");
                 if *exit == ImageExit::Pooled && height == side && width == side {
                     assert_eq!(got, engine.image_features(&pixels).unwrap());
                 }
@@ -73,7 +53,7 @@ fn every_token_of_a_text_is_that_of_the_tower_that_training_uses() {
         let engine = engine(&config);
         let tokens = texts(&config, 40);
         for after in 0..config.text_cfg.layers {
-            for finish in FINISHES {
+            for (_, finish) in Finish::NAMES {
                 let exit = TextExit { after, finish };
                 let channels = exit.channels(&config).unwrap();
                 let got = engine.text_exit(&tokens, exit, channels).unwrap();

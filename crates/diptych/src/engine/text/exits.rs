@@ -1,6 +1,6 @@
 //! Features of every token.
 
-use super::{Reach, TOKENS, TextTower, Tree, Workspace};
+use super::{Reach, TOKENS, TextTower, Workspace};
 use crate::model::{Finish, TextExit};
 use crate::text::Tokens;
 
@@ -38,42 +38,17 @@ impl TextTower {
         features: &mut [f32],
     ) {
         let l = tokens.context_length();
-        let reads_padding = self.reading.reads_padding();
-        let texts: Vec<&[u32]> = tokens
-            .rows()
-            .map(|row| {
-                if reads_padding {
-                    row
-                } else {
-                    &row[..=self.reading.end(row)]
-                }
-            })
-            .collect();
-        let mut order: Vec<usize> = (0..texts.len()).collect();
-        order.sort_unstable_by_key(|&text| (texts[text], text));
-        let (mut tree, mut trails) = (Tree::default(), Vec::new());
-        let mut order = order.into_iter().peekable();
-        while let Some(text) = order.next() {
-            tree.push(text, texts[text]);
-            trails.push((text, tree.trail().to_vec()));
-            if tree.len() < TOKENS && order.peek().is_some() {
-                continue;
-            }
+        self.for_each_tree(tokens, |tree| {
             self.embed(&tree.ids, |node| tree.places[node], workspace);
-            let reach = Reach::Path {
-                all: &tree.paths,
-                asked: &tree.end_paths,
-            };
-            self.blocks(exit, &reach, workspace);
+            self.blocks(exit, &tree.reach(), workspace);
             let nodes = self.finish(exit.finish, workspace);
-            for (text, trail) in trails.drain(..) {
+            for &(text, end) in &tree.texts {
                 let rows = features[text * l * channels..].chunks_exact_mut(channels);
-                for (row, node) in rows.zip(trail) {
+                for (row, &node) in rows.zip(tree.end_paths.get(end)) {
                     row.copy_from_slice(&nodes[node as usize * channels..][..channels]);
                 }
             }
-            tree.clear();
-        }
+        });
     }
 
     fn blocks(&self, exit: TextExit, reach: &Reach, workspace: &mut Workspace) {

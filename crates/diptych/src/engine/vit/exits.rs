@@ -21,11 +21,7 @@ impl Vit {
         let positions = self.positions_for(size);
         let l = positions.len() / self.width;
         let blocks = self.transformer.len();
-        let needed = exits.iter().map(|exit| match exit {
-            ImageExit::After { index, .. } => index + 1,
-            _ => blocks,
-        });
-        let needed = needed.max().unwrap_or(0);
+        let needed = ImageExit::depth(exits, 1, blocks);
         for chunk in self.chunks(pixels) {
             let n = self.embed(chunk, size, &positions, workspace);
             for block in 0..needed {

@@ -16,8 +16,8 @@ use burn::tensor::Tensor;
 
 use super::positions::resized;
 use crate::Error;
-use crate::layers::ops::{add_relu, average_pool};
-use crate::layers::{BatchNorm, Builder, Convolution, ConvolutionOptions, Linear, Phase, attend};
+use crate::layers::ops::{add_relu, average_pool, cross_attention};
+use crate::layers::{BatchNorm, Builder, Convolution, ConvolutionOptions, Linear, Phase};
 use crate::model::Grid;
 use crate::model::config::ClipConfig;
 use crate::model::stages::{BATCH_NORM_EPSILON, BottleneckShape};
@@ -197,8 +197,8 @@ impl AttentionPool {
         let positions = resized(self.positional_embedding.val(), 1, grid);
         let x = x + positions.unsqueeze();
         let q = self.q_proj.forward(x.clone().narrow(1, 0, 1));
-        let k = self.k_proj.forward(x.clone());
-        let v = self.v_proj.forward(x);
-        self.c_proj.forward(attend(q, k, v, self.heads)) // [N, D]
+        let keys_values = vec![self.k_proj.forward(x.clone()), self.v_proj.forward(x)];
+        let found = cross_attention(q, Tensor::cat(keys_values, 2), self.heads); // [N, 1, C]
+        self.c_proj.forward(found.reshape([n, c])) // [N, D]
     }
 }

@@ -36,11 +36,9 @@ fn run_of(optimizer: Optimization, loss: Loss, freeze: Freeze) -> Run {
 
 /// Where the recorded steps are taken: on the CPU, or on what `DIPTYCH_TEST_DEVICE` names.
 fn tested() -> Device {
-    let named = std::env::var("DIPTYCH_TEST_DEVICE").unwrap_or_default();
-    let kind = DeviceKind::ALL
-        .into_iter()
-        .find(|kind| kind.name() == named);
-    kind.unwrap_or_default().open().unwrap()
+    let named = std::env::var("DIPTYCH_TEST_DEVICE").unwrap_or("cpu".into());
+    let kind = DeviceKind::NAMES.iter().find(|(name, _)| *name == named);
+    kind.unwrap().1.open().unwrap()
 }
 
 /// A trainer of a model of `config`.

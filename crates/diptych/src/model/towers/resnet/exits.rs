@@ -13,22 +13,22 @@ impl ModifiedResNet {
         exits: &[ImageExit],
         phase: Phase,
     ) -> Vec<Tensor<3>> {
-        let mut maps = vec![self.stem(pixels, phase)];
-        for stage in self.stages() {
-            let x = maps[maps.len() - 1].clone();
-            let map = stage.iter().fold(x, |x, block| block.forward(x, phase));
-            maps.push(map);
+        let mut x = self.stem(pixels, phase);
+        let mut maps = vec![x.clone()];
+        for stage in &self.stages()[..ImageExit::depth(exits, 0, 4)] {
+            x = stage.iter().fold(x, |x, block| block.forward(x, phase));
+            maps.push(x.clone());
         }
-        let last = maps.last().cloned();
         let tokens = |map: Tensor<4>| {
             let [n, h, w, c] = map.dims();
             map.reshape([n, h * w, c])
         };
-        let at = |exit: &ImageExit| match (exit, &last) {
-            (ImageExit::After { index, .. }, _) => tokens(maps[*index].clone()),
-            (ImageExit::PoolValues, Some(last)) => self.attnpool.of_each(tokens(last.clone())),
-            (_, Some(last)) => self.attnpool.forward(last.clone()).unsqueeze_dim(1),
-            (_, None) => unreachable!("the stem's map is there"),
+        let at = |exit: &ImageExit| match exit {
+            ImageExit::After { index, .. } => tokens(maps[*index].clone()),
+            ImageExit::PoolValues => self.attnpool.of_each(tokens(x.clone())),
+            ImageExit::Pooled | ImageExit::Dense(_) => {
+                self.attnpool.forward(x.clone()).unsqueeze_dim(1)
+            }
         };
         exits.iter().map(at).collect()
     }

@@ -17,7 +17,7 @@ impl Vit {
         let mut x = self.embed(pixels);
         let mut features: Vec<Option<Tensor<3>>> = vec![None; exits.len()];
         let blocks = self.transformer.len();
-        for block in 0..blocks {
+        for block in 0..ImageExit::depth(exits, 1, blocks) {
             let before = x.clone();
             x = self.transformer.block(block, x, Mask::None);
             for (exit, features) in exits.iter().zip(&mut features) {
