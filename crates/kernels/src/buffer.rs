@@ -34,6 +34,22 @@ pub(crate) fn fill_and<R: Send>(
     (unsafe { values.assume_init() }.into_vec(), returned)
 }
 
+/// A matrix of `len` values, of which `f` gets each rectangle, with zeros in it, as [`for_each_rectangle`]
+/// says.
+pub(crate) fn fill_rectangles(
+    len: usize,
+    shape: [usize; 3],
+    edge: impl Fn(usize) -> usize,
+    f: impl Fn(usize, usize, Rectangle<f32>) + Sync,
+) -> Vec<f32> {
+    let mut values = Box::<[f32]>::new_uninit_slice(len);
+    for_each_rectangle(&mut values, shape, edge, |row, i, out| {
+        f(row, i, out.zeroed())
+    });
+    // SAFETY: the rectangles cover the matrix, and `zeroed` has written every value of each.
+    unsafe { values.assume_init() }.into_vec()
+}
+
 /// Writes zeros, while the part is about to be in cache anyway.
 fn zeroed(out: &mut [MaybeUninit<f32>]) -> &mut [f32] {
     for value in out.iter_mut() {
@@ -55,6 +71,22 @@ pub(crate) struct Rectangle<'a, T> {
 
 // SAFETY: it is a `&mut [T]` for each of its rows, and those may be sent.
 unsafe impl<T: Send> Send for Rectangle<'_, T> {}
+
+impl<'a> Rectangle<'a, MaybeUninit<f32>> {
+    /// Writes zeros, while the rectangle is about to be in cache anyway.
+    fn zeroed(mut self) -> Rectangle<'a, f32> {
+        for row in 0..self.rows {
+            zeroed(self.row(row, 0..self.columns));
+        }
+        Rectangle {
+            start: self.start.cast(),
+            stride: self.stride,
+            rows: self.rows,
+            columns: self.columns,
+            matrix: PhantomData,
+        }
+    }
+}
 
 impl<'a, T> Rectangle<'a, T> {
     /// All of a matrix of so many columns.

@@ -3,7 +3,10 @@
 //! `STEP` values along the summed dimension make one step of a product, four bytes: one f32, two bf16 or four of
 //! eight bits, whose products AVX-512 adds in one instruction. Operands are laid out in steps.
 
+use std::borrow::Cow;
+
 use half::bf16;
+use rayon::prelude::*;
 
 use crate::complete::Completion;
 use crate::isa::Isa;
@@ -92,6 +95,9 @@ pub(crate) trait Float: Element<Right = Self> {
     /// The buffer of this format.
     fn buffer(buffers: &mut Buffers) -> &mut Vec<Self>;
 
+    /// Values in this format, which are copied only if it is not f32.
+    fn rounded(isa: Isa, values: &[f32]) -> Cow<'_, [Self]>;
+
     /// Rounds `values` into `out`, equally long.
     fn narrow(isa: Isa, values: &[f32], out: &mut [Self]);
 
@@ -155,6 +161,10 @@ impl Float for f32 {
 
     fn buffer(buffers: &mut Buffers) -> &mut Vec<Self> {
         &mut buffers.f32
+    }
+
+    fn rounded(_: Isa, values: &[f32]) -> Cow<'_, [Self]> {
+        Cow::Borrowed(values)
     }
 
     fn narrow(_: Isa, values: &[f32], out: &mut [Self]) {
@@ -226,6 +236,15 @@ impl Float for bf16 {
 
     fn buffer(buffers: &mut Buffers) -> &mut Vec<Self> {
         &mut buffers.bf16
+    }
+
+    fn rounded(isa: Isa, values: &[f32]) -> Cow<'_, [Self]> {
+        /// Values that a thread rounds at a time.
+        const PART: usize = 1 << 14;
+        let mut out = vec![Self::default(); values.len()];
+        let parts = out.par_chunks_mut(PART).zip(values.par_chunks(PART));
+        parts.for_each(|(out, values)| Self::narrow(isa, values, out));
+        Cow::Owned(out)
     }
 
     fn narrow(isa: Isa, values: &[f32], out: &mut [Self]) {

@@ -60,7 +60,7 @@ pub use adamw::{AdamW, sum_of_squares};
 pub use attention::{
     Attention, CrossAttention, Heads, NextAttention, Paths, attend, attend_biased,
 };
-pub use convolution::{Convolution, Extent, PackedConvolution};
+pub use convolution::{Convolution, Direction, Extent, PackedConvolution, PackedWeight};
 pub use element::Rounding;
 pub use fir::Fir;
 pub use int8::INPUTS as INT8_INPUTS;

@@ -94,7 +94,7 @@ impl Weight {
     pub(crate) fn pack<'a>(
         packing: Packing,
         [inputs, outputs]: [usize; 2],
-        row: impl Fn(usize) -> &'a [f32],
+        row: impl Fn(usize) -> &'a [f32] + Sync,
     ) -> Self {
         match packing {
             Packing::F32 => {

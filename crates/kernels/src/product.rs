@@ -6,11 +6,13 @@
 //! result is the sum over all steps of a few rows of the left factor with one panel. The left factor
 //! is read where it lies.
 
-use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
 
 use crate::activation::Activation;
-use crate::buffer::{Rectangle, for_each_rectangle};
+use crate::buffer::{Rectangle, fill_rectangles, for_each_rectangle};
 use crate::complete::Completion;
 use crate::element::{Element, Float};
 use crate::int8::Codes;
@@ -92,6 +94,9 @@ const RECTANGLE_ROWS: usize = 192;
 /// there are too few columns for that, its rows are cut into a quarter as many.
 const RECTANGLES: usize = 64;
 
+/// Values from which a right factor is packed by all threads.
+const MANY_VALUES: usize = 1 << 18;
+
 /// What is done to a product's values before they are stored, in the order of the fields.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Finish<'a> {
@@ -127,7 +132,7 @@ impl<E: Float> Right<E> {
     pub(crate) fn pack<'a>(
         isa: Isa,
         [steps, columns]: [usize; 2],
-        row: impl Fn(usize) -> Option<&'a [f32]>,
+        row: impl Fn(usize) -> Option<&'a [f32]> + Sync,
     ) -> Self {
         let mut right = Self::default();
         right.repack(isa, [steps, columns], row);
@@ -139,9 +144,9 @@ impl<E: Float> Right<E> {
         &mut self,
         isa: Isa,
         [steps, columns]: [usize; 2],
-        row: impl Fn(usize) -> Option<&'a [f32]>,
+        row: impl Fn(usize) -> Option<&'a [f32]> + Sync,
     ) {
-        let zeros = OnceCell::new();
+        let zeros = OnceLock::new();
         let row = |k: usize| row(k).unwrap_or_else(|| zeros.get_or_init(|| vec![0f32; columns]));
         self.fill([steps, columns], |step, columns, out| {
             let rows = [0, E::STEP - 1].map(|i| &row(step * E::STEP + i)[columns.clone()]);
@@ -155,9 +160,9 @@ impl<E: Float> Right<E> {
         &mut self,
         isa: Isa,
         [rows, columns]: [usize; 2],
-        row: impl Fn(usize) -> &'a [E],
+        row: impl Fn(usize) -> &'a [E] + Sync,
     ) {
-        let zeros = OnceCell::new();
+        let zeros = OnceLock::new();
         let row = |k: usize| {
             if k < rows {
                 row(k)
@@ -172,16 +177,19 @@ impl<E: Float> Right<E> {
     }
 
     /// Takes memory for a shape and calls `f` for every step of every block, with the block's columns.
-    fn fill(&mut self, [steps, columns]: [usize; 2], f: impl Fn(usize, Range<usize>, &mut [E])) {
+    fn fill(
+        &mut self,
+        [steps, columns]: [usize; 2],
+        f: impl Fn(usize, Range<usize>, &mut [E]) + Sync,
+    ) {
         self.reshape([steps, columns]);
-        for Block { first, units } in blocks(columns) {
+        self.for_each_block(|Block { first, units }, block| {
             let width = units * UNIT * E::STEP;
-            let block = &mut self.data[steps * first * E::STEP..][..steps * width];
             let last = columns.min(first + units * UNIT);
             for (step, out) in block.chunks_exact_mut(width).enumerate() {
                 f(step, first..last, &mut out[..(last - first) * E::STEP]);
             }
-        }
+        });
     }
 }
 
@@ -212,15 +220,14 @@ impl<E: Element> Right<E> {
     pub(crate) fn repack_transposed<'a>(
         &mut self,
         [values, columns]: [usize; 2],
-        row: impl Fn(usize) -> &'a [E::Right],
+        row: impl Fn(usize) -> &'a [E::Right] + Sync,
     ) {
         /// Steps at a time: a cache line of each row.
         const LINE: usize = 16;
         let steps = values.div_ceil(E::STEP);
         self.reshape([steps, columns]);
-        for Block { first, units } in blocks(columns) {
+        self.for_each_block(|Block { first, units }, block| {
             let width = units * UNIT;
-            let block = &mut self.data[steps * first * E::STEP..][..steps * width * E::STEP];
             let last = columns.min(first + width);
             for unit in (first..last).step_by(UNIT) {
                 let rows = unit..last.min(unit + UNIT);
@@ -242,6 +249,27 @@ impl<E: Element> Right<E> {
                     block[place + rest..place + E::STEP].fill(E::Right::default());
                 }
             }
+        });
+    }
+
+    /// Calls `f` for each block and its values: by all threads, if there are many.
+    fn for_each_block(&mut self, f: impl Fn(Block, &mut [E::Right]) + Sync) {
+        let (steps, columns) = (self.steps, self.columns);
+        let is_large = self.data.len() >= MANY_VALUES;
+        let mut rest = &mut self.data[..];
+        let parts = blocks(columns).map(|block| {
+            let len = steps * block.units * UNIT * E::STEP;
+            let (part, more) = std::mem::take(&mut rest).split_at_mut(len);
+            rest = more;
+            (block, part)
+        });
+        if is_large {
+            let parts: Vec<_> = parts.collect();
+            parts
+                .into_par_iter()
+                .for_each(|(block, part)| f(block, part));
+        } else {
+            parts.for_each(|(block, part)| f(block, part));
         }
     }
 }
@@ -301,21 +329,76 @@ pub(crate) fn multiply_parallel<E: Element, O: Float>(
     if rows == 0 || columns == 0 {
         return;
     }
-    let blocks = Block::count(columns);
-    let down = rows
-        .div_ceil(RECTANGLE_ROWS * E::STEP.min(2))
-        .max((RECTANGLES / 4).div_ceil(blocks));
-    // Whole tiles, and as many in each panel.
-    let panel = rows.div_ceil(down).next_multiple_of(tile::rows(isa));
-    let across = RECTANGLES.div_ceil(rows.div_ceil(panel)).min(blocks);
-    let first = |i: usize| i * blocks / across;
-    let edge = |i: usize| match first(i) {
-        block if block == blocks => columns,
-        block => Block::nth(columns, block).first,
-    };
-    for_each_rectangle(out, [columns, panel, across], edge, |row, i, out| {
-        part(isa, left, right, (row, first(i)..first(i + 1)), out, finish);
-    });
+    let cut = Cut::new::<E>(isa, [rows, columns]);
+    let edge = |i: usize| cut.edge(i);
+    for_each_rectangle(
+        out,
+        [columns, cut.panel, cut.across],
+        edge,
+        |row, i, out| {
+            part(isa, left, right, (row, cut.blocks(i)), out, finish);
+        },
+    );
+}
+
+/// [`multiply_parallel`] into a new matrix.
+pub(crate) fn product<E: Element>(
+    isa: Isa,
+    left: &Left<E>,
+    right: &Right<E>,
+    finish: Finish,
+) -> Vec<f32> {
+    let (rows, columns) = (left.rows.count(), right.columns);
+    check(left, right, [rows, columns], finish);
+    if rows == 0 || columns == 0 {
+        return Vec::new();
+    }
+    let cut = Cut::new::<E>(isa, [rows, columns]);
+    let edge = |i: usize| cut.edge(i);
+    let shape = [columns, cut.panel, cut.across];
+    fill_rectangles(rows * columns, shape, edge, |row, i, out| {
+        part(isa, left, right, (row, cut.blocks(i)), out, finish);
+    })
+}
+
+/// How a parallel product is cut into rectangles.
+struct Cut {
+    columns: usize,
+    /// Rows of a rectangle: whole tiles, and as many in each.
+    panel: usize,
+    /// Rectangles beside each other.
+    across: usize,
+}
+
+impl Cut {
+    fn new<E: Element>(isa: Isa, [rows, columns]: [usize; 2]) -> Self {
+        let blocks = Block::count(columns);
+        let down = rows
+            .div_ceil(RECTANGLE_ROWS * E::STEP.min(2))
+            .max((RECTANGLES / 4).div_ceil(blocks));
+        let panel = rows.div_ceil(down).next_multiple_of(tile::rows(isa));
+        Self {
+            columns,
+            panel,
+            across: RECTANGLES.div_ceil(rows.div_ceil(panel)).min(blocks),
+        }
+    }
+
+    /// The blocks of columns of the `i`-th rectangle beside each other.
+    fn blocks(&self, i: usize) -> Range<usize> {
+        let blocks = Block::count(self.columns);
+        i * blocks / self.across..(i + 1) * blocks / self.across
+    }
+
+    /// The first column of the `i`-th.
+    fn edge(&self, i: usize) -> usize {
+        let Range { start, .. } = self.blocks(i);
+        if start == Block::count(self.columns) {
+            self.columns
+        } else {
+            Block::nth(self.columns, start).first
+        }
+    }
 }
 
 /// Checks that the factors and the result fit each other.

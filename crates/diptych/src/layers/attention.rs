@@ -8,9 +8,8 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use diptych_kernels::Rounding;
 
-use super::ops::{attention, cross_attention, linear, next_attention};
+use super::ops::{Products, attention, cross_attention, linear, next_attention};
 use super::{Builder, KeysValues, Linear};
 use crate::Error;
 
@@ -32,7 +31,7 @@ pub struct Attention {
     #[module(skip)]
     heads: usize,
     #[module(skip)]
-    rounding: Rounding,
+    products: Products,
 }
 
 impl Attention {
@@ -47,7 +46,7 @@ impl Attention {
             in_proj_bias: b.param(format!("{path}.in_proj_bias"))?,
             out_proj: Linear::build(b, &format!("{path}.out_proj"))?,
             heads,
-            rounding: b.rounding(),
+            products: b.products(&format!("{path}.in_proj_weight")),
         })
     }
 
@@ -81,7 +80,7 @@ impl Attention {
             x,
             self.in_proj_weight.val(),
             self.in_proj_bias.val(),
-            self.rounding,
+            &self.products,
         )
     }
 
@@ -89,7 +88,7 @@ impl Attention {
     fn project(&self, x: Tensor<3>, first: usize, outputs: usize) -> Tensor<3> {
         let weight = self.in_proj_weight.val().narrow(0, first, outputs);
         let bias = self.in_proj_bias.val().narrow(0, first, outputs);
-        linear(x, weight, bias, self.rounding)
+        linear(x, weight, bias, &self.products)
     }
 
     /// The keys and values of a memory `[N, L, W]`, for [`Attention::find`]: `[N, L, 2 W]`.
@@ -153,7 +152,7 @@ pub struct CrossAttention {
     #[module(skip)]
     heads: usize,
     #[module(skip)]
-    rounding: Rounding,
+    products: Products,
 }
 
 impl CrossAttention {
@@ -170,7 +169,7 @@ impl CrossAttention {
             in_proj_bias: b.param(format!("{path}.in_proj_bias"))?,
             out_proj: Linear::build(b, &format!("{path}.out_proj"))?,
             heads,
-            rounding: b.rounding(),
+            products: b.products(&format!("{path}.q_proj_weight")),
         })
     }
 
@@ -180,14 +179,14 @@ impl CrossAttention {
         let w = keys.dims()[0];
         let bias = self.in_proj_bias.val().narrow(0, w, 2 * w);
         let weight = Tensor::cat(vec![keys, values], 0); // [2 W, M]
-        linear(memory, weight, bias, self.rounding)
+        linear(memory, weight, bias, &self.products.of_changing())
     }
 
     /// What `[N, Q, W]` find in a memory's keys and values `[N, L, 2 W]`: `[N, Q, W]`.
     pub fn find(&self, x: Tensor<3>, keys_values: Tensor<3>) -> Tensor<3> {
         let w = x.dims()[2];
         let bias = self.in_proj_bias.val().narrow(0, 0, w);
-        let queries = linear(x, self.q_proj_weight.val(), bias, self.rounding);
+        let queries = linear(x, self.q_proj_weight.val(), bias, &self.products);
         let y = cross_attention(queries, keys_values, self.heads);
         self.out_proj.forward(y)
     }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use diptych_kernels::Rounding;
 
 use super::Source;
-use super::ops::plain_values;
+use super::ops::{Products, plain_values};
 use crate::tensor_data::TensorData;
 use crate::{Error, Precision};
 
@@ -44,14 +44,22 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// What the factors of the modules' products are rounded to.
-    pub(crate) fn rounding(&self) -> Rounding {
-        self.rounding
+    /// How products with the parameter `name` are computed.
+    pub(crate) fn products(&self, name: &str) -> Products {
+        if self.trains(name) {
+            Products::of_trained(self.rounding)
+        } else {
+            Products::of_constant(self.rounding)
+        }
     }
 
     /// Whether the parameter `name` is not to be trained.
     pub fn is_frozen(&self, name: &str) -> bool {
         (self.frozen)(name)
+    }
+
+    fn trains(&self, name: &str) -> bool {
+        self.device.is_autodiff() && !self.is_frozen(name)
     }
 
     /// The tensor `name`; a scalar becomes `[1]`.
@@ -88,9 +96,9 @@ impl<'a> Builder<'a> {
         name: impl Into<String>,
     ) -> Result<Param<Tensor<D>>, Error> {
         let name = name.into();
-        let trainable = self.device.is_autodiff() && !self.is_frozen(&name);
+        let trains = self.trains(&name);
         let tensor = self.tensor(name)?;
-        let tensor = if trainable {
+        let tensor = if trains {
             tensor.require_grad()
         } else {
             tensor

@@ -8,10 +8,9 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use diptych_kernels::Rounding;
 
 use super::Builder;
-use super::ops::{Slide, convolution, modulate, transposed_convolution};
+use super::ops::{Products, Slide, convolution, modulate, transposed_convolution};
 use crate::Error;
 
 /// How a kernel slides over a map. The default is PyTorch's.
@@ -67,7 +66,7 @@ pub struct Convolution {
     #[module(skip)]
     slide: Slide,
     #[module(skip)]
-    rounding: Rounding,
+    products: Products,
 }
 
 impl Convolution {
@@ -80,7 +79,7 @@ impl Convolution {
             weight: b.param(format!("{path}.weight"))?,
             bias: options.bias(b, path)?,
             slide: options.slide(),
-            rounding: b.rounding(),
+            products: b.products(&format!("{path}.weight")),
         })
     }
 
@@ -91,7 +90,7 @@ impl Convolution {
     /// If the map has other channels or is smaller than the kernel.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(|bias| bias.val());
-        convolution(x, self.weight.val(), bias, self.slide, self.rounding)
+        convolution(x, self.weight.val(), bias, self.slide, &self.products)
     }
 }
 
@@ -105,7 +104,7 @@ pub struct TransposedConvolution {
     #[module(skip)]
     more: usize,
     #[module(skip)]
-    rounding: Rounding,
+    products: Products,
 }
 
 impl TransposedConvolution {
@@ -119,7 +118,7 @@ impl TransposedConvolution {
             bias: options.bias(b, path)?,
             slide: options.slide(),
             more: 0,
-            rounding: b.rounding(),
+            products: b.products(&format!("{path}.weight")),
         })
     }
 
@@ -138,7 +137,7 @@ impl TransposedConvolution {
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let bias = self.bias.as_ref().map(|bias| bias.val());
         let weight = self.weight.val();
-        transposed_convolution(x, weight, bias, self.slide, self.more, self.rounding)
+        transposed_convolution(x, weight, bias, self.slide, self.more, &self.products)
     }
 }
 
@@ -181,7 +180,7 @@ pub struct ModulatedConvolution {
     #[module(skip)]
     options: ModulationOptions,
     #[module(skip)]
-    rounding: Rounding,
+    products: Products,
 }
 
 impl ModulatedConvolution {
@@ -197,7 +196,7 @@ impl ModulatedConvolution {
             weight,
             scale: ((inputs * height * width) as f64).sqrt().recip(),
             options,
-            rounding: b.rounding(),
+            products: b.products(&format!("{path}.weight")),
         })
     }
 
@@ -206,7 +205,8 @@ impl ModulatedConvolution {
     /// # Panics
     /// If the map or the style has other channels.
     pub fn forward(&self, x: Tensor<4>, style: Tensor<2>) -> Tensor<4> {
-        let weight = self.weight.val() * self.scale; // [O, I, K, K]
+        let weight = self.weight.val(); // [O, I, K, K]
+        let style = style * self.scale; // [N, I]
         let x = modulate(x, style.clone()); // [N, H, W, I]
         let slide = Slide {
             stride: if self.options.up { 2 } else { 1 },
@@ -219,9 +219,9 @@ impl ModulatedConvolution {
         };
         let y = if self.options.up {
             let weight = weight.clone().swap_dims(0, 1); // [I, O, K, K]
-            transposed_convolution(x, weight, None, slide, 0, self.rounding)
+            transposed_convolution(x, weight, None, slide, 0, &self.products)
         } else {
-            convolution(x, weight.clone(), None, slide, self.rounding)
+            convolution(x, weight.clone(), None, slide, &self.products)
         };
         let Some(epsilon) = self.options.demodulation else {
             return y;

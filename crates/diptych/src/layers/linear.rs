@@ -6,10 +6,10 @@
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use diptych_kernels::{Activation, Rounding};
+use diptych_kernels::Activation;
 
 use super::Builder;
-use super::ops::{activation, linear};
+use super::ops::{Products, activation, linear};
 use crate::Error;
 
 /// `y = x Wᵀ + b`, with `weight` `[out, in]` and `bias` `[out]`.
@@ -18,7 +18,7 @@ pub struct Linear {
     weight: Param<Tensor<2>>,
     bias: Option<Param<Tensor<1>>>,
     #[module(skip)]
-    rounding: Rounding,
+    products: Products,
 }
 
 impl Linear {
@@ -30,7 +30,7 @@ impl Linear {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
             bias: Some(b.param(format!("{path}.bias"))?),
-            rounding: b.rounding(),
+            products: b.products(&format!("{path}.weight")),
         })
     }
 
@@ -42,7 +42,7 @@ impl Linear {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
             bias: None,
-            rounding: b.rounding(),
+            products: b.products(&format!("{path}.weight")),
         })
     }
 
@@ -53,7 +53,7 @@ impl Linear {
             Some(bias) => bias.val(),
             None => Tensor::zeros([weight.dims()[0]], &weight.device()),
         };
-        linear(x, weight, bias, self.rounding)
+        linear(x, weight, bias, &self.products)
     }
 }
 

@@ -67,7 +67,7 @@ impl<F: Attended> Head<'_, F> {
     pub(super) fn attend(
         &self,
         isa: Isa,
-        (l, node): (usize, impl Fn(usize) -> usize),
+        (l, node): (usize, impl Fn(usize) -> usize + Sync),
         [reach, more]: [usize; 2],
         bias: Option<&[f32]>,
         out: &mut Rectangle<F>,

@@ -9,17 +9,20 @@
 //! neither do the results.
 
 mod depthwise;
+mod layout;
 mod packed;
 mod sliding;
 mod weight;
 mod window;
 
+pub use layout::{Direction, PackedWeight};
 pub use packed::PackedConvolution;
 
 use half::bf16;
 
 use crate::element::{Float, Rounding};
 use crate::isa::Isa;
+use crate::product::Right;
 use sliding::{Kernel, Sliding};
 use window::Dimension;
 
@@ -167,13 +170,8 @@ impl Convolution {
         if c.is_depthwise() {
             return depthwise::forward(&c, isa, x, weight, bias);
         }
-        let [taps, inputs, _] = c.products();
-        let kernel = Kernel {
-            values: weight,
-            first: |group, input, tap| c.place(group, [0, input], tap),
-            stride: inputs * taps,
-        };
-        Sliding::forward(&c).apply::<E>(isa, &kernel, x, bias)
+        let kernels = c.pack_as::<E>(isa, Direction::Forward, weight);
+        Sliding::new(&c, Direction::Forward).apply(isa, &kernels, x, bias)
     }
 
     pub(crate) fn transposed_as<E: Float>(
@@ -192,13 +190,32 @@ impl Convolution {
         if c.is_depthwise() {
             return depthwise::adjoint(&c, isa, y, weight, bias);
         }
-        // Inputs and outputs are exchanged.
-        let kernel = Kernel {
-            values: weight,
-            first: |group, output, tap| c.place(group, [output, 0], tap),
-            stride: c.kernel.positions(),
-        };
-        Sliding::adjoint(&c).apply::<E>(isa, &kernel, y, bias)
+        let kernels = c.pack_as::<E>(isa, Direction::Adjoint, weight);
+        Sliding::new(&c, Direction::Adjoint).apply(isa, &kernels, y, bias)
+    }
+
+    /// The right factors of a direction.
+    fn pack_as<E: Float>(&self, isa: Isa, direction: Direction, weight: &[f32]) -> Vec<Right<E>> {
+        let [taps, inputs, _] = self.products();
+        let sliding = Sliding::new(self, direction);
+        match direction {
+            Direction::Forward => sliding.pack(
+                isa,
+                &Kernel {
+                    values: weight,
+                    first: |group, input, tap| self.place(group, [0, input], tap),
+                    stride: inputs * taps,
+                },
+            ),
+            Direction::Adjoint => sliding.pack(
+                isa,
+                &Kernel {
+                    values: weight,
+                    first: |group, output, tap| self.place(group, [output, 0], tap),
+                    stride: taps,
+                },
+            ),
+        }
     }
 
     pub(crate) fn weight_gradient_as<E: Float>(

@@ -5,12 +5,21 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::window::{Phase, Window};
-use super::{Convolution, Extent, PARTS, POSITIONS};
+use super::{Convolution, Direction, Extent, PARTS, POSITIONS};
 use crate::buffer::{Rectangle, fill};
 use crate::element::Float;
 use crate::isa::Isa;
-use crate::product::{Finish, Left, Right, Rows, multiply};
+use crate::product::{Finish, Left, Right, Rows, multiply, product};
+
+/// Positions up to which a convolution with a large kernel is one product. Of more, the padded copy of
+/// the maps would not stay in the cache.
+const FEW_POSITIONS: usize = 2048;
+
+/// Values of a large kernel: so many in f32 fill a core's L2 cache.
+const LARGE_KERNEL: usize = 1 << 18;
 
 /// Maps `[N, given, G · I]` to `[N, made, G · O]`.
 pub(super) struct Sliding {
@@ -18,6 +27,8 @@ pub(super) struct Sliding {
     columns: Vec<Phase>,
     given: Extent,
     made: Extent,
+    /// Whether each position is mapped by itself.
+    is_linear: bool,
     groups: usize,
     /// Channels of a group.
     inputs: usize,
@@ -35,34 +46,37 @@ pub(super) struct Kernel<'a, F> {
 }
 
 /// A padded copy of part of a map, and where each position's values begin in it.
+#[derive(Default)]
 struct Copy<E> {
     values: Vec<E>,
     starts: Vec<usize>,
 }
 
 impl Sliding {
-    pub(super) fn forward(c: &Convolution) -> Self {
-        Self {
-            rows: c.rows().forward(),
-            columns: c.columns().forward(),
-            given: c.given(),
-            made: c.output(),
-            groups: c.groups,
-            inputs: c.inputs / c.groups,
-            outputs: c.outputs / c.groups,
-        }
-    }
-
-    /// The adjoint of [`Sliding::forward`].
-    pub(super) fn adjoint(c: &Convolution) -> Self {
-        Self {
-            rows: c.rows().adjoint(),
-            columns: c.columns().adjoint(),
-            given: c.output(),
-            made: c.given(),
-            groups: c.groups,
-            inputs: c.outputs / c.groups,
-            outputs: c.inputs / c.groups,
+    pub(super) fn new(c: &Convolution, direction: Direction) -> Self {
+        let (rows, columns) = (c.rows(), c.columns());
+        let (inputs, outputs) = (c.inputs / c.groups, c.outputs / c.groups);
+        match direction {
+            Direction::Forward => Self {
+                rows: rows.forward(),
+                columns: columns.forward(),
+                given: c.given(),
+                made: c.output(),
+                is_linear: c.is_linear(),
+                groups: c.groups,
+                inputs,
+                outputs,
+            },
+            Direction::Adjoint => Self {
+                rows: rows.adjoint(),
+                columns: columns.adjoint(),
+                given: c.output(),
+                made: c.given(),
+                is_linear: c.is_linear(),
+                groups: c.groups,
+                inputs: outputs,
+                outputs: inputs,
+            },
         }
     }
 
@@ -70,22 +84,23 @@ impl Sliding {
     pub(super) fn apply<E: Float>(
         &self,
         isa: Isa,
-        kernel: &Kernel<impl Fn(usize, usize, [usize; 2]) -> usize>,
+        kernels: &[Right<E>],
         x: &[f32],
         bias: &[f32],
     ) -> Vec<f32> {
         let given = self.given.positions() * self.groups * self.inputs;
         let n = x.len() / given.max(1);
         assert_eq!(x.len(), n * given, "the map's length");
-        let kernels = self.pack::<E>(isa, kernel);
+        if let [kernel] = kernels
+            && let Some(y) = self.apply_whole(isa, kernel, (x, n), bias)
+        {
+            return y;
+        }
         let line = self.made.width * self.groups * self.outputs;
         let rows = self.rows_of_task(n);
         fill(n * self.made.height * line, rows * line, |first, out| {
             let rows = first / line..(first + out.len()) / line;
-            let mut copy = Copy {
-                values: Vec::new(),
-                starts: Vec::new(),
-            };
+            let mut copy = Copy::default();
             let mut kernels = kernels.iter();
             for down in &self.rows {
                 for across in &self.columns {
@@ -114,6 +129,40 @@ impl Sliding {
         })
     }
 
+    /// [`Sliding::apply`] of one kernel as one product, of which threads take columns, too: of linear
+    /// layers, and of few positions and a large kernel, which each thread would stream else.
+    fn apply_whole<E: Float>(
+        &self,
+        isa: Isa,
+        kernel: &Right<E>,
+        (x, n): (&[f32], usize),
+        bias: &[f32],
+    ) -> Option<Vec<f32>> {
+        let ([down], [across]) = (&self.rows[..], &self.columns[..]) else {
+            return None;
+        };
+        if (down.every, across.every) != (1, 1) {
+            return None;
+        }
+        let finish = Finish {
+            bias,
+            ..Finish::default()
+        };
+        if self.is_linear && self.even::<E>() == self.inputs {
+            let x = E::rounded(isa, x);
+            return Some(product(isa, &Left::matrix(&x, self.inputs), kernel, finish));
+        }
+        let rows = n * self.made.height;
+        let taps = down.taps.len() * across.taps.len();
+        let is_large = taps * self.inputs * self.outputs >= LARGE_KERNEL;
+        (is_large && rows * self.made.width <= FEW_POSITIONS).then(|| {
+            let mut copy = Copy::default();
+            self.copy(isa, [down, across], 0, (x, 0..rows), &mut copy);
+            let left = copy.left([down, across], self.even::<E>());
+            product(isa, &left, kernel, finish)
+        })
+    }
+
     /// Rows of the result, over all pictures, that one task makes: whole pictures where there are
     /// enough.
     fn rows_of_task(&self, n: usize) -> usize {
@@ -132,11 +181,14 @@ impl Sliding {
     }
 
     /// The right factors: for every phase of rows, of columns, and every group.
-    fn pack<E: Float>(
+    pub(super) fn pack<E: Float>(
         &self,
         isa: Isa,
-        kernel: &Kernel<impl Fn(usize, usize, [usize; 2]) -> usize>,
+        kernel: &Kernel<impl Fn(usize, usize, [usize; 2]) -> usize + Sync>,
     ) -> Vec<Right<E>> {
+        if self.is_linear {
+            return vec![self.pack_linear(isa, kernel)];
+        }
         let even = self.even::<E>();
         let mut kernels = Vec::new();
         for down in &self.rows {
@@ -144,7 +196,8 @@ impl Sliding {
                 let taps = down.taps.len() * across.taps.len();
                 for group in 0..self.groups {
                     let mut rows = vec![0f32; taps * even * self.outputs];
-                    for (place, row) in rows.chunks_exact_mut(self.outputs).enumerate() {
+                    let places = rows.par_chunks_exact_mut(self.outputs).enumerate();
+                    places.with_min_len(even).for_each(|(place, row)| {
                         let (tap, input) = (place / even, place % even);
                         if input < self.inputs {
                             let y = down.taps[tap / across.taps.len()];
@@ -155,7 +208,7 @@ impl Sliding {
                                 .zip(values)
                                 .for_each(|(to, from)| *to = *from);
                         }
-                    }
+                    });
                     let steps = taps * even / E::STEP;
                     kernels.push(Right::pack(isa, [steps, self.outputs], |k| {
                         rows.get(k * self.outputs..(k + 1) * self.outputs)
@@ -164,6 +217,23 @@ impl Sliding {
             }
         }
         kernels
+    }
+
+    /// The right factor of a linear layer: its matrix or the transpose of that, without a copy between.
+    fn pack_linear<E: Float>(
+        &self,
+        isa: Isa,
+        kernel: &Kernel<impl Fn(usize, usize, [usize; 2]) -> usize>,
+    ) -> Right<E> {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        if kernel.stride == 1 {
+            let row = |k: usize| kernel.values.get(k * outputs..(k + 1) * outputs);
+            return Right::pack(isa, [inputs.div_ceil(E::STEP), outputs], row);
+        }
+        let values = E::rounded(isa, kernel.values);
+        let mut right = Right::default();
+        right.repack_transposed([inputs, outputs], |o| &values[o * inputs..][..inputs]);
+        right
     }
 
     /// The parts of some rows of the result, over all pictures: each picture and its rows.

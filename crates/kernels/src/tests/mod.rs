@@ -13,8 +13,8 @@ use proptest::prelude::*;
 
 use crate::activation::Activation;
 use crate::attention::Attention;
-use crate::convolution::{Convolution, Extent};
-use crate::element::{Element, Float};
+use crate::convolution::{Convolution, Direction, Extent, PackedWeight};
+use crate::element::{Element, Float, Rounding};
 use crate::isa::Isa;
 use crate::layer_norm::{
     layer_norm_backward_with, layer_norm_input_gradient_with, layer_norm_with,
@@ -300,4 +300,58 @@ fn bf16_rounds_to_nearest_with_ties_to_even() {
             );
         }
     }
+}
+
+#[test]
+fn what_is_laid_out_once_gives_the_same() {
+    let plain = Convolution {
+        height: 5,
+        width: 6,
+        kernel: Extent {
+            height: 3,
+            width: 2,
+        },
+        padding: Extent::square(1),
+        ..Convolution::linear(4, 6)
+    };
+    let cases = [
+        plain,
+        Convolution { stride: 2, ..plain },
+        Convolution { groups: 2, ..plain },
+        Convolution {
+            inputs: 6,
+            groups: 6,
+            ..plain
+        },
+        Convolution::linear(9, 5),
+        // So large that all threads lay it out, and take columns of the product.
+        Convolution::linear(520, 515),
+        Convolution {
+            inputs: 180,
+            outputs: 250,
+            ..plain
+        },
+    ];
+    for c in cases {
+        for rounding in [Rounding::F32, Rounding::Bf16] {
+            let weight = values(c.outputs * c.inputs / c.groups * c.kernel.positions(), 1);
+            let x = values(3 * c.height * c.width * c.inputs, 2);
+            let y = values(3 * c.output().positions() * c.outputs, 3);
+            let bias = values(c.outputs, 4);
+            let packed = |direction| PackedWeight::new(&c, rounding, direction, &weight);
+            let got = packed(Direction::Forward).apply(&c, &x, &bias);
+            assert_eq!(got, c.forward(rounding, &x, &weight, &bias), "{c:?}");
+            let got = packed(Direction::Adjoint).apply(&c, &y, &[]);
+            assert_eq!(got, c.input_gradient(rounding, &y, &weight), "{c:?}");
+        }
+    }
+    let packed = PackedWeight::new(&plain, Rounding::F32, Direction::Forward, &values(144, 1));
+    let larger = Convolution { height: 9, ..plain };
+    assert!(packed.serves(&larger, Rounding::F32, Direction::Forward));
+    assert!(!packed.serves(&larger, Rounding::Bf16, Direction::Forward));
+    assert!(!packed.serves(
+        &Convolution { stride: 2, ..plain },
+        Rounding::F32,
+        Direction::Forward
+    ));
 }

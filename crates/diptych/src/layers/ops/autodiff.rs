@@ -8,10 +8,10 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, TensorMetadata};
 use diptych_kernels::{
     Activation, Attention, AveragePool, Convolution, CrossAttention, Extent, Fir, GroupNorm,
-    NextAttention, Rounding,
+    NextAttention,
 };
 
-use super::{Gradients, Normed, Ops};
+use super::{Gradients, Normed, Ops, Products};
 
 /// Defines a backward: what it remembers of the forward (`$state`), and the gradients of its
 /// parents, given that and the output's gradient.
@@ -167,25 +167,25 @@ macro_rules! backward_of_product {
 }
 
 backward_of_product!(
-    Project, Rounding, |rounding, grad|
-    weight(x) B::project_weight(x, grad.clone(), rounding),
+    Project, Products, |products, grad|
+    weight(x) B::project_weight(x, grad.clone(), products.rounding),
     bias B::project_bias(grad.clone()),
-    input(weight) B::project_input(grad, weight, rounding)
+    input(weight) B::project_input(grad, weight, products)
 );
 
 backward_of_product!(
-    Convolve, (Convolution, Rounding), |(convolution, rounding), grad|
-    weight(x) B::convolve_weight(x, grad.clone(), convolution, rounding),
+    Convolve, (Convolution, Products), |(convolution, products), grad|
+    weight(x) B::convolve_weight(x, grad.clone(), convolution, products.rounding),
     bias B::convolve_bias(grad.clone()),
-    input(weight) B::convolve_input(grad, weight, convolution, rounding)
+    input(weight) B::convolve_input(grad, weight, convolution, products)
 );
 
 // The output is in the place of a convolution's input, and the input in that of its output.
 backward_of_product!(
-    TransposeConvolve, (Convolution, Rounding), |(convolution, rounding), grad|
-    weight(y) B::convolve_weight(grad.clone(), y, convolution, rounding),
+    TransposeConvolve, (Convolution, Products), |(convolution, products), grad|
+    weight(y) B::convolve_weight(grad.clone(), y, convolution, products.rounding),
     bias B::convolve_bias(grad.clone()),
-    input(weight) B::transpose_convolve_input(grad, weight, convolution, rounding)
+    input(weight) B::transpose_convolve_input(grad, weight, convolution, products)
 );
 
 /// Backward of [`Ops::norm_rows`]; that of the parameters is computed only where it is asked for.`
@@ -226,12 +226,12 @@ impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
         weight: T<B, C>,
         bias: T<B, C>,
         c: Convolution,
-        rounding: Rounding,
+        products: Products,
     ) -> T<B, C> {
         let (values, kernel) = (x.primitive().clone(), weight.primitive().clone());
         let shift = bias.primitive().clone();
-        let y = <B as Ops>::convolve(values, kernel, shift, c, rounding);
-        let state = (Factors::of::<C>(&x, &weight), (c, rounding));
+        let y = <B as Ops>::convolve(values, kernel, shift, c, products.clone());
+        let state = (Factors::of::<C>(&x, &weight), (c, products));
         track!(Convolve, [x, weight, bias], state, y)
     }
 
@@ -240,12 +240,12 @@ impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
         weight: T<B, C>,
         bias: T<B, C>,
         c: Convolution,
-        rounding: Rounding,
+        products: Products,
     ) -> T<B, C> {
         let (values, kernel) = (y.primitive().clone(), weight.primitive().clone());
         let shift = bias.primitive().clone();
-        let x = <B as Ops>::transpose_convolve(values, kernel, shift, c, rounding);
-        let state = (Factors::of::<C>(&y, &weight), (c, rounding));
+        let x = <B as Ops>::transpose_convolve(values, kernel, shift, c, products.clone());
+        let state = (Factors::of::<C>(&y, &weight), (c, products));
         track!(TransposeConvolve, [y, weight, bias], state, x)
     }
 
@@ -279,12 +279,12 @@ impl<B: Ops + Gradients, C: CheckpointStrategy> Ops for Autodiff<B, C> {
         T::<B, C>::new(<B as Ops>::attend_next(q, kv, attention))
     }
 
-    fn project(x: T<B, C>, weight: T<B, C>, bias: T<B, C>, rounding: Rounding) -> T<B, C> {
+    fn project(x: T<B, C>, weight: T<B, C>, bias: T<B, C>, products: Products) -> T<B, C> {
         let (values, matrix) = (x.primitive().clone(), weight.primitive().clone());
         let bias_values = bias.primitive().clone();
-        let y = <B as Ops>::project(values, matrix, bias_values, rounding);
+        let y = <B as Ops>::project(values, matrix, bias_values, products.clone());
         let factors = Factors::of::<C>(&x, &weight);
-        track!(Project, [x, weight, bias], (factors, rounding), y)
+        track!(Project, [x, weight, bias], (factors, products), y)
     }
 
     fn norm_columns(

@@ -5,33 +5,33 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::TensorData;
 use diptych_kernels::{
-    Activation, Attention, AveragePool, Convolution, CrossAttention, Extent, Fir, GroupNorm,
-    NextAttention, Rounding, add_relu, add_relu_backward, batch_norm, batch_norm_backward,
-    column_sums, layer_norm, layer_norm_backward, layer_norm_input_gradient, modulate,
-    modulate_backward,
+    Activation, Attention, AveragePool, Convolution, CrossAttention, Direction, Extent, Fir,
+    GroupNorm, NextAttention, Rounding, add_relu, add_relu_backward, batch_norm,
+    batch_norm_backward, column_sums, layer_norm, layer_norm_backward, layer_norm_input_gradient,
+    modulate, modulate_backward,
 };
 
-use super::{Gradients, Normed, Ops};
+use super::{Gradients, Normed, Ops, Products};
 
 type T = FloatTensor<Flex>;
 
 impl Ops for Flex {
-    fn convolve(x: T, weight: T, bias: T, c: Convolution, rounding: Rounding) -> T {
+    fn convolve(x: T, weight: T, bias: T, c: Convolution, products: Products) -> T {
         let [x, weight, bias] = contiguous([x, weight, bias]);
-        let y = c.forward(rounding, values(&x), values(&weight), values(&bias));
+        let y = products.apply(&c, Direction::Forward, [&x, &weight, &bias]);
         tensor(y, &made(&x, c))
     }
 
-    fn transpose_convolve(y: T, weight: T, bias: T, c: Convolution, rounding: Rounding) -> T {
+    fn transpose_convolve(y: T, weight: T, bias: T, c: Convolution, products: Products) -> T {
         let [y, weight, bias] = contiguous([y, weight, bias]);
-        let x = c.transposed(rounding, values(&y), values(&weight), values(&bias));
+        let x = products.apply(&c, Direction::Adjoint, [&y, &weight, &bias]);
         tensor(x, &[dims::<4>(&y)[0], c.height, c.width, c.inputs])
     }
 
-    fn project(x: T, weight: T, bias: T, rounding: Rounding) -> T {
+    fn project(x: T, weight: T, bias: T, products: Products) -> T {
         let [x, weight, bias] = contiguous([x, weight, bias]);
         let c = projection(dims(&weight));
-        let y = c.forward(rounding, values(&x), values(&weight), values(&bias));
+        let y = products.apply(&c, Direction::Forward, [&x, &weight, &bias]);
         tensor(y, &[dims::<2>(&x)[0], c.outputs])
     }
 
@@ -110,9 +110,9 @@ impl Ops for Flex {
 }
 
 impl Gradients for Flex {
-    fn convolve_input(grad: T, weight: T, c: Convolution, rounding: Rounding) -> T {
+    fn convolve_input(grad: T, weight: T, c: Convolution, products: Products) -> T {
         let [grad, weight] = contiguous([grad, weight]);
-        let x = c.input_gradient(rounding, values(&grad), values(&weight));
+        let x = products.apply(&c, Direction::Adjoint, [&grad, &weight, &none()]);
         tensor(x, &[dims::<4>(&grad)[0], c.height, c.width, c.inputs])
     }
 
@@ -134,16 +134,16 @@ impl Gradients for Flex {
         tensor(column_sums(values(&grad), outputs), &[outputs])
     }
 
-    fn transpose_convolve_input(grad: T, weight: T, c: Convolution, rounding: Rounding) -> T {
+    fn transpose_convolve_input(grad: T, weight: T, c: Convolution, products: Products) -> T {
         let [grad, weight] = contiguous([grad, weight]);
-        let y = c.forward(rounding, values(&grad), values(&weight), &[]);
+        let y = products.apply(&c, Direction::Forward, [&grad, &weight, &none()]);
         tensor(y, &made(&grad, c))
     }
 
-    fn project_input(grad: T, weight: T, rounding: Rounding) -> T {
+    fn project_input(grad: T, weight: T, products: Products) -> T {
         let [grad, weight] = contiguous([grad, weight]);
         let c = projection(dims(&weight));
-        let x = c.input_gradient(rounding, values(&grad), values(&weight));
+        let x = products.apply(&c, Direction::Adjoint, [&grad, &weight, &none()]);
         tensor(x, &[dims::<2>(&grad)[0], c.inputs])
     }
 
@@ -279,12 +279,17 @@ fn dims<const D: usize>(tensor: &FlexTensor) -> [usize; D] {
     tensor.shape().dims()
 }
 
-fn values(tensor: &FlexTensor) -> &[f32] {
+pub(super) fn values(tensor: &FlexTensor) -> &[f32] {
     let (start, len) = (
         tensor.layout().start_offset(),
         tensor.layout().num_elements(),
     );
     &tensor.storage::<f32>()[start..start + len]
+}
+
+/// No bias.
+fn none() -> FlexTensor {
+    tensor(Vec::new(), &[0])
 }
 
 fn tensor(values: Vec<f32>, shape: &[usize]) -> FlexTensor {

@@ -5,9 +5,9 @@
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
-use diptych_kernels::{AveragePool, Convolution, Extent, Fir, GroupNorm, Rounding};
+use diptych_kernels::{AveragePool, Convolution, Extent, Fir, GroupNorm};
 
-use super::{Ops, has_kernels, plain};
+use super::{Ops, Products, has_kernels, plain};
 
 /// How a kernel slides, as PyTorch names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) fn convolution(
     weight: Tensor<4>,
     bias: Option<Tensor<1>>,
     slide: Slide,
-    rounding: Rounding,
+    products: &Products,
 ) -> Tensor<4> {
     if !has_kernels(&x) {
         return plain::convolution(x, weight, bias, slide);
@@ -40,7 +40,13 @@ pub(crate) fn convolution(
         weight.into_dispatch(),
         bias.into_dispatch(),
     );
-    Tensor::from_dispatch(Dispatch::convolve(x, weight, bias, convolution, rounding))
+    Tensor::from_dispatch(Dispatch::convolve(
+        x,
+        weight,
+        bias,
+        convolution,
+        products.clone(),
+    ))
 }
 
 /// The transposed convolution of `x` `[N, H, W, I]` with `weight` `[I, O / G, K, K]`, and `bias`
@@ -51,7 +57,7 @@ pub(crate) fn transposed_convolution(
     bias: Option<Tensor<1>>,
     slide: Slide,
     more: usize,
-    rounding: Rounding,
+    products: &Products,
 ) -> Tensor<4> {
     if !has_kernels(&x) {
         return plain::transposed_convolution(x, weight, bias, slide, more);
@@ -72,7 +78,7 @@ pub(crate) fn transposed_convolution(
         weight.into_dispatch(),
         bias.into_dispatch(),
     );
-    let y = Dispatch::transpose_convolve(x, weight, bias, convolution, rounding);
+    let y = Dispatch::transpose_convolve(x, weight, bias, convolution, products.clone());
     Tensor::from_dispatch(y)
 }
 

@@ -11,6 +11,7 @@ mod autodiff;
 mod flex;
 mod maps;
 mod plain;
+mod products;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub use maps::average_pool;
 pub(crate) use maps::{
     Slide, add_relu, batch_norm, convolution, filter, group_norm, modulate, transposed_convolution,
 };
+pub(crate) use products::Products;
 
 /// What the CPU's backend computes with `kernels`.
 #[backend_extension(Flex, Autodiff)]
@@ -36,7 +38,7 @@ pub(crate) trait Ops: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         convolution: Convolution,
-        rounding: Rounding,
+        products: Products,
     ) -> FloatTensor<Self>;
 
     /// The adjoint: `[N, H', W', O]` with `[O, I / G, K, K]` and `[I]`, which may be empty:
@@ -46,7 +48,7 @@ pub(crate) trait Ops: Backend {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         convolution: Convolution,
-        rounding: Rounding,
+        products: Products,
     ) -> FloatTensor<Self>;
 
     /// `x Wᵀ + b`: `[R, I]` with `[O, I]` and `[O]`.
@@ -54,7 +56,7 @@ pub(crate) trait Ops: Backend {
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        rounding: Rounding,
+        products: Products,
     ) -> FloatTensor<Self>;
 
     /// Batch norm of `[R, C]`, then ReLU if `relu`: the output and the batch's mean and biased
@@ -122,7 +124,7 @@ pub(crate) trait Gradients: Backend {
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         convolution: Convolution,
-        rounding: Rounding,
+        products: Products,
     ) -> FloatTensor<Self>;
 
     fn convolve_weight(
@@ -139,13 +141,13 @@ pub(crate) trait Gradients: Backend {
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         convolution: Convolution,
-        rounding: Rounding,
+        products: Products,
     ) -> FloatTensor<Self>;
 
     fn project_input(
         grad: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        rounding: Rounding,
+        products: Products,
     ) -> FloatTensor<Self>;
 
     fn project_weight(
@@ -247,7 +249,7 @@ pub fn plain_values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     })
 }
 
-/// Rows from which packing the weight, one pass over it, pays.
+/// Rows from which laying out a weight, one pass over it, pays for one product.
 const MANY_ROWS: usize = 256;
 
 /// `x Wᵀ + b` for `x` `[…, I]`, with `weight` `[O, I]` and `bias` `[O]`.
@@ -255,17 +257,18 @@ pub(crate) fn linear<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<2>,
     bias: Tensor<1>,
-    rounding: Rounding,
+    products: &Products,
 ) -> Tensor<D> {
     let [outputs, inputs] = weight.dims();
     let mut shape = x.dims();
     let rows = shape.iter().product::<usize>() / inputs;
-    let few = rows < MANY_ROWS && rounding == Rounding::F32;
-    if few || !has_kernels(&x) {
+    let few = rows < MANY_ROWS && products.rounding == Rounding::F32;
+    if (few && !products.is_constant()) || !has_kernels(&x) {
         return burn::tensor::module::linear(x, weight.transpose(), Some(bias));
     }
     let x = x.reshape([rows, inputs]).into_dispatch();
-    let y = Dispatch::project(x, weight.into_dispatch(), bias.into_dispatch(), rounding);
+    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
+    let y = Dispatch::project(x, weight, bias, products.clone());
     shape[D - 1] = outputs;
     Tensor::<2>::from_dispatch(y).reshape(shape)
 }

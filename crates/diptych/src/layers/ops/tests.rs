@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use diptych_kernels::{Activation, Attention, AveragePool, Rounding};
 use proptest::prelude::*;
 
+use super::Products;
 use super::{Slide, plain};
 
 /// Deterministic values of both signs, none of them zero.
@@ -51,7 +52,9 @@ fn close(got: &[Vec<f32>], want: &[Vec<f32>], bound: f32) {
     }
 }
 
-const F32: Rounding = Rounding::F32;
+fn f32() -> Products {
+    Products::of_trained(Rounding::F32)
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
@@ -65,7 +68,7 @@ proptest! {
         let x = tensor([n, h, w, inputs], 7);
         let weight = tensor([outputs, inputs, kernel, kernel], 8);
         let slide = Slide { stride, padding: [kernel / 2; 2], groups: 1 };
-        let got = run!(super::convolution(x.clone(), weight.clone(), None, slide, F32), x, weight);
+        let got = run!(super::convolution(x.clone(), weight.clone(), None, slide, &f32()), x, weight);
         let want = run!(plain::convolution(x.clone(), weight.clone(), None, slide), x, weight);
         close(&got, &want, 1e-5);
     }
@@ -74,7 +77,7 @@ proptest! {
     fn linear_layers_match_burns(n in 1..5usize, l in 1..100usize, inputs in 1..40usize, outputs in 1..70usize) {
         let x = tensor([n, l, inputs], 1);
         let (weight, bias) = (tensor([outputs, inputs], 2), tensor([outputs], 3));
-        let f = || super::linear(x.clone(), weight.clone(), bias.clone(), F32);
+        let f = || super::linear(x.clone(), weight.clone(), bias.clone(), &f32());
         let g = || {
             burn::tensor::module::linear(x.clone(), weight.clone().transpose(), Some(bias.clone()))
         };
@@ -144,9 +147,12 @@ proptest! {
 #[test]
 fn bf16_stays_within_its_rounding() {
     let (x, weight, bias) = (tensor([300, 64], 1), tensor([40, 64], 2), tensor([40], 3));
-    let f = |p| super::linear(x.clone(), weight.clone(), bias.clone(), p);
+    let f = |rounding| {
+        let products = Products::of_trained(rounding);
+        super::linear(x.clone(), weight.clone(), bias.clone(), &products)
+    };
     let got = run!(f(Rounding::Bf16), x, weight, bias);
-    let want = run!(f(F32), x, weight, bias);
+    let want = run!(f(Rounding::F32), x, weight, bias);
     assert_ne!(got, want, "bf16 rounds");
     // Each factor is off by at most 2⁻⁹ of itself, so a product of factors up to 1 by at most 2⁻⁸;
     // the sums here have up to 300 terms, whose errors do not add up in one direction.

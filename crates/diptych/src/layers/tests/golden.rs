@@ -33,7 +33,7 @@ impl Case<'_> {
         let upstream: Vec<f32> = recorded("upstream").iter().map(|v| *v as f32).collect();
         for is_plain in [false, true] {
             PLAIN.set(is_plain);
-            let run = run(&self.named, &build, &forward, |_| upstream.clone());
+            let run = run(&self.named, &build, &forward, |_| upstream.clone(), false);
             PLAIN.set(false);
             let what = format!(
                 "{}, {}",

@@ -9,7 +9,7 @@ mod norms;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 
 use super::{Builder, ParameterPath, Source, naive, plain_values};
@@ -87,10 +87,12 @@ fn run<M: Module>(
     build: impl Fn(&mut Builder) -> Result<M, Error>,
     forward: impl Fn(&M, &Given) -> Tensor<1>,
     upstream: impl Fn(usize) -> Vec<f32>,
+    is_frozen: bool,
 ) -> Run {
     let device = tested().autodiff();
     let mut source = named.clone();
-    let layer = build(&mut Builder::new(&mut source, &device)).expect("a layer");
+    let mut builder = Builder::new(&mut source, &device).freeze(|_| is_frozen);
+    let layer = build(&mut builder).expect("a layer");
     let inputs = named
         .0
         .iter()
@@ -169,8 +171,8 @@ fn close(what: &str, got: &[f32], want: &[f64]) {
     }
 }
 
-/// Holds a layer to its naive twin, forward and backward for every tensor that is named, by both
-/// ways.
+/// Holds a layer to its naive twin, forward and backward for every tensor that is named, by the
+/// kernels, by Burn's own operations, and with its parameters frozen.
 fn hold<M: Module>(
     what: &str,
     shapes: &[(&str, &[usize])],
@@ -198,11 +200,16 @@ fn hold<M: Module>(
             (name, gradient)
         })
         .collect();
-    for is_plain in [false, true] {
-        PLAIN.set(is_plain);
-        let run = run(&named, &build, &forward, upstream);
+    for way in ["kernels", "Burn's", "kernels, frozen"] {
+        let is_frozen = way == "kernels, frozen";
+        // A frozen batch norm keeps its statistics, so it is another layer.
+        if is_frozen && shapes.iter().any(|(name, _)| name.contains(".running_")) {
+            continue;
+        }
+        PLAIN.set(way == "Burn's");
+        let run = run(&named, &build, &forward, upstream, is_frozen);
         PLAIN.set(false);
-        let what = format!("{what}, {}", if is_plain { "Burn's" } else { "kernels" });
+        let what = format!("{what}, {way}");
         close(&what, &run.output, &output);
         for (name, want) in &wanted {
             // Statistics are no parameters.
@@ -210,6 +217,10 @@ fn hold<M: Module>(
                 continue;
             }
             let got = run.gradients.get(name);
+            if is_frozen && name.starts_with("layer.") {
+                assert!(got.is_none(), "{what}: a gradient of {name}");
+                continue;
+            }
             let got = got.unwrap_or_else(|| panic!("{what}: no gradient of {name}"));
             close(&format!("{what}: gradient of {name}"), got, want);
         }
@@ -256,4 +267,35 @@ fn what_is_frozen_gets_no_gradient() {
     layer.visit(&mut collected);
     let names: Vec<&String> = collected.gradients.keys().collect();
     assert_eq!(names, ["layer.bias"]);
+}
+
+/// Doubles every parameter.
+struct Doubled;
+
+impl ModuleMapper for Doubled {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|values| values * 2.0)
+    }
+}
+
+#[test]
+fn what_is_kept_of_a_weight_goes_with_it() {
+    let named = Named::drawn(&[
+        ("layer.weight", &[3, 5]),
+        ("layer.bias", &[3]),
+        ("x", &[2, 5]),
+    ]);
+    let device = tested().autodiff();
+    let mut source = named.clone();
+    let mut b = Builder::new(&mut source, &device).freeze(|_| true);
+    let layer = super::Linear::build(&mut b, "layer").expect("a layer");
+    let x = Tensor::<1>::from_floats(named.0["x"].values(), &device).reshape([2, 5]);
+    let forward = |layer: &super::Linear| plain_values(layer.forward(x.clone()));
+    let once: Vec<f64> = forward(&layer)
+        .into_iter()
+        .map(|y| 2.0 * f64::from(y))
+        .collect();
+    assert_eq!(forward(&layer).len(), once.len());
+    let doubled = layer.map(&mut Doubled);
+    close("doubled", &forward(&doubled), &once);
 }

@@ -14,6 +14,7 @@ use burn::tensor::Tensor;
 use super::block::{Transformer, TransformerShape};
 use super::positions::resized;
 use crate::Error;
+use crate::layers::ops::{Products, linear};
 use crate::layers::{Attention, Builder, LayerNorm, Mask, Mlp};
 use crate::model::Grid;
 use crate::model::config::{ClipConfig, ImagePool};
@@ -53,6 +54,7 @@ impl Vit {
                 } else {
                     Some(b.param("visual.conv1.bias")?)
                 },
+                products: b.products("visual.conv1.weight"),
             },
             class_embedding: if is_clip {
                 Some(b.param("visual.class_embedding")?)
@@ -151,6 +153,8 @@ impl AttentionHead {
 struct PatchEmbedding {
     weight: Param<Tensor<4>>,
     bias: Option<Param<Tensor<1>>>,
+    #[module(skip)]
+    products: Products,
 }
 
 impl PatchEmbedding {
@@ -179,8 +183,15 @@ impl PatchEmbedding {
             .reshape([n, c, rows, p, columns, p])
             .permute([0, 2, 4, 1, 3, 5]) // [N, rows, columns, 3, P, P]
             .reshape([n, rows * columns, c * p * p]);
-        let weight = weight.reshape([w, c * p * p]).transpose();
-        let bias = self.bias.as_ref().map(|bias| bias.val());
-        burn::tensor::module::linear(patches, weight, bias)
+        let bias = match &self.bias {
+            Some(bias) => bias.val(),
+            None => Tensor::zeros([w], &patches.device()),
+        };
+        linear(
+            patches,
+            weight.reshape([w, c * p * p]),
+            bias,
+            &self.products,
+        )
     }
 }
