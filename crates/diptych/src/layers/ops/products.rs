@@ -1,7 +1,7 @@
 //! How a layer's products are computed.
 //!
-//! Laying a weight out for products takes as long as multiplying some fifty rows by it. A weight
-//! that is trained changes with every step; of one that stays, what was laid out is kept.
+//! Laying a weight out for products is a pass over it, which few rows do not repay. A weight that is
+//! trained changes with every step; of one that stays, what was laid out is kept.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
