@@ -11,7 +11,7 @@
 //!
 //! | part | kernels |
 //! | --- | --- |
-//! | training: forward and backward in f32 and bf16 | [`Convolution`], [`Attention`], [`AdamW`], … |
+//! | training: forward and backward in f32 and bf16 | [`Convolution`], [`PackedWeight`] of one that is frozen, [`Attention`], … |
 //! | inference: packed, in f32, bf16 and int8 | [`Linear`], [`PackedConvolution`], [`attend`], … |
 //! | search: f32, f16 and int8 | [`dots`], [`top_k`] |
 //!

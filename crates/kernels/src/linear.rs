@@ -90,29 +90,13 @@ impl Packing {
 }
 
 impl Weight {
-    /// Packs a weight of so many inputs and outputs, whose outputs' rows are `row(o)`.
-    pub(crate) fn pack<'a>(
-        packing: Packing,
-        [inputs, outputs]: [usize; 2],
-        row: impl Fn(usize) -> &'a [f32] + Sync,
-    ) -> Self {
+    /// Packs a weight `[outputs, inputs]`.
+    fn pack(packing: Packing, weight: &[f32], [inputs, outputs]: [usize; 2]) -> Self {
+        let (isa, shape) = (Isa::current(), [inputs, outputs]);
         match packing {
-            Packing::F32 => {
-                let mut right = Right::default();
-                right.repack_transposed([inputs, outputs], row);
-                Self::F32(right)
-            }
-            Packing::Bf16 => {
-                let isa = Isa::current();
-                let mut rounded = vec![bf16::default(); inputs * outputs];
-                for (o, out) in rounded.chunks_exact_mut(inputs).enumerate() {
-                    bf16::narrow(isa, row(o), out);
-                }
-                let mut right = Right::default();
-                right.repack_transposed([inputs, outputs], |o| &rounded[o * inputs..][..inputs]);
-                Self::Bf16(right)
-            }
-            Packing::Int8 => Self::Int8(Weights::new([inputs, outputs], row)),
+            Packing::F32 => Self::F32(Right::pack_transposed(isa, weight, shape)),
+            Packing::Bf16 => Self::Bf16(Right::pack_transposed(isa, weight, shape)),
+            Packing::Int8 => Self::Int8(Weights::new(shape, |o| &weight[o * inputs..][..inputs])),
         }
     }
 
@@ -138,9 +122,8 @@ impl Linear {
         assert!(packing != Packing::Int8 || inputs <= INPUTS, "inputs");
         let outputs = weight.len() / inputs;
         assert!(bias.is_empty() || bias.len() == outputs, "bias's length");
-        let row = |o: usize| &weight[o * inputs..(o + 1) * inputs];
         Self {
-            weight: Weight::pack(packing, [inputs, outputs], row),
+            weight: Weight::pack(packing, weight, [inputs, outputs]),
             bias: bias.to_vec(),
             inputs,
         }

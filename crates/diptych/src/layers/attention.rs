@@ -79,7 +79,7 @@ impl Attention {
         linear(
             x,
             self.in_proj_weight.val(),
-            self.in_proj_bias.val(),
+            Some(self.in_proj_bias.val()),
             &self.products,
         )
     }
@@ -88,7 +88,7 @@ impl Attention {
     fn project(&self, x: Tensor<3>, first: usize, outputs: usize) -> Tensor<3> {
         let weight = self.in_proj_weight.val().narrow(0, first, outputs);
         let bias = self.in_proj_bias.val().narrow(0, first, outputs);
-        linear(x, weight, bias, &self.products)
+        linear(x, weight, Some(bias), &self.products)
     }
 
     /// The keys and values of a memory `[N, L, W]`, for [`Attention::find`]: `[N, L, 2 W]`.
@@ -179,14 +179,14 @@ impl CrossAttention {
         let w = keys.dims()[0];
         let bias = self.in_proj_bias.val().narrow(0, w, 2 * w);
         let weight = Tensor::cat(vec![keys, values], 0); // [2 W, M]
-        linear(memory, weight, bias, &self.products.of_changing())
+        linear(memory, weight, Some(bias), &self.products.of_changing())
     }
 
     /// What `[N, Q, W]` find in a memory's keys and values `[N, L, 2 W]`: `[N, Q, W]`.
     pub fn find(&self, x: Tensor<3>, keys_values: Tensor<3>) -> Tensor<3> {
         let w = x.dims()[2];
         let bias = self.in_proj_bias.val().narrow(0, 0, w);
-        let queries = linear(x, self.q_proj_weight.val(), bias, &self.products);
+        let queries = linear(x, self.q_proj_weight.val(), Some(bias), &self.products);
         let y = cross_attention(queries, keys_values, self.heads);
         self.out_proj.forward(y)
     }

@@ -48,12 +48,8 @@ impl Linear {
 
     /// Maps `[…, in]` to `[…, out]`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let weight = self.weight.val();
-        let bias = match &self.bias {
-            Some(bias) => bias.val(),
-            None => Tensor::zeros([weight.dims()[0]], &weight.device()),
-        };
-        linear(x, weight, bias, &self.products)
+        let bias = self.bias.as_ref().map(|bias| bias.val());
+        linear(x, self.weight.val(), bias, &self.products)
     }
 }
 

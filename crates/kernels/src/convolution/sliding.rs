@@ -230,10 +230,7 @@ impl Sliding {
             let row = |k: usize| kernel.values.get(k * outputs..(k + 1) * outputs);
             return Right::pack(isa, [inputs.div_ceil(E::STEP), outputs], row);
         }
-        let values = E::rounded(isa, kernel.values);
-        let mut right = Right::default();
-        right.repack_transposed([inputs, outputs], |o| &values[o * inputs..][..inputs]);
-        right
+        Right::pack_transposed(isa, kernel.values, [inputs, outputs])
     }
 
     /// The parts of some rows of the result, over all pictures: each picture and its rows.

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::{close, values};
-use crate::attention::{Attention, CrossAttention, NextAttention};
+use crate::attention::{Attention, CrossAttention, Heads, NextAttention, attend_with};
 use crate::isa::Isa;
 
 /// The `part`-th third, or two, of rows of `3 · width` values.
@@ -78,5 +78,31 @@ proptest! {
         let shape = NextAttention { capacity: tokens + spare, tokens, width, heads };
         let got = shape.forward(&last(columns(&qkv, width, 0, 1)), &keys_values);
         close(&got, &widened(&want), 8 * d);
+    }
+}
+
+/// A head's keys fill as much memory as a large weight, which all threads lay out; but a head's
+/// memory is its thread's, so it must share no work.
+#[test]
+fn heads_of_many_keys_share_no_work() {
+    let (keys, shape) = (
+        8192,
+        Heads {
+            width: 1024,
+            heads: 16,
+        },
+    );
+    let queries = values(shape.width, 1);
+    let keys_values = vec![0.25; keys * 2 * shape.width];
+    let mut found = vec![0f32; shape.width];
+    // So many threads that some are idle whenever there is work to share.
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(12).build();
+    let threads = threads.unwrap();
+    for _ in 0..16 {
+        threads.install(|| {
+            let given = [&queries[..], &keys_values];
+            attend_with(Isa::current(), 1, shape, given, None, &mut found);
+        });
+        assert!(found.iter().all(|value| (value - 0.25).abs() < 1e-4));
     }
 }

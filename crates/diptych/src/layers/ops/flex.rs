@@ -17,19 +17,19 @@ type T = FloatTensor<Flex>;
 
 impl Ops for Flex {
     fn convolve(x: T, weight: T, bias: T, c: Convolution, products: Products) -> T {
-        let [x, weight, bias] = contiguous([x, weight, bias]);
+        let [x, bias] = contiguous([x, bias]);
         let y = products.apply(&c, Direction::Forward, [&x, &weight, &bias]);
         tensor(y, &made(&x, c))
     }
 
     fn transpose_convolve(y: T, weight: T, bias: T, c: Convolution, products: Products) -> T {
-        let [y, weight, bias] = contiguous([y, weight, bias]);
+        let [y, bias] = contiguous([y, bias]);
         let x = products.apply(&c, Direction::Adjoint, [&y, &weight, &bias]);
         tensor(x, &[dims::<4>(&y)[0], c.height, c.width, c.inputs])
     }
 
     fn project(x: T, weight: T, bias: T, products: Products) -> T {
-        let [x, weight, bias] = contiguous([x, weight, bias]);
+        let [x, bias] = contiguous([x, bias]);
         let c = projection(dims(&weight));
         let y = products.apply(&c, Direction::Forward, [&x, &weight, &bias]);
         tensor(y, &[dims::<2>(&x)[0], c.outputs])
@@ -111,7 +111,7 @@ impl Ops for Flex {
 
 impl Gradients for Flex {
     fn convolve_input(grad: T, weight: T, c: Convolution, products: Products) -> T {
-        let [grad, weight] = contiguous([grad, weight]);
+        let [grad] = contiguous([grad]);
         let x = products.apply(&c, Direction::Adjoint, [&grad, &weight, &none()]);
         tensor(x, &[dims::<4>(&grad)[0], c.height, c.width, c.inputs])
     }
@@ -135,13 +135,13 @@ impl Gradients for Flex {
     }
 
     fn transpose_convolve_input(grad: T, weight: T, c: Convolution, products: Products) -> T {
-        let [grad, weight] = contiguous([grad, weight]);
+        let [grad] = contiguous([grad]);
         let y = products.apply(&c, Direction::Forward, [&grad, &weight, &none()]);
         tensor(y, &made(&grad, c))
     }
 
     fn project_input(grad: T, weight: T, products: Products) -> T {
-        let [grad, weight] = contiguous([grad, weight]);
+        let [grad] = contiguous([grad]);
         let c = projection(dims(&weight));
         let x = products.apply(&c, Direction::Adjoint, [&grad, &weight, &none()]);
         tensor(x, &[dims::<2>(&grad)[0], c.inputs])

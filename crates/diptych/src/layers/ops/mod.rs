@@ -51,7 +51,7 @@ pub(crate) trait Ops: Backend {
         products: Products,
     ) -> FloatTensor<Self>;
 
-    /// `x Wᵀ + b`: `[R, I]` with `[O, I]` and `[O]`.
+    /// `x Wᵀ + b`: `[R, I]` with `[O, I]` and `[O]`, which may be empty.
     fn project(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -252,11 +252,11 @@ pub fn plain_values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 /// Rows from which laying out a weight, one pass over it, pays for one product.
 const MANY_ROWS: usize = 256;
 
-/// `x Wᵀ + b` for `x` `[…, I]`, with `weight` `[O, I]` and `bias` `[O]`.
+/// `x Wᵀ + b` for `x` `[…, I]`, with `weight` `[O, I]` and, if there is one, `bias` `[O]`.
 pub(crate) fn linear<const D: usize>(
     x: Tensor<D>,
     weight: Tensor<2>,
-    bias: Tensor<1>,
+    bias: Option<Tensor<1>>,
     products: &Products,
 ) -> Tensor<D> {
     let [outputs, inputs] = weight.dims();
@@ -264,8 +264,9 @@ pub(crate) fn linear<const D: usize>(
     let rows = shape.iter().product::<usize>() / inputs;
     let few = rows < MANY_ROWS && products.rounding == Rounding::F32;
     if (few && !products.is_constant()) || !has_kernels(&x) {
-        return burn::tensor::module::linear(x, weight.transpose(), Some(bias));
+        return burn::tensor::module::linear(x, weight.transpose(), bias);
     }
+    let bias = bias.unwrap_or_else(|| Tensor::zeros([0], &x.device()));
     let x = x.reshape([rows, inputs]).into_dispatch();
     let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
     let y = Dispatch::project(x, weight, bias, products.clone());

@@ -56,45 +56,48 @@ impl Products {
         self.kept.is_some()
     }
 
-    /// Goes a convolution in a direction.
+    /// Goes a convolution in a direction; `x` and `bias` are contiguous.
     pub(super) fn apply(
         &self,
         c: &Convolution,
         direction: Direction,
         [x, weight, bias]: [&FlexTensor; 3],
     ) -> Vec<f32> {
-        let (rounding, x, bias) = (self.rounding, values(x), values(bias));
-        match (self.packed(c, direction, weight), direction) {
-            (Some(packed), _) => packed.apply(c, x, bias),
-            (None, Direction::Forward) => c.forward(rounding, x, values(weight), bias),
-            (None, Direction::Adjoint) => c.transposed(rounding, x, values(weight), bias),
+        let (x, bias) = (values(x), values(bias));
+        if let Some(kept) = &self.kept {
+            return self.packed(kept, c, direction, weight).apply(c, x, bias);
+        }
+        let weight = weight.to_contiguous();
+        match direction {
+            Direction::Forward => c.forward(self.rounding, x, values(&weight), bias),
+            Direction::Adjoint => c.transposed(self.rounding, x, values(&weight), bias),
         }
     }
 
     /// A weight that stays, laid out.
     fn packed(
         &self,
+        kept: &Mutex<Vec<Kept>>,
         c: &Convolution,
         direction: Direction,
         weight: &FlexTensor,
-    ) -> Option<Arc<PackedWeight>> {
-        let kept = self.kept.as_ref()?;
+    ) -> Arc<PackedWeight> {
         // Whoever panicked left the list whole.
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = values(weight).as_ptr_range();
+        let kept = || kept.lock().unwrap_or_else(PoisonError::into_inner);
         let is_this = |kept: &&Kept| {
-            values(&kept.weight).as_ptr_range() == place
+            Arc::ptr_eq(&kept.weight.data_arc(), &weight.data_arc())
+                && kept.weight.layout() == weight.layout()
                 && kept.packed.serves(c, self.rounding, direction)
         };
-        if let Some(found) = kept.iter().find(is_this) {
-            return Some(Arc::clone(&found.packed));
+        if let Some(found) = kept().iter().find(is_this) {
+            return Arc::clone(&found.packed);
         }
-        let packed = Arc::new(PackedWeight::new(
-            c,
-            self.rounding,
-            direction,
-            values(weight),
-        ));
+        // All threads lay it out, and one that waits for the others may come here again: so nothing is
+        // locked meanwhile, and two may do it at once.
+        let matrix = weight.to_contiguous();
+        let packed = PackedWeight::new(c, self.rounding, direction, values(&matrix));
+        let packed = Arc::new(packed);
+        let mut kept = kept();
         if kept.len() == LAYOUTS {
             kept.remove(0);
         }
@@ -102,6 +105,42 @@ impl Products {
             weight: weight.clone(),
             packed: Arc::clone(&packed),
         });
-        Some(packed)
+        packed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+
+    #[test]
+    fn a_weight_is_laid_out_once_a_direction() {
+        let drawn = |shape: [usize; 2]| {
+            let values = (0..shape[0] * shape[1]).map(|i| i as f32).collect();
+            FlexTensor::from_data(TensorData::new::<f32, _>(values, shape))
+        };
+        let (weight, x, none) = (drawn([3, 4]), drawn([2, 4]), drawn([0, 0]));
+        let c = Convolution::linear(4, 3);
+        let products = Products::of_constant(Rounding::F32);
+        let kept = || products.kept.as_ref().unwrap().lock().unwrap().len();
+        // The transpose is a view, which every call makes anew.
+        for (weight, layouts) in [
+            (weight.clone(), 1),
+            (weight.clone(), 1),
+            (drawn([4, 3]).transpose(0, 1), 2),
+            (weight.clone(), 2),
+        ] {
+            products.apply(&c, Direction::Forward, [&x, &weight, &none]);
+            assert_eq!(kept(), layouts);
+        }
+        let view = || weight.reshape([4, 3].into()).transpose(0, 1);
+        let first = products.apply(&c, Direction::Forward, [&x, &view(), &none]);
+        assert_eq!(
+            products.apply(&c, Direction::Forward, [&x, &view(), &none]),
+            first
+        );
+        assert_eq!(kept(), 3);
     }
 }

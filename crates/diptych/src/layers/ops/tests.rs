@@ -77,7 +77,7 @@ proptest! {
     fn linear_layers_match_burns(n in 1..5usize, l in 1..100usize, inputs in 1..40usize, outputs in 1..70usize) {
         let x = tensor([n, l, inputs], 1);
         let (weight, bias) = (tensor([outputs, inputs], 2), tensor([outputs], 3));
-        let f = || super::linear(x.clone(), weight.clone(), bias.clone(), &f32());
+        let f = || super::linear(x.clone(), weight.clone(), Some(bias.clone()), &f32());
         let g = || {
             burn::tensor::module::linear(x.clone(), weight.clone().transpose(), Some(bias.clone()))
         };
@@ -149,7 +149,7 @@ fn bf16_stays_within_its_rounding() {
     let (x, weight, bias) = (tensor([300, 64], 1), tensor([40, 64], 2), tensor([40], 3));
     let f = |rounding| {
         let products = Products::of_trained(rounding);
-        super::linear(x.clone(), weight.clone(), bias.clone(), &products)
+        super::linear(x.clone(), weight.clone(), Some(bias.clone()), &products)
     };
     let got = run!(f(Rounding::Bf16), x, weight, bias);
     let want = run!(f(Rounding::F32), x, weight, bias);

@@ -183,10 +183,7 @@ impl PatchEmbedding {
             .reshape([n, c, rows, p, columns, p])
             .permute([0, 2, 4, 1, 3, 5]) // [N, rows, columns, 3, P, P]
             .reshape([n, rows * columns, c * p * p]);
-        let bias = match &self.bias {
-            Some(bias) => bias.val(),
-            None => Tensor::zeros([w], &patches.device()),
-        };
+        let bias = self.bias.as_ref().map(|bias| bias.val());
         linear(
             patches,
             weight.reshape([w, c * p * p]),

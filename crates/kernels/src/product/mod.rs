@@ -6,10 +6,9 @@
 //! result is the sum over all steps of a few rows of the left factor with one panel. The left factor
 //! is read where it lies.
 
-use std::ops::Range;
-use std::sync::OnceLock;
+mod right;
 
-use rayon::prelude::*;
+use std::ops::Range;
 
 use crate::activation::Activation;
 use crate::buffer::{Rectangle, fill_rectangles, for_each_rectangle};
@@ -18,6 +17,9 @@ use crate::element::{Element, Float};
 use crate::int8::Codes;
 use crate::isa::Isa;
 use crate::tile::{self, Sums, Tile, UNIT, UNITS};
+
+use right::Block;
+pub(crate) use right::Right;
 
 /// The left factor. A row is `segments` runs of `steps` steps; a run's steps lie `step_stride` apart,
 /// and runs `segment_stride`. A matrix has one run; a convolution's row has one for each row of its
@@ -94,9 +96,6 @@ const RECTANGLE_ROWS: usize = 192;
 /// there are too few columns for that, its rows are cut into a quarter as many.
 const RECTANGLES: usize = 64;
 
-/// Values from which a right factor is packed by all threads.
-const MANY_VALUES: usize = 1 << 18;
-
 /// What is done to a product's values before they are stored, in the order of the fields.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Finish<'a> {
@@ -108,198 +107,6 @@ pub(crate) struct Finish<'a> {
     pub(crate) accumulate: bool,
     /// Is applied at last.
     pub(crate) activation: Option<Activation>,
-}
-
-/// The right factor, packed in panels of up to `UNITS` units of columns.
-pub(crate) struct Right<E: Element> {
-    data: Vec<E::Right>,
-    steps: usize,
-    columns: usize,
-}
-
-impl<E: Element> Default for Right<E> {
-    fn default() -> Self {
-        Self {
-            data: Vec::new(),
-            steps: 0,
-            columns: 0,
-        }
-    }
-}
-
-impl<E: Float> Right<E> {
-    /// Packs `steps · STEP` rows of `columns` values; where `row` gives none, the row is zero.
-    pub(crate) fn pack<'a>(
-        isa: Isa,
-        [steps, columns]: [usize; 2],
-        row: impl Fn(usize) -> Option<&'a [f32]> + Sync,
-    ) -> Self {
-        let mut right = Self::default();
-        right.repack(isa, [steps, columns], row);
-        right
-    }
-
-    /// [`Right::pack`] into the memory of an earlier one; of the same shape, it needs no zeros.
-    pub(crate) fn repack<'a>(
-        &mut self,
-        isa: Isa,
-        [steps, columns]: [usize; 2],
-        row: impl Fn(usize) -> Option<&'a [f32]> + Sync,
-    ) {
-        let zeros = OnceLock::new();
-        let row = |k: usize| row(k).unwrap_or_else(|| zeros.get_or_init(|| vec![0f32; columns]));
-        self.fill([steps, columns], |step, columns, out| {
-            let rows = [0, E::STEP - 1].map(|i| &row(step * E::STEP + i)[columns.clone()]);
-            E::interleave(isa, rows, out);
-        });
-    }
-
-    /// Packs some rows of values in this format, `columns` of each, and zeros up to a whole step; into the memory of an
-    /// earlier one.
-    pub(crate) fn repack_rows<'a>(
-        &mut self,
-        isa: Isa,
-        [rows, columns]: [usize; 2],
-        row: impl Fn(usize) -> &'a [E] + Sync,
-    ) {
-        let zeros = OnceLock::new();
-        let row = |k: usize| {
-            if k < rows {
-                row(k)
-            } else {
-                zeros.get_or_init(|| vec![E::default(); columns])
-            }
-        };
-        self.fill([rows.div_ceil(E::STEP), columns], |step, columns, out| {
-            let rows = [0, E::STEP - 1].map(|i| &row(step * E::STEP + i)[columns.clone()]);
-            E::zip(isa, rows, out);
-        });
-    }
-
-    /// Takes memory for a shape and calls `f` for every step of every block, with the block's columns.
-    fn fill(
-        &mut self,
-        [steps, columns]: [usize; 2],
-        f: impl Fn(usize, Range<usize>, &mut [E]) + Sync,
-    ) {
-        self.reshape([steps, columns]);
-        self.for_each_block(|Block { first, units }, block| {
-            let width = units * UNIT * E::STEP;
-            let last = columns.min(first + units * UNIT);
-            for (step, out) in block.chunks_exact_mut(width).enumerate() {
-                f(step, first..last, &mut out[..(last - first) * E::STEP]);
-            }
-        });
-    }
-}
-
-impl<E: Element> Right<E> {
-    /// Columns.
-    pub(crate) fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// One step of the block that begins at a column, `STEP` values for each of its columns.
-    pub(crate) fn step(&self, (first, units): (usize, usize), step: usize) -> &[E::Right] {
-        let width = units * UNIT * E::STEP;
-        &self.data[self.steps * first * E::STEP + step * width..][..width]
-    }
-
-    /// Takes memory for a shape, with zeros where a block has columns that the factor has not.
-    fn reshape(&mut self, [steps, columns]: [usize; 2]) {
-        if [self.steps, self.columns] != [steps, columns] {
-            (self.steps, self.columns) = (steps, columns);
-            self.data.clear();
-            let width = columns.div_ceil(UNIT) * UNIT * E::STEP;
-            self.data.resize(steps * width, E::Right::default());
-        }
-    }
-
-    /// Packs the transpose of a matrix of so many columns, whose rows `row` gives, each of `values` values, and zeros up to
-    /// a whole step; into the memory of an earlier one.
-    pub(crate) fn repack_transposed<'a>(
-        &mut self,
-        [values, columns]: [usize; 2],
-        row: impl Fn(usize) -> &'a [E::Right] + Sync,
-    ) {
-        /// Steps at a time: a cache line of each row.
-        const LINE: usize = 16;
-        let steps = values.div_ceil(E::STEP);
-        self.reshape([steps, columns]);
-        self.for_each_block(|Block { first, units }, block| {
-            let width = units * UNIT;
-            let last = columns.min(first + width);
-            for unit in (first..last).step_by(UNIT) {
-                let rows = unit..last.min(unit + UNIT);
-                let out = E::steps_mut(block);
-                for step in (0..steps).step_by(LINE) {
-                    for r in rows.clone() {
-                        let line = &row(r)[step * E::STEP..];
-                        let out = out[step * width + r - first..].iter_mut().step_by(width);
-                        let line = E::steps(line).iter().take(LINE);
-                        out.zip(line).for_each(|(out, values)| *out = *values);
-                    }
-                }
-            }
-            if let rest @ 1.. = values % E::STEP {
-                for r in first..last {
-                    let place = ((steps - 1) * width + r - first) * E::STEP;
-                    let end = &row(r)[values - rest..];
-                    block[place..place + rest].copy_from_slice(end);
-                    block[place + rest..place + E::STEP].fill(E::Right::default());
-                }
-            }
-        });
-    }
-
-    /// Calls `f` for each block and its values: by all threads, if there are many.
-    fn for_each_block(&mut self, f: impl Fn(Block, &mut [E::Right]) + Sync) {
-        let (steps, columns) = (self.steps, self.columns);
-        let is_large = self.data.len() >= MANY_VALUES;
-        let mut rest = &mut self.data[..];
-        let parts = blocks(columns).map(|block| {
-            let len = steps * block.units * UNIT * E::STEP;
-            let (part, more) = std::mem::take(&mut rest).split_at_mut(len);
-            rest = more;
-            (block, part)
-        });
-        if is_large {
-            let parts: Vec<_> = parts.collect();
-            parts
-                .into_par_iter()
-                .for_each(|(block, part)| f(block, part));
-        } else {
-            parts.for_each(|(block, part)| f(block, part));
-        }
-    }
-}
-
-/// A block of columns.
-struct Block {
-    first: usize,
-    units: usize,
-}
-
-impl Block {
-    /// How many blocks cover `columns`.
-    fn count(columns: usize) -> usize {
-        columns.div_ceil(UNIT).div_ceil(UNITS)
-    }
-
-    /// The `i`-th of them; they are of nearly equal width.
-    fn nth(columns: usize, i: usize) -> Self {
-        let (units, count) = (columns.div_ceil(UNIT), Self::count(columns));
-        let (first, end) = (i * units / count, (i + 1) * units / count);
-        Self {
-            first: first * UNIT,
-            units: end - first,
-        }
-    }
-}
-
-/// Blocks that cover `columns`.
-fn blocks(columns: usize) -> impl Iterator<Item = Block> {
-    (0..Block::count(columns)).map(move |i| Block::nth(columns, i))
 }
 
 /// Sets `out`, which has the product's rows and columns, to the product, as `finish` says.
@@ -331,14 +138,9 @@ pub(crate) fn multiply_parallel<E: Element, O: Float>(
     }
     let cut = Cut::new::<E>(isa, [rows, columns]);
     let edge = |i: usize| cut.edge(i);
-    for_each_rectangle(
-        out,
-        [columns, cut.panel, cut.across],
-        edge,
-        |row, i, out| {
-            part(isa, left, right, (row, cut.blocks(i)), out, finish);
-        },
-    );
+    for_each_rectangle(out, cut.shape(), edge, |row, i, out| {
+        part(isa, left, right, (row, cut.blocks(i)), out, finish);
+    });
 }
 
 /// [`multiply_parallel`] into a new matrix.
@@ -355,8 +157,7 @@ pub(crate) fn product<E: Element>(
     }
     let cut = Cut::new::<E>(isa, [rows, columns]);
     let edge = |i: usize| cut.edge(i);
-    let shape = [columns, cut.panel, cut.across];
-    fill_rectangles(rows * columns, shape, edge, |row, i, out| {
+    fill_rectangles(rows * columns, cut.shape(), edge, |row, i, out| {
         part(isa, left, right, (row, cut.blocks(i)), out, finish);
     })
 }
@@ -382,6 +183,11 @@ impl Cut {
             panel,
             across: RECTANGLES.div_ceil(rows.div_ceil(panel)).min(blocks),
         }
+    }
+
+    /// As [`for_each_rectangle`] takes it.
+    fn shape(&self) -> [usize; 3] {
+        [self.columns, self.panel, self.across]
     }
 
     /// The blocks of columns of the `i`-th rectangle beside each other.
@@ -439,7 +245,7 @@ fn part<E: Element, O: Float>(
     for block in blocks {
         let Block { first, units } = Block::nth(right.columns, block);
         let width = units * UNIT * E::STEP;
-        let packed = &right.data[right.steps * first * E::STEP..][..right.steps * width];
+        let packed = right.panel(first, units);
         let columns = first..right.columns.min(first + units * UNIT);
         let by_column = |values: &[f32]| {
             let mut copy = [0f32; UNITS * UNIT];
