@@ -1,4 +1,4 @@
-//! What is written beside pictures.
+//! Metadata of pictures.
 #![no_main]
 
 diptych_fuzz::target!(Bytes, metadata);

@@ -1,5 +1,5 @@
-//! What is done with a stranger's bytes: a function for each kind of file, for `cargo fuzz` and for the gate alike
-//! (`crates/cli/tests/mutations`).
+//! Reads a stranger's bytes: a function for each kind of file, for `cargo fuzz` and for the gate
+//! alike (`crates/cli/tests/mutations`).
 //!
 //! Whatever the bytes are, none may panic but within `diptych::guarded`, take much memory, or say something that can't be.
 //! Each tells whether there was something to be read in them.
@@ -73,7 +73,7 @@ pub fn picture(bytes: &[u8]) -> bool {
     is_read
 }
 
-/// What is written beside a picture.
+/// Metadata of a picture.
 pub fn metadata(bytes: &[u8]) -> bool {
     let facts = Facts::of(bytes);
     let is_place = |(north, east): (f64, f64)| north.abs() <= 90.0 && east.abs() <= 180.0;

@@ -1,4 +1,4 @@
-//! What the commands read: lists of texts, files from folders and lists, and pictures as a stream.
+//! Inputs of the commands: lists of texts, files from folders and lists, and pictures as a stream.
 
 use std::borrow::Cow;
 use std::io::Read;

@@ -28,7 +28,7 @@ use args::{Cli, Command};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How a command ended that did not fail as a whole.
+/// Outcome of a command that did not fail as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
     Done,

@@ -1,4 +1,4 @@
-//! What the program says: data on stdout, messages on stderr. Nothing else writes to either, but
+//! Output of the program: data on stdout, messages on stderr. Nothing else writes to either, but
 //! `clap` (help, usage) and `progress` (bars).
 //!
 //! Invariant: plain text without colours; a reader that has gone is an error to pass on for data, and
@@ -28,7 +28,7 @@ pub(crate) fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
-/// What to do about a picture that has more pixels than allowed.
+/// Advice for a picture that has more pixels than allowed.
 pub(crate) const ALLOWS_MORE: &str = "`--max-megapixels N` allows more";
 
 const CANNOT_WRITE: &str = "cannot write to stdout";
@@ -136,7 +136,7 @@ pub(crate) fn error(error: &anyhow::Error) {
     }
 }
 
-/// What to do about an error of the library, in terms of this program's options.
+/// Returns advice on an error of the library, in terms of this program's options.
 fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(diptych::Error::Device { device }) = error.downcast_ref() {
         return Some(format!("build with `--features {device}`"));
@@ -201,7 +201,8 @@ pub(crate) fn hinted(error: impl Into<anyhow::Error>, hint: impl Display) -> any
     anyhow!("{}\n\nhint: {hint}", sentence(&error.into()))
 }
 
-/// What is wrong with a file. Most reasons name it already, with U+FFFD where its name is not UTF-8.
+/// Returns a message that names the file and the reason. Most reasons name the file already, with
+/// U+FFFD where its name is not UTF-8; that name is then replaced by the quoted one.
 pub(crate) fn of_file(path: &Path, reason: &str) -> String {
     let (shown, plain) = (quoted(path), path.to_string_lossy());
     if reason.contains(&*plain) {

@@ -10,7 +10,7 @@ use anyhow::{Result, anyhow, bail};
 
 use crate::output::{hinted, quoted};
 
-/// What is written.
+/// Kind of file that a command writes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind<'a> {
     /// A NumPy array.
@@ -70,7 +70,7 @@ pub(crate) fn check<'a>(
     ))
 }
 
-/// How a NumPy array begins.
+/// First bytes of a NumPy array.
 const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Whether a file begins with these bytes.

@@ -130,7 +130,8 @@ impl Clip {
         }
     }
 
-    /// What the towers compute in; not [`Precision::Auto`], but what that stands for.
+    /// The precision that the towers compute in: never [`Precision::Auto`], but the one it stands
+    /// for.
     pub fn precision(&self) -> Precision {
         match &self.towers {
             Towers::Engine(engine) => engine.precision(),
@@ -139,7 +140,7 @@ impl Clip {
         }
     }
 
-    /// What tells this model from another, as [`Checkpoint::fingerprint`] does; none while it is being trained.
+    /// The model's fingerprint, as [`Checkpoint::fingerprint`]; none while it is being trained.
     pub fn fingerprint(&self) -> Option<&str> {
         self.fingerprint.as_deref()
     }
@@ -149,7 +150,7 @@ impl Clip {
         &self.name
     }
 
-    /// What was guessed or left out when it was opened, a sentence each, to be told to whoever uses it.
+    /// Guesses and omissions when it was opened, a sentence each, to be shown to whoever uses it.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -174,7 +175,7 @@ impl Clip {
         self.logit_scale
     }
 
-    /// What is added to logits, by a model that was trained with the sigmoid loss.
+    /// The bias that is added to logits; only models trained with the sigmoid loss have one.
     pub fn logit_bias(&self) -> Option<f32> {
         self.logit_bias
     }

@@ -1,4 +1,4 @@
-//! What can go wrong, each kind with the values that tell a user what to mend.
+//! Errors, each kind with the values that tell a user what to mend.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ pub enum Error {
     Architecture {
         /// The file or name that it came from.
         origin: String,
-        /// What was found and what was wanted.
+        /// The fault: what was found, and what was wanted.
         reason: String,
     },
     /// A preprocessing that can't be read or followed.
@@ -22,7 +22,7 @@ pub enum Error {
     Preprocess {
         /// The file that it came from.
         origin: String,
-        /// What was found and what was wanted.
+        /// The fault: what was found, and what was wanted.
         reason: String,
     },
     /// A tokenizer that can't be read, is missing, or is not the architecture's.
@@ -30,7 +30,7 @@ pub enum Error {
     Tokenizer {
         /// The file that it came from, or that asks for it.
         origin: String,
-        /// What was found and what was wanted.
+        /// The fault: what was found, and what was wanted.
         reason: String,
     },
     /// A small file of a checkpoint that is not small.
@@ -48,7 +48,7 @@ pub enum Error {
     Tensors {
         /// The file.
         path: PathBuf,
-        /// What was found and what was wanted.
+        /// The fault: what was found, and what was wanted.
         reason: String,
     },
     /// A checkpoint whose tensors are not the architecture's.
@@ -78,7 +78,7 @@ pub enum Error {
     Occupied {
         /// The place.
         path: PathBuf,
-        /// What is there.
+        /// In words, what is there.
         reason: String,
     },
     /// A model that a layout of checkpoints has no words for.
@@ -86,13 +86,13 @@ pub enum Error {
     Layout {
         /// Where it was to be written.
         path: PathBuf,
-        /// What can't be said.
+        /// The part of the model that the layout has no words for.
         reason: String,
     },
     /// A name that no model can be opened by.
     #[error("model `{name}` {reason}")]
     Model {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
         /// Why it can't be had.
         reason: String,
@@ -100,17 +100,17 @@ pub enum Error {
     /// A name of a model without weights, where they are needed: an architecture, or a directory without a file of them.
     #[error("model `{name}` {reason}")]
     NoWeights {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
-        /// What it is, and where its weights may be had.
+        /// In words, what it is, and where its weights may be had.
         reason: String,
     },
     /// A published model that can't be had.
     #[error("model `{name}` is not on this machine: {reason}")]
     Hub {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
-        /// What is there, and what is missing.
+        /// In words, what is there, and what is missing.
         reason: String,
     },
     /// A text that can't be encoded.
@@ -119,23 +119,23 @@ pub enum Error {
     /// Labels and templates that make no classifier.
     #[error("zero-shot classification: {reason}")]
     Prompts {
-        /// What was found and what was wanted.
+        /// The fault: what was found, and what was wanted.
         reason: String,
     },
     /// A query that can't be followed.
     #[error("query `{}`: {reason}", shortened(query))]
     Query {
-        /// What was asked for.
+        /// The query that was asked for.
         query: String,
-        /// What was found and what was wanted.
+        /// The fault: what was found, and what was wanted.
         reason: String,
     },
     /// Features or embeddings of another width: two models' have no similarity.
     #[error("{got} values, wanted rows of {wanted}: they are another model's")]
     Dim {
-        /// Values, or those of a row.
+        /// Number of values found: in all, or in a row.
         got: usize,
-        /// Those of a row that were wanted.
+        /// Number of values wanted in a row.
         wanted: usize,
     },
     /// A picture that can't be decoded.
@@ -144,7 +144,7 @@ pub enum Error {
     /// Tokens that this model's tokenizer can't have made.
     #[error("tokens of another model: {reason}")]
     Tokens {
-        /// What was found and what was wanted.
+        /// The fault: what was found, and what was wanted.
         reason: String,
     },
     /// Pixels of another size than the image tower takes.
@@ -158,9 +158,9 @@ pub enum Error {
     /// Features that a tower does not have, or not of these pixels.
     #[error("no features of {exit}: {reason}")]
     Exit {
-        /// What was asked for.
+        /// The features that were asked for.
         exit: String,
-        /// What there is.
+        /// In words, what the tower has or takes.
         reason: String,
     },
     /// A device that this build doesn't have.

@@ -23,7 +23,8 @@ thread_local! {
 /// The first call puts a panic hook before the process's own, to keep caught panics off stderr; a hook that
 /// is set later replaces it. Where panics abort (`panic = "abort"`) nothing can be caught.
 ///
-/// What it changes through a reference may be half changed if it gives up, and is to be thrown away.
+/// If it gives up, values that it changes through a reference may be half changed, and are to be
+/// thrown away.
 ///
 /// # Errors
 /// [`GaveUp`] if it panicked.

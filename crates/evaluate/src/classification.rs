@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::encode::{Labelled, encode};
 
-/// How often a classifier is right.
+/// Top-1 and top-5 accuracy of a classifier.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Accuracy {
     /// Share of the pictures whose class comes first.
@@ -23,7 +23,7 @@ pub struct Accuracy {
     pub pictures: usize,
     /// Number of classes.
     pub classes: usize,
-    /// What is wrong with pictures that were left out.
+    /// For each picture that was left out, the reason.
     #[serde(skip)]
     pub skipped: Vec<String>,
 }
@@ -80,7 +80,8 @@ impl Accuracy {
     }
 }
 
-/// How many other classes are as similar or more. Ties and NaN count against the model.
+/// Number of other classes with the same cosine or a higher one. Ties and NaN count against the
+/// model.
 fn rank(cosines: &[f32], class: usize) -> usize {
     let own = cosines[class];
     let others = cosines.iter().enumerate().filter(|&(i, _)| i != class);

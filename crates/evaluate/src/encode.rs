@@ -8,7 +8,7 @@ use diptych::{Clip, Embeddings, Error, Result};
 /// A picture and what is true of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Labelled<P, L> {
-    /// What the picture is loaded from.
+    /// Source that the picture is loaded from.
     pub picture: P,
     /// Its class, or its captions.
     pub label: L,
@@ -18,9 +18,9 @@ pub struct Labelled<P, L> {
 pub(crate) struct Encoded<L> {
     /// A row for each of `labels`.
     pub(crate) images: Embeddings,
-    /// What is true of each.
+    /// Class or captions of each picture.
     pub(crate) labels: Vec<L>,
-    /// What is wrong with the pictures that were left out.
+    /// For each picture that was left out, the reason.
     pub(crate) skipped: Vec<String>,
 }
 

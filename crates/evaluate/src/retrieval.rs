@@ -20,7 +20,7 @@ pub struct Recall {
     pub image: [f64; 3],
     /// Captions found by a picture: image → text.
     pub text: [f64; 3],
-    /// What is wrong with pictures that were left out.
+    /// For each picture that was left out, the reason.
     #[serde(skip)]
     pub skipped: Vec<String>,
 }
@@ -31,7 +31,7 @@ const RANKS: [usize; 3] = [1, 5, 10];
 /// `[1, 3, S, S]`, are left out, and told in [`Recall::skipped`]; captions are cut to what the model reads.
 ///
 /// # Errors
-/// What keeps the model from being used.
+/// Any error that keeps the model from being used.
 pub fn retrieval<P, T, E>(
     clip: &Clip,
     pictures: impl IntoIterator<Item = Labelled<P, T>>,

@@ -1,11 +1,12 @@
-//! What the system knows of a file.
+//! Metadata of a file, as the system keeps it.
 
 use std::fs::Metadata;
 use std::io::{Error, Result};
 use std::path::Path;
 
-/// What the system knows of a file, of that which a link leads to. (`fs_err::metadata` puts the path into the error, too, but
-/// says that it "failed to query resolved metadata".)
+/// Returns the metadata of a file; of a link, those of the file that it leads to.
+/// (`fs_err::metadata` puts the path into the error, too, but says that it "failed to query
+/// resolved metadata".)
 ///
 /// # Errors
 /// That of the system, after the path.

@@ -14,12 +14,12 @@ pub enum Error {
         /// Where it was looked for.
         path: PathBuf,
     },
-    /// Something that is no index.
+    /// A file or folder that is no index.
     #[error("{}: it is no index, but {found}", path.display())]
     NoIndex {
         /// Where it is.
         path: PathBuf,
-        /// What is there.
+        /// The thing that is there instead, in words.
         found: &'static str,
     },
     /// An index that is damaged.
@@ -119,7 +119,7 @@ impl Error {
     }
 }
 
-/// How a file is called that does not begin as an index.
+/// Description of a file that does not begin as an index.
 pub(crate) const OTHER_KIND: &str = "a file of another kind, or one whose beginning is damaged";
 
 /// The beginning of a fingerprint, enough to tell two apart.

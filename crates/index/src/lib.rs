@@ -64,7 +64,7 @@ pub trait Store: Send + Sync {
     /// The model that its vectors are of.
     fn model(&self) -> &Model;
 
-    /// How much there is, and how it is searched.
+    /// Counts what is stored, and tells how it is searched.
     ///
     /// # Errors
     /// [`Error`] if the store can't be read.

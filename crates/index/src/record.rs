@@ -154,7 +154,7 @@ pub struct Item {
     pub id: Id,
     /// When it was made; what [`Filter::after`] and [`Filter::before`] ask for.
     pub taken: Option<Taken>,
-    /// How it looks, in the bytes of its maker's perceptual hash; a vector says what it is of.
+    /// Perceptual hash of how it looks, in its maker's bytes; a vector says what it is of.
     pub phash: Option<Vec<u8>>,
     /// Other facts of it.
     pub payload: Payload,
@@ -319,7 +319,7 @@ pub struct Model {
     pub dim: usize,
 }
 
-/// How much an index holds, and how it searches.
+/// Counts of what an index holds, and how it is searched.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Status {
     /// Where it is; a file as [`diptych_files::spell`] spells it.

@@ -20,7 +20,7 @@ pub struct AdamW {
     pub root_scale: f32,
     /// Added to the root of the mean squared gradient, ε.
     pub epsilon: f32,
-    /// What is kept of the value before it moves, 1 − η λ.
+    /// Share of the value that is kept before it moves, 1 − η λ.
     pub kept: f32,
 }
 

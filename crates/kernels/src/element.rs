@@ -15,7 +15,8 @@ use crate::product::Right;
 use crate::tile::{Sums, Tile};
 use crate::vectorised::vectorised;
 
-/// What the factors of a product are rounded to, and activations are kept in; sums are f32 in both.
+/// The format that a product's factors are rounded to, and activations are kept in. Sums are f32 in
+/// both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rounding {
     /// Not at all.
@@ -83,10 +84,10 @@ pub(crate) trait Float: Element<Right = Self> {
     /// A value, rounded.
     fn of(value: f32) -> Self;
 
-    /// The right factor in this format that a weight is, if it is.
+    /// The weight's right factor, if it is in this format.
     fn right(weight: &Weight) -> Option<&Right<Self>>;
 
-    /// Values, as what they are.
+    /// Values, with their format named.
     fn slice(values: &[Self]) -> Slice<'_>;
 
     /// [`Float::slice`] to change.
@@ -104,7 +105,8 @@ pub(crate) trait Float: Element<Right = Self> {
     /// The values in f32; `out` is equally long.
     fn widen(isa: Isa, values: &[Self], out: &mut [f32]);
 
-    /// Rounds one row a step into `out`, value by value: `a₀ b₀ a₁ b₁ …` where a step has two.
+    /// Rounds `rows` into `out`: the first alone where a step has one value, and `a₀ b₀ a₁ b₁ …`
+    /// where it has two.
     fn interleave(isa: Isa, rows: [&[f32]; 2], out: &mut [Self]);
 
     /// Completes a tile's sums and stores them.

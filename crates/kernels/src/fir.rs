@@ -22,9 +22,9 @@ use crate::vectorised::vectorised;
 pub struct Fir {
     /// The filter `T` of one dimension.
     pub taps: Arc<[f32]>,
-    /// Positions that a value becomes, along each side.
+    /// Upsampling: positions that each value becomes, along each side.
     pub up: usize,
-    /// Positions of which one is kept, along each side.
+    /// Downsampling: the first of so many positions is kept, along each side.
     pub down: usize,
     /// Zeros before the first and after the last value, along each side; negative numbers cut off
     /// as many.
@@ -35,7 +35,7 @@ pub struct Fir {
 const TASK: usize = 1 << 13;
 
 impl Fir {
-    /// The sides of the output for a map of these.
+    /// The sides of the output for a map with these sides.
     ///
     /// # Panics
     /// If `up`, `down` or the number of taps is 0, or the map smaller than the filter.

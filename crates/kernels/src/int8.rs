@@ -190,9 +190,9 @@ fn code_row<F: Float>(
 /// A weight in codes, packed as a right factor.
 pub(crate) struct Weights {
     right: Right<u8>,
-    /// By output channel.
+    /// The scale of each output channel.
     scales: Vec<f32>,
-    /// `scale · Σ codes`.
+    /// `scale · Σ codes` of each output channel.
     sums: Vec<f32>,
     /// The rounding error of each weight, in sixteenths of a code: four bits each, two outputs a byte,
     /// input by input. Outliers are multiplied with it, too: they are large, and mostly at the same
@@ -215,7 +215,8 @@ impl Weights {
             let highest = found.highest.max(-found.lowest);
             let scale = if highest > 0.0 { highest / 127.0 } else { 1.0 };
             encode_weights(isa, 1.0 / scale, row, codes, &mut rest);
-            // A weight that is not finite, or nearly, is NaN.
+            // The scale is NaN if the weights are not all finite, or so large that their sum is
+            // not.
             scales[o] = if found.mean.is_finite() {
                 scale
             } else {
@@ -256,7 +257,8 @@ impl Weights {
 }
 
 vectorised! {
-    /// Rounds weights to codes, and what that takes off to sixteenths, −8 … 7, of four bits.
+    /// Rounds weights to codes, and their rounding errors to sixteenths, −8 … 7, of four bits: 5.3
+    /// becomes code 5 and 5 sixteenths.
     fn encode_weights(inverse: f32, row: &[f32], codes: &mut [i8], rests: &mut [u8]) {
         // 1.5 · 2²³ leaves the nearest integer in the low bits.
         const ROUND: f32 = 12_582_912.0;
@@ -272,7 +274,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// The weights that a byte of each column's four and four bits more stand for, in units of their scales.
+    /// Decodes one input's weights, in units of their scales: `byte` chooses among each column's
+    /// four codes, and `rests` has the sixteenths that are added.
     fn decode(byte: usize, codes: &[i8], rests: &[u8], weights: &mut ByColumn) {
         let (fours, _) = codes.as_chunks::<4>();
         let up = 24 - 8 * byte as u32;
@@ -288,7 +291,7 @@ vectorised! {
     }
 }
 
-/// What the sums of a product of codes stand for.
+/// The scales and outliers that turn sums of products of codes into numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Codes<'a> {
     scales: &'a [Scale],
@@ -305,7 +308,7 @@ impl<'a> Codes<'a> {
         }
     }
 
-    /// Of rows with these scales and without outliers.
+    /// Those of rows with these scales and without outliers.
     pub(crate) fn of_rows(scales: &'a [Scale], weights: &'a Weights) -> Self {
         Self {
             scales,
@@ -332,14 +335,14 @@ impl<'a> Codes<'a> {
         [&self.weights.scales, &self.weights.sums]
     }
 
-    /// What stands out of some rows.
+    /// The outliers of some rows.
     fn outliers(&self, rows: Range<usize>) -> &'a [Outlier] {
         let from = self.outliers.partition_point(|o| o.row < rows.start);
         let to = self.outliers.partition_point(|o| o.row < rows.end);
         &self.outliers[from..to]
     }
 
-    /// The inputs at which a value stands out of some rows, rising.
+    /// The inputs at which some rows have outliers, rising.
     pub(crate) fn inputs(&self, rows: Range<usize>) -> Vec<usize> {
         let mut inputs: Vec<usize> = self.outliers(rows).iter().map(|o| o.input).collect();
         inputs.sort_unstable();
@@ -363,7 +366,7 @@ impl<'a> Codes<'a> {
         }
     }
 
-    /// Adds the products of what stands out of some rows to their sums.
+    /// Adds the products of some rows' outliers to the sums of these rows.
     pub(crate) fn add_outliers(
         &self,
         isa: Isa,
@@ -384,7 +387,7 @@ impl<'a> Codes<'a> {
     }
 }
 
-/// The weights of inputs at which values stand out, for a block of columns.
+/// The weights of inputs that have outliers, for a block of columns.
 pub(crate) struct Standing<'a> {
     inputs: &'a [usize],
     weights: Vec<ByColumn>,

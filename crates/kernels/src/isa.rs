@@ -1,11 +1,11 @@
-//! Which instructions the kernels use: asked of the CPU once, or forced.
+//! The instruction set that the kernels use: asked of the CPU once, or forced.
 
 use std::sync::OnceLock;
 
 /// A set of instructions, from the plainest to the widest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
-    /// What every CPU has; the twin that the others are tested against.
+    /// Instructions that every CPU has: the twin that the others are tested against.
     Scalar,
     /// AVX2 with fused multiply-add and conversions of f16.
     Avx2,

@@ -1,4 +1,4 @@
-//! What a machine's arithmetic can do at most: multiply-adds from register to register.
+//! The most that a machine's arithmetic can do: multiply-adds from register to register.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,8 @@ use crate::isa::Isa;
 use crate::linear::Packing;
 use crate::tile::spin;
 
-/// How long the threads are measured at a time, and how often: the best time is when nothing else ran beside them.
+/// Length of one measurement of the threads, and number of measurements. The best one counts:
+/// nothing else ran beside it.
 const SPAN: Duration = Duration::from_millis(50);
 const ROUNDS: usize = 8;
 

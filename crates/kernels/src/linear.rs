@@ -13,7 +13,7 @@ use crate::isa::Isa;
 use crate::product::{Finish, Left, Right, multiply_parallel};
 use crate::rows::{Data, In, Input, Out, Rows};
 
-/// What weights are kept in.
+/// The format that weights are kept in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Packing {
     /// In f32, for activations in f32.
@@ -38,7 +38,7 @@ pub(crate) enum Weight {
     Int8(Weights),
 }
 
-/// What becomes of a layer's output.
+/// The step after a layer's product, which stores its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     /// It is stored.
@@ -52,7 +52,7 @@ pub enum Then {
 }
 
 impl Then {
-    /// With a bias, or none if it is empty.
+    /// This step with a bias, or without if `bias` is empty.
     pub(crate) fn finish(self, bias: &[f32]) -> Finish<'_> {
         Finish {
             codes: None,
@@ -66,7 +66,7 @@ impl Then {
     }
 }
 
-/// What a layer copies its input to.
+/// Memory for a layer's copy of its input, padded to whole steps or in codes.
 #[derive(Default)]
 struct Scratch {
     buffers: Buffers,

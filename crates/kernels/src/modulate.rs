@@ -1,7 +1,7 @@
 //! Maps times a factor of each picture's channel, forward and backward.
 //!
-//! Source: Karras et al., StyleGAN2, arXiv 1912.04958, section 2.2: a convolution whose weight is
-//! scaled by a style is one whose input is.
+//! Source: Karras et al., StyleGAN2, arXiv 1912.04958, section 2.2: scaling a convolution's weight
+//! by a style is the same as scaling its input.
 //!
 //! `N` pictures, `P` positions, `C` channels.
 
@@ -61,7 +61,7 @@ pub fn modulate_backward(
     (of_x, of_factors)
 }
 
-/// How the maps are split among tasks.
+/// The split of the maps among tasks.
 struct Shape {
     channels: usize,
     /// Values of a picture.
@@ -83,7 +83,7 @@ impl Shape {
         );
         let picture = x.len() / pictures.max(1);
         let positions = picture / channels;
-        // The largest number of parts that leaves each enough, and all as long.
+        // The largest number of parts of equal length that have at least `TASK` values each.
         let parts = (1..=(picture / TASK).max(1))
             .rev()
             .find(|parts| positions.is_multiple_of(*parts));

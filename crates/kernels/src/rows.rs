@@ -18,18 +18,19 @@ pub(crate) enum Data {
     Bf16(Vec<bf16>),
 }
 
-/// What layer norm makes for the layers after it: activations or, if their weights are in eight bits, codes.
+/// Layer norm's result for the layers after it: activations or, if their weights are in eight bits,
+/// codes.
 #[derive(Clone, Debug)]
 pub struct Normed(pub(crate) Input<Rows, Coded>);
 
-/// What a layer reads.
+/// A layer's input: activations or codes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Input<R, C> {
     Rows(R),
     Coded(C),
 }
 
-/// What a layer's input may be: [`Rows`] or [`Normed`].
+/// A layer's input, of [`Rows`] or [`Normed`].
 #[derive(Clone, Copy)]
 pub struct In<'a>(pub(crate) Input<&'a Rows, &'a Coded>);
 
@@ -90,7 +91,7 @@ enum PartData<'a> {
     Bf16(&'a mut [bf16]),
 }
 
-/// Where a layer's output goes.
+/// The destination of a layer's output.
 pub enum Out<'a> {
     /// Into values in f32.
     F32(&'a mut [f32]),
@@ -177,7 +178,7 @@ impl Rows {
         });
     }
 
-    /// Sets `out`, which takes its size, to its values.
+    /// Copies its values to `out`, which takes its size.
     pub fn read_into(&self, out: &mut Vec<f32>) {
         out.resize(self.len(), 0.0);
         let isa = Isa::current();

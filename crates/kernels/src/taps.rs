@@ -1,14 +1,14 @@
 //! Sums along one dimension of a map: for every output, the inputs it is made of, each with the tap
 //! of a kernel that weighs it.
 //!
-//! What lies outside the map is zero and stands in no sum, nor do the zeros that a stride or an
-//! upsampling stands for.
+//! Places outside the map are zero and stand in no sum, nor do the zeros that a stride or an
+//! upsampling puts between values.
 
 use std::ops::Range;
 
 /// The sums of one dimension.
 pub(crate) struct Taps {
-    /// Where each output's terms end in `terms`; they begin where those of the one before end.
+    /// The end of each output's terms in `terms`; they begin where those of the one before end.
     ends: Vec<usize>,
     terms: Vec<Term>,
 }
@@ -76,12 +76,12 @@ impl Taps {
         adjoint
     }
 
-    /// How many outputs there are.
+    /// Number of outputs.
     pub(crate) fn outputs(&self) -> usize {
         self.ends.len()
     }
 
-    /// The terms of one.
+    /// The terms of one output.
     #[inline(always)]
     pub(crate) fn of(&self, output: usize) -> &[Term] {
         let begin = match output {

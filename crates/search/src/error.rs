@@ -25,7 +25,7 @@ pub enum Error {
     /// An index that no threshold was found for yet; [`calibrate`](crate::query::calibrate) does.
     #[error("the index has no threshold yet")]
     NoThreshold,
-    /// Something noted beside the index that can't be read or written.
+    /// A note of the index that can't be read or written.
     #[error("the index's note `{name}`: {reason}")]
     Note {
         /// Name of the note.

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 /// The array that [`export`] writes.
 pub const EMBEDDINGS: &str = "embeddings.npy";
 
-/// What belongs to its rows.
+/// The list that [`export`] writes beside the array: a line of JSON for each row.
 pub const METADATA: &str = "metadata.jsonl";
 
 /// Writes all vectors of an index into a folder: `embeddings.npy`, f32 `[N, D]`, and `metadata.jsonl`, a line a row, with

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-/// How a hub misbehaves.
+/// Faults of a hub.
 #[derive(Clone, Copy, Default)]
 pub struct Manners {
     /// Bytes after which it cuts a connection.

@@ -1,4 +1,4 @@
-//! What the tests of several crates need; no part of what is published.
+//! Helpers for the tests of several crates; no part of what is published.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on should panic")]
 #![allow(missing_docs, reason = "tests are its readers")]

@@ -27,7 +27,7 @@ pub enum Error {
     Named {
         /// The key.
         key: &'static str,
-        /// What is wrong with the model.
+        /// The model's error.
         error: Box<diptych::Error>,
     },
     /// A run that its architecture or its device can't do.
@@ -133,7 +133,7 @@ pub enum Error {
     Batch {
         /// The sizes of its parts.
         got: String,
-        /// Those that were wanted.
+        /// The sizes that were wanted.
         want: String,
     },
     /// A gradient that does not fit its parameter.
@@ -170,7 +170,7 @@ pub enum Error {
         /// Found and wanted, in words.
         reason: String,
     },
-    /// Something of a data set that would be passed over, where nothing must be.
+    /// A part of a data set that would be passed over, where nothing must be.
     #[error("{example} (it would be passed over: {reason})")]
     PassedOver {
         /// Why.

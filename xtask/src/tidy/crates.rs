@@ -26,9 +26,9 @@ struct Place {
     must_not_use: &'static [&'static str],
 }
 
-/// What a library of no interface knows nothing of.
+/// Libraries that a crate without an interface must not use.
 const NO_TERMINAL: &[&str] = &["anyhow", "clap", "indicatif", "axum", "tokio", "rusqlite"];
-/// What the ground knows nothing of.
+/// Libraries that the ground must not use.
 const NO_MODEL: &[&str] = &["anyhow", "clap", "indicatif", "axum", "burn", "image"];
 
 const fn place(folder: &'static str, floor: Floor, must_not_use: &'static [&'static str]) -> Place {
@@ -74,7 +74,7 @@ const PLACES: &[Place] = &[
     place("crates/kernels", Floor::Ground, NO_MODEL),
 ];
 
-/// What every crate's tests may use, and nothing else may.
+/// The folder of helpers that every crate's tests may use, and nothing else may.
 const TESTING: &str = "crates/testing";
 
 /// A crate depends only on what stands below it, and on what stands beside it where [`PLACES`] says so.

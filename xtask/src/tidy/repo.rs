@@ -1,4 +1,4 @@
-//! What the rules look at: the files, and the crates with their direct dependencies.
+//! Input of the rules: the files, and the crates with their direct dependencies.
 
 use std::io::ErrorKind;
 use std::path::Path;

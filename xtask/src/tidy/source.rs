@@ -63,7 +63,7 @@ pub(super) fn unsafe_code(repo: &Repo) -> Vec<Violation> {
     violations
 }
 
-/// What a crate's code includes lies in its own folder: a package has no other.
+/// Files that a crate's code includes lie in its own folder: a package has no other.
 ///
 /// Looked at are literal paths, in `concat!`, too; a crate's tests are not packed.
 pub(super) fn includes(repo: &Repo) -> Vec<Violation> {

@@ -1,6 +1,6 @@
 //! The command line as typed: names, short help, and what each single value may be.
 //!
-//! What values mean together is decided in `commands`.
+//! How options work together is decided in `commands`.
 
 mod models;
 mod search;

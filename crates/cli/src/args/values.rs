@@ -1,4 +1,4 @@
-//! What single values may be, and what is said of others.
+//! Parsers of single option values: which values are accepted, and the error for any other.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 

@@ -11,7 +11,7 @@ use diptych_search::{check_model, model_of};
 use crate::args::{AddressArgs, ModelArgs};
 use crate::output::hinted;
 
-/// How the address of an index on a server begins.
+/// Schemes of the address of an index on a server.
 const SERVERS: [&str; 2] = ["qdrant://", "qdrants://"];
 
 /// Address of an index.
@@ -155,7 +155,8 @@ pub(super) fn clip_of(store: &dyn Store, named: Option<&str>) -> Result<Clip> {
     }
 }
 
-/// What an index calls a model that was named so.
+/// Describes a model for an index: named by its absolute path if `--model` is a path, else as
+/// typed.
 pub(super) fn model(args: &ModelArgs, clip: &Clip) -> Result<Model> {
     if clip.fingerprint().is_none() {
         bail!("the model has no fingerprint");

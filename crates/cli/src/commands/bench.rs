@@ -25,11 +25,11 @@ const BATCHES: [usize; 2] = [1, 32];
 /// A picture of twelve megapixels, a phone's.
 const PHOTO: (usize, usize) = (4000, 3000);
 
-/// What was measured. Rates are by the size of a batch.
+/// Results of a benchmark; the keys of its maps are batch sizes.
 #[derive(Debug, Default, Serialize)]
 struct Report {
     model: String,
-    /// What the towers compute in.
+    /// Number format that the towers compute in.
     precision: &'static str,
     threads: usize,
     /// Billions of operations a second that the processor reaches in that precision; none for another device.
@@ -38,7 +38,8 @@ struct Report {
     texts_per_s: BTreeMap<usize, f64>,
     /// JPEGs of twelve megapixels, decoded fast and prepared.
     decodes_per_s: Option<f64>,
-    /// The model's operations, those included that are left out since nothing reads them, a second, over the limit.
+    /// Share of `limit_gops` that is reached: the model's operations a second over the limit.
+    /// Operations that are skipped, since nothing reads their result, count too.
     share_of_limit: Shares,
     peak_memory_mb: Option<f64>,
 }
@@ -208,7 +209,7 @@ fn texts(clip: &Clip, timer: &Timer, report: &mut Report, noise: &mut Noise) -> 
     Ok(true)
 }
 
-/// How many large JPEGs all threads decode and prepare in a second.
+/// Measures how many large JPEGs all threads together decode and prepare in a second.
 fn decodes_per_s(clip: &Clip, timer: &Timer, noise: &mut Noise) -> Result<Option<f64>> {
     let jpeg = Encoding::Jpeg.encode(&photo(noise)?)?;
     let options = DecodeOptions {

@@ -1,4 +1,5 @@
-//! What a search found → lines, JSON, paths, pictures in the terminal, a page, or a window of the desktop.
+//! Search results → lines, JSON, paths, pictures in the terminal, a page, or a window of the
+//! desktop.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -102,7 +103,7 @@ fn tell_gone(found: &[Found], args: &HitsArgs) {
     }
 }
 
-/// How pictures are shown, if they are.
+/// Protocol to show pictures by; none if they are not shown.
 fn protocol(args: &HitsArgs) -> Option<Protocol> {
     if let Some(named) = args.preview? {
         return Some(named);

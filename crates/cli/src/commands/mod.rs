@@ -52,11 +52,12 @@ fn tell_of_default(model: &str, is_for_people: bool, better: &str) {
     }
 }
 
-/// How another model is had, and another index.
+/// Advice for messages: how to use another model, and another index.
 const MODEL: &str = "`--model ViT-B/32`";
 const INDEX: &str = "an index made by `diptych index --model ViT-B/32 --index FILE DIR`";
 
-/// What `name` is called on this machine: a published model is downloaded first, if it is not here.
+/// Returns the path of a published model, which is downloaded first if it is not on this machine;
+/// any other `name` as it is.
 fn local(name: &str, parts: Parts) -> Result<String> {
     let mut downloads = Downloads::default();
     // Ctrl-C may end the program: the next call goes on from what has come.

@@ -19,10 +19,10 @@ use crate::args::{GetArgs, ModelsArgs, ModelsCommand};
 use crate::commands::{local, published, show};
 use crate::output::{self, Data, hinted, quoted};
 
-/// Where checkpoints are looked for when nothing is said.
+/// Folders that are searched for checkpoints if none is named.
 const PLACES: [&str; 3] = [".", "models", "runs"];
 
-/// How far below a place: `runs/NAME/model` is two.
+/// Levels below such a folder that are searched, too: `runs/NAME/model` is two.
 const DEPTH: usize = 2;
 
 /// A line of JSON.
@@ -37,7 +37,7 @@ struct Model {
     cost: Cost,
 }
 
-/// What a model costs, in JSON.
+/// Parameters and gigaflops of a model and of each tower, in JSON.
 #[derive(Serialize)]
 pub(super) struct Cost {
     pub(super) parameters: u64,
@@ -62,11 +62,11 @@ impl Cost {
     }
 }
 
-/// What of a model is there.
+/// Whether a model has weights, and where they are.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
-    /// How it is built, without weights.
+    /// No weights, only an architecture.
     Architecture,
     /// Weights in the program.
     Embedded,
@@ -130,7 +130,7 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<Status> {
     })
 }
 
-/// What `models get` prints as JSON.
+/// JSON object that `models get` prints.
 #[derive(Serialize)]
 struct Got<'a> {
     name: &'a str,

@@ -73,7 +73,8 @@ impl From<Listing> for Published {
     }
 }
 
-/// What could be fetched where there are no weights: the published model that was named, or those of an architecture.
+/// Published models to offer where there are no weights: the one that was named, or all of an
+/// architecture.
 fn published(name: &str, summary: &Summary, listing: Option<Listing>) -> Vec<Published> {
     match listing {
         _ if summary.weights.is_some() => Vec::new(),
@@ -126,7 +127,7 @@ impl<'a> Shown<'a> {
         })
     }
 
-    /// How weights come here that are not.
+    /// Says that there are no weights here, and how to fetch some.
     fn to_be_had(&self) -> String {
         match &self.published[..] {
             [] => "none: an architecture".into(),

@@ -24,7 +24,7 @@ pub(crate) const SIDE: u32 = 224;
 /// A picture as shapes.
 #[derive(Debug)]
 pub(crate) struct Drawing {
-    /// What it shows, as one would say it after "a".
+    /// Name of the thing it shows, as it reads after "a".
     pub(crate) label: &'static str,
     /// SVG elements, back to front.
     shapes: &'static str,

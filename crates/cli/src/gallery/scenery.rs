@@ -1,4 +1,4 @@
-//! What the drawings share: gradients, and backdrops that a drawing places first.
+//! Parts that the drawings share: gradients, and backdrops that a drawing places first.
 //!
 //! `meadow`, `ocean`, `room`, `table` and `studio` fill the whole square.
 

@@ -1,4 +1,4 @@
-//! What carries people and goods, on land, on water and above.
+//! Vehicles for people and goods, on land, on water and above.
 
 use super::Drawing;
 

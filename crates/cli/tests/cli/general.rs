@@ -1,4 +1,4 @@
-//! What all commands share: models, threads, help, completions, the manual.
+//! Behaviour that all commands share: models, threads, help, completions, the manual.
 
 use crate::support::*;
 

@@ -1,4 +1,4 @@
-//! What a command writes takes the place of nothing but its like.
+//! A command writes over no file of another kind, and over none of its inputs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::index::Album;
 use crate::support::*;
 
-/// How arrays begin.
+/// A file that begins like an array.
 const ARRAY: &[u8] = b"\x93NUMPY, an older one";
 
 /// All files of a folder and what they hold.

@@ -196,7 +196,7 @@ fn what_was_passed_over_is_told_where_too_little_is_left() {
     ]);
 }
 
-/// What a run's record says of every step, but for how long it took.
+/// Lines of a run's record without the speed (`pairs_per_s`), which no two runs share.
 fn record(files: &tempfile::TempDir) -> Vec<serde_json::Value> {
     let text = fs_err::read_to_string(within(files, "out/metrics.jsonl")).unwrap();
     let mut lines = parse(&text);

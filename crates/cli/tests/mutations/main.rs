@@ -25,7 +25,7 @@ use diptych_testing::{Form, Mutator, crc32, folder};
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, 1 << 30);
 
-/// How many mutations are tried of each form.
+/// Number of mutations that are tried of each form.
 fn mutations() -> usize {
     let more = std::env::var("MUTATIONS").ok();
     more.map_or(2000, |more| more.parse().expect("MUTATIONS is a number"))
@@ -68,7 +68,7 @@ fn try_all(form: Form, seeds: &[(String, Vec<u8>)], target: impl Fn(&[u8]) -> bo
     assert!((0.03..0.97).contains(&share), "{form:?}: {share} are read");
 }
 
-/// How many of the damaged copies are read.
+/// Share of the damaged copies that are read, from 0 to 1.
 fn share_that_is_read(
     form: Form,
     seeds: &[(String, Vec<u8>)],

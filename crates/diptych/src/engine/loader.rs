@@ -57,8 +57,9 @@ impl<'a> Loader<'a> {
         )
     }
 
-    /// The projection to embeddings `x W`, by its matrix `W` `[in, out]`. It is in f32 in every precision: one row of each
-    /// input goes through it, and what is off there is off in the result.
+    /// The projection to embeddings `x W`, by its matrix `W` `[in, out]`. It is f32 in every
+    /// precision: only one row of each input goes through it, and an error there is an error of the
+    /// result.
     pub(super) fn projection(&mut self, name: &str, outputs: usize) -> Result<Linear> {
         Ok(Linear::from_matrix(
             &self.tensor(name)?,

@@ -2,9 +2,11 @@
 //! work.
 //!
 //! Flow: `Pixels`, `Tokens` → **engine** → features, before normalisation.
-//! What it leaves out does not bear on the result: padding and whatever follows a text's end, beginnings that texts share
-//! (`tree`), and in the last block all but the tokens that are read. Batch norm is folded into the convolutions.
-//! Each tower is built when it is first asked for, tensor by tensor, and memory for a call is kept for the next.
+//! It leaves out only work that the result does not depend on: padding and tokens after a text's
+//! end, repeated beginnings of texts (`tree`), and in the last block all tokens but those that are
+//! read. Batch norm is folded into the convolutions.
+//! Each tower is built when it is first asked for, tensor by tensor, and memory for a call is kept
+//! for the next.
 //! Invariant: no autodiff, no device, no strings, no file but through [`Source`]; the towers of [`crate::model`] are its
 //! oracle.
 //!
@@ -69,7 +71,7 @@ impl Engine {
         }
     }
 
-    /// What it computes in; not [`Precision::Auto`], but what that stands for.
+    /// The precision that it computes in; [`Precision::Auto`] is replaced by the one it stands for.
     pub fn precision(&self) -> Precision {
         self.precision
     }
@@ -77,7 +79,8 @@ impl Engine {
     /// Image features `[N, D]` of pixels `[N, 3, S, S]`, not normalised.
     ///
     /// # Errors
-    /// [`Error::Size`] if `S` is not the tower's; what the source reports, if the image tower's tensors are read now.
+    /// [`Error::Size`] if `S` is not the tower's; the source's error, if the image tower's tensors
+    /// are read now.
     pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
         let (got, want) = (pixels.size(), self.config.vision_cfg.size());
         if got != want {
@@ -95,7 +98,7 @@ impl Engine {
     /// The features of pixels `[N, 3, H, W]` at each exit, row by row.
     ///
     /// # Errors
-    /// What the source reports, if the image tower's tensors are read now.
+    /// The source's error, if the image tower's tensors are read now.
     ///
     /// # Panics
     /// If the tower has no such exit, or takes no such pictures: see [`ImageExit::shape`].
@@ -128,7 +131,7 @@ impl Engine {
     /// Text features `[N, D]`, not normalised.
     ///
     /// # Errors
-    /// What the source reports, if the text tower's tensors are read now.
+    /// The source's error, if the text tower's tensors are read now.
     ///
     /// # Panics
     /// If the tokens are not the model's: an id beyond its vocabulary, a row that is longer than its context or, where

@@ -1,4 +1,4 @@
-//! What the towers compute in.
+//! The number formats that the towers compute in.
 
 use diptych_kernels::{Packing, Rounding};
 use serde::{Deserialize, Serialize};
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::Error;
 use crate::model::ClipConfig;
 
-/// What a model's towers compute in, on the CPU. Sums, normalisations, the residual stream of a Transformer and the
-/// projection to embeddings are in f32 in all of them.
+/// The precision that a model's towers compute in on the CPU. Sums, normalisations, the residual
+/// stream of a Transformer and the projection to embeddings are in f32 in all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -19,9 +19,10 @@ pub enum Precision {
     F32,
     /// Weights and activations are rounded to bf16.
     Bf16,
-    /// Weights are rounded to eight bits, with one scale an output channel; activations, too, where they are multiplied
-    /// with weights, with a scale of their own for each token or position, or each band of a picture that a convolution
-    /// takes at a time. The rest is as in [`Precision::Auto`], and so is what follows attention in text towers.
+    /// Weights are rounded to eight bits, with one scale per output channel. Activations are, too,
+    /// where they are multiplied with weights, with one scale per token or position, or per band of
+    /// a picture that a convolution takes at a time. The rest is as in [`Precision::Auto`], and so
+    /// is the projection after attention in text towers.
     Int8,
 }
 
@@ -40,7 +41,7 @@ impl Precision {
         named.map_or("auto", |(name, _)| name)
     }
 
-    /// What the factors of a differentiable tower's products are rounded to.
+    /// The rounding of the factors of a differentiable tower's products.
     ///
     /// # Errors
     /// [`Error::Precision`] for eight bits, and for bf16 on a CPU without instructions for it.
@@ -71,8 +72,9 @@ impl Precision {
         diptych_kernels::limit_gops(threads, packing)
     }
 
-    /// What [`Precision::Auto`] stands for on this CPU; the others stand for themselves. bf16 are multiplied in pairs, and a
-    /// pair must not belong to two heads: with heads of an odd width, which no published model has, there is f32 instead.
+    /// Replaces [`Precision::Auto`] by the precision that it stands for on this CPU. bf16 values
+    /// are multiplied in pairs, and a pair must not span two heads: with heads of an odd width,
+    /// which no published model has, f32 takes the place of bf16.
     pub(super) fn resolve(self, config: &ClipConfig) -> Self {
         let is_native = Rounding::Bf16.is_native();
         match self {
@@ -83,7 +85,7 @@ impl Precision {
         }
     }
 
-    /// The formats of a model's towers, whose widest stream is so wide.
+    /// The formats of a model's towers; `width` is that of the widest stream.
     pub(super) fn formats(self, config: &ClipConfig, width: usize) -> Formats {
         let is_bf16 = Rounding::Bf16.is_native() && is_paired(config);
         let kept = match self {
@@ -110,7 +112,7 @@ fn is_paired(config: &ClipConfig) -> bool {
     heads.iter().all(|width| width.is_multiple_of(2))
 }
 
-/// Weights as activations are kept.
+/// The format of weights that are not in eight bits: that of the activations.
 fn unrounded(kept: Rounding) -> Packing {
     match kept {
         Rounding::F32 => Packing::F32,
@@ -118,20 +120,21 @@ fn unrounded(kept: Rounding) -> Packing {
     }
 }
 
-/// What a tower's numbers are kept in.
+/// The formats that a tower's numbers are kept in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Formats {
     /// Activations between layers.
     pub(super) kept: Rounding,
     /// Weights.
     pub(super) weights: Packing,
-    /// Those of what follows attention.
+    /// Weights of the projection after attention.
     pub(super) out_proj: Packing,
 }
 
 impl Formats {
-    /// Of a text tower. A twelfth of its arithmetic is what follows attention, and with that in eight bits as well the least
-    /// cosine to f32 of 200 captions was 0.99946 instead of 0.99961 (ViT-B/32, random weights).
+    /// These formats for a text tower: the projection after attention is not in eight bits. It is a
+    /// twelfth of the arithmetic; in eight bits as well, the least cosine to f32 of 200 captions
+    /// was 0.99946 instead of 0.99961 (ViT-B/32, random weights).
     pub(super) fn of_texts(self) -> Self {
         Self {
             out_proj: unrounded(self.kept),
@@ -139,7 +142,8 @@ impl Formats {
         }
     }
 
-    /// Of the weight of a layer with so many inputs, where a packing is asked for.
+    /// The format of a weight with `inputs` inputs: `packing`, unless that is eight bits and the
+    /// inputs are too many for it.
     pub(super) fn weight(self, packing: Packing, inputs: usize) -> Packing {
         match packing {
             Packing::Int8 if inputs > diptych_kernels::INT8_INPUTS => unrounded(self.kept),

@@ -21,7 +21,7 @@ const PICTURES: usize = 4;
 const RELU: Then = Then::Activate(Activation::Relu);
 
 pub(super) struct ResNet {
-    /// Of the pictures that it was trained with.
+    /// Size of the pictures that it was trained with.
     size: Size,
     stem: [PackedConvolution; 3],
     stages: [Vec<Bottleneck>; 4],
@@ -97,7 +97,7 @@ impl ResNet {
         pixels.as_slice().chunks(PICTURES * pixels.size().values())
     }
 
-    /// Sets the first of the maps to the stem's, a quarter of the pictures' size.
+    /// Sets `maps[0]` to the stem's output, `[N, H / 4, W / 4, C]`, and returns its shape.
     fn stem(&self, pixels: &[f32], size: Size, workspace: &mut Workspace) -> Map {
         let Workspace { y, maps, .. } = workspace;
         let [x, ..] = maps;
@@ -154,7 +154,7 @@ impl Bottleneck {
         })
     }
 
-    /// Maps the first of the maps; its new shape.
+    /// Applies the block to `maps[0]` and returns the new shape.
     fn apply(&self, map: Map, workspace: &mut Workspace) -> Map {
         let Workspace { y, wide, maps, .. } = workspace;
         let [x, two, shortcut] = maps;
@@ -184,7 +184,7 @@ impl Bottleneck {
     }
 }
 
-/// Averages squares of `x` into `out`; its shape.
+/// Averages `square` × `square` positions of `x` into `out` and returns the shape of `out`.
 fn average(x: &Rows, map: Map, square: usize, out: &mut Rows) -> Map {
     let pool = AveragePool {
         height: map.height,
@@ -200,7 +200,7 @@ fn average(x: &Rows, map: Map, square: usize, out: &mut Rows) -> Map {
     }
 }
 
-/// Planes `[N, 3, H, W]` to `out` `[N, H, W, 3]`; its shape.
+/// Copies planes `[N, 3, H, W]` to `out` `[N, H, W, 3]` and returns the shape of `out`.
 fn channels_last(pixels: &[f32], size: Size, out: &mut Rows) -> Map {
     let Size { height, width } = size;
     let plane = height * width;
@@ -240,7 +240,8 @@ impl AttentionPool {
         })
     }
 
-    /// Pools the first of the maps, `[N, H W, C]`, with `positions` `[H W + 1, C]`, and adds the features `[N, D]`.
+    /// Pools `maps[0]` `[N, H W, C]`, with `positions` `[H W + 1, C]`, and appends the features
+    /// `[N, D]`.
     fn apply(
         &self,
         n: usize,

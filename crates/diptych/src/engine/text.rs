@@ -14,7 +14,7 @@ use crate::Result;
 use crate::model::{ClipConfig, Reading};
 use crate::text::Tokens;
 
-/// Tokens that go through the blocks at a time, by one text more at most.
+/// Tokens that go through the blocks at a time; a batch may exceed this by less than one text.
 const TOKENS: usize = 2048;
 
 pub(super) struct TextTower {
@@ -60,7 +60,7 @@ impl TextTower {
         features
     }
 
-    /// Encodes texts of which nothing after the end is read.
+    /// Encodes texts in a causal tower, where nothing after the end is read.
     fn encode_tree(&self, tokens: &Tokens, workspace: &mut Workspace, features: &mut [f32]) {
         self.for_each_tree(tokens, |tree| {
             self.embed(&tree.ids, |node| tree.places[node], workspace);
@@ -74,7 +74,8 @@ impl TextTower {
         });
     }
 
-    /// Calls `f` with trees of some texts each, in their tokens' order, so that those that begin alike are neighbours.
+    /// Sorts the texts by their tokens, so that those that begin alike are neighbours, and calls
+    /// `f` with a tree of some texts at a time.
     fn for_each_tree(&self, tokens: &Tokens, mut f: impl FnMut(&Tree)) {
         let texts: Vec<&[u32]> = tokens
             .rows()
@@ -109,7 +110,7 @@ impl TextTower {
         }
     }
 
-    /// Sets `x` `[T, W]` to the embeddings of tokens, with those of their places.
+    /// Sets `x` `[T, W]` to the embeddings of tokens plus those of their places in the text.
     fn embed(&self, ids: &[u32], place: impl Fn(usize) -> usize, workspace: &mut Workspace) {
         let w = self.width;
         workspace.x.resize(ids.len() * w, 0.0);

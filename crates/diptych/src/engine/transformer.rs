@@ -13,13 +13,13 @@ use crate::model::BlockOptions;
 
 /// Memory of a call, kept for the next. Sizes are those of the largest so far.
 pub(super) struct Workspace {
-    /// What it is for.
+    /// The formats that it is for.
     pub(super) formats: Formats,
     /// The residual stream, `[T, W]`, or values that become features.
     pub(super) x: Vec<f32>,
-    /// What layer norm makes of it, `[T, W]`.
+    /// `x` after layer norm, `[T, W]`.
     pub(super) normed: Normed,
-    /// What attention finds, `[T, W]`.
+    /// Attention's result, `[T, W]`.
     pub(super) y: Rows,
     /// `[T, W]`.
     pub(super) queries: Rows,
@@ -56,11 +56,13 @@ impl Workspace {
     }
 }
 
-/// What each token attends to.
+/// The tokens that each token attends to.
 pub(super) enum Reach<'a> {
-    /// All tokens of its input, of which there are so many, equally long. What is asked for is as many tokens of each.
+    /// All tokens of its own input. There are so many inputs, of equal lengths, and equally many
+    /// tokens of each are asked for.
     Input(usize),
-    /// The tokens on its path; for all of `T`, and for the `Q` that are asked for.
+    /// The tokens on its path: `all` has the paths of all `T` tokens, `asked` those of the `Q`
+    /// asked for.
     Path { all: &'a Paths, asked: &'a Paths },
 }
 
@@ -94,9 +96,11 @@ impl Transformer {
         self.blocks[block].apply(workspace, self.shape, reach, None);
     }
 
-    /// Maps the residual stream `x` `[T, W]` to that of the rows that are asked for, `[Q, W]`; none are all.
+    /// Puts the residual stream `x` `[T, W]` through all blocks and keeps the rows `asked` of the
+    /// result, `[Q, W]`, or all rows if that is none.
     ///
-    /// `asked` rises. Only those rows go through the last block's query, projection and MLP.
+    /// `asked` rises. In the last block only those rows get queries, the output projection and the
+    /// MLP.
     pub(super) fn apply(&self, workspace: &mut Workspace, reach: &Reach, asked: Option<&[usize]>) {
         if let (Reach::Input(n), Some(asked)) = (reach, asked) {
             debug_assert!(asked.len().is_multiple_of(*n), "as many of each input");

@@ -5,22 +5,23 @@ use diptych_kernels::Paths;
 
 use super::transformer::Reach;
 
-/// Some texts, in the order of their tokens. Each node is a token at a place after certain others.
+/// A prefix tree of some texts. A node is a token after certain others, so texts share the nodes of
+/// a common beginning: `1 2 4` and `1 2 5` have four nodes together.
 #[derive(Default)]
 pub(super) struct Tree {
     /// The token of each node.
     pub(super) ids: Vec<u32>,
-    /// Its place in the text.
+    /// The place of each node in its texts.
     pub(super) places: Vec<usize>,
-    /// From the first token to each node.
+    /// The path from the first token to each node, included.
     pub(super) paths: Paths,
     /// Nodes where texts end, rising.
     pub(super) ends: Vec<usize>,
-    /// From the first token to each of them.
+    /// The path from the first token to each of `ends`, included.
     pub(super) end_paths: Paths,
-    /// The number of each text that was added, and which of `ends` is its.
+    /// For each text that was added: its number, and the index of its end in `ends`.
     pub(super) texts: Vec<(usize, usize)>,
-    /// The nodes of the last text.
+    /// The path of the text that was added last.
     trail: Vec<u32>,
 }
 
@@ -40,7 +41,7 @@ impl Tree {
         self.ids.len()
     }
 
-    /// What each node attends to: those before it.
+    /// The tokens that each node attends to: itself and those before it.
     pub(super) fn reach(&self) -> Reach<'_> {
         Reach::Path {
             all: &self.paths,
@@ -48,7 +49,7 @@ impl Tree {
         }
     }
 
-    /// Adds a text, whose tokens are not less than the last one's.
+    /// Adds a text that sorts after the one added last, or is equal to it.
     pub(super) fn push(&mut self, text: usize, tokens: &[u32]) {
         let before = self.trail.iter().map(|&node| self.ids[node as usize]);
         let shared = before.zip(tokens).take_while(|(a, b)| a == *b).count();

@@ -17,7 +17,7 @@ use crate::model::{ClipConfig, Grid, ImagePool};
 const TOKENS: usize = 2560;
 
 pub(super) struct Vit {
-    /// Of the pictures that it was trained with.
+    /// Size of the pictures that it was trained with.
     size: Size,
     patch: usize,
     width: usize,
@@ -31,7 +31,7 @@ pub(super) struct Vit {
     pool: Pool,
 }
 
-/// How tokens become features.
+/// The pooling of tokens into features.
 #[allow(clippy::large_enum_variant, reason = "there is one in a tower")]
 enum Pool {
     /// The class token is projected.
@@ -42,7 +42,8 @@ enum Pool {
 
 struct Head {
     heads: usize,
-    /// The learned query, `[W]`. It is projected when it is used: while a tower is loaded a lock is held.
+    /// The learned query, `[W]`. It is projected at each use, not when the tower is loaded: a lock
+    /// is held then, so no work may be shared with other threads.
     probe: Vec<f32>,
     attn: Attention,
     ln: Norm,
@@ -105,7 +106,7 @@ impl Vit {
         }
     }
 
-    /// As many pictures in each chunk, so that none is small.
+    /// Chunks of nearly equal numbers of pictures, so that the last one is not small.
     fn chunks<'a>(&self, pixels: &'a Pixels) -> impl Iterator<Item = &'a [f32]> {
         let n = pixels.len();
         let tokens = self.prefix() + self.grid(pixels.size()).len();
@@ -131,7 +132,8 @@ impl Vit {
         }
     }
 
-    /// Adds the features `[N, D]` of what the blocks leave: the class tokens alone, or all.
+    /// Pools the blocks' output in `x`, the class tokens alone or all tokens, and appends the
+    /// features `[N, D]`.
     fn pool(&self, n: usize, workspace: &mut Workspace, features: &mut Vec<f32>) {
         match &self.pool {
             Pool::Class(proj) => {
@@ -147,7 +149,8 @@ impl Vit {
         }
     }
 
-    /// Sets `x` `[N, L, W]` to what goes into the blocks: the patches' embeddings, with `positions` `[L, W]`; `N`.
+    /// Sets `x` `[N, L, W]` to the blocks' input, the class token and patches plus `positions`
+    /// `[L, W]`, and returns `N`.
     fn embed(
         &self,
         pixels: &[f32],
@@ -202,7 +205,7 @@ impl Head {
         })
     }
 
-    /// Pools `y` `[N, L, W]` and adds the features `[N, W]`.
+    /// Pools the tokens in `normed` `[N, L, W]` and appends the features `[N, W]`.
     fn apply(&self, n: usize, workspace: &mut Workspace, features: &mut Vec<f32>) {
         let Workspace {
             x,

@@ -20,7 +20,7 @@ pub enum ImageError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with its content.
+        /// The fault of its content.
         error: Box<ImageError>,
     },
 
@@ -47,7 +47,7 @@ pub enum ImageError {
     Damaged {
         /// The format that the first bytes announce.
         format: Format,
-        /// What the decoder met.
+        /// The fault that the decoder met.
         reason: String,
     },
 
@@ -80,7 +80,7 @@ pub enum ImageError {
         width: usize,
         /// Rows.
         height: usize,
-        /// What the encoder met.
+        /// The reason that the encoder gave.
         reason: String,
     },
 

@@ -1,4 +1,4 @@
-//! What a camera wrote beside a picture: when, where and with what it was taken.
+//! Facts that a camera wrote beside a picture: when, where and with what it was taken.
 //!
 //! Source: EXIF 2.32 (CIPA DC-008), by the crate `kamadak-exif`.
 
@@ -13,7 +13,7 @@ use super::Format;
 use super::metadata::Metadata;
 use crate::guarded;
 
-/// What a picture's EXIF block tells, or its XMP.
+/// Facts from a picture's EXIF block, or from its XMP.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
     /// When it was taken by the clock on the wall there, in seconds since 1970 began by that clock. An offset from UTC,

@@ -6,11 +6,13 @@
 //! and normalises, in the order that the checkpoint was trained with.
 //! Always read: JPEG, PNG, WebP, GIF, BMP, TIFF, and of a camera's RAW the preview; with the feature `heif`
 //! HEIC and AVIF, through the system's libheif.
-//! Invariant: the values are those of Pillow 13.0 and torchvision 0.29, to the bit (`parity/pixels.py`
-//! compares, `parity/foreign.py` what Pillow does not write, `parity/lenient.py` what is damaged or rare), unless [`Decode::Fast`] is asked for; aside are 16-bit
-//! grey, see [`Mode`], HEIC and AVIF, whose pixels are libheif's, L*a*b*, and what Pillow misreads: TIFFs with planes of 16 bits,
-//! alpha beside a palette, 16-bit grey that is white at zero, or constants of their own for luma and chroma; and empty lines
-//! of run-length encoded BMPs. Hostile bytes give an [`ImageError`], never a panic.
+//! Invariant: unless [`Decode::Fast`] is asked for, the values are those of Pillow 13.0 and
+//! torchvision 0.29, to the bit (`parity/pixels.py` compares, `parity/foreign.py` what Pillow does
+//! not write, `parity/lenient.py` what is damaged or rare). Exceptions are 16-bit grey, see
+//! [`Mode`]; HEIC and AVIF, whose pixels are libheif's; L*a*b*; and what Pillow misreads: empty
+//! lines of run-length encoded BMPs, and TIFFs with planes of 16 bits, alpha beside a palette,
+//! 16-bit grey that is white at zero, or constants of their own for luma and chroma. Hostile bytes
+//! give an [`ImageError`], never a panic.
 //!
 //! ```no_run
 //! # use diptych::image::{DecodeOptions, Picture, Preprocess};

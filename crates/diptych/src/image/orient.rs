@@ -8,7 +8,7 @@ use super::picture::Picture;
 /// The tag of the orientation.
 pub(super) const ORIENTATION: u16 = 0x0112;
 
-/// What has to be done to see the picture upright.
+/// The steps that turn a picture upright.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Orientation {
     /// Rows and columns change places; done first.

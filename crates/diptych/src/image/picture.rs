@@ -13,7 +13,7 @@ use super::error::ImageError;
 use super::preprocess::shortest;
 use super::resample::{Interpolation, Window, nearest_window, resize_window};
 
-/// What the values of a pixel mean: Pillow's modes, 8 bits a channel.
+/// The meaning of a pixel's values: Pillow's modes, 8 bits a channel.
 ///
 /// Files with 16 bits a channel are scaled to 8. Colours (RGB, alpha, CMYK) keep their high byte, as
 /// Pillow reads them. Grey becomes `round(v · 255 / 65535)`, where Pillow would clip at 255.
@@ -168,7 +168,7 @@ impl Picture {
         self.height
     }
 
-    /// What the values mean.
+    /// The meaning of the values.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode

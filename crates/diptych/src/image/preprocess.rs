@@ -48,7 +48,7 @@ pub struct Preprocess {
     pub std: [f32; 3],
     /// The resizing filter.
     pub interpolation: Interpolation,
-    /// What happens to the picture's shape.
+    /// How a picture that is not square becomes one.
     pub resize_mode: ResizeMode,
     /// Value of every channel where [`ResizeMode::Longest`] leaves room; open_clip's `fill_color`.
     pub fill: u8,
@@ -171,8 +171,8 @@ impl Preprocess {
             .map(|(pixels, ())| pixels)
     }
 
-    /// [`Preprocess::load_bytes`], and what `look` makes of the picture on the way, which [`Decode::Fast`] decoded smaller than
-    /// it is.
+    /// [`Preprocess::load_bytes`], and the result of `look`, which gets the decoded picture.
+    /// [`Decode::Fast`] may have decoded it smaller than it is.
     ///
     /// # Errors
     /// Those of [`Picture::decode`].
@@ -241,8 +241,9 @@ fn longest(width: usize, height: usize, side: usize) -> (usize, usize) {
     (scaled(width), scaled(height))
 }
 
-/// The middle `side` of `len` pixels, or all of them: torchvision's `CenterCrop`, which rounds half
-/// an offset to even.
+/// The middle `side` of `len` pixels, or all of them, as torchvision's `CenterCrop`. Half of the
+/// spare pixels come before them, with halves rounded to even: of 1 spare pixel 0, of 3 spare
+/// pixels 2.
 fn centre(len: usize, side: usize) -> std::ops::Range<usize> {
     let spare = len.saturating_sub(side);
     let start = spare / 2 + if spare % 4 == 3 { 1 } else { 0 };

@@ -47,8 +47,9 @@ impl Interpolation {
 }
 
 impl Interpolation {
-    /// Where pixel `i` of a line of `out_len` reads a line of `in_len`, with antialiasing: the first pixel, and in `shares` the
-    /// share of each from there on.
+    /// For a line of `in_len` pixels that is resized to `out_len` with antialiasing: returns the
+    /// first old pixel that the new pixel `i` is made of, and puts the shares of it and of those
+    /// behind it into `shares`.
     pub(crate) fn shares(
         self,
         i: usize,

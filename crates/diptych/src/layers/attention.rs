@@ -13,7 +13,7 @@ use super::ops::{Products, attention, cross_attention, linear, next_attention};
 use super::{Builder, KeysValues, Linear};
 use crate::Error;
 
-/// What a token may attend to.
+/// The tokens that a token may attend to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mask {
     /// Every token.
@@ -39,7 +39,7 @@ impl Attention {
     /// `path.out_proj`.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str, heads: usize) -> Result<Self, Error> {
         Ok(Self {
             in_proj_weight: b.param(format!("{path}.in_proj_weight"))?,
@@ -56,7 +56,7 @@ impl Attention {
         self.out_proj.forward(y) // [N, L, W]
     }
 
-    /// Queries, keys and values of `[N, L, W]`, a head apart: `[N, H, L, W / H]` each.
+    /// Queries, keys and values of `x` `[N, L, W]`, split into heads: `[N, H, L, W / H]` each.
     pub fn queries_keys_values(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
         let [n, l, w] = x.dims();
         let stacked = self.stacked(x);
@@ -67,14 +67,14 @@ impl Attention {
         })
     }
 
-    /// What the heads found, `[N, H, L, W / H]`, put together and projected: `[N, L, W]`.
+    /// Joins the heads' results `[N, H, L, W / H]` and projects them: `[N, L, W]`.
     pub fn output(&self, found: Tensor<4>) -> Tensor<3> {
         let [n, h, l, d] = found.dims();
         self.out_proj
             .forward(found.swap_dims(1, 2).reshape([n, l, h * d]))
     }
 
-    /// Queries, keys and values of `[N, L, W]`, `[N, L, 3 W]`.
+    /// Queries, keys and values of `x` `[N, L, W]`, side by side: `[N, L, 3 W]`.
     fn stacked(&self, x: Tensor<3>) -> Tensor<3> {
         linear(
             x,
@@ -84,7 +84,7 @@ impl Attention {
         )
     }
 
-    /// Some of the projections: those of so many outputs from the `first` on.
+    /// Projects by the rows `first..first + outputs` of the stacked weight alone.
     fn project(&self, x: Tensor<3>, first: usize, outputs: usize) -> Tensor<3> {
         let weight = self.in_proj_weight.val().narrow(0, first, outputs);
         let bias = self.in_proj_bias.val().narrow(0, first, outputs);
@@ -97,8 +97,7 @@ impl Attention {
         self.project(memory, w, 2 * w)
     }
 
-    /// What `[N, Q, W]` find in a memory's keys and values `[N, L, 2 W]`: `[N, Q, W]`. This is
-    /// cross attention.
+    /// Cross attention of `x` `[N, Q, W]` to a memory's keys and values `[N, L, 2 W]`: `[N, Q, W]`.
     pub fn find(&self, x: Tensor<3>, keys_values: Tensor<3>) -> Tensor<3> {
         let w = x.dims()[2];
         let queries = self.project(x, 0, w);
@@ -106,7 +105,7 @@ impl Attention {
         self.out_proj.forward(y)
     }
 
-    /// What one query `[1, 1, W]` finds in `x` `[N, L, W]`: `[N, W]`.
+    /// Attention of one query `[1, 1, W]`, the same for all inputs, to `x` `[N, L, W]`: `[N, W]`.
     pub fn query(&self, query: Tensor<3>, x: Tensor<3>) -> Tensor<2> {
         let [n, _, w] = x.dims();
         let queries = self.project(query, 0, w).repeat_dim(0, n);
@@ -114,9 +113,10 @@ impl Attention {
         self.out_proj.forward(y.reshape([n, w])) // [N, W]
     }
 
-    /// Attends of the next tokens `[N, L, W]` of texts to themselves and those before them, which
-    /// are kept: as [`Mask::Causal`] of the whole texts, a token at a time. The shape stays. It has
-    /// no gradient.
+    /// Attention of the next tokens `[N, L, W]` of texts to themselves and to all tokens before,
+    /// whose keys and values are in `kept`; those of the next tokens are added to it. Part by part
+    /// this gives what [`Mask::Causal`] gives for whole texts. The shape stays, and there is no
+    /// gradient.
     ///
     /// # Panics
     /// If there is no room for so many more tokens, or they are of another number of texts or
@@ -160,7 +160,7 @@ impl CrossAttention {
     /// `[W, M]`, `path.in_proj_bias` `[3 W]` and `path.out_proj`, `M` being the memory's width.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str, heads: usize) -> Result<Self, Error> {
         Ok(Self {
             q_proj_weight: b.param(format!("{path}.q_proj_weight"))?,
@@ -182,7 +182,7 @@ impl CrossAttention {
         linear(memory, weight, Some(bias), &self.products.of_changing())
     }
 
-    /// What `[N, Q, W]` find in a memory's keys and values `[N, L, 2 W]`: `[N, Q, W]`.
+    /// Cross attention of `x` `[N, Q, W]` to a memory's keys and values `[N, L, 2 W]`: `[N, Q, W]`.
     pub fn find(&self, x: Tensor<3>, keys_values: Tensor<3>) -> Tensor<3> {
         let w = x.dims()[2];
         let bias = self.in_proj_bias.val().narrow(0, 0, w);

@@ -15,7 +15,7 @@ use crate::Error;
 /// The share of a batch in batch norm's running statistics, PyTorch's default.
 const MOMENTUM: f64 = 0.1;
 
-/// How batch norm takes its statistics.
+/// The statistics that batch norm normalises by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// From the batch, which also moves the running statistics.
@@ -33,7 +33,7 @@ pub struct BatchNorm {
     bias: Param<Tensor<1>>,
     running_mean: RunningState<Tensor<1>>,
     running_var: RunningState<Tensor<1>>,
-    /// Whether it keeps its statistics, as the layers around it keep their weights.
+    /// Whether it is frozen: it then normalises by its running statistics, which never move.
     #[module(skip)]
     frozen: bool,
     #[module(skip)]
@@ -44,7 +44,7 @@ impl BatchNorm {
     /// The layer whose parameters and statistics are called `path.…`.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str, epsilon: f64) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,

@@ -44,7 +44,7 @@ impl<'a> Builder<'a> {
         self
     }
 
-    /// How products with the parameter `name` are computed.
+    /// The rounding and kept layouts for products with the parameter `name`.
     pub(crate) fn products(&self, name: &str) -> Products {
         if self.trains(name) {
             Products::of_trained(self.rounding)
@@ -65,8 +65,8 @@ impl<'a> Builder<'a> {
     /// The tensor `name`; a scalar becomes `[1]`.
     ///
     /// # Errors
-    /// What the source reports; [`Error::Dimensions`] if the tensor has another number of
-    /// dimensions than `D`.
+    /// The source's error; [`Error::Dimensions`] if the tensor has another number of dimensions
+    /// than `D`.
     pub fn tensor<const D: usize>(&mut self, name: impl Into<String>) -> Result<Tensor<D>, Error> {
         let name = name.into();
         let data = self.source.read(&name)?;
@@ -107,7 +107,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Where a visitor is in the module tree; the path is the parameter's name.
+/// A visitor's place in the module tree; joined by dots, the path is the parameter's name.
 #[derive(Clone, Debug, Default)]
 pub struct ParameterPath(Vec<String>);
 

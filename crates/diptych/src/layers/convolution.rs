@@ -13,19 +13,19 @@ use super::Builder;
 use super::ops::{Products, Slide, convolution, modulate, transposed_convolution};
 use crate::Error;
 
-/// How a kernel slides over a map. The default is PyTorch's.
+/// Stride, padding, groups and bias of a convolution. The default is PyTorch's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvolutionOptions {
-    /// Input positions from one output position to the next, along both sides; of a transposed
-    /// convolution the other way round. 1 unless said.
+    /// Input positions from one output position to the next, along both sides. In a transposed
+    /// convolution: output positions from one input position to the next. 1 by default.
     pub stride: usize,
-    /// Rows of zeros above and below, and columns left and right; of a transposed convolution what
-    /// is cut off the output instead. 0 unless said.
+    /// Rows of zeros above and below, and columns of zeros left and right. A transposed convolution
+    /// instead cuts as many off its output. 0 by default.
     pub padding: [usize; 2],
-    /// Parts that the channels are split into, each with a kernel of its own; as many as channels
-    /// convolve each by itself. 1 unless said.
+    /// Parts that the channels are split into, each with a kernel of its own. With as many groups
+    /// as channels, each channel is convolved by itself. 1 by default.
     pub groups: usize,
-    /// Whether something is added to each output channel. It is unless said.
+    /// Whether a bias is added to each output channel. True by default.
     pub bias: bool,
 }
 
@@ -73,7 +73,7 @@ impl Convolution {
     /// The layer of `path.weight` `[O, I / G, K, K]` and, if it has one, `path.bias` `[O]`.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str, options: ConvolutionOptions) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
@@ -111,7 +111,7 @@ impl TransposedConvolution {
     /// The layer of `path.weight` `[I, O / G, K, K]` and, if it has one, `path.bias` `[O]`.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str, options: ConvolutionOptions) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
@@ -141,19 +141,19 @@ impl TransposedConvolution {
     }
 }
 
-/// What a [`ModulatedConvolution`] does besides. The default is StyleGAN2's for a layer that keeps
-/// the map's size.
+/// Options of a [`ModulatedConvolution`]. The default is StyleGAN2's for a layer that keeps the
+/// map's size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ModulationOptions {
-    /// Zeros around the map; none of a convolution that makes it larger. 1 unless said.
+    /// Zeros on each side of the map; not used if `up` is set. 1 by default.
     pub padding: usize,
-    /// Whether the map is made larger, by a transposed convolution of stride 2 and no padding:
-    /// `H' = 2 H + K − 2`. A [`Fir`] is to follow. It is not unless said.
+    /// Whether the map is made larger, by a transposed convolution of stride 2 without padding:
+    /// `H' = 2 H + K − 2`. A [`Fir`] has to follow. False by default.
     ///
     /// [`Fir`]: super::Fir
     pub up: bool,
-    /// Added to the sum of squares that an output channel is divided by the root of; without it
-    /// they are not divided, as those of pixels are not. 1e-8 unless said.
+    /// The ε in `√(Σ w'² + ε)`, by which an output channel is divided. With none there is no
+    /// division, as in StyleGAN2's layers that make pixels. 1e-8 by default.
     pub demodulation: Option<f32>,
 }
 
@@ -188,7 +188,7 @@ impl ModulatedConvolution {
     /// rate's.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str, options: ModulationOptions) -> Result<Self, Error> {
         let weight: Param<Tensor<4>> = b.param(format!("{path}.weight"))?;
         let [_, inputs, height, width] = weight.dims();

@@ -16,7 +16,7 @@ impl Embedding {
     /// The table `path.weight`, `[ids, W]`.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,

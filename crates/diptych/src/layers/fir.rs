@@ -7,18 +7,18 @@ use burn::tensor::Tensor;
 
 use super::ops::filter;
 
-/// How a [`Fir`] samples, along rows and columns alike.
+/// Options of a [`Fir`], the same along rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FirOptions {
-    /// Positions that a value becomes: it and zeros after it. 1 unless said.
+    /// Upsampling: positions that each value becomes, itself and then zeros. 1 by default.
     pub up: usize,
-    /// Filtered positions of which one is kept. 1 unless said.
+    /// Downsampling: the first of so many filtered positions is kept. 1 by default.
     pub down: usize,
-    /// Zeros before the first and after the last position; negative numbers cut off as many. 0
-    /// unless said.
+    /// Zeros before the first and after the last position; a negative number cuts off as many
+    /// positions. 0 by default.
     pub padding: [isize; 2],
-    /// What the filter's values are scaled to sum up to. 1 keeps a map's brightness, and `up` that
-    /// of one that is made larger. 1 unless said.
+    /// Sum that the filter's values are scaled to. 1 keeps a map's brightness; for a map that is
+    /// made larger, `up` does. 1 by default.
     pub gain: f32,
 }
 
@@ -45,7 +45,7 @@ pub struct Fir {
 }
 
 impl Fir {
-    /// A filter of these values in proportion.
+    /// A filter whose values are proportional to `taps`.
     ///
     /// # Panics
     /// If they sum up to 0, or `up` or `down` is 0.

@@ -14,7 +14,7 @@ pub struct KeysValues {
 }
 
 impl KeysValues {
-    /// Room for so many tokens of so many texts, none of them written.
+    /// Room for `capacity` tokens of each of `texts` texts, none of them written yet.
     pub fn new(texts: usize, capacity: usize, width: usize, device: &Device) -> Self {
         // No gradient passes through what is kept.
         let device = device.clone().inner();

@@ -25,7 +25,7 @@ impl Linear {
     /// The layer whose parameters are called `path.…`.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
@@ -37,7 +37,7 @@ impl Linear {
     /// The layer of `path.weight` alone: `y = x Wᵀ`.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn without_bias(b: &mut Builder, path: &str) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
@@ -58,7 +58,7 @@ impl Linear {
 pub struct Mlp {
     c_fc: Linear,
     c_proj: Linear,
-    /// It belongs to the checkpoint, never to a guess.
+    /// Stated by the checkpoint, never guessed.
     #[module(skip)]
     activation: Activation,
 }
@@ -67,7 +67,7 @@ impl Mlp {
     /// The layer whose parameters are called `path.…`.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str, activation: Activation) -> Result<Self, Error> {
         Ok(Self {
             c_fc: Linear::build(b, &format!("{path}.c_fc"))?,

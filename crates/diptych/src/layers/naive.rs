@@ -1,9 +1,8 @@
 //! One naive twin of each layer: scalar loops over its definition, summed in f64. The oracle of the
 //! layers' tests.
 //!
-//! A gradient is the difference quotient of the forward: in f64 it is right to eight digits, so
-//! that no backward has to be written by hand, and none can be wrong as the one that it is held
-//! against.
+//! A gradient is the difference quotient of the forward, which in f64 is right to eight digits. So
+//! no backward is written by hand here, where it could share a mistake with the one under test.
 //!
 //! Maps are `[N, H, W, C]`.
 
@@ -136,7 +135,7 @@ pub(super) fn transposed(x: Map, kernel: Kernel, bias: &[f64], more: usize) -> V
     })
 }
 
-/// StyleGAN2's, as its paper has it: each picture has a weight of its own.
+/// StyleGAN2's modulated convolution as its paper states it: each picture has its own weight.
 pub(super) fn modulated(
     x: Map,
     kernel: Kernel,
@@ -194,8 +193,8 @@ pub(super) fn modulated(
     (0..n).flat_map(each).collect()
 }
 
-/// `upfirdn2d`: zeros are stuffed in, then all is convolved by the square of the filter, then some
-/// is kept.
+/// `upfirdn2d`: inserts zeros, convolves with the filter along both sides, and keeps every
+/// `down`-th position.
 pub(super) fn filter(
     x: Map,
     taps: &[f64],
@@ -230,7 +229,7 @@ pub(super) fn filter(
     )
 }
 
-/// Values to mean 0 and variance 1.
+/// Shifts and scales values to mean 0 and variance 1.
 fn normalised(values: &[f64], epsilon: f64) -> Vec<f64> {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;

@@ -23,7 +23,7 @@ impl LayerNorm {
     /// The layer whose parameters are called `path.…`.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str, epsilon: f64) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,
@@ -56,7 +56,7 @@ impl GroupNorm {
     /// channels.
     ///
     /// # Errors
-    /// What the source reports.
+    /// If the source can't give a tensor, or gives one with another number of dimensions.
     pub fn build(b: &mut Builder, path: &str, groups: usize, epsilon: f64) -> Result<Self, Error> {
         Ok(Self {
             weight: b.param(format!("{path}.weight"))?,

@@ -24,10 +24,10 @@ pub struct ClipConfig {
     /// Whether the transformers use QuickGELU, `x · sigmoid(1.702 x)`, instead of GELU.
     #[serde(default, skip_serializing_if = "is_default")]
     pub quick_gelu: bool,
-    /// Where the temperature starts, `t` of `exp(t)`; ln(1 / 0.07) by default.
+    /// Initial temperature, `t` of `exp(t)`; ln(1 / 0.07) by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_logit_scale: Option<f32>,
-    /// Where the bias on logits starts; a model that has one was made for the sigmoid loss.
+    /// Initial bias on logits; a model that has one was made for the sigmoid loss.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_logit_bias: Option<f32>,
 }
@@ -55,7 +55,7 @@ pub struct VisionConfig {
         skip_serializing_if = "is_default_mlp_ratio"
     )]
     pub mlp_ratio: f64,
-    /// ViT: how its tokens become one vector.
+    /// ViT: pooling of its tokens into one vector.
     #[serde(default, skip_serializing_if = "is_default")]
     pub pool_type: ImagePool,
     /// ViT: layer norm, where it is not PyTorch's default.
@@ -66,7 +66,7 @@ pub struct VisionConfig {
     pub act_kwargs: Option<ActivationOptions>,
 }
 
-/// How a Vision Transformer's tokens become one vector.
+/// The pooling of a Vision Transformer's tokens into one vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImagePool {
@@ -78,7 +78,7 @@ pub enum ImagePool {
     Map,
 }
 
-/// How a text's tokens become one vector.
+/// The pooling of a text's tokens into one vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextPool {
@@ -89,7 +89,7 @@ pub enum TextPool {
     Last,
 }
 
-/// Which of a row of ids bear on its features.
+/// The part of a row of token ids that its features depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) is_causal: bool,
@@ -97,7 +97,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Whether what follows a text's end does.
+    /// Whether features depend on the padding after a text's end.
     pub(crate) fn reads_padding(self) -> bool {
         !self.is_causal || self.pool == TextPool::Last
     }
@@ -129,7 +129,7 @@ pub struct NormOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActivationOptions {
-    /// How GELU is computed.
+    /// The form of GELU.
     pub approximate: Approximation,
 }
 
@@ -146,7 +146,7 @@ pub enum Approximation {
 /// Layer norm's ε, PyTorch's default, which every CLIP model of OpenAI's kind uses.
 const LAYER_NORM_EPSILON: f64 = 1e-5;
 
-/// What the blocks of one tower are made with.
+/// Options of the blocks of one tower.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct BlockOptions {
     pub(crate) activation: Activation,
@@ -163,7 +163,7 @@ pub enum Layers {
     ResNet([usize; 4]),
 }
 
-/// The text tower: a causal Transformer read at the end token.
+/// The text tower: a Transformer, causal and read at the end token unless the fields say otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextConfig {
@@ -183,7 +183,7 @@ pub struct TextConfig {
         skip_serializing_if = "is_default_mlp_ratio"
     )]
     pub mlp_ratio: f64,
-    /// How its tokens become one vector.
+    /// Pooling of its tokens into one vector.
     #[serde(default, skip_serializing_if = "is_default")]
     pub pool_type: TextPool,
     /// Whether a token sees those after it.
@@ -198,7 +198,7 @@ pub struct TextConfig {
     /// The form of GELU, where it is not the exact one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act_kwargs: Option<ActivationOptions>,
-    /// Where the tokenizer is, if it is not CLIP's standard one.
+    /// Name of the tokenizer, if it is not CLIP's standard one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hf_tokenizer_name: Option<String>,
     /// Options that open_clip hands to its tokenizer.
@@ -245,7 +245,7 @@ impl ClipConfig {
         Ok(config)
     }
 
-    /// How the text tower reads its tokens.
+    /// The part of a row of token ids that the text tower's features depend on.
     pub(crate) fn reading(&self) -> Reading {
         Reading {
             is_causal: !self.text_cfg.no_causal_mask,
@@ -253,13 +253,13 @@ impl ClipConfig {
         }
     }
 
-    /// What the image tower's blocks are made with (ViT).
+    /// Options of the image tower's blocks (ViT).
     pub(crate) fn vision_blocks(&self) -> BlockOptions {
         let vision = &self.vision_cfg;
         self.blocks(vision.act_kwargs, vision.norm_kwargs)
     }
 
-    /// What the text tower's blocks are made with.
+    /// Options of the text tower's blocks.
     pub(crate) fn text_blocks(&self) -> BlockOptions {
         self.blocks(self.text_cfg.act_kwargs, self.text_cfg.norm_kwargs)
     }

@@ -1,4 +1,5 @@
-//! Features that leave a tower before its end, or by another form of its last block: which there are, and what they are.
+//! Exits: features that leave a tower before its end, or by another form of its last block. Here
+//! are their names and shapes.
 //!
 //! Source: `forward_intermediates` of open_clip's towers, 3.3.0; for the dense forms the papers that [`DenseForm`] names.
 //! Invariant: nothing is computed here; the engine and the differentiable towers do that.
@@ -14,14 +15,15 @@ use crate::{Error, Result};
 /// Features of an image tower.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ImageExit {
-    /// Those of the whole picture, `[N, 1, D]`: what [`crate::Clip::image_features`] gives, at any size of picture.
+    /// Features of the whole picture, `[N, 1, D]`: those of [`crate::Clip::image_features`], but at
+    /// any size of picture.
     Pooled,
     /// Every token after a block of a Vision Transformer (from 0), or the map after a stage of a ModifiedResNet: 0 is its
     /// stem, 1 to 4 are `layer1` to `layer4`.
     After {
         /// The block or stage.
         index: usize,
-        /// What is done to them at last; nothing else than [`Finish::None`] for a ModifiedResNet.
+        /// The last step for these tokens; always [`Finish::None`] for a ModifiedResNet.
         finish: Finish,
     },
     /// Every token after the last block of a Vision Transformer in another form, then the final norm and the projection.
@@ -36,11 +38,11 @@ pub enum ImageExit {
 pub struct TextExit {
     /// The block.
     pub after: usize,
-    /// What is done to them at last.
+    /// The last step for these tokens.
     pub finish: Finish,
 }
 
-/// What is done to tokens that leave a tower.
+/// The last step for tokens that leave a tower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Finish {
     /// Nothing.
@@ -48,17 +50,19 @@ pub enum Finish {
     None,
     /// The tower's final layer norm.
     Norm,
-    /// That, and the projection to the embedding; nothing more where the tower has none, as SigLIP's image tower.
+    /// The final layer norm, then the projection to the embedding. A tower without a projection, as
+    /// SigLIP's image tower, has the norm alone.
     Project,
 }
 
 /// The last block of a Vision Transformer in a form that keeps what each patch is about.
 ///
-/// With `h = ln_1(x)`, `q`, `k`, `v` its projections and `o` the output's: `y = o(attention(q, k, v))`, to which `x` is added
-/// if `residual`, then the MLP's part if `mlp`.
+/// With `h = ln_1(x)`, its projections `q`, `k`, `v`, and the output's projection `o`:
+/// `y = o(attention(q, k, v))`. If `residual`, `x` is added to `y`; then, if `mlp`, `mlp(ln_2(y))`
+/// is added.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DenseForm {
-    /// What takes the place of `softmax(q kᵀ / √d) v`.
+    /// Replaces `softmax(q kᵀ / √d) v`.
     pub attention: DenseAttention,
     /// Whether `x` is added.
     pub residual: bool,
@@ -66,7 +70,7 @@ pub struct DenseForm {
     pub mlp: bool,
 }
 
-/// What takes the place of attention in the last block.
+/// A replacement of attention in the last block.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DenseAttention {
     /// `v`: each token attends to itself.
@@ -75,7 +79,8 @@ pub enum DenseAttention {
     Queries,
     /// `(softmax(q qᵀ / √d) + softmax(k kᵀ / √d)) v`, a sum, not a mean.
     QueriesAndKeys,
-    /// `softmax(k kᵀ / √d + w) v`, where `w` of two patches `r` apart is `exp(-r² / 2 σ²)`, and 0 of the class token.
+    /// `softmax(k kᵀ / √d + w) v`, where `w` of two patches `r` apart is `exp(-r² / (2 σ²))`, and 0
+    /// for the class token.
     KeysNearby {
         /// σ, in patches.
         deviation: f32,
@@ -211,7 +216,7 @@ pub struct FeatureMaps {
     pub values: Vec<f32>,
     /// Tokens before the grid's: a class token or none.
     pub prefix: usize,
-    /// How the positions lie in the picture, row by row.
+    /// Rows and columns that the positions form in the picture; they are stored row by row.
     pub grid: Grid,
     /// Features of a position, `C`.
     pub channels: usize,
@@ -239,7 +244,7 @@ impl FeatureMaps {
 /// Features of the tokens of texts, `[N, L, C]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenFeatures {
-    /// Row by row. Where a model reads nothing after a text's end, what is there is 0.
+    /// Row by row. If a model reads nothing after a text's end, the features there are 0.
     pub values: Vec<f32>,
     /// Tokens of a text, `L`, padding included.
     pub length: usize,
@@ -247,7 +252,7 @@ pub struct TokenFeatures {
     pub channels: usize,
 }
 
-/// Which features an image tower gives at an exit.
+/// The shape of an image tower's features at an exit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ImageShape {
     pub(crate) prefix: usize,
@@ -270,8 +275,9 @@ impl ImageExit {
             .collect()
     }
 
-    /// How many blocks or stages, of `all` that there are, come before the last of `exits`; `first` of them before the exit
-    /// of index 0.
+    /// Number of blocks or stages, out of `all`, that must run for `exits`. The exit of index 0
+    /// needs `first` of them: 1 in a Vision Transformer (its first block), 0 in a ModifiedResNet
+    /// (its stem).
     pub(crate) fn depth(exits: &[Self], first: usize, all: usize) -> usize {
         let depths = exits.iter().map(|exit| match exit {
             Self::After { index, .. } => index + first,

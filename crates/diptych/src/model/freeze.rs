@@ -1,21 +1,21 @@
-//! Which parameters stay as they are while a model is trained.
+//! The parameters that are frozen: not changed while a model is trained.
 //!
 //! Source: `lock_image_tower` and `lock_text_tower` in open_clip; LiT, arXiv 2111.07991, which trains
 //! the text tower against a locked image tower.
 
 use serde::{Deserialize, Serialize};
 
-/// What is frozen of each tower. The temperature is always trained.
+/// The frozen part of each tower. The temperature and the bias on logits are always trained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Freeze {
-    /// Of the image tower. The layers of a ModifiedResNet are its stages.
+    /// Frozen part of the image tower. The layers of a ModifiedResNet are its stages.
     pub image: Frozen,
-    /// Of the text tower.
+    /// Frozen part of the text tower.
     pub text: Frozen,
 }
 
-/// How much of a tower is frozen: `"none"`, `"all"`, or its inputs and this many first layers.
+/// The frozen part of a tower: `"none"`, `"all"`, or its inputs and this many first layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Frozen {
     /// Nothing.
@@ -76,7 +76,7 @@ impl Freeze {
     }
 }
 
-/// Where in its tower a parameter is.
+/// A parameter's place in its tower.
 enum Place {
     /// Before the first layer.
     Input,

@@ -17,12 +17,12 @@ const LOGIT_SCALE_START: f32 = 2.659_26;
 const ZERO: Init = Init::Constant(0.0);
 const ONE: Init = Init::Constant(1.0);
 
-/// Where a model's tensors come from.
+/// A source of a model's tensors.
 pub trait Source {
     /// The tensor `name` in f32, in the shape of the architecture's table.
     ///
     /// # Errors
-    /// What keeps the tensor from being read.
+    /// If the tensor can't be read; the error says why.
     fn read(&mut self, name: &str) -> Result<TensorData, Error>;
 }
 

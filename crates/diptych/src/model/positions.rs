@@ -7,7 +7,7 @@
 use super::Grid;
 use crate::image::Interpolation;
 
-/// What is interpolated between.
+/// The kind of positions, which decides how their embeddings are resized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Positions {
     /// A class token, then the rows of a square grid of patches.
@@ -25,7 +25,7 @@ impl Positions {
         }
     }
 
-    /// Embeddings `[from, W]` for `to` positions: `[to, W]`.
+    /// Resizes embeddings `[from, W]` to `to` positions: `[to, W]`.
     pub(crate) fn resize(self, values: &[f32], width: usize, to: usize) -> Vec<f32> {
         let from = values.len() / width;
         match (self, side(from), side(to)) {
@@ -42,7 +42,7 @@ impl Positions {
     }
 }
 
-/// Embeddings `[rows, columns, W]` of one grid for another.
+/// Resizes embeddings `[rows, columns, W]` of one grid to another.
 pub(crate) fn resize_grid(values: &[f32], width: usize, from: Grid, to: Grid) -> Vec<f32> {
     let weights = cubic(from.columns, to.columns);
     let columns: Vec<f32> = values
@@ -52,17 +52,18 @@ pub(crate) fn resize_grid(values: &[f32], width: usize, from: Grid, to: Grid) ->
     blend(&columns, &cubic(from.rows, to.rows), to.columns * width)
 }
 
-/// The side of the grid beside a class token.
+/// The side of the square grid that follows a class token, if the positions make one.
 fn side(positions: usize) -> Option<usize> {
     let patches = positions.checked_sub(1).filter(|&n| n > 0)?;
     let side = patches.isqrt();
     (side * side == patches).then_some(side)
 }
 
-/// For each new place the first old one, and the weights of those from there on.
+/// For each new place: the first old place that counts, and the weights of the old places from
+/// there on. `(3, [0.25, 0.75])` is a quarter of old place 3 and three quarters of place 4.
 type Weights = Vec<(usize, Vec<f32>)>;
 
-/// Rows of `width` values, each a sum of old rows by weight.
+/// Rows of `width` values, each a weighted sum of old rows.
 fn blend(rows: &[f32], weights: &Weights, width: usize) -> Vec<f32> {
     let row = |(first, weights): &(usize, Vec<f32>)| {
         let mut sum = vec![0f32; width];
@@ -89,7 +90,7 @@ fn cubic(from: usize, to: usize) -> Weights {
     (0..to).map(&mut place).collect()
 }
 
-/// Between the two old places beside a new one.
+/// The weights of the two old places beside each new one, without antialiasing.
 fn linear(from: usize, to: usize) -> Weights {
     let scale = from as f64 / to as f64;
     let place = |i: usize| {

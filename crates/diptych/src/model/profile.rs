@@ -1,12 +1,14 @@
-//! What an architecture costs: parameters and floating-point operations of each tower.
+//! The cost of an architecture: parameters and floating-point operations of each tower.
 //!
 //! Flow: `ClipConfig` → **profile** → tables of models.
-//! Source: open_clip's `docs/model_profile.csv`, commit 3b37473, whose convention this is: a
-//! multiply-accumulate is two operations; matrix products and convolutions count, with attention's
-//! two products, and nothing else; a text fills its context; the ResNet's attention pool projects
-//! and attends at every position. Our towers do less: they compute nothing after a text's end and pool with one query,
-//! which is up to 3.5 % of a ResNet's total; those of inference leave out most of the last block.
-//! Invariant: a function of the configuration alone; no count overflows, whatever `ClipConfig` lets in.
+//! Source: open_clip's `docs/model_profile.csv`, commit 3b37473, whose convention this is. A
+//! multiply-accumulate is two operations. Only matrix products and convolutions count, attention's
+//! two products among them. A text fills its context; the ResNet's attention pool projects and
+//! attends at every position. Our towers do less: they compute nothing after a text's end and pool
+//! with one query, which saves up to 3.5 % of a ResNet's total; those of inference also leave out
+//! most of the last block.
+//! Invariant: a function of the configuration alone; no count overflows, whatever `ClipConfig` lets
+//! in.
 //!
 //! `S` image side, `P` patch side, `L` tokens or positions, `W` width, `D` embedding.
 
@@ -21,7 +23,7 @@ pub struct Profile {
     pub image: TowerProfile,
     /// The text tower, for one text of full context length.
     pub text: TowerProfile,
-    /// Trainable parameters of both, and those of neither, such as the temperature.
+    /// Trainable parameters of both towers, and those outside of them, such as the temperature.
     pub parameters: u64,
 }
 

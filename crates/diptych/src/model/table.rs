@@ -21,7 +21,7 @@ pub struct Parameter {
     pub name: String,
     /// Its shape there; empty for a scalar.
     pub shape: Vec<usize>,
-    /// How a fresh model draws it.
+    /// The distribution that a fresh model draws it from.
     pub init: Init,
 }
 

@@ -3,7 +3,7 @@
 //! Flow: query → **terms** → [`Expression`](super::Expression).
 //! Invariant: what is no grammar is text; what looks like grammar and can't be followed is an error, never text.
 
-/// What a term consists of.
+/// The words of a term.
 #[derive(Debug, PartialEq)]
 pub(super) enum Words {
     /// Written in quotes: a text, whatever it looks like.
@@ -46,7 +46,7 @@ pub(super) fn terms(query: &str) -> Result<Vec<(f32, Words)>, String> {
     Ok(terms)
 }
 
-/// What a term is multiplied by, and the words after its sign and weight.
+/// Reads a term's sign and weight: returns the factor of the term, and the words after them.
 fn weight(term: &str) -> Result<(f32, &str), String> {
     let word = first_word(term);
     let Some(sign) = sign(word) else {

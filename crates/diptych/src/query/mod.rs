@@ -1,5 +1,5 @@
-//! What is looked for: texts and pictures, added and subtracted with weights. One grammar, [`Expression`]'s, for all that takes
-//! queries.
+//! Queries: texts and pictures to look for, added and subtracted with weights. There is one
+//! grammar, [`Expression`]'s, for all that takes queries.
 //!
 //! Invariant: no file is looked at. Whether words are a picture, and how one is had, is the caller's to say.
 
@@ -52,13 +52,13 @@ pub struct Expression<P> {
 /// A part of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term<P> {
-    /// What it is multiplied by; less than zero for what is not wanted.
+    /// Factor of its embedding; less than zero for what is not wanted.
     pub weight: f32,
-    /// What it stands for.
+    /// The text or picture that it stands for.
     pub what: What<P>,
 }
 
-/// What a term stands for.
+/// The meaning of a term.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What<P> {
     /// A text.

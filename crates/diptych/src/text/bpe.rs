@@ -297,7 +297,7 @@ mod tests {
         }
     }
 
-    /// What makes the heap's order the reference's order.
+    /// Checks the property that makes the heap's order the reference's order.
     #[test]
     fn merges_only_use_earlier_merges() {
         let table = Merges::standard();

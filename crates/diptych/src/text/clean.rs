@@ -30,8 +30,9 @@ pub(super) fn single_spaces(text: &str) -> String {
 
 /// Lower case with the character properties of Unicode 14, Python 3.11's version.
 ///
-/// Only a capital sigma looks at properties: it ends a word or not. Since then U+0295 has ceased to
-/// be a cased letter and U+1171E to be a mark, so characters that are still one stand in for them.
+/// Properties only matter for a capital sigma, which becomes another letter at the end of a word.
+/// After Unicode 14, U+0295 ceased to be a cased letter and U+1171E to be a mark; `a` and U+0300,
+/// which still are, stand in for them.
 pub(super) fn lower(text: &str) -> String {
     let lower = text.to_lowercase();
     if !text.contains('Σ') || !text.contains(['\u{295}', '\u{1171E}']) {

@@ -1,4 +1,4 @@
-//! What can go wrong between a string and its tokens.
+//! Errors on the way from a string to its tokens.
 
 /// An error of the text stage.
 #[derive(Debug, thiserror::Error)]
@@ -49,16 +49,16 @@ pub enum TextError {
     NotClip {
         /// Path of the field inside the file.
         field: String,
-        /// What the file says.
+        /// The value in the file.
         found: String,
-        /// What it would have to say.
+        /// The value that is wanted.
         wanted: String,
     },
 
     /// A file of SigLIP's tokenizer can't be followed.
     #[error("SigLIP's tokenizer: {reason}")]
     Siglip {
-        /// What is wrong with it.
+        /// The fault that was found.
         reason: String,
     },
 }

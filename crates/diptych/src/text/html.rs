@@ -49,7 +49,7 @@ where
     Cow::Owned(out)
 }
 
-/// What the name, with its semicolon if it has one, stands for.
+/// The characters that `name` stands for; a semicolon at its end is part of the name.
 pub(super) fn entity(name: &str) -> Option<&'static str> {
     static ENTITIES: LazyLock<FxHashMap<&str, &str>> = LazyLock::new(|| {
         entities::ENTITIES

@@ -54,7 +54,7 @@ impl SpecialTokens {
     }
 }
 
-/// What to do with a text that has more tokens than the model reads.
+/// Treatment of a text that has more tokens than the model reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Overflow {
     /// Fail with [`TextError::TooLong`].

@@ -18,7 +18,7 @@ use super::sentencepiece::{END, SPACE, SentencePiece};
 use super::{Overflow, TextError, clean};
 use crate::guarded;
 
-/// What makes ids of a text.
+/// The part of a tokenizer that turns a text into ids.
 #[derive(Debug)]
 enum Vocabulary {
     /// SigLIP's, of texts in lower case, without ASCII punctuation.
@@ -86,7 +86,7 @@ pub struct SiglipTokenizer {
 /// Texts are padded to the context, so it has to be one that fits into memory.
 const MAX_CONTEXT: usize = 1 << 20;
 
-/// What bears on ids in `tokenizer_config.json`.
+/// The fields of `tokenizer_config.json` that bear on ids.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ConfigFile {
@@ -95,7 +95,8 @@ struct ConfigFile {
     add_eos_token: Option<bool>,
 }
 
-/// What `tokenizer.json` says of its model's affixes and of the steps after it; the decoder to see that it is JSON.
+/// The parts of `tokenizer.json` that are checked here: its model's affixes, and the step after it.
+/// The decoder is read only to see that it is JSON.
 #[derive(Deserialize)]
 struct Steps {
     #[serde(default)]

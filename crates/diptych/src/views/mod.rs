@@ -91,7 +91,8 @@ fn cut(x: Tensor<4>, dim: usize, first: isize, count: usize, len: usize) -> Tens
     Tensor::cat(parts.into_iter().flatten().collect(), dim)
 }
 
-/// What a model's image tower takes of `[N, 3, H, W]` with values from 0 to 1: `(x − mean) / std`, channel by channel.
+/// Normalises `[N, 3, H, W]` with values from 0 to 1 for a model's image tower: `(x − mean) / std`,
+/// channel by channel.
 pub fn normalise(pictures: Tensor<4>, preprocess: &Preprocess) -> Tensor<4> {
     let device = pictures.device();
     let channels = |values: [f32; 3]| {

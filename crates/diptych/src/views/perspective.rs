@@ -10,9 +10,10 @@ pub type Corners = [[f32; 2]; 4];
 /// Moves the points `from` of `[N, C, H, W]` to `to`, the picture's plane with them; what lies beyond it becomes `fill`, or
 /// counts as 0.
 ///
-/// torchvision's `perspective(…, interpolation=BILINEAR, fill=…)`: a pixel that lies beyond the picture in part is weighed
-/// with `fill` once more, if there is one, than without. Corners that lie on a line have no such view, and give nothing but
-/// `fill`.
+/// torchvision's `perspective(…, interpolation=BILINEAR, fill=…)`. With `fill`, a pixel of which
+/// only the share `s` lies inside the picture is weighed by it twice: at the edge of a picture of
+/// ones it becomes `s · s + (1 − s) · fill`. Corners that lie on a line have no such view, and give
+/// nothing but `fill`.
 pub fn perspective(
     pictures: Tensor<4>,
     from: &Corners,

@@ -40,7 +40,7 @@ pub(super) const WEIGHTS_FILES: &[&str] = &[
     "model.pth",
 ];
 
-/// What a model is, told without reading its numbers.
+/// Facts about a model that are known without reading its numbers.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// Everything of it but its tensors.
@@ -54,7 +54,7 @@ pub struct Summary {
 pub struct Weights {
     /// The file; the first, if there are several.
     pub path: PathBuf,
-    /// What wrote it: safetensors, PyTorch, or pickle for a pickle by itself.
+    /// Its kind: safetensors, PyTorch, or pickle for a pickle by itself.
     pub container: &'static str,
     /// The formats of its floating-point numbers: f32, f16, bf16.
     pub dtypes: Vec<&'static str>,
@@ -71,9 +71,10 @@ impl Weights {
 }
 
 impl Checkpoint {
-    /// What the model called `name` is: its configuration, its tokenizer, and what the headers of its
-    /// weights say. `name` is a checkpoint's directory or file, [`DEFAULT_MODEL`](super::DEFAULT_MODEL), an architecture, or a published
-    /// model's, which is downloaded as by `weights::fetch`.
+    /// Summarises the model called `name`: its configuration, its tokenizer, and the headers of its
+    /// weights. `name` is a checkpoint's directory or file,
+    /// [`DEFAULT_MODEL`](super::DEFAULT_MODEL), an architecture, or a published model's, which is
+    /// downloaded as by `weights::fetch`.
     ///
     /// # Errors
     /// As [`Checkpoint::named`], but that no tensor is checked.
@@ -165,7 +166,8 @@ impl Checkpoint {
         })
     }
 
-    /// What tells this model from another: a hash of its weights and of how its inputs are prepared, in hexadecimal.
+    /// The model's fingerprint, in hexadecimal: a hash of its weights and of how its inputs are
+    /// prepared. Other models have other ones.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -191,7 +193,7 @@ fn with_weights<D, S>((description, storage): (D, S)) -> (D, Option<S>) {
     (description, Some(storage))
 }
 
-/// What the checkpoint at `path` is, and its file of weights.
+/// Reads the description of the checkpoint at `path`, and opens its file of weights.
 fn read(path: &Path) -> Result<(Description, Tensors)> {
     if path.is_dir() {
         let description = Description::open(path)?;
@@ -212,8 +214,8 @@ fn weights_file(dir: &Path) -> Result<PathBuf> {
     })
 }
 
-/// What the checkpoint in one file is: as a configuration beside it says, where the file has a name that
-/// goes with one; else as its shapes say.
+/// Describes the checkpoint in one file: by the configuration beside it, if the file has a name
+/// that goes with one; else by the shapes of its tensors.
 pub(super) fn describe_file(path: &Path, tensors: &Tensors) -> Result<Description> {
     let dir = path.parent().unwrap_or(Path::new(""));
     let name = path.file_name().unwrap_or_default();
@@ -234,7 +236,7 @@ pub(super) fn describe_file(path: &Path, tensors: &Tensors) -> Result<Descriptio
     Ok(description)
 }
 
-/// What is wrong with a tensor's numbers, if anything is.
+/// The problem with a tensor's numbers, if there is one.
 fn check_values(name: &str, values: &[f32]) -> Option<String> {
     if let Some(i) = values.iter().position(|v| !v.is_finite()) {
         return Some(format!("`{name}` is {} at {i}", values[i]));

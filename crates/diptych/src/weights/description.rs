@@ -1,4 +1,4 @@
-//! What a model is, all but its tensors: architecture, preprocessing, tokenizer.
+//! Description of a model, all but its tensors: architecture, preprocessing, tokenizer.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub struct Description {
     pub tokenizer: Tokenizer,
     /// Where each of these came from.
     pub origins: Origins,
-    /// What was guessed or left out, a sentence each, to be told to whoever opens the model.
+    /// Guesses and omissions, a sentence each, to be shown to whoever opens the model.
     pub notes: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ pub fn has_config(dir: &Path) -> bool {
     names.iter().any(|name| dir.join(name).exists())
 }
 
-/// What stands for a file that a checkpoint does not have.
+/// Words in place of the path of a file that a checkpoint does not have.
 const OPENAI_PREPROCESS: &str = "OpenAI's, since no file says otherwise";
 const SIGLIP_PREPROCESS: &str = "SigLIP's, since no file says otherwise";
 const CLIP_VOCABULARY: &str = "CLIP's merges, since no file says otherwise";

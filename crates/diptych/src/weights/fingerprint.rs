@@ -1,9 +1,11 @@
-//! What tells one model from another: a hash of its weights and of how its inputs are prepared.
+//! Fingerprint of a model: a hash of its weights and of how its inputs are prepared.
 //!
-//! Embeddings of two models can't be compared, and nothing in the numbers says so; whoever keeps embeddings keeps this
-//! beside them. It is the same wherever a checkpoint lies, as long as values, configuration and preprocessing are.
-//! Invariant: what is hashed is written out here, in version 1 of its form, and golden values hold it. An index that
-//! people have refuses a model whose fingerprint has changed, so another form is another version, and both are compared.
+//! Embeddings of two models can't be compared, and nothing in the numbers says so; so embeddings
+//! are kept together with their model's fingerprint. It does not change with the place of a
+//! checkpoint, only with its values, its configuration or its preprocessing.
+//! Invariant: the form of the bytes that are hashed is written out here, and tests hold it to
+//! golden values; this is version 1. An index that people have refuses a model whose fingerprint
+//! has changed, so another form must be another version, and both are compared.
 
 use sha2::{Digest, Sha256};
 

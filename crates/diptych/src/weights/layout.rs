@@ -1,4 +1,4 @@
-//! What checkpoints call their tensors, and how they lay them out.
+//! Names of the tensors in checkpoints, and how their numbers are laid out.
 //!
 //! Ours are open_clip's names. OpenAI's are the same with some more entries; transformers has names of its own, keeps
 //! queries, keys and values apart, and its projections are linear layers, which are transposed. What wraps a
@@ -15,10 +15,10 @@ use crate::Result;
 use crate::model::{Parameter, Positions, Table};
 use diptych_kernels::transposed;
 
-/// How each of our tensors comes out of a checkpoint's: in one part, or in several, one after the other.
+/// For each of our tensors the checkpoint's tensors that it is made of, one after the other.
 pub(super) struct Layout(BTreeMap<String, Vec<(String, Part)>>);
 
-/// What of our tensor a checkpoint's is.
+/// The part of our tensor that a checkpoint's tensor holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Part {
     Whole,
@@ -90,7 +90,8 @@ impl Layout {
                         *part = Part::Positions(kind, wanted[0]);
                     }
                     Some(problem) => problems.push(problem.to_string()),
-                    // Integers are no weights, but what some other program made of them.
+                    // Integers are not weights themselves; some other program has encoded weights
+                    // in them.
                     None => problems.extend(tensors.dtype(found).and_then(|dtype| {
                         let name = dtype.name();
                         let problem =
@@ -248,8 +249,8 @@ const THIRDS: [&str; 3] = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_
 /// A tower's prefix there and here.
 const TOWERS: [(&str, &str); 2] = [("text_model.", ""), ("vision_model.", "visual.")];
 
-/// What a tensor of ours is called by transformers, and which part of it that is; empty for a tensor
-/// that their `CLIPModel` does not have.
+/// transformers' names of the tensors that hold a tensor of ours, and the part that each holds;
+/// empty for a tensor that their `CLIPModel` does not have.
 pub(super) fn to_hf(name: &str) -> Vec<(String, Part)> {
     if name == "logit_scale" || name == "logit_bias" {
         return vec![(name.into(), Part::Whole)];

@@ -260,8 +260,8 @@ pub(super) enum Published {
     Repository(String),
 }
 
-/// What is published as `name`: OpenAI's `ViT-B/32`, open_clip's `ViT-B-32:laion2b_s34b_b79k`, or the hub's
-/// `ORGANISATION/NAME`. Nothing, if it is none of these.
+/// The model that is published as `name`: OpenAI's `ViT-B/32`, open_clip's
+/// `ViT-B-32:laion2b_s34b_b79k`, or the hub's `ORGANISATION/NAME`. None, if it is none of these.
 ///
 /// # Errors
 /// [`Error::Model`] for a training run of open_clip's that is not in our table.

@@ -1,4 +1,4 @@
-//! What is published: a list to choose from, and a model's files, for whoever opens it by its name.
+//! Published models: a list to choose from, and the files of a model that is opened by its name.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::names::{OPEN_CLIP, OPENAI, OPENAI_FILES, Published, published};
 use crate::Error;
 use crate::Result;
 
-/// What of a model is wanted.
+/// The files of a model that are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parts {
     /// Architecture, preprocessing, tokenizer: small files.
@@ -88,7 +88,7 @@ pub fn listed(name: &str) -> Result<Option<Listing>> {
     Ok(published(name)?.map(|published| listing(name, &published)))
 }
 
-/// What is published by a name.
+/// Describes `published`, the model that is called `name`.
 pub(super) fn listing(name: &str, published: &Published) -> Listing {
     let known = |name: &str| architecture(name).map(|(known, _)| known);
     let (architecture, from) = match published {
@@ -115,7 +115,8 @@ pub(super) fn listing(name: &str, published: &Published) -> Listing {
     }
 }
 
-/// Where the model called `name` lies, once it is on this machine: downloading takes minutes, without a word.
+/// Brings the model called `name` onto this machine, and returns its path. A download takes minutes
+/// and reports no progress.
 #[cfg(feature = "hub")]
 pub(super) fn obtained(name: &str, published: Option<&Published>, parts: Parts) -> Result<PathBuf> {
     use std::ops::ControlFlow;
@@ -125,7 +126,7 @@ pub(super) fn obtained(name: &str, published: Option<&Published>, parts: Parts) 
     place.ok_or_else(|| super::resolve::no_weights(name.to_owned(), None))
 }
 
-/// Where the model called `name` lies.
+/// Refuses, since this build downloads nothing.
 #[cfg(not(feature = "hub"))]
 pub(super) fn obtained(name: &str, _: Option<&Published>, _: Parts) -> Result<PathBuf> {
     Err(Error::Hub {

@@ -1,7 +1,8 @@
-//! What a model's name stands for: the one place where that is decided.
+//! Resolves a model's name. Nothing else decides what a name stands for.
 //!
-//! Order: the embedded model, what lies on the disk, a known architecture or a published model. OpenAI's `ViT-B/32` is
-//! both of these: whoever wants its weights takes the published one, whoever asks what it is the architecture.
+//! Order: the embedded model; a file or directory on the disk; a known architecture or a published
+//! model. OpenAI's `ViT-B/32` is both of the last two: a caller that needs weights takes the
+//! published model, one that needs only a description takes the architecture.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use super::names::{Published, published, published_as};
 use super::{DEFAULT_MODEL, has_config};
 use crate::{Error, Result};
 
-/// What a name stands for.
+/// The meaning of a model's name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Named {
     /// The model that is part of the program.
@@ -19,7 +20,7 @@ pub(super) enum Named {
     Checkpoint(PathBuf),
     /// An architecture's JSON file.
     ArchitectureFile(PathBuf),
-    /// Nothing on this disk; one of these at least.
+    /// No file on this disk. At least one of the two fields is set.
     Known {
         /// Name and JSON of a file of `models/`.
         architecture: Option<(&'static str, &'static str)>,
@@ -28,7 +29,7 @@ pub(super) enum Named {
     },
 }
 
-/// What `name` stands for.
+/// Finds out what `name` stands for.
 ///
 /// # Errors
 /// [`Error::Model`] if it is nothing.
@@ -81,8 +82,9 @@ pub fn is_architecture(name: &str) -> bool {
     }
 }
 
-/// What a name in a file that lies in `folder` stands for: a file or a checkpoint's directory that lies there, a name that
-/// is known, or else the place where something was to lie.
+/// Resolves a model's name that is written in a file in `folder`: to the path of a file or of a
+/// checkpoint's directory there, else to the name itself if it is known, else to the path where
+/// something was expected. `default` always stays itself.
 #[must_use]
 pub fn named_in(folder: &Path, name: &str) -> String {
     let place = folder.join(name);

@@ -20,7 +20,7 @@ const WRAPPERS: [&str; 4] = [
     "_checkpoint_wrapped_module",
 ];
 
-/// What `CustomTextCLIP` puts before the text tower's names.
+/// Prefix that `CustomTextCLIP` puts before the text tower's names.
 const CUSTOM_TEXT: &str = "text.";
 
 /// Tensors by which a CLIP is known, in open_clip's layout and in transformers'.
@@ -34,11 +34,11 @@ const LANDMARKS: [&str; 5] = [
 
 /// The names of a checkpoint's tensors.
 pub(super) struct Names<'a> {
-    /// What it is called in the checkpoint, by the name without wrappers.
+    /// Names in the checkpoint, by the names without wrappers.
     stored: BTreeMap<String, &'a str>,
-    /// What all of the model's names begin with; nothing, mostly.
+    /// Prefix of all of the model's names; mostly empty.
     prefix: String,
-    /// What lies beside the model.
+    /// Names in the checkpoint of tensors that are not the model's.
     others: Vec<&'a str>,
     /// Why they can't be told apart, a sentence each.
     pub(super) problems: Vec<String>,
@@ -71,7 +71,7 @@ impl<'a> Names<'a> {
         names
     }
 
-    /// What the tensor that a layout calls `name` is called in the checkpoint.
+    /// The checkpoint's name of the tensor that a layout calls `name`.
     pub(super) fn stored(&self, name: &str) -> Option<&'a str> {
         self.stored.get(name).copied()
     }
@@ -82,7 +82,7 @@ impl<'a> Names<'a> {
         named.map(|(name, stored)| (name.as_str(), *stored))
     }
 
-    /// What has to be said of the tensors that lie beside the model.
+    /// A note on the tensors that lie beside the model, if there are any.
     pub(super) fn note(&self) -> Option<String> {
         (!self.others.is_empty()).then(|| {
             format!(
@@ -98,7 +98,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// What is in a file: how many tensors, and the first of their names.
+/// The contents of a file in words: how many tensors it has, and the first of their names.
 pub(super) fn contents(names: &[&str]) -> String {
     match names.len() {
         0 => "there is no tensor in it".into(),
@@ -130,7 +130,7 @@ fn unwrapped(name: &str) -> String {
     kept.join(".")
 }
 
-/// What the names of a CLIP begin with, and what is to be said if there are several CLIPs.
+/// Prefix of the names of a CLIP; and the problem, in words, if it could be one of several CLIPs.
 fn prefix<'a>(names: impl Iterator<Item = &'a str>) -> (String, Option<String>) {
     let mut found: BTreeMap<&str, usize> = BTreeMap::new();
     for name in names {

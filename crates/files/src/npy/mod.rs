@@ -20,7 +20,7 @@ pub enum NpyError {
     Format {
         /// The file.
         path: PathBuf,
-        /// What was found and what was wanted.
+        /// Found and wanted, in words.
         reason: String,
     },
     /// Another number of values than the shape says.

@@ -1,4 +1,5 @@
-//! What a search reads of every vector, in memory: a column for each thing that filters ask for, and the vectors in eight bits.
+//! Columns that a search reads, in memory: one for each property that filters ask for, and the
+//! vectors in eight bits.
 //!
 //! Once made, columns do not change: what comes and goes later is a [`Snapshot`](super::snapshot::Snapshot)'s business.
 //! Invariant: each row has at least one file, and rows are in any order, but that those of a cell lie together.
@@ -11,7 +12,9 @@ use super::cells::Partition;
 use super::follow::Fresh;
 use crate::{Taken, TakenFrom};
 
-/// When a content was made, and in the last bit whether somebody else than itself says so: one number for two questions.
+/// Time at which a content was made, with a flag: twice the second, plus 1 if somebody else than
+/// the content says so. One number answers both questions of a filter. For example second 5 is 10
+/// if the content says so, and 11 if the file does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct When(pub(super) i64);
 
@@ -37,7 +40,7 @@ impl When {
     }
 }
 
-/// What marks the folder of a content that has files in others, too.
+/// Bit in `Columns::folders` that marks a content with files in further folders, too.
 const MORE: u32 = 1 << 31;
 
 /// A row for each vector that can be found.
@@ -49,7 +52,8 @@ pub(super) struct Columns {
     pub(super) taken: Vec<When>,
     /// `[N]`, the folder of the content's first file, perhaps with [`MORE`].
     pub(super) folders: Vec<u32>,
-    /// The folders of its other files, in the order of vectors.
+    /// The further folders of rows with `MORE`, as pairs of a vector and a folder, in the order of
+    /// vectors.
     pub(super) more: Vec<(i64, u32)>,
     /// `[N, D]`.
     pub(super) codes: Codes,
@@ -64,7 +68,8 @@ pub(super) struct Codes {
     pub(super) codes: Vec<i8>,
     /// `[N]`.
     pub(super) scales: Vec<f32>,
-    /// `[N]`: the length of what rounding took off, which bounds the error of any product with a vector of length 1.
+    /// `[N]`: the length of the rounding error, the vector minus its eight-bit form. It bounds the
+    /// error of any product with a vector of length 1.
     pub(super) errors: Vec<f32>,
 }
 

@@ -20,7 +20,7 @@ const HEADER: usize = 8;
 /// Bytes of the checksum at the end.
 const SUM: u64 = 4;
 
-/// What the header says of the file.
+/// Numbers of a file's header.
 pub(super) struct Head {
     pub(super) generation: i64,
     rows: usize,

@@ -17,7 +17,7 @@ use super::{Local, file, has_log, remove, schema, seal, sibling, sums};
 use crate::error::OTHER_KIND;
 use crate::{Error, Model, Result, Store};
 
-/// How long one waits while another has the database, for a moment of a transaction.
+/// Longest wait for the database while another has it, for a moment of a transaction.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Local {
@@ -147,7 +147,7 @@ impl Local {
     }
 }
 
-/// How a file without a byte is called.
+/// Description of a file without a byte.
 const EMPTY: &str = "an empty file";
 
 /// Whether there is a file that may be an index and can be read: of others SQLite says little.

@@ -1,4 +1,5 @@
-//! What each change makes of the rows of the tables, and of the list of vectors that caches have to look at again.
+//! Effect of each change on the rows of the tables, and on the list of vectors that caches have to
+//! look at again.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

@@ -1,7 +1,12 @@
 //! The exact scan: every vector in eight bits, then in full those that could be among the nearest.
 //!
-//! What rounding took off a vector bounds how wrong its product is (Cauchy and Schwarz), so the result is that of a
-//! comparison in f32, at a quarter of the memory that is read.
+//! A row's product with the query is wrong by at most the length of what rounding took off the row
+//! (Cauchy and Schwarz; the query has length 1). So the result is that of a comparison in f32, at a
+//! quarter of the memory that is read.
+//!
+//! For example with `k` = 1: a product of 0.80 that is wrong by at most 0.01 is really at least
+//! 0.79. A row with 0.77 ± 0.01 can't be nearest; one with 0.785 ± 0.01 can, and is compared in
+//! full.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -45,12 +50,12 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// What is looked for.
+/// A search by a scan: the query, the number of hits, and the rows that may be found.
 pub(super) struct Look<'a> {
     pub(super) query: &'a [f32],
     pub(super) k: usize,
     pub(super) selection: &'a Selection,
-    /// The share of a row's error bound that is reckoned with; 1 leaves out nothing.
+    /// Share of a row's error bound that is allowed for; with 1 no hit can be missed.
     pub(super) margin: f32,
     pub(super) threads: Threads,
 }
@@ -124,15 +129,15 @@ impl Look<'_> {
     }
 }
 
-/// What has been found so far: vectors among which the nearest of those that were seen are for certain.
+/// Candidates found so far: the `k` nearest of the vectors that were seen are certainly among them.
 pub(super) struct Found {
     k: usize,
-    /// The `k` highest of what products are at the least, lowest first.
+    /// The `k` highest lower bounds of products; the lowest of them is on top.
     least: BinaryHeap<Reverse<Total>>,
     /// Below this a product can't be among the nearest.
     bound: f32,
     candidates: Vec<Candidate>,
-    /// When most of them are thought to have been overtaken.
+    /// Number of candidates at which those below the bound are dropped.
     limit: usize,
 }
 
@@ -178,7 +183,8 @@ impl Found {
         self.raise(product - error);
         if self.candidates.len() >= self.limit {
             self.prune();
-            // Where many are as near as rounding lets tell, they stay.
+            // Candidates too close together to be told apart stay; the next pruning waits for twice
+            // as many.
             self.limit = self.limit.max(2 * self.candidates.len());
         }
     }
@@ -196,7 +202,7 @@ impl Found {
         }
     }
 
-    /// What the `k`-th best product is at the least, so far.
+    /// Returns a lower bound of the `k`-th best product so far; −∞ until `k` vectors were seen.
     pub(super) fn bound(&self) -> f32 {
         self.bound
     }

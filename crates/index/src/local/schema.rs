@@ -14,7 +14,7 @@ use crate::{Error, Id, Model, Result};
 /// regions, and every content is whole.
 pub(super) const FORMAT: u32 = 3;
 
-/// What `PRAGMA application_id` says of our files: "dipt".
+/// Value of `PRAGMA application_id` in our files: the bytes "dipt".
 const APPLICATION: i32 = i32::from_be_bytes(*b"dipt");
 
 /// Bytes of a page. A row with a vector of 512 values has 2 kB, of which a page of SQLite's usual 4 kB holds one.

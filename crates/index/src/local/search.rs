@@ -14,13 +14,15 @@ use super::turns::Threads;
 use super::{Local, SCAN_UP_TO, log_of, read, schema, sibling};
 use crate::{Error, Filter, Hit, Method, Query, Result, Status};
 
-/// Rows that a filter lets through up to which all are compared although there are cells: a scan of so few takes no longer.
+/// If a filter lets through at most this many rows, all of them are compared, even where there are
+/// cells: a scan of so few takes no longer.
 const FEW: usize = 32_768;
 
-/// Rows outside of all cells that are too many for a search by cells, as a share of all.
+/// If more than one row in this many lies outside all cells, a search compares with every row.
 const OUTSIDE: usize = 4;
 
-/// A vector that is nearest so far; the worst is the greatest.
+/// One of the nearest vectors so far. In their order the worst is the greatest, so a heap has it on
+/// top.
 #[derive(Clone, Copy, PartialEq)]
 struct Near {
     score: f32,
@@ -127,7 +129,7 @@ impl Local {
     }
 }
 
-/// How what a filter lets through is searched fastest, and why.
+/// Chooses the fastest way to search the rows that a filter lets through, and says why.
 fn choose(snapshot: &Snapshot, selection: &Selection) -> (Method, String) {
     let (rows, allowed) = (snapshot.len(), selection.estimate(snapshot));
     let (cells, outside) = (snapshot.n_cells(), snapshot.outside());

@@ -108,8 +108,9 @@ impl Local {
         followed.map_err(|failed| self.failed(failed))
     }
 
-    /// The snapshot of the file beside the database, which another process has written, where the list of changes since
-    /// the one that is held is gone, or where that has become slow and the file's has not.
+    /// Reads the snapshot that another process has written beside the database, if it helps: where
+    /// the list of changes since the held one is gone, or where the held one has become slow to
+    /// search and the file's has not.
     fn filed(
         &self,
         db: &Connection,

@@ -94,7 +94,7 @@ impl Selection {
 struct Folders {
     /// Whether each is one of them, by its number.
     table: Vec<bool>,
-    /// Those that are beyond the table.
+    /// Numbers beyond the table.
     others: FxHashSet<u32>,
 }
 
@@ -153,7 +153,8 @@ fn named(db: &Connection, within: &[String]) -> rusqlite::Result<Vec<i64>> {
 pub(super) fn folders(db: &Connection, folder: &str) -> rusqlite::Result<Vec<u32>> {
     let trimmed = folder.trim_end_matches(std::path::is_separator);
     let separator = std::path::MAIN_SEPARATOR;
-    // What begins with `folder/` lies between it and what comes after all such.
+    // Paths that begin with `folder/` sort from there up to `folder0`: `0` comes next after `/` (on
+    // Windows `]` after `\`).
     let next = char::from_u32(u32::from(separator) + 1).unwrap_or(char::MAX);
     let sql =
         "SELECT folder FROM folders WHERE path = ?1 OR path = ?2 OR (path >= ?2 AND path < ?3)";

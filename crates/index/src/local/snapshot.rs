@@ -9,10 +9,12 @@ use std::sync::Arc;
 use super::cells::Partition;
 use super::columns::Columns;
 
-/// Rows of a segment up to which the next ones are joined to it: copying so many takes some milliseconds.
+/// Two segments are joined only if they have at most this many rows together: copying so many takes
+/// some milliseconds.
 pub(super) const SEGMENT: usize = 1 << 14;
 
-/// Rows that have gone, and are still in memory, that are too many, as a share of those that have not.
+/// A snapshot is sparse if its gone rows, which are still in memory, are more than the rows left
+/// divided by this. For example 300,000 gone beside a million left.
 const GONE: usize = 4;
 
 /// Everything that can be found in one generation.
@@ -176,8 +178,9 @@ impl Snapshot {
 
     /// Puts in the rows of vectors that it does not have.
     ///
-    /// A small segment before them is joined to them, as digits are carried: so there are few segments, and a row is copied
-    /// only a few times.
+    /// The last segment is joined to them if it has at most twice as many rows, then the one
+    /// before, as digits are carried: so there are few segments, and a row is copied only a few
+    /// times. For example 60 rows after segments of 512 and 100 make segments of 512 and 160.
     pub(super) fn push(&mut self, mut columns: Columns, dim: usize) {
         if columns.len() == 0 {
             return;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// How many threads a search may use.
+/// Threads that a search may use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Threads {
     One,
@@ -55,8 +55,8 @@ pub(super) fn run<T: Send>(search: impl FnOnce(Threads) -> T + Send) -> T {
 
 /// Runs work that many threads share, for one who holds a lock, on threads of its own.
 ///
-/// A thread of a caller's pool that waits for its share of work is given other work of that pool meanwhile, which may want the
-/// same lock: then it waits for itself.
+/// In a pool of the caller's, a thread that waits for its share of work would be given other work
+/// of that pool meanwhile. If that work wants the same lock, the thread waits for itself.
 pub(super) fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let named = |n| format!("diptych-cells-{n}");
     let pool = ThreadPoolBuilder::new()

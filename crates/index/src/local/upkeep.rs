@@ -11,11 +11,12 @@ use super::write::Writer;
 use super::{Cells, Local, SCAN_UP_TO, file, open, read, schema, sibling, turns};
 use crate::{Result, Store};
 
-/// How long one waits for those that read the log, so that it can be made short.
+/// Longest wait for those that read the log, when it is to be made short.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// Changes up to which they stay listed, as a share of all vectors: other processes then follow them, where they would else
-/// read the whole file for each of few.
+/// The list of changes is dropped once it is longer than the number of vectors divided by this. A
+/// short list is kept: other processes follow it, and need not read the whole file for a few
+/// changes.
 const LISTED: usize = 16;
 
 /// The note that says whether there are to be cells.
@@ -25,7 +26,7 @@ impl Local {
     /// Says whether this index has cells, from the next [`Store::settle`] on.
     ///
     /// # Errors
-    /// What keeps the index from being written.
+    /// Any error that keeps the index from being written.
     pub fn set_cells(&self, cells: Cells) -> Result<()> {
         let value: &[u8] = match cells {
             Cells::Auto => b"auto",
@@ -43,7 +44,8 @@ impl Local {
         })
     }
 
-    /// Makes what is searched one piece, like the tables, and keeps it; then a long list of changes is no longer needed.
+    /// Joins all that is searched into one segment that is like the tables, and writes it to its
+    /// file. A long list of changes is then no longer needed.
     ///
     /// Searches go on with what they had meanwhile.
     pub(super) fn bring_up_to_date(&self, writer: &mut Writer) -> Result<()> {
@@ -92,7 +94,7 @@ impl Local {
     /// Gives back the room of what was removed, and makes everything anew that the index is searched by.
     ///
     /// # Errors
-    /// What keeps the index from being written.
+    /// Any error that keeps the index from being written.
     pub fn compact(&self) -> Result<()> {
         let mut writer = self.writer()?;
         let at = |e| self.at(e);

@@ -24,7 +24,7 @@ pub struct Verified {
     pub problems: Vec<String>,
 }
 
-/// How far a vector's length may be from 1.
+/// Largest difference of a vector's length from 1.
 const LENGTH: f64 = 1e-3;
 
 impl Local {

@@ -3,7 +3,7 @@
 use qdrant_client::QdrantError;
 use tonic::Code;
 
-/// How the client's message of a connection that could not be made begins.
+/// Beginning of the client's message if a connection could not be made.
 const UNCONNECTED: &str = "Failed to connect";
 
 /// Whether nobody answered, so that it may help to ask again.

@@ -41,7 +41,7 @@ pub(super) fn info(wire: &Wire, name: &str) -> Result<Option<CollectionInfo>> {
     Ok(answer.and_then(|answer| answer.result))
 }
 
-/// How many points of a collection fulfil a filter.
+/// Counts the points of a collection that fulfil a filter.
 pub(super) fn count(wire: &Wire, name: &str, filter: Filter) -> Result<u64> {
     let request = CountPointsBuilder::new(name).filter(filter).exact(true);
     let answer = wire.ask(request, |client, request| async move {
@@ -50,7 +50,7 @@ pub(super) fn count(wire: &Wire, name: &str, filter: Filter) -> Result<u64> {
     Ok(answer.result.map_or(0, |result| result.count))
 }
 
-/// How many files there are: how many contents have one, how many two, and so on.
+/// Counts files: the contents with one, plus twice those with two, and so on.
 fn count_files(wire: &Wire) -> Result<u64> {
     let request = FacetCountsBuilder::new(&wire.address.vectors, N_FILES)
         .filter(first())
@@ -180,7 +180,8 @@ pub(super) fn has(wire: &Wire, ids: &[Id]) -> Result<Vec<bool>> {
     Ok(ids.iter().map(|id| there.contains(id)).collect())
 }
 
-/// How contents are that changes are about: these, and those that one of these paths has.
+/// Reads the contents that changes are about: those with these ids, and those that one of these
+/// paths has.
 pub(super) fn concerned(wire: &Wire, ids: &[Id], paths: &[&str]) -> Result<Vec<Record>> {
     const FIELDS: &[&str] = &[CONTENT, MOMENTS, CAME, FILES];
     let points: Vec<PointId> = ids.iter().map(|id| point_id(*id, 0)).collect();

@@ -16,13 +16,13 @@ use super::address::Address;
 use super::fault::{is_absent, reason};
 use crate::{Error, Result};
 
-/// How long a server may take for an answer. A large batch is written within it, with all its indices.
+/// Longest time for an answer. A large batch is written within it, with all its indices.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long it may take to be reached.
+/// Longest time until a server is reached.
 const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(10);
 
-/// How long one waits before one asks again, while a server starts anew.
+/// Pauses before the next tries, while a server starts anew.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(300),
     Duration::from_secs(2),

@@ -1,5 +1,5 @@
-//! What every store does, asked of each: a file on this machine, a stand-in for a Qdrant server, and a real one if
-//! `DIPTYCH_QDRANT_URL` names it (as `http://127.0.0.1:6334`).
+//! Tests that every store has to pass: a file on this machine, a stand-in for a Qdrant server, and
+//! a real one if `DIPTYCH_QDRANT_URL` names it (as `http://127.0.0.1:6334`).
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on should panic")]
 

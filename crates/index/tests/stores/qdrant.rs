@@ -392,7 +392,7 @@ fn many_may_ask_at_a_time() {
     });
 }
 
-/// What stays on a server that is started anew between the two tests below.
+/// Collection that stays on a server while it is started anew between the two tests below.
 fn kept() -> Option<Collection> {
     let mut kept = Collection::on_server("diptych-test-restart")?;
     kept.is_kept = true;

@@ -8,7 +8,8 @@ use crate::buffer::for_each_rectangle;
 use crate::isa::Isa;
 use crate::rows::{Data, Rows};
 
-/// What queries `[N, Q, W]` find by keys in values, both `[N, L, 2 W]`, keys first: `out` `[N, Q, W]`.
+/// Attention of queries `[N, Q, W]` to keys and values `[N, L, 2 W]`, keys first, into `out`
+/// `[N, Q, W]`.
 ///
 /// # Panics
 /// If the lengths do not fit `inputs` and `shape`, or each other, or the formats differ; in bf16, if a head's

@@ -17,12 +17,12 @@ use crate::tile::UNIT;
 /// Queries that attend at a time: whole tiles, few enough for their scores to stay in the cache.
 pub(super) const QUERIES: usize = 32;
 
-/// What a head is computed in, kept from call to call.
+/// Memory that a head is computed in, kept from call to call.
 #[derive(Default)]
 pub(crate) struct Scratch<F: Float> {
     keys: Right<F>,
     values: Right<F>,
-    /// A row for each query, in whole units: what lies beyond the last key counts for nothing.
+    /// A row for each query, in whole units; values beyond the last key are ignored.
     pub(super) scores: Vec<f32>,
     /// The scores' softmax.
     shares: Vec<F>,
@@ -35,8 +35,8 @@ pub(crate) trait Attended: Float {
 }
 
 thread_local! {
-    // Borrowed while a head is computed, which one thread does alone: in between it must share no work, since a thread
-    // that waits for others may begin another head.
+    // Borrowed while one thread computes a head. It must share no work meanwhile: a thread that
+    // waits for others may begin another head, and would borrow this a second time.
     static F32: RefCell<Scratch<f32>> = RefCell::default();
     static BF16: RefCell<Scratch<bf16>> = RefCell::default();
 }
@@ -53,7 +53,7 @@ impl Attended for bf16 {
     }
 }
 
-/// Where a head's queries, keys and values lie: columns of `[Q, W]` and `[T, 2 W]`, keys first.
+/// A head's queries, keys and values: columns of `[Q, W]` and `[T, 2 W]`, keys first.
 pub(super) struct Head<'a, F> {
     pub(super) queries: &'a [F],
     pub(super) keys_values: &'a [F],
@@ -62,8 +62,9 @@ pub(super) struct Head<'a, F> {
 }
 
 impl<F: Attended> Head<'_, F> {
-    /// Sets `out` `[Q, D]` to what the queries find among `l` keys, of which the `j`-th is in row `node(j)`. The first
-    /// query reaches `reach` of them, each after it `more` further ones. `bias` `[Q, l]` is added to the scaled scores.
+    /// Sets `out` `[Q, D]` to the queries' attention to `l` keys, of which the `j`-th is in row
+    /// `node(j)`. Query `i` reaches the first `reach + i · more` of them. `bias` `[Q, l]` is added
+    /// to the scaled scores.
     pub(super) fn attend(
         &self,
         isa: Isa,
@@ -93,7 +94,7 @@ impl<F: Attended> Head<'_, F> {
 }
 
 impl<F: Float> Scratch<F> {
-    /// Sets `out` to what queries find; the first reaches `reach` keys, each after it `more` further ones.
+    /// Sets `out` to the queries' attention; query `i` reaches the first `reach + i · more` keys.
     fn attend(
         &mut self,
         isa: Isa,
@@ -115,7 +116,7 @@ impl<F: Float> Scratch<F> {
         multiply(isa, queries, keys, found, Finish::default());
         let ([reach, more], scale) = (reaches, 1.0 / (d as f32).sqrt());
         if let Some(bias) = bias {
-            // What softmax scales comes before the scale.
+            // Softmax multiplies the scores by `scale`, so the bias is divided by it here.
             let rows = scores.chunks_exact_mut(stride).zip(bias.chunks_exact(l));
             for (scores, bias) in rows {
                 scores

@@ -23,14 +23,14 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    /// How many keys the `i`-th query attends to, from the first.
+    /// Number of keys, from the first, that the `i`-th query attends to.
     #[inline(always)]
     fn reach(&self, i: usize) -> usize {
         if self.causal { i + 1 } else { self.keys }
     }
 }
 
-/// What the forward reads. Queries come scaled by 1 / √D.
+/// The forward's inputs. Queries come scaled by 1 / √D.
 pub(super) struct Head {
     /// `[Q, D]`.
     pub(super) queries: Vec<f32>,
@@ -40,7 +40,7 @@ pub(super) struct Head {
     pub(super) keys_by_column: Vec<f32>,
 }
 
-/// What the backward reads besides.
+/// The backward's further inputs.
 pub(super) struct Backward {
     /// The output's gradient, `[Q, D]`.
     pub(super) grad: Vec<f32>,
@@ -85,7 +85,7 @@ impl Columns<'_> {
         columns
     }
 
-    /// Puts rows `[L, D]` where the head's are in `out`, rows of as many values.
+    /// Writes rows `[L, D]` to the head's columns of `out`, whose rows have `stride` values.
     pub(super) fn put(&self, from: &[f32], out: &mut [f32]) {
         let rows = out.chunks_exact_mut(self.stride);
         for (row, from) in rows.zip(from.chunks_exact(self.width)) {
@@ -183,7 +183,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// With S = softmax: dv += p g; ds = p (g·v − Σ p g·v); dq += ds k / √D, dk += ds q / √D.
+    /// With p = softmax(q kᵀ / √D) and the output's gradient g: dv = Σ p g; ds = p (g·v − Σ p g·v);
+    /// dq = Σ ds k / √D, dk = Σ ds q / √D.
     pub(super) fn attend_backward(
         shape: Shape,
         head: &Head,

@@ -19,7 +19,7 @@ pub struct NextAttention {
 }
 
 impl NextAttention {
-    /// What `queries` `[N, W]` find in the first `L` of `keys_values` `[N, C, 2 W]`, keys first:
+    /// Attention of `queries` `[N, W]` to the first `L` of `keys_values` `[N, C, 2 W]`, keys first:
     /// `[N, W]`.
     ///
     /// # Panics

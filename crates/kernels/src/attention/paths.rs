@@ -14,18 +14,19 @@ use crate::row::soften;
 use crate::rows::{Data, Rows};
 use crate::vectorised::vectorised;
 
-/// Queries of a run that attend together rather than each alone.
+/// Runs of so many queries or more attend together; in shorter ones each query attends alone.
 const TOGETHER: usize = 6;
 
 /// The nodes that each query attends to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paths {
     nodes: Vec<u32>,
-    /// Where each query's path ends in `nodes`; it begins where the one before ends.
+    /// The end of each query's path in `nodes`; it begins where the one before ends.
     ends: Vec<usize>,
-    /// First queries of runs: in each the paths are the first's, one node longer from query to query.
+    /// First query of each run. In a run each path is the one before with one more node: `1`, then
+    /// `1 2`, then `1 2 5`.
     runs: Vec<usize>,
-    /// The highest node of any path, and one.
+    /// One more than the highest node of any path.
     bound: usize,
 }
 
@@ -81,7 +82,8 @@ impl Paths {
         &self.nodes[start..self.ends[query]]
     }
 
-    /// What queries `[Q, W]` find along their paths among nodes' keys and values `[T, 2 W]`, keys first: `out` `[Q, W]`.
+    /// Attention of queries `[Q, W]` along their paths to the nodes' keys and values `[T, 2 W]`,
+    /// keys first, into `out` `[Q, W]`.
     ///
     /// # Panics
     /// If the lengths do not fit the paths, `width` and `heads`, or each other, or the formats differ; in bf16, if a head's
@@ -158,7 +160,8 @@ impl Paths {
         }
     }
 
-    /// A run's queries, head by head through the tiles: its paths are the last one's, cut.
+    /// Attention of a run's queries together, head by head through the tiles. Each path is a
+    /// beginning of the last query's path.
     fn together<F: Attended>(
         &self,
         isa: Isa,
@@ -188,7 +191,7 @@ impl Paths {
         );
     }
 
-    /// A run's queries, one by one.
+    /// Attention of a run's queries one by one.
     fn alone<F: Attended>(
         &self,
         isa: Isa,
@@ -271,7 +274,7 @@ fn array<F, const N: usize>(values: &[F], place: usize) -> &[F; N] {
         .expect("checked by `attend_with`")
 }
 
-/// Summed in sixteen lanes, then by halves.
+/// Dot product, summed in sixteen lanes, then by halves.
 #[inline(always)]
 fn dot<F: Float>(a: &[f32; 64], b: &[F; 64]) -> f32 {
     let mut s = [0f32; 16];

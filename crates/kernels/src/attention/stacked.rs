@@ -33,7 +33,7 @@ pub struct CrossAttention {
     pub heads: usize,
 }
 
-/// Where one head's queries, keys and values of one input are.
+/// The columns of one head's queries, keys and values, in one input.
 type Parts<'a> = [Columns<'a>; 3];
 
 impl Attention {
@@ -99,8 +99,7 @@ impl Attention {
 }
 
 impl CrossAttention {
-    /// What `queries` `[N, Q, W]` find by keys in values, both `keys_values` `[N, L, 2 W]`, keys
-    /// first: `[N, Q, W]`.
+    /// Attention of `queries` `[N, Q, W]` to `keys_values` `[N, L, 2 W]`, keys first: `[N, Q, W]`.
     ///
     /// # Panics
     /// If a slice is not whole inputs, or as many of them, or `heads` does not divide `width`.
@@ -218,8 +217,8 @@ fn forward<'a>(
     }
 }
 
-/// One input's gradients, head by head: `put` gets which part it is (queries, keys, values), where
-/// the head's are, and the gradient's rows.
+/// One input's gradients, head by head. `put` gets a part's number (queries, keys, values), all
+/// parts' columns, and the rows of the part's gradient.
 fn backward<'a>(
     isa: Isa,
     shape: Shape,
@@ -252,7 +251,7 @@ fn backward<'a>(
     }
 }
 
-/// Where a head's output is in rows `[Q, W]`.
+/// The columns of a head's output in rows `[Q, W]`.
 fn output(shape: Shape, heads: usize, h: usize) -> Columns<'static> {
     Columns {
         rows: &[],

@@ -1,4 +1,5 @@
-//! What follows a tile's sums, with AVX-512: what codes stand for, bias, activation, residual connection, rounding.
+//! The steps after a tile's sums, with AVX-512: scaling of codes, bias, residual connection,
+//! activation, rounding.
 //!
 //! Invariant: entered only from `complete/mod.rs`, after the choice of the instruction set.
 #![allow(
@@ -17,9 +18,10 @@ use crate::tile::{Sums, UNIT, UNITS};
 
 /// Defines a function that completes a tile's sums and stores them in a format.
 ///
-/// `$load` reads and `$some` stores the values where a mask is set, `$store` a whole unit: what was stored with a mask
-/// takes long to be read again. They are part of the function, so that they are compiled for its instructions. Where rounding to the format hides it, `$coarse`, QuickGELU and GELU by tanh may be off by 2⁻¹² of their
-/// value.
+/// `$load` reads and `$some` stores the values where a mask is set; `$store` stores a whole unit,
+/// since values that were stored with a mask take long to be read again. They are part of the
+/// function, so that they are compiled for its instructions. If `$coarse`, which is for a format
+/// whose rounding hides it, QuickGELU and GELU by tanh may be off by 2⁻¹² of their value.
 macro_rules! complete {
     ($(#[$doc:meta])* $name:ident, $kind:ty, $features:literal, $coarse:literal, $load:expr, $store:expr, $some:expr) => {
         $(#[$doc])*
@@ -190,8 +192,9 @@ fn gelu_tanh<const COARSE: bool>(x: __m512) -> __m512 {
     gate::<COARSE>(x, _mm512_mul_ps(x, slope))
 }
 
-/// By the error function's approximation in `math`. For large negative `x` it is the difference of nearly equal values, so
-/// it has no coarse form: only the reciprocal is refined instead of divided by.
+/// GELU by the error function's approximation in `math`. For large negative `x` it is the
+/// difference of nearly equal values, so it has no coarse form; it only multiplies by a refined
+/// reciprocal instead of dividing.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn gelu(x: __m512) -> __m512 {

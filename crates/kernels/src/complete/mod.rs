@@ -1,5 +1,5 @@
-//! What follows a tile's sums: what codes stand for, bias, residual connection, activation, rounding. In plain loops, and
-//! with AVX-512 in registers.
+//! The steps after a tile's sums: scaling of codes, bias, residual connection, activation,
+//! rounding. In plain loops, and with AVX-512 in registers.
 
 #![allow(
     unsafe_code,
@@ -27,10 +27,10 @@ use crate::vectorised::vectorised;
 /// A value for each column of a tile.
 pub(crate) type ByColumn = [f32; UNITS * UNIT];
 
-/// What becomes of a tile's sums, in this order, and where.
+/// The steps after a tile's sums, in this order, and the place of the result.
 pub(crate) struct Completion<'a, 'm, O> {
-    /// Of sums of codes: each row's scale, each column's, and each column's scaled sum of weights. A sum stands for
-    /// `scale · column's scale · sum − scale · zero · column's sum`.
+    /// For sums of codes: each row's scale, each column's, and each column's scaled sum of weights.
+    /// A sum stands for `scale · column's scale · sum − scale · zero · column's sum`.
     pub(crate) codes: Option<(&'a [Scale], [&'a ByColumn; 2])>,
     pub(crate) bias: &'a ByColumn,
     /// Whether to add to what the result holds.

@@ -128,7 +128,7 @@ impl Sums {
         )
     }
 
-    /// The values of `N` channels at every output of a row, from a channel on.
+    /// Computes the `N` channels from `first` on, at every output of a row.
     #[inline(always)]
     fn make<const N: usize>(&self, row: usize, first: usize, given: [&[f32]; 3], out: &mut [f32]) {
         let [x, weight, bias] = given;
@@ -154,8 +154,9 @@ impl Sums {
         }
     }
 
-    /// Adds a row's share of the gradient of `N` channels of every tap, from a channel on; `pairs`
-    /// has for each tap of a kernel row the outputs, and the inputs that it weighs for them.
+    /// Adds a row's share of the weight's gradient, for the `N` channels from `first` on, at every
+    /// tap. `pairs` lists for each column of the kernel the outputs of a row, each with the input
+    /// that this column weighs for it.
     #[inline(always)]
     fn add<const N: usize>(
         &self,

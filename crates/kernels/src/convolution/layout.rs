@@ -8,7 +8,7 @@ use crate::element::Rounding;
 use crate::isa::Isa;
 use crate::product::Right;
 
-/// Which way a convolution is gone.
+/// The direction that a convolution is computed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From its input to its output: [`Convolution::forward`].
@@ -60,8 +60,8 @@ impl PackedWeight {
         }
     }
 
-    /// Whether it is laid out for this. It serves maps of any size, except for the adjoint of a
-    /// convolution with a stride.
+    /// Whether it is laid out for this convolution, rounding and direction. It serves maps of any
+    /// size, unless it is for the adjoint of a convolution with a stride.
     pub fn serves(&self, c: &Convolution, rounding: Rounding, direction: Direction) -> bool {
         let sized = if direction == Direction::Forward || c.stride == 1 {
             Convolution {

@@ -74,7 +74,7 @@ pub struct Convolution {
 /// Positions that are worked on at a time: enough for the tiles, few enough for the cache.
 const POSITIONS: usize = 1024;
 
-/// Parts that a batch is split into at least, where it has as many pictures; or rows.
+/// Parts that a batch is split into at the least: by pictures, or by rows if there are too few.
 const PARTS: usize = 8;
 
 impl Convolution {
@@ -125,8 +125,8 @@ impl Convolution {
         self.transposed(rounding, grad, weight, &[])
     }
 
-    /// The transposed convolution of `y` `[N, H', W', O]`, which is what this one's gradient of `x`
-    /// is, and `bias` `[I]` added, or nothing if that is empty: `[N, H, W, I]`.
+    /// The transposed convolution of `y` `[N, H', W', O]`: `[N, H, W, I]`, computed as this
+    /// convolution's gradient of `x`. Then `bias` `[I]` is added, or nothing if that is empty.
     ///
     /// # Panics
     /// If a slice has another length than its shape says, or the shape is none.
@@ -232,7 +232,8 @@ impl Convolution {
         weight::gradient::<E>(&c, isa, [x, grad])
     }
 
-    /// Where the weight of an output and an input of a group at a place of the kernel is.
+    /// Place of the weight from an input of a group to an output, at row `y` and column `x` of the
+    /// kernel.
     #[inline(always)]
     fn place(&self, group: usize, [output, input]: [usize; 2], [y, x]: [usize; 2]) -> usize {
         let [taps, inputs, outputs] = self.products();
@@ -266,7 +267,7 @@ impl Convolution {
         self.groups > 1 && self.groups == self.inputs && self.groups == self.outputs
     }
 
-    /// Whether each position is mapped by itself.
+    /// Whether it is a linear layer: each position is mapped by itself, in one group.
     fn is_linear(&self) -> bool {
         self.kernel == Extent::square(1)
             && self.padding == Extent::default()

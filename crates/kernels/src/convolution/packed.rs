@@ -20,7 +20,8 @@ use crate::rows::{Data, Rows};
 
 /// A convolution whose weight is laid out for products.
 pub struct PackedConvolution {
-    /// Of everything under the kernel: a kernel row's values in whole steps, row after row.
+    /// The weight as a linear layer over all values under the kernel: kernel row after kernel row,
+    /// each padded to whole steps.
     linear: Linear,
     kernel: usize,
     stride: usize,
@@ -38,10 +39,10 @@ struct Scratch {
     coded: Coded,
 }
 
-/// A copy in eight bits, where all that is read of a picture has one scale.
+/// A copy in eight bits. All that a part reads of one picture has one scale.
 #[derive(Default)]
 struct Coded {
-    /// Those of one picture.
+    /// The codes of one picture.
     codes: Vec<u8>,
     copy: Vec<u8>,
     scales: Vec<Scale>,
@@ -297,7 +298,7 @@ impl PackedConvolution {
     }
 }
 
-/// Rows of output positions of every picture.
+/// A band of output rows, the same in each of some pictures.
 struct Part {
     isa: Isa,
     /// Rows and columns of a picture.
@@ -305,6 +306,6 @@ struct Part {
     first: usize,
     rows: usize,
     columns: usize,
-    /// Whether other threads have nothing to do meanwhile.
+    /// Whether there are too few parts for all threads, so that they share this part's product.
     is_alone: bool,
 }

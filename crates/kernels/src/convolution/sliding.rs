@@ -27,7 +27,7 @@ pub(super) struct Sliding {
     columns: Vec<Phase>,
     given: Extent,
     made: Extent,
-    /// Whether each position is mapped by itself.
+    /// Whether it is a linear layer: each position is mapped by itself, in one group.
     is_linear: bool,
     groups: usize,
     /// Channels of a group.
@@ -38,10 +38,10 @@ pub(super) struct Sliding {
 /// A kernel's values as they are given.
 pub(super) struct Kernel<'a, F> {
     pub(super) values: &'a [f32],
-    /// Where the value of a group's first output is, for an input of the group and a tap's row and
-    /// column.
+    /// `first(group, input, [y, x])`: place of the weight from an input of the group to the group's
+    /// first output, at row `y` and column `x` of the kernel.
     pub(super) first: F,
-    /// From one output's value to the next one's.
+    /// Values from one output's weight to the next output's.
     pub(super) stride: usize,
 }
 
@@ -129,8 +129,9 @@ impl Sliding {
         })
     }
 
-    /// [`Sliding::apply`] of one kernel as one product, of which threads take columns, too: of linear
-    /// layers, and of few positions and a large kernel, which each thread would stream else.
+    /// [`Sliding::apply`] as one product, which threads split by columns, too, or none where that
+    /// does not pay. It pays for linear layers, and for few positions with a large kernel, which
+    /// each thread would otherwise read as a whole.
     fn apply_whole<E: Float>(
         &self,
         isa: Isa,
@@ -175,7 +176,7 @@ impl Sliding {
         share.clamp(1, (POSITIONS / width).max(1))
     }
 
-    /// Channels of the copy of a group: whole steps.
+    /// Channels of a group in the copy: `inputs`, rounded up to whole steps.
     fn even<E: Float>(&self) -> usize {
         self.inputs.next_multiple_of(E::STEP)
     }
@@ -243,7 +244,7 @@ impl Sliding {
         })
     }
 
-    /// Copies what some rows of the result read of a group's channels.
+    /// Copies the values of a group's channels that some rows of the result read.
     fn copy<E: Float>(
         &self,
         isa: Isa,
@@ -298,7 +299,7 @@ impl Sliding {
     }
 }
 
-/// How a row of a map lies, and which of its channels are taken.
+/// The layout of a map's rows, and the channels that are taken from them.
 struct Line {
     width: usize,
     channels: usize,
@@ -308,7 +309,7 @@ struct Line {
 }
 
 impl<E: Float> Copy<E> {
-    /// Takes so many zeros.
+    /// Becomes `len` zeros, with no positions yet.
     fn clear(&mut self, len: usize) {
         self.starts.clear();
         if self.values.is_empty() {
@@ -320,7 +321,8 @@ impl<E: Float> Copy<E> {
         }
     }
 
-    /// Sets what begins at a place to a picture, or a band of it, and leaves a border of zeros.
+    /// Copies a picture, or a band of it, to the place `begin`, where zeros are left as a border,
+    /// and notes where its positions begin.
     fn add(
         &mut self,
         isa: Isa,

@@ -11,13 +11,13 @@ use crate::element::Float;
 use crate::isa::Isa;
 use crate::product::{Finish, Left, Right, Rows, multiply};
 
-/// Pictures, and which of the result's rows of each.
+/// Some pictures, and a range of the result's rows in each.
 struct Part {
     pictures: Range<usize>,
     rows: Range<usize>,
 }
 
-/// What one part's gradient is computed in, kept from chunk to chunk.
+/// Memory that one part's gradient is computed in, kept from chunk to chunk.
 struct Scratch<E: Float> {
     copies: Vec<E>,
     /// The rows of the copies that are not border.
@@ -119,8 +119,9 @@ fn parts(n: usize, height: usize) -> Vec<Part> {
 
 /// Adds some pictures' share of a group's gradient, `[K · K, I, O]`.
 ///
-/// The summed dimension is positions. For every kernel column there is a copy of the map in steps
-/// of output positions: row by row, the rows that a kernel row meets together.
+/// The product sums over output positions. For every kernel column `kx` there is a copy of the map:
+/// at output column `u` it has the input column `u · stride + kx − padding`, or zeros. In a copy
+/// the input rows that one kernel row meets lie together.
 fn add<E: Float>(
     c: &Convolution,
     isa: Isa,
@@ -128,7 +129,7 @@ fn add<E: Float>(
     scratch: &mut Scratch<E>,
     sums: &mut [f32],
 ) {
-    // Single positions are taken as one row, so that none is half a step.
+    // Rows of one position would fill part of a step each, so they are taken as one row.
     if c.is_linear() && c.width == 1 {
         let Range { start, end } = chunk.rows;
         let c = Convolution {
@@ -161,7 +162,7 @@ fn add_rows<E: Float>(
     let steps = made.width.div_ceil(E::STEP); // of an output row
     let row_len = steps * i * E::STEP;
     let down = c.rows().window().band(chunk.rows.clone());
-    // Rows that a kernel row meets are `s` apart: those of one remainder lie together.
+    // A kernel row meets every `s`-th row, so rows of the same remainder by `s` lie together.
     let rows = down.span().div_ceil(s);
     let picture_len = s * rows * row_len;
     let zeros = vec![0f32; i];
@@ -183,7 +184,7 @@ fn add_rows<E: Float>(
         let y = picture * c.height + down.input(place);
         let line = &chunk.x[y * c.width * c.inputs..][..c.width * c.inputs];
         let at = |u: usize| {
-            // What lies before the first column wraps to far behind the last.
+            // A place before the first column wraps to a huge number, which is not below `c.width`.
             let x = (u * s + kx).wrapping_sub(c.padding.width);
             if x < c.width && u < made.width {
                 let first = x * c.inputs + inputs;

@@ -1,11 +1,12 @@
-//! Where a window lies as it slides along one dimension of a map.
+//! The inputs under a window that slides along one dimension of a map.
 
 use std::ops::Range;
 
 use crate::taps::{Filter, Taps};
 
 /// A window that slides along one dimension: output `t` reads the inputs `first + t · step …`,
-/// `taps` of them; those outside `0..given` are zeros.
+/// `taps` of them; those outside `0..given` are zeros. For example with `first` −1, `step` 2 and 3
+/// `taps`, output 0 reads −1, 0, 1 and output 1 reads 1, 2, 3.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     pub(super) given: usize,
@@ -16,7 +17,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The window at some of its outputs.
+    /// The window for some of its outputs alone.
     pub(super) fn band(self, outputs: Range<usize>) -> Self {
         Self {
             first: self.first + (outputs.start * self.step) as isize,
@@ -25,7 +26,7 @@ impl Window {
         }
     }
 
-    /// How many inputs are read, zeros included.
+    /// Number of inputs that are read, zeros included.
     pub(super) fn span(&self) -> usize {
         match self.count {
             0 => 0,
@@ -33,14 +34,14 @@ impl Window {
         }
     }
 
-    /// Which of those that are read exist.
+    /// The read inputs that exist and are no padding, as places counted from `first`.
     pub(super) fn inside(&self) -> Range<usize> {
         let end = (self.given as isize - self.first).clamp(0, self.span() as isize);
         let start = (-self.first).clamp(0, end);
         start as usize..end as usize
     }
 
-    /// The input that a place of those that are read is.
+    /// The input at a place counted from `first`.
     pub(super) fn input(&self, place: usize) -> usize {
         (self.first + place as isize) as usize
     }
@@ -77,7 +78,7 @@ impl Dimension {
         }
     }
 
-    /// The sums that the outputs are.
+    /// The sum that makes each output.
     pub(super) fn taps(&self) -> Taps {
         let kernel = Filter {
             inputs: self.inputs,
@@ -110,11 +111,12 @@ impl Dimension {
         }]
     }
 
-    /// The adjoint, which makes the inputs of the outputs.
+    /// The adjoint, which goes from outputs back to inputs.
     ///
-    /// Output `t` gave input `y = t · stride + k − padding` the tap `k`. So inputs of one remainder
-    /// of `y + padding` meet the taps of that remainder, the last first, and no zeros between
-    /// outputs are needed.
+    /// In the forward, output `t` reads input `y = t · stride + k − padding` with tap `k`. So an
+    /// input meets only the taps `k` that have the same remainder by `stride` as `y + padding`, the
+    /// last tap first, and no zeros between outputs are needed. For example with stride 2, 3 taps
+    /// and no padding, even inputs meet the taps 2 and 0, odd ones the tap 1.
     pub(super) fn adjoint(&self) -> Vec<Phase> {
         let Self {
             kernel,
@@ -150,7 +152,7 @@ impl Dimension {
 }
 
 impl Phase {
-    /// Which of its outputs are among these.
+    /// The indices of its outputs that are among these outputs.
     pub(super) fn among(&self, outputs: Range<usize>) -> Range<usize> {
         let index = |output: usize| {
             let index = output.saturating_sub(self.start).div_ceil(self.every);

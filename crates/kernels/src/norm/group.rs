@@ -146,7 +146,7 @@ impl GroupNorm {
         Statistics { mean, inverse }
     }
 
-    /// For each channel what `f` makes of the sum over its group.
+    /// For each channel, `f` of the sum over its group.
     fn spread(&self, sums: &[f32], channels: usize, f: impl Fn(f64) -> f32) -> Vec<f32> {
         let each = channels / self.groups;
         let groups = sums.chunks_exact(each).map(|group| {

@@ -16,7 +16,7 @@ use crate::buffer::fill;
 use crate::isa::Isa;
 use crate::vectorised::vectorised;
 
-/// What batch norm is asked for besides its parameters.
+/// Options of batch norm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Norm {
     /// Added to the variance.
@@ -28,11 +28,11 @@ pub struct Norm {
 /// The gradients of batch norm.
 #[derive(Clone, Debug)]
 pub struct NormGradients {
-    /// Of the input, `[R, C]`.
+    /// Gradient of the input, `[R, C]`.
     pub x: Vec<f32>,
-    /// Of the gain, `[C]`.
+    /// Gradient of the gain, `[C]`.
     pub weight: Vec<f32>,
-    /// Of the bias, `[C]`.
+    /// Gradient of the bias, `[C]`.
     pub bias: Vec<f32>,
 }
 
@@ -49,7 +49,7 @@ pub fn batch_norm(
     batch_norm_with(Isa::current(), norm, x, [weight, bias])
 }
 
-/// The gradients of [`batch_norm`], given what it took and gave and the output's gradient.
+/// The gradients of [`batch_norm`], given its inputs, its results and the output's gradient.
 ///
 /// # Panics
 /// If the lengths do not fit each other.
@@ -136,7 +136,7 @@ pub(crate) fn batch_norm_backward_with(
         .map(|(p, i)| p * i)
         .collect();
 
-    // dx = γ / σ · (g − dβ / R − x̂ dγ / R) = g · gain + x · slope + offset
+    // dx = γ / σ · (g − dβ / R − x̂ dγ / R) = g · gain + (x − mean) · slope + offset
     let r = c as f32 / x.len() as f32;
     let gain: Vec<f32> = std::iter::zip(weight, &inverse)
         .map(|(w, i)| w * i)
@@ -205,7 +205,7 @@ impl Wide {
         values.repeat(self.width / self.channels)
     }
 
-    /// The columns' sums of what `add` adds to wide rows.
+    /// The sums of columns; `add` adds wide rows to wide sums.
     fn sums(&self, x: &[f32], add: impl Fn(&[f32], &mut [f32]) + Sync) -> Vec<f32> {
         let parts: Vec<Vec<f32>> = x
             .par_chunks(self.task)

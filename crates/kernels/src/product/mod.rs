@@ -33,7 +33,7 @@ pub(crate) struct Left<'a, E> {
     pub(crate) step_stride: usize,
 }
 
-/// Where in `data` each row of the left factor begins.
+/// The places in `data` where the rows of the left factor begin.
 #[derive(Clone, Copy)]
 pub(crate) enum Rows<'a> {
     /// At these offsets.
@@ -96,7 +96,7 @@ const RECTANGLE_ROWS: usize = 192;
 /// there are too few columns for that, its rows are cut into a quarter as many.
 const RECTANGLES: usize = 64;
 
-/// What is done to a product's values before they are stored, in the order of the fields.
+/// The steps that a product's values take before they are stored, in the order of the fields.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Finish<'a> {
     /// Turns sums of eight-bit codes into numbers.
@@ -162,7 +162,7 @@ pub(crate) fn product<E: Element>(
     })
 }
 
-/// How a parallel product is cut into rectangles.
+/// The cut of a parallel product into rectangles.
 struct Cut {
     columns: usize,
     /// Rows of a rectangle: whole tiles, and as many in each.
@@ -231,7 +231,8 @@ fn part<E: Element, O: Float>(
         return;
     }
     let origin = Block::nth(right.columns, blocks.start).first;
-    // Segments that are summed at a time. What is not in f32 would be rounded in between.
+    // Segments that are summed at a time: all of them if the result is not in f32, since it would
+    // be rounded in between.
     let group = match O::STEP {
         1 => (DEPTH_STEPS / left.steps.max(1)).clamp(1, left.segments.max(1)),
         _ => left.segments.max(1),
@@ -305,7 +306,7 @@ fn part<E: Element, O: Float>(
                 };
                 O::complete(isa, &mut sums, completion);
             }
-            // What is added once comes with the first segments.
+            // Bias and codes' zeros are added once, with the first segments.
             (bias, weights) = ([0.0; _], [0.0; _]);
         }
     }

@@ -16,10 +16,11 @@ pub(crate) struct Right<E: Element> {
     pub(super) columns: usize,
 }
 
-/// Who packs.
+/// The threads that pack.
 #[derive(Clone, Copy)]
 enum By {
-    /// The calling thread alone, which may hold memory that no other part of its work may find taken.
+    /// The calling thread alone: it may hold memory that other work, begun while it waits for
+    /// threads, would find taken.
     Caller,
     /// All threads, if there are many values.
     All,
@@ -230,7 +231,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// How many blocks cover `columns`.
+    /// Number of blocks that cover `columns`.
     pub(super) fn count(columns: usize) -> usize {
         columns.div_ceil(UNIT).div_ceil(UNITS)
     }

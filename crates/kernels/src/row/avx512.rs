@@ -21,8 +21,9 @@ const LANES: usize = 16;
 /// Registers that sums are taken in at once: as many as their latency.
 const TOGETHER: usize = 4;
 
-/// Evaluates an expression for the registers of a row, with the number of one in turn among `TOGETHER`, its values and
-/// the lanes that are the row's; what lies beyond is zero. `$load` reads the values where a mask is set.
+/// Evaluates `$body` for each register of a row: `$i` is its number in turn among `TOGETHER`, `$x`
+/// its values, and `$mask` the lanes within the row; the other lanes are zero. `$load` reads the
+/// values where a mask is set.
 macro_rules! each {
     ($row:expr, $load:expr, |$i:ident, $x:ident, $mask:ident| $body:expr) => {
         let (whole, rest) = $row.as_chunks::<{ LANES * TOGETHER }>();

@@ -1,5 +1,5 @@
-//! What is done to a row of a Transformer's activations: layer norm, softmax, rounding to eight bits. In plain loops, and
-//! with AVX-512.
+//! Operations on a row of a Transformer's activations: layer norm, softmax, rounding to eight bits.
+//! In plain loops, and with AVX-512.
 
 #![allow(
     unsafe_code,
@@ -25,7 +25,7 @@ pub(crate) struct Range {
     pub(crate) mean: f32,
 }
 
-/// What codes stand for: `x ≈ scale · (code − zero)`.
+/// Scale and zero of a row's codes: `x ≈ scale · (code − zero)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Scale {
     pub(crate) scale: f32,
@@ -33,10 +33,11 @@ pub(crate) struct Scale {
 }
 
 impl Range {
-    /// The scale whose codes, 0 to 255, cover the range. Of values that are not all finite, or so large that their sum is
-    /// not, it is NaN, as are then the results.
+    /// The scale whose codes, 0 to 255, cover the range. For −1 … 4.1 it is 0.02, with zero 50. It
+    /// is NaN, and so are then the results, if the values are not all finite, or so large that
+    /// their sum is not.
     pub(crate) fn scale(&self) -> Scale {
-        // Not so small that what stands out of the range would be too many of it.
+        // Outliers are divided by the scale, so it must not be too small beside the mean.
         let least = f32::MIN_POSITIVE.max(self.mean / (1u64 << 40) as f32);
         let scale = if self.mean.is_finite() {
             ((self.highest - self.lowest) / 255.0).max(least)
@@ -97,7 +98,7 @@ pub(crate) fn softmax<F: Float>(
     }
 }
 
-/// The range of a row's values that are within ±`bound`, and all values' mean.
+/// The range of a row's values that are within ±`bound`, and all values' mean magnitude.
 pub(crate) fn range<F: Float>(isa: Isa, row: &[F], bound: f32) -> Range {
     match F::slice(row) {
         // SAFETY: the CPU has AVX-512.
@@ -196,7 +197,7 @@ vectorised! {
     /// Adds the places of a row's values that are beyond ±`bound` to `places`.
     pub(crate) fn beyond<F: Float>(row: &[F], bound: f32, places: &mut Vec<usize>) {
         for (i, part) in row.chunks(LANES).enumerate() {
-            // Whether there is one, without a branch for each.
+            // Counts them without a branch for each value; most parts have none.
             if part.iter().map(|x| usize::from(x.value().abs() > bound)).sum::<usize>() > 0 {
                 let of_part = (0..part.len()).filter(|&k| part[k].value().abs() > bound);
                 places.extend(of_part.map(|k| i * LANES + k));

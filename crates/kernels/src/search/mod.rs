@@ -47,7 +47,7 @@ impl<'a> Vectors<'a> {
         }
     }
 
-    /// How many vectors of a width there are.
+    /// Number of vectors, `N`, of `dim` values each.
     ///
     /// # Panics
     /// If `dim` is 0, they are not whole rows of it, or there is another number of scales.
@@ -60,7 +60,7 @@ impl<'a> Vectors<'a> {
         rows
     }
 
-    /// Asks for their memory, on CPUs of x86-64.
+    /// Prefetches their memory, on CPUs of x86-64.
     fn prefetch(&self) {
         let (start, bytes) = match self {
             Self::F32(values) => (values.as_ptr().cast::<i8>(), size_of_val(*values)),
@@ -161,11 +161,11 @@ pub(crate) fn dots_with(isa: Isa, query: &[f32], vectors: Vectors, out: &mut [f3
     }
 }
 
-/// Rows that are asked for ahead of the one that is computed, where these do not lie together.
+/// Rows that are prefetched ahead of the one that is computed, where rows do not lie together.
 const AHEAD: usize = 4;
 
-/// Sets `out` `[n]` to the dot products of `query` `[D]` with the vectors in some rows, by this thread alone. Memory is asked
-/// for ahead, which the CPU does itself for neighbours alone.
+/// Sets `out` `[n]` to the dot products of `query` `[D]` with the vectors in some rows, by this
+/// thread alone. Rows are prefetched, which the CPU by itself does for neighbouring rows alone.
 ///
 /// # Panics
 /// If the lengths do not fit each other, or there is no such row.

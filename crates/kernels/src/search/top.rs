@@ -11,7 +11,7 @@ use crate::isa::Isa;
 /// A vector that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scored {
-    /// Which vector.
+    /// The vector's row, from 0.
     pub row: usize,
     /// Its dot product with the query.
     pub score: f32,
@@ -73,7 +73,7 @@ pub(crate) fn top_k_with(isa: Isa, query: &[f32], vectors: Vectors, k: usize) ->
 struct Best {
     k: usize,
     heap: BinaryHeap<Worst>,
-    /// What a score must exceed, once there are `k`.
+    /// Once there are `k`: the score that a further one must exceed.
     least: f32,
 }
 
@@ -115,7 +115,7 @@ impl Best {
     fn add(&mut self, first: usize, scores: &[f32]) {
         for (i, &score) in scores.iter().enumerate() {
             let is_full = self.heap.len() == self.k;
-            // A later row with the same score is worse. NaN is neither.
+            // A later row with an equal score ranks below, and NaN is never found.
             if score.is_nan() || (is_full && score <= self.least) {
                 continue;
             }

@@ -69,7 +69,7 @@ proptest! {
             texts.flat_map(|text| text[(tokens - 1) * width..].to_vec()).collect()
         };
         let want = last(Attention { tokens, width, heads, causal: true }.forward(&qkv));
-        // What there is room for besides counts for nothing.
+        // The room beyond the written tokens is NaN here: it must not count.
         let mut keys_values = Vec::new();
         for text in columns(&qkv, width, 1, 2).chunks_exact(tokens * 2 * width) {
             keys_values.extend_from_slice(text);

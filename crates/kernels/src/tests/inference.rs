@@ -19,7 +19,7 @@ const THEN: [Then; 4] = [
     Then::AddActivate(Activation::Relu),
 ];
 
-/// What `then` makes of a sum, where `before` was.
+/// The value that `then` stores for a sum, where `before` was.
 fn then(then: Then, before: f64, sum: f64) -> f64 {
     match then {
         Then::Store => sum,
@@ -29,7 +29,7 @@ fn then(then: Then, before: f64, sum: f64) -> f64 {
     }
 }
 
-/// What weights and activations may be kept in together.
+/// The formats that weights and activations may be kept in together.
 pub(super) const FORMATS: [(Packing, Rounding); 4] = [
     (Packing::F32, Rounding::F32),
     (Packing::Bf16, Rounding::Bf16),
@@ -99,7 +99,7 @@ fn mixed(scores: &[f64], value: impl Fn(usize) -> f64) -> f64 {
         .sum()
 }
 
-/// What a query, a row of `width` values, finds along some nodes.
+/// Attention of a query `[W]` to the nodes along `path`, with `bias` added to the scores.
 fn found(
     query: &[f32],
     keys_values: &[f32],

@@ -1,4 +1,4 @@
-//! What is done to rows, on every instruction set against the scalar twin, and rows as they are kept.
+//! Operations on rows, on every instruction set against the scalar twin, and rows as they are kept.
 
 use half::bf16;
 use proptest::prelude::*;

@@ -26,7 +26,7 @@ impl Formats {
         }
     }
 
-    /// Each format, with what its values are.
+    /// The vectors in each format, with their exact values.
     fn each(&self, dim: usize) -> [(Vectors<'_>, Vec<f64>); 3] {
         let int8 = self.codes.iter().enumerate();
         [

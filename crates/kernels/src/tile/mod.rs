@@ -57,7 +57,8 @@ pub(crate) struct Tile<'a, E: Element> {
     pub(crate) rows: usize,
 }
 
-/// A tile's result, `ROWS` rows of `UNITS` units. What lies beyond the tile's own rows and units means nothing.
+/// A tile's result, `ROWS` rows of `UNITS` units. Values beyond the tile's own rows and units mean
+/// nothing.
 #[repr(align(64))]
 pub(crate) struct Sums([f32; ROWS * WIDTH]);
 
@@ -136,7 +137,7 @@ pub(crate) fn f32(isa: Isa, tile: &Tile<f32>, out: &mut Sums) {
 /// A tile in eight bits: the sums are exact up to their rounding to f32.
 pub(crate) fn int8(isa: Isa, tile: &Tile<u8>, out: &mut Sums) {
     tile.check(isa);
-    // Else a sum might not fit 32 bits.
+    // So that sums fit 32 bits: 2¹⁴ steps · 4 · 255 · 127 < 2³¹.
     assert!(
         tile.segments * tile.steps < 1 << 14,
         "too many steps for 32 bits"
@@ -200,10 +201,10 @@ pub(crate) fn interleave(isa: Isa, [a, b]: [&[f32]; 2], out: &mut [bf16]) {
     }
 }
 
-/// Multiplies and adds in registers for some microseconds, `step` values at a time; how many operations that was. Without
-/// instructions for that it is in f32.
+/// Multiplies and adds in registers for some microseconds, `step` values at a time, and returns the
+/// number of operations. Without instructions for that it does so in f32.
 pub(crate) fn spin(isa: Isa, step: usize) -> u64 {
-    /// Of a loop that keeps `registers` registers of `lanes` products busy.
+    /// Operations of a loop that keeps `registers` registers of `lanes` products busy.
     const fn operations(registers: u64, lanes: u64) -> u64 {
         2 * ROUNDS as u64 * registers * lanes
     }
@@ -248,7 +249,7 @@ pub(crate) fn spin(isa: Isa, step: usize) -> u64 {
 /// Rounds of [`spin`].
 const ROUNDS: usize = 10_000;
 
-/// What a tile sums in.
+/// The type that a tile sums in.
 trait Sum: Copy + Default {
     fn rounded(self) -> f32;
 }

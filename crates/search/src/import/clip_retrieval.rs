@@ -22,7 +22,7 @@ use crate::{Error, Result};
 /// The column that names a picture.
 const PATH: &str = "image_path";
 
-/// How columns begin that pandas makes of an index.
+/// Prefix of the columns that pandas makes of an index.
 const PANDAS: &str = "__index_level_";
 
 /// Rows that are added at a time.

@@ -44,7 +44,7 @@ enum Name {
 }
 
 impl Decoding {
-    /// How an index's were decoded, or will be if it has none yet.
+    /// Returns how an index's pictures were decoded, or will be if it has none yet.
     ///
     /// # Errors
     /// [`Error::Note`] for a note of another version, and if the index can't be read.
@@ -110,7 +110,7 @@ impl Decoding {
         Ok(store.set_note(NOTE, self.written()?.as_bytes())?)
     }
 
-    /// As the pictures were decoded, if that is noted.
+    /// Reads the note on how the pictures were decoded, if there is one.
     fn noted(store: &dyn Store) -> Result<Option<Self>> {
         store.note(NOTE)?.as_deref().map(Self::read).transpose()
     }

@@ -22,20 +22,21 @@ use crate::source::{About, Content, Reading, View};
 /// Views in a batch. Twice as many pictures were no faster (ViT-B/32) and took 50 MB more.
 const VIEWS: usize = 16;
 
-/// Of these, views of one content while files wait to be opened: so some are read at a time, and few are open.
+/// Most views of one content in a batch while files wait to be opened: so several contents are read
+/// at a time, but only a few are open.
 const SHARE: usize = 4;
 
 /// Moments of a content that are handed out before its end.
 const PORTION: usize = 256;
 
-/// What has come of a file.
+/// A file with the result for its content.
 pub(super) struct Encoded<'a> {
     pub(super) file: &'a File,
     pub(super) what: What,
 }
 
-/// What has come of a file's content. One that is handed out in portions begins with a [`What::First`], and ends with a
-/// [`What::Last`] or a [`What::Skipped`].
+/// Result for a file's content, or for a portion of it. A content that is handed out in portions
+/// begins with a [`What::First`], and ends with a [`What::Last`] or a [`What::Skipped`].
 pub(super) enum What {
     /// All of it: its moments are at least one.
     Whole(Id, About, Vec<Moment>),
@@ -93,7 +94,7 @@ struct Loaded<'a> {
     then: Then,
 }
 
-/// What follows some views of a content.
+/// Continuation of a content after some of its views.
 enum Then {
     /// More views.
     More(Id, About),
@@ -117,7 +118,8 @@ impl<'a> Encoder<'a> {
         encoder
     }
 
-    /// What comes of files with the next batch, perhaps nothing; none after the last.
+    /// Encodes the next batch. Returns the results that are ready by then, perhaps an empty list;
+    /// none after the last batch.
     ///
     /// # Errors
     /// [`crate::Error::Model`] if the model fails.
@@ -240,7 +242,8 @@ impl<'a> Open<'a> {
 }
 
 impl Begun {
-    /// What is handed out now, and what is kept for later.
+    /// Returns the result to hand out now, if there is one, and the rest to keep for later, if
+    /// there is any.
     fn then(mut self, then: Then) -> (Option<What>, Option<Self>) {
         let refuse =
             |id, reason: &str| Then::Skipped(Skipped::Bad(Some(id), reason.to_owned().into()));

@@ -55,7 +55,7 @@ pub struct Options {
 pub struct Shard {
     /// Which part, from 0.
     index: u64,
-    /// How many parts there are, at least one.
+    /// Number of parts, at least one.
     of: NonZero<u64>,
 }
 
@@ -68,7 +68,7 @@ impl Shard {
     }
 }
 
-/// How far a run is.
+/// Progress of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Files that have to be read.

@@ -16,8 +16,9 @@ use crate::source::Source;
 /// Work to be done.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// Files that are new, then those that have another size or time than they had: so a picture that was renamed before
-    /// its name was given to another is found while its content is still there.
+    /// Files that are new, then those that have changed in size or time. The order matters where
+    /// `a.jpg` was renamed to `b.jpg` and another picture is now called `a.jpg`: `b.jpg` is found
+    /// to be known while its content is still there.
     pub(super) to_read: Vec<File>,
     /// The paths of the latter, which may take a content's last file from it.
     pub(super) changed: FxHashSet<String>,
@@ -57,7 +58,8 @@ impl Plan {
         let hidden = Folders::new(found.unreadable.iter().map(|(place, _)| place));
         let readable = roots_spelled.iter().map(|root| &**root);
         let (led_to, _) = before.follow(readable.filter(|root| hidden.of(root).is_none()));
-        // What links lead to is looked through, too. What was named itself is its own runs' to take out.
+        // Places that links lead to are looked through, too. Files below other named folders are
+        // left for runs over those folders to take out.
         let targets = found.links.values().map(String::as_str);
         let linked = Folders::new(targets.chain(led_to));
         let others = Folders::new(before.roots.iter().filter(|root| own.of(root).is_none()));
@@ -161,7 +163,8 @@ impl Held {
     }
 }
 
-/// Names of files that were found by their places, in folders that are links now, or were when places were not yet canonical.
+/// Finds files that this run found by their place, but that the index has under another name.
+/// Their folder is a link: it became one later, or was one when places were not yet canonical.
 fn other_names(
     store: &dyn Store,
     folders: FxHashSet<PathBuf>,

@@ -1,7 +1,8 @@
 //! Reach of an index: the folders and files that were named to it, and where the links below them lead.
 //!
-//! Noted beside the index. What is asked of a folder is asked of what its links lead to, too; and a picture that was found
-//! through a link goes when the link goes, unless it lies in a folder that was named itself.
+//! Noted beside the index. A search in a folder also looks at the places that its links lead to. A
+//! picture that was found through a link goes when the link goes, unless it lies in a folder that
+//! was named itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
@@ -83,7 +84,8 @@ impl Reach {
             .collect();
     }
 
-    /// Where the links below places lead, and the links there, and so on; and these links.
+    /// Follows the links below places, then those below their targets, and so on. Returns all
+    /// targets, and all these links.
     pub(super) fn follow<'a>(
         &'a self,
         places: impl Iterator<Item = &'a str>,
@@ -103,7 +105,8 @@ impl Reach {
 
     /// Links at a place and below it.
     fn links_below<'a>(&'a self, place: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        // What begins with `place` and a separator lies between that and what comes after all such.
+        // Paths that begin with `place/` sort from there up to `place0`: `0` comes next after `/`
+        // (on Windows `]` after `\`).
         let next = char::from_u32(u32::from(MAIN_SEPARATOR) + 1).unwrap_or(char::MAX);
         let trimmed = place.trim_end_matches(std::path::is_separator);
         let below = format!("{trimmed}{MAIN_SEPARATOR}")..format!("{trimmed}{next}");

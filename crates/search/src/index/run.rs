@@ -321,14 +321,14 @@ fn item(file: &File, id: Id, about: About, moments: Vec<Moment>) -> Item {
     }
 }
 
-/// When a content that does not say when it was made was: it is as old as its file.
+/// Time of a content that does not say when it was made: it is as old as its file.
 pub(super) fn saved(file: &File) -> Option<Taken> {
     let at = changed(file, &TimeZone::system())?;
     let from = TakenFrom::File;
     Some(Taken { at, from })
 }
 
-/// When a file was changed, by the clock on the wall here: who saved it remembers that day.
+/// Second of a file's last change, by the clock on the wall here: who saved it remembers that day.
 fn changed(file: &File, here: &TimeZone) -> Option<i64> {
     let instant = Timestamp::from_nanosecond(i128::from(file.modified)).ok()?;
     let epoch = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);

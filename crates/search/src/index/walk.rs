@@ -43,7 +43,7 @@ const FILMS: &str = "films";
 /// Name of links that lead nowhere and are not called as a source's files are: what they led to may have been a folder.
 const LOST_LINKS: &str = "links that lead nowhere";
 
-/// How names of films end.
+/// Extensions of films.
 const FILM_EXTENSIONS: [&str; 19] = [
     "3g2", "3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts",
     "mxf", "ogv", "vob", "webm", "wmv", "y4m",
@@ -91,7 +91,7 @@ struct Folders {
 }
 
 impl Folders {
-    /// Where an entry of a walk is; a link is noted.
+    /// Returns the canonical place of an entry of a walk; a link is noted.
     fn place(&mut self, entry: &DirEntry) -> std::io::Result<PathBuf> {
         let above = entry
             .path()
@@ -303,7 +303,7 @@ pub(crate) fn state(path: &str) -> std::io::Result<File> {
     })
 }
 
-/// When a file was changed, since 1970 began.
+/// Time of a file's last change, in nanoseconds since 1970 began.
 fn nanoseconds(meta: &std::fs::Metadata) -> i64 {
     let since = meta
         .modified()

@@ -1,4 +1,4 @@
-//! What a search found: contents, each with its files, and whether these are still there.
+//! Search results: contents, each with its files, and whether these are still there.
 
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::Path;
@@ -30,7 +30,8 @@ pub struct Found {
 pub struct FoundFile {
     /// Where it is, as [`diptych_files::spell`] spells it.
     pub path: String,
-    /// Whether it is no longer there. What an index has by another name than a path of this machine is taken to be there.
+    /// Whether it is no longer there. A name that is no absolute path, as of a set that is not on
+    /// this machine, is taken to be there.
     pub gone: bool,
 }
 
@@ -69,7 +70,7 @@ impl Found {
         self.files.len() - 1
     }
 
-    /// What is told of each file.
+    /// Returns a line for each file.
     pub fn each(&self) -> impl Iterator<Item = FoundLine<'_>> {
         let Part { span, region } = self.part;
         self.files.iter().map(move |file| FoundLine {

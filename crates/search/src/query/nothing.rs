@@ -40,9 +40,10 @@ pub enum Nothing {
     Unrelated {
         /// The best score.
         best: f32,
-        /// How much nearer to the query than to any text a picture is at the most, as [`Calibration::lead`].
+        /// The highest [`Calibration::lead`] of any hit: how much nearer it is to the query than to
+        /// texts in general.
         lead: f32,
-        /// What is wanted of it, [`Calibration::gate`].
+        /// The least lead that is wanted, [`Calibration::gate`].
         wanted: f32,
     },
 }
@@ -84,7 +85,8 @@ impl fmt::Display for Nothing {
     }
 }
 
-/// Whether it is because of what the index holds in these folders, in all of it if there is none.
+/// Returns why there is nothing to find in these folders (in the whole index, if `folders` is
+/// empty); none if there is something.
 ///
 /// # Errors
 /// If the index can't be read.

@@ -29,15 +29,16 @@ pub struct Request {
     pub before: Option<i64>,
     /// Only contents that say themselves when they were made.
     pub dated: bool,
-    /// How near they have to be; however far, if there is none.
+    /// Least score of a hit; without one, any hit is near enough.
     pub min_score: Option<MinScore>,
     /// Sentences that a text is put into, `{}` standing for it; [`TEMPLATES`] if there is none.
     pub templates: Vec<String>,
-    /// What becomes of a text that is too long for the model.
+    /// Treatment of a text that is too long for the model.
     pub overflow: Overflow,
-    /// How vectors are compared.
+    /// Method by which vectors are compared.
     pub method: Method,
-    /// How a picture is decoded of which the index has no vector; how much of it is as with the index's own.
+    /// Options for decoding a picture of which the index has no vector; but how much of it is
+    /// decoded is as with the index's own.
     pub decode: DecodeOptions,
 }
 
@@ -68,7 +69,7 @@ pub enum MinScore {
     Auto,
 }
 
-/// What a search found, at least one content, or why there is none.
+/// The contents that a search found, at least one, or why there is none.
 pub type Answer = std::result::Result<Vec<Found>, Nothing>;
 
 impl Request {
@@ -132,7 +133,7 @@ impl Request {
         })
     }
 
-    /// What `nearest` gives by this request, or why that is nothing.
+    /// Returns the contents that `nearest` finds by this request, or why there is none.
     fn answer(
         &self,
         store: &dyn Store,
@@ -145,7 +146,8 @@ impl Request {
         Ok(Ok(found))
     }
 
-    /// What is nearest to a file's vector. The file itself is not like itself, but the same.
+    /// Finds the contents nearest to a file's vector, but not the file itself: it is not like
+    /// itself, but the same.
     fn like(&self, store: &dyn Store, vector: &[f32], file: &Path) -> Result<Vec<Found>> {
         let is_other = |path: &Path| !same_file(path, file);
         let mut k = self.top.saturating_add(1);

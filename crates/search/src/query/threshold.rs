@@ -42,7 +42,7 @@ pub struct Calibration {
     /// The least lead of any other hit.
     #[serde(rename = "cut")]
     pub cut: f32,
-    /// How many contents the index had when this was calibrated.
+    /// Number of contents that the index had when this was calibrated.
     #[serde(rename = "contents")]
     pub contents: u64,
 }
@@ -105,8 +105,8 @@ pub fn calibrate(clip: &Clip, store: &dyn Store) -> Result<Option<Calibration>> 
 }
 
 impl Calibration {
-    /// How many hits [`Calibration::keep`] should be given at the least: the one with the highest cosine
-    /// does not always have the greatest lead.
+    /// Least number of hits to give to [`Calibration::keep`]: the one with the highest cosine does
+    /// not always have the greatest lead.
     pub const LOOK_AT: usize = 10;
 
     /// The calibration of an index, if it has one that can be read.

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 pub use self::thumbnail::{THUMBNAIL, thumbnail};
 use crate::query::{Found, FoundFile};
 
-/// How each page begins, by which it can be known again.
+/// First bytes of each page, by which it can be known again.
 pub const BEGINNING: &str = "<!doctype html>\n<!-- Written by diptych. -->\n";
 
 const STYLE: &str = include_str!("style.css");

@@ -25,7 +25,7 @@ pub trait Source: Send + Sync {
     /// Whether a file is its own by its first bytes, [`START_BYTES`] of them or all there are.
     fn has_start(&self, start: &[u8]) -> bool;
 
-    /// How its files are read.
+    /// Way in which its files are read.
     fn reading(&self) -> Reading;
 
     /// Whether a file that was refused for this reason may be taken now, since the source allows more than it did: then it is
@@ -49,7 +49,7 @@ pub trait Source: Send + Sync {
 /// Bytes by which [`Source::has_start`] tells its files.
 pub const START_BYTES: usize = 4096;
 
-/// How a source's files are read.
+/// Ways to read a source's files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
     /// Once, into memory; one of more than [`diptych_files::MAX_FILE_BYTES`] is refused.
@@ -81,7 +81,7 @@ pub struct Content<'a> {
 pub struct About {
     /// When it was made, if it says so itself; else the file's time stands in.
     pub taken: Option<Taken>,
-    /// How it looks, as [`diptych_index::Item::phash`].
+    /// Perceptual hash of how it looks, as [`diptych_index::Item::phash`].
     pub phash: Option<Vec<u8>>,
     /// All else that is known of it.
     pub payload: Payload,

@@ -19,7 +19,7 @@ pub(crate) const HEIGHT: &str = "height";
 /// Pictures, in every format that is read.
 #[derive(Clone, Debug, Default)]
 pub struct Pictures {
-    /// How they are decoded.
+    /// Options for decoding them.
     pub decode: DecodeOptions,
 }
 

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-/// What a file is made of.
+/// Format of a file, as far as it is taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Anything: its first bytes are taken for numbers.
@@ -44,7 +44,7 @@ pub(super) struct Number {
     pub(super) is_length: bool,
 }
 
-/// What is put right when a file is put together.
+/// Length, checksum or both that are put right when a file is put together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Check {
     None,
@@ -66,7 +66,7 @@ pub(super) struct Part {
     /// Whether its length is put right.
     pub(super) is_honest: bool,
     check: Check,
-    /// What is written before the body and its length.
+    /// Bytes that are written before the body and its length.
     key: Vec<u8>,
 }
 
@@ -389,7 +389,7 @@ fn pickle(rest: &[u8]) -> Taken {
     known.or_else(|| taken(rest, 1, |part| part))
 }
 
-/// What comes before the footer, the footer, and the end.
+/// Takes the next part: the data before the footer, the footer, or the last eight bytes.
 fn parquet(rest: &[u8]) -> Taken {
     let body = rest.len().checked_sub(8)?;
     if body == 0 {

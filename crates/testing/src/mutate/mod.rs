@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 pub use self::anatomy::Form;
 use self::anatomy::{Number, Part, join, parts};
 
-/// How many times as large as it was a file may become: copies of parts of copies would have no end.
+/// Factor by which a file may grow at most: copies of parts of copies would have no end.
 const MAX_GROWTH: usize = 4;
 
 /// Makes damaged copies of files, the same ones for a seed.

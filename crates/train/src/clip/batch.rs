@@ -218,7 +218,7 @@ impl Batches {
         &self.warnings
     }
 
-    /// How much was passed over by now, bad samples included.
+    /// Number of things passed over by now, bad samples included.
     pub fn skipped(&self) -> usize {
         let bad = self.bad.lock().unwrap_or_else(PoisonError::into_inner);
         bad.len() + self.passed_over.count()

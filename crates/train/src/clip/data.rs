@@ -42,7 +42,7 @@ pub struct Data {
     /// measured, as [`diptych::in_context`] puts it. Texts to train on are without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// How often a pass over the data shows each sample.
+    /// Number of times that a pass over the data shows each sample.
     #[serde(default = "default_repeat")]
     pub repeat: usize,
     /// The share of the pairs that are drawn from this set, beside the weights of the others: all sets

@@ -28,12 +28,12 @@ pub(super) struct Meaning {
 }
 
 impl Meaning {
-    /// The relation of another pair's text to the picture of this one. It is true of it if it says one of the
-    /// picture's names or kinds.
+    /// The relation of another pair's text to the picture of this one.
     ///
-    /// A kind is ignored where the picture's text is a name or another kind, and a name where it is a
-    /// kind: to be as near to "a cat" as to its own name would keep a tabby from being told from other
-    /// cats.
+    /// A text is true of the picture if it says one of its names or kinds. It is a positive if it
+    /// says the same as the picture's own text, or if both say names. Otherwise, where either says
+    /// a kind, it is ignored: to be as near to "a cat" as to its own name would keep a tabby from
+    /// being told from other cats.
     pub(super) fn relation(&self, other: &Self) -> Relation {
         let is_name = |hash| self.names.contains(&hash);
         if self.text == other.text || is_name(self.text) && is_name(other.text) {
@@ -46,13 +46,13 @@ impl Meaning {
     }
 }
 
-/// Of how many texts about classes one names the kind instead.
+/// One in this many texts about classes names the kind instead of the class.
 pub(super) const KIND_EVERY: u32 = 8;
 
-/// Of how many captions one is what they say is in the picture instead.
+/// One in this many captions is replaced by a thing that the captions say is in the picture.
 pub(super) const SAID_EVERY: u32 = 4;
 
-/// Something is in a picture if one in so many of its captions says it.
+/// A thing is in a picture if at least one in this many of its captions says it: two of five.
 pub(super) const SAID_BY: usize = 3;
 
 /// One of a sample's texts, and what it means.

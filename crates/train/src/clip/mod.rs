@@ -37,7 +37,7 @@ use crate::Result;
 use crate::run::{self, Outcome};
 use diptych::Device;
 
-/// Something that a run of CLIP tells while it works.
+/// An event of a run of CLIP while it works.
 pub type Event = run::Event<Numbers, Measured>;
 /// Numbers of one step of CLIP.
 pub type Progress = run::Progress<Numbers>;

@@ -1,10 +1,12 @@
 //! The order of a run: which sample each of its places shows.
 //!
-//! A run has `steps · batch_size` places. Without weights its sets are one, each sample as often in it as
-//! its set is repeated, and every pass over it is a permutation. With weights each set has passes of its
-//! own, and the places are dealt to the sets in blocks: the number that a set gets of a block is its
-//! share, the order in the block is drawn. So how often a set was shown before a place, and with that
-//! where in which of its passes it is, is counted without walking the run from its start.
+//! A run has `steps · batch_size` places. Without weights its sets are joined into one, each sample
+//! as often in it as its set is repeated, and every pass over it is a permutation. With weights
+//! each set has passes of its own, and the places are dealt to the sets in blocks: a set's share
+//! fixes how many places of a block it gets, and the order in the block is drawn. So the samples
+//! that a set has shown before a place are counted without walking the run from its start. For
+//! example a set with a quarter of the places gets 4096 of each block of 16,384. Where block 10
+//! (from 0) begins, it has shown 40,960 samples; if it has 10,000, it is 960 into its fifth pass.
 //! There is no shuffle buffer: with every picture in reach, a pass is a full permutation, which mixes better than a
 //! buffer does, and a run is resumed to the bit without saving where a stream was.
 //! Invariant: a place's sample is a function of seed, sets and place; what is kept here only saves time.
@@ -166,8 +168,8 @@ impl Order {
     }
 }
 
-/// Places of a block for each weight: their shares rounded down, at least one; what is left goes to
-/// those that rounding took most from.
+/// Places of a block for each weight: its share rounded down, at least one. Places that are left go
+/// to those that rounding took most from; if there are too few, the largest give some up.
 fn shares(weights: &[f64]) -> Vec<usize> {
     let sum: f64 = weights.iter().sum();
     let exact: Vec<f64> = weights.iter().map(|w| w / sum * BLOCK as f64).collect();

@@ -19,7 +19,7 @@ use diptych::weights::{Dtype, named_in};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(from = "RunFile", into = "RunFile")]
 pub struct Run {
-    /// How long it is, how it learns, and what it keeps.
+    /// Length of the run, its optimiser, and what it keeps.
     pub settings: Settings,
     /// An architecture of `crates/diptych/models/`, or the path of a JSON file like those.
     pub architecture: String,
@@ -156,7 +156,8 @@ pub enum Negatives {
     /// All that are not true of it.
     #[default]
     Batch,
-    /// Those of its own set; a softmax ignores the others. With `loss = "softmax"` alone.
+    /// All of its own set that are not true of it; the softmax ignores the others. Only with
+    /// `loss = "softmax"`.
     Set,
 }
 

@@ -91,7 +91,7 @@ impl<'r> ClipTask<'r> {
         })
     }
 
-    /// How a batch's gradients are taken.
+    /// The objective by which a batch's gradients are taken.
     pub fn contrastive(&self) -> &Contrastive {
         &self.contrastive
     }

@@ -31,7 +31,7 @@ pub struct Measured {
 pub struct HeldOut {
     /// The set, by the name of its first file.
     pub data: String,
-    /// How often the model was right.
+    /// The accuracy on this part.
     #[serde(flatten)]
     pub accuracy: Accuracy,
 }

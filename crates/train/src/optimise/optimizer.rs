@@ -22,7 +22,7 @@ use diptych::layers::{ParameterPath, has_kernels, plain_values};
 /// The optimiser and its state: moments of every parameter, by the parameter's name.
 pub struct Optimizer {
     config: Optimization,
-    /// How Muon sees a parameter, by name and shape.
+    /// Gives the matrices that Muon moves of a parameter, by its name and shape.
     matrices: fn(&str, &[usize]) -> Option<Matrices>,
     rounding: Rounding,
     pub(super) moments: BTreeMap<String, Moments>,

@@ -47,21 +47,21 @@ pub struct Packing {
     pub text_column: Option<String>,
     /// The folder of the shards; it is made where it is missing.
     pub out: PathBuf,
-    /// How the shards' names begin; as the name of `path`, if it is not given.
+    /// Prefix of the shards' names; as the name of `path`, if it is not given.
     pub name: Option<String>,
     /// Samples of a shard, the last one aside.
     pub shard_size: usize,
     /// The shorter side, in pixels, that larger pictures get.
     pub resize: Option<usize>,
-    /// How resized pictures are stored.
+    /// Format that resized pictures are stored in.
     pub encoding: Encoding,
-    /// How pictures are decoded; every pixel of them is.
+    /// Options for decoding pictures; every pixel of them is decoded.
     pub decode: DecodeOptions,
     /// Whether the first thing that would be passed over is an error, and nothing is written.
     pub strict: bool,
 }
 
-/// How far the work is.
+/// Progress of the work.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// Pictures hashed or written. Each is both.

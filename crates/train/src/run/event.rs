@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::samples::PassedOver;
 
-/// Something that a run tells while it works; `N` are a step's numbers, `M` a measurement, as its task has them.
+/// An event of a run while it works; `N` are a step's numbers, `M` a measurement, as its task has
+/// them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event<N, M> {
@@ -18,9 +19,9 @@ pub enum Event<N, M> {
         /// Steps done before, by a run that this one resumes.
         step: usize,
     },
-    /// Something of the data was passed over: before the run is ready, all of one reason that was found when
-    /// the data was opened; after that a single sample. One in a batch is replaced by another, one to
-    /// measure on is left out.
+    /// A part of the data was passed over. Before the run is ready: all of one reason that was
+    /// found when the data was opened. After that: a single sample; one in a batch is replaced by
+    /// another, one to measure on is left out.
     PassedOver(PassedOver),
     /// The run file asks for something that the data does not give, or a shard may have lost its end.
     Warning(String),
@@ -53,7 +54,7 @@ pub struct Progress<N> {
     pub remaining: Duration,
 }
 
-/// How a run ended.
+/// Outcome of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is done; the model lies in this directory.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Steps between an axis' ends at most.
+/// Most steps that a range of numbers has; the round ends around it may add one.
 const MOST: f64 = 5.0;
 
 /// An axis.

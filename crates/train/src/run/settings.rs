@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::optimise::Optimization;
 
-/// How long a run is, how it learns, and what it keeps.
+/// Length of a run, its optimiser, and what it keeps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {

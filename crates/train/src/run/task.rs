@@ -72,8 +72,9 @@ pub trait Task: Sync {
         Precision::F32
     }
 
-    /// How Muon sees a parameter, by its name and shape; none, if AdamW moves it. All weights of two or more dimensions,
-    /// unless a task says otherwise; its authors leave embeddings and the last layer to AdamW.
+    /// The matrices that Muon moves of a parameter, by its name and shape; none, if AdamW moves it.
+    /// Muon moves all weights of two or more dimensions, unless a task says otherwise; its authors
+    /// leave embeddings and the last layer to AdamW.
     fn matrices(name: &str, shape: &[usize]) -> Option<Matrices> {
         let _ = name;
         Matrices::whole(shape)
@@ -160,7 +161,7 @@ pub trait Task: Sync {
     fn read(&self, dir: &Path) -> Result<Self::Model>;
 }
 
-/// Something to tell while data is opened.
+/// A notice while data is opened.
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// All that is passed over for one reason.
@@ -177,7 +178,7 @@ pub struct Gradients<N> {
     pub loss: f32,
     /// Further numbers of the step, for the record.
     pub numbers: N,
-    /// Those of them that must be finite for the run to go on, each with what to call it: `the logit scale`.
+    /// Numbers that must be finite for the run to go on, each with its name: `the logit scale`.
     pub watched: Vec<(&'static str, f32)>,
 }
 

@@ -74,12 +74,12 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Those of a plain shard, which are found when a link asks for them.
+    /// Members of a plain shard, which are found when a link asks for them.
     pub(super) fn found_later() -> Self {
         Self { known: None }
     }
 
-    /// Those of a gzipped shard, of which each is kept as it is met.
+    /// Members of a gzipped shard, of which each is kept as it is met.
     pub(super) fn kept() -> Self {
         let known = Some(FxHashMap::default());
         Self { known }
@@ -209,7 +209,7 @@ impl Partial {
         is_here || self.key != name.key
     }
 
-    /// How many pairs another dot in their names costs.
+    /// Number of pairs that another dot in their names costs.
     fn dotted(&self) -> usize {
         // With a picture or a text of its own, a key lacks no other.
         let images = self.image.is_none().then_some(self.others.dotted_images);

@@ -106,7 +106,7 @@ impl Serialize for Reason {
 pub struct PassedOver {
     /// Why.
     pub reason: Reason,
-    /// How often.
+    /// Number of times.
     pub count: usize,
     /// A sentence about the first, which names it.
     pub example: String,
@@ -155,7 +155,7 @@ impl Tally {
         }
     }
 
-    /// How many were passed over.
+    /// Number of all that was passed over.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.iter().map(|passed| passed.count).sum()

@@ -9,7 +9,7 @@ use std::io::{self, BufRead};
 /// Bytes of a row with a cell of several lines. A quote that is open for longer was never closed.
 const MAX_OPEN_BYTES: usize = 1 << 20;
 
-/// How the cells of a line are told from each other.
+/// Delimiter and quotes by which a line is split into cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Format {
     pub(super) delimiter: u8,

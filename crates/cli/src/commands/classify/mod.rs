@@ -31,7 +31,7 @@ struct Options {
     decode: DecodeArgs,
 }
 
-/// How results are printed.
+/// Format that results are printed in.
 enum Format {
     People,
     Json,

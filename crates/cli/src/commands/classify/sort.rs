@@ -130,7 +130,7 @@ impl fmt::Display for Sorter {
 
 /// A label as the name of one folder.
 fn folder_name(label: &str) -> String {
-    /// What no system or Windows alone has in names.
+    /// Characters that names can't have: `/` on any system, the others on Windows.
     const FORBIDDEN: &str = "/\\:*?\"<>|";
     let of = |c: char| {
         if c.is_control() || FORBIDDEN.contains(c) {
@@ -140,7 +140,8 @@ fn folder_name(label: &str) -> String {
         }
     };
     let name: String = label.chars().map(of).collect();
-    // `.` and `..` are other folders, a name with a dot before it is hidden, one with a dot behind it Windows cuts.
+    // `.` and `..` are other folders, a dot in front hides a name, and Windows cuts a dot at the
+    // end.
     match name.trim_matches(|c: char| c == '.' || c.is_whitespace()) {
         "" => "_".to_owned(),
         name => name.to_owned(),

@@ -36,7 +36,7 @@ const TEMPLATES: [&str; 8] = [
     "a {}.",
 ];
 
-/// What the gallery is searched for: descriptions, none of them a label.
+/// Queries for the gallery: descriptions, none of them a label.
 const SEARCHES: [&str; 6] = [
     "something to drink",
     "an animal with a trunk",
@@ -52,7 +52,7 @@ const SHOWN: usize = 5;
 const PAGE: &str = "gallery.html";
 const PICTURES: &str = "pictures";
 
-/// What the demo found; the object of `--json`.
+/// Results of the demo; the object of `--json`.
 #[derive(Serialize)]
 struct Report<'a> {
     model: &'a str,
@@ -60,7 +60,7 @@ struct Report<'a> {
     /// Shares of the pictures whose label came first, or among the first five.
     top_1: f64,
     top_5: f64,
-    /// What guessing would reach.
+    /// Share that random guessing would reach.
     chance_top_1: f64,
     chance_top_5: f64,
     pictures: Vec<Classified<'a>>,

@@ -8,7 +8,7 @@ use super::{Classified, Report, Search};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use diptych_search::sheet::escape;
 
-/// How each page begins, by which the next demo knows it.
+/// First bytes of each page, by which the next demo knows it.
 pub(super) const BEGINNING: &str = "<!doctype html>\n<!-- Written by diptych demo. -->\n";
 
 const STYLE: &str = include_str!("page.css");

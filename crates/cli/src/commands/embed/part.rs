@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::output::{hinted, quoted};
 
-/// How such a file begins.
+/// First bytes of such a file.
 const MAGIC: &[u8; 16] = b"diptych rows 2\r\n";
 const HASH: usize = 32;
 

@@ -12,10 +12,10 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use crate::output::{error, message, quoted};
 use crate::{Status, interrupt};
 
-/// How long nothing has to happen: files that are being copied change many times.
+/// Time without a change before the next run: files that are being copied change many times.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// How often Ctrl-C, and folders that went, are looked for.
+/// Time between two looks for Ctrl-C and for folders that went.
 const GLANCE: Duration = Duration::from_millis(200);
 
 /// Runs `once`, and again after each change below `roots`, until Ctrl-C.

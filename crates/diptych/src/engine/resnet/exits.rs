@@ -9,7 +9,7 @@ use crate::image::{Pixels, Size};
 use crate::model::{Grid, ImageExit, RESNET_STRIDE, resize_grid};
 
 impl ResNet {
-    /// Adds the features at each exit to the vector that stands at its place.
+    /// Appends the features at `exits[i]` to `features[i]`.
     pub(in crate::engine) fn exits(
         &self,
         pixels: &Pixels,
@@ -32,7 +32,7 @@ impl ResNet {
         }
     }
 
-    /// The exits at the end.
+    /// Appends the features of the exits after the last stage.
     fn ends(
         &self,
         map: Map,
@@ -54,7 +54,7 @@ impl ResNet {
     }
 }
 
-/// Adds the first of the maps to the features of the exits after a stage.
+/// Appends `maps[0]` to the features of the exits after this stage.
 fn leave(stage: usize, exits: &[ImageExit], workspace: &mut Workspace, features: &mut [Vec<f32>]) {
     let Workspace { maps, aside, .. } = workspace;
     for (exit, features) in exits.iter().zip(features) {
@@ -84,7 +84,8 @@ impl AttentionPool {
         [mean, &resize_grid(map, c, from, to)].concat().into()
     }
 
-    /// Adds what is found where each position is attended to alone: `c_proj(v_proj(x))`, without positions.
+    /// Appends the features of each position as if it alone were attended to: `c_proj(v_proj(x))`,
+    /// without positions.
     fn apply_to_each(&self, workspace: &mut Workspace, features: &mut Vec<f32>) {
         let Workspace {
             keys_values,

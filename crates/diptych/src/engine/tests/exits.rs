@@ -60,7 +60,7 @@ fn every_token_of_a_text_is_that_of_the_tower_that_training_uses() {
                 let want = model.text_exit_of(&tokens, exit, channels);
                 assert_eq!(got.len(), tokens.len() * tokens.context_length() * channels);
                 for (got, want) in got.chunks_exact(channels).zip(want.chunks_exact(channels)) {
-                    // What follows a text's end is 0 in both.
+                    // Features after a text's end are 0 in both.
                     if want.iter().any(|value| *value != 0.0) {
                         same(channels, got.to_vec(), want.to_vec());
                     } else {

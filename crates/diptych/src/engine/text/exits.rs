@@ -5,7 +5,8 @@ use crate::model::{Finish, TextExit};
 use crate::text::Tokens;
 
 impl TextTower {
-    /// Features `[N, L, C]` at an exit; nothing is computed of what follows a text's end, if nothing is read there.
+    /// Features `[N, L, C]` at an exit. In a causal tower, tokens after the place where a text is
+    /// read are not computed; their features are 0.
     pub(in crate::engine) fn exit(
         &self,
         tokens: &Tokens,
@@ -57,7 +58,7 @@ impl TextTower {
         }
     }
 
-    /// The tokens in `x` `[T, W]`, finished: `[T, C]`.
+    /// Applies `finish` to the tokens in `x` `[T, W]`: `[T, C]`.
     fn finish(&self, finish: Finish, workspace: &mut Workspace) -> Vec<f32> {
         match finish {
             Finish::None => workspace.x.clone(),

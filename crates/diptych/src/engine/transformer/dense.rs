@@ -6,8 +6,8 @@ use super::{Transformer, Workspace};
 use crate::model::{DenseAttention, DenseForm, Grid};
 
 impl Transformer {
-    /// Puts the residual stream `x` `[N, L, W]` of inputs whose tokens are `prefix` and a grid's through the last block in
-    /// another form.
+    /// Puts the residual stream `x` `[N, L, W]` through the last block in another form. Its `L`
+    /// tokens are `prefix` tokens, then the grid's.
     pub(in crate::engine) fn apply_dense(
         &self,
         form: DenseForm,
@@ -40,7 +40,7 @@ impl Transformer {
             rows.flatten().copied().collect()
         };
         let (keys, values) = (part(0), part(1));
-        // What rows find by themselves in the values.
+        // Attention to `values` with `rows` as both queries and keys.
         let mut find = |rows: &[f32], bias: Option<&[f32]>| -> Vec<f32> {
             queries.set(rows);
             let pairs = rows.chunks_exact(w).zip(values.chunks_exact(w));

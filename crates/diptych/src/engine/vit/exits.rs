@@ -9,7 +9,7 @@ use crate::image::{Pixels, Size};
 use crate::model::{Finish, ImageExit, resize_grid};
 
 impl Vit {
-    /// Adds the features at each exit to the vector that stands at its place.
+    /// Appends the features at `exits[i]` to `features[i]`.
     pub(in crate::engine) fn exits(
         &self,
         pixels: &Pixels,
@@ -54,7 +54,7 @@ impl Vit {
             .into()
     }
 
-    /// The exits that take the last block's place; the residual stream stays what it was before it.
+    /// Appends the features of exits that replace the last block; `x` is restored after each.
     fn dense(
         &self,
         n: usize,
@@ -76,7 +76,7 @@ impl Vit {
         }
     }
 
-    /// The exits at the end.
+    /// Appends the features of the exits after the last block.
     fn ends(
         &self,
         n: usize,
@@ -107,7 +107,7 @@ impl Vit {
         }
     }
 
-    /// Adds tokens `x` `[T, W]`, finished.
+    /// Applies `finish` to tokens `x` `[T, W]` and appends the result.
     fn finish(&self, finish: Finish, x: &[f32], features: &mut Vec<f32>) {
         let done = features.len();
         match (finish, &self.pool) {
@@ -124,7 +124,8 @@ impl Vit {
 }
 
 impl Head {
-    /// Adds the features of each token of `normed` `[T, W]`, as if the learned query attended to it alone.
+    /// Appends the features of each token of `normed` `[T, W]`, as if the learned query attended to
+    /// it alone.
     fn apply_to_each(&self, workspace: &mut Workspace, features: &mut Vec<f32>) {
         let Workspace {
             x,

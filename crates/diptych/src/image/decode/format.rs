@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{bmp, raw};
 
-/// What can be read, for messages.
+/// The formats that can be read, for messages.
 pub(in crate::image) const WANTED: &str = if cfg!(feature = "heif") {
     "AVIF, BMP, GIF, HEIC, JPEG, PNG, a camera's RAW, TIFF or WebP"
 } else {

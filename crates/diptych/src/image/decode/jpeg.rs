@@ -12,11 +12,12 @@ use crate::image::error::ImageError;
 use crate::image::picture::{Mode, Picture};
 use crate::image::segments::{SCAN, segments};
 
-/// Pixels that all scans of a picture may go over: two dozen scans of the largest picture. Writers make a dozen; hostile
+/// Pixels that all scans of a picture may go over. A picture of 200 megapixels, the largest by
+/// default, may have 5,000,000,000 / (200,000,000 + 2²⁰) = 24 scans. Writers make a dozen; hostile
 /// files thousands, each of which may be a few bytes long.
 const MAX_SCANNED: usize = 5_000_000_000;
 
-/// What reading a scan's tables costs, in pixels.
+/// Cost of reading a scan's tables, counted in pixels.
 const SCAN_COST: usize = 1 << 20;
 
 /// Scans that a picture may have in any case, and a part of one at the most.

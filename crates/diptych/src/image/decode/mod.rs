@@ -33,7 +33,7 @@ use super::orient::Orientation;
 use super::picture::Picture;
 use crate::guarded;
 
-/// How much of a picture is decoded that will be made smaller anyway.
+/// The pixels that are decoded of a picture that will be made smaller anyway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Decode {
     /// Every pixel: the result is the reference's to the bit.
@@ -52,9 +52,10 @@ pub struct DecodeOptions {
     /// the numbers of CLIP's reference code, which ignores it. (A TIFF is always turned: there the
     /// orientation belongs to the format, and Pillow does so, too. So are HEIC and AVIF.)
     pub orient: bool,
-    /// Refuse pictures of which more pixels would be decoded, in units of 1,000,000. The default is 200, the largest
-    /// that phone cameras make; Pillow refuses from 179 on. What [`Decode::Fast`] decodes smaller counts as that, but
-    /// for a progressive JPEG of which all has to be kept until its end.
+    /// Refuse pictures of which more pixels would be decoded, in units of 1,000,000. The default is
+    /// 200, the largest that phone cameras make; Pillow refuses from 179 on. A JPEG that
+    /// [`Decode::Fast`] decodes smaller counts with its smaller size, except for a progressive one
+    /// of which all has to be kept until its end.
     pub max_megapixels: u32,
     /// Asked where the size that is needed is known, as in
     /// [`Preprocess::load`](super::Preprocess::load); a [`Picture`] by itself is always exact.
@@ -85,9 +86,10 @@ pub struct Decoded {
     pub full: (usize, usize),
 }
 
-/// Decodes a picture of any known format. A JPEG, or a RAW's, may come out smaller than it is, but not
-/// smaller than `wanted` says for its columns and rows (or its rows and columns, if it has to be turned). With it comes its
-/// part of the bytes that may be decoded at a time, to be kept while the picture is.
+/// Decodes a picture of any known format. A JPEG, or a RAW's, may come out smaller than it is, but
+/// not smaller than `wanted` says for its columns and rows (or its rows and columns, if it has to
+/// be turned). The picture's part of the budget of bytes is returned too, and is to be kept as long
+/// as the picture.
 pub(super) fn decode_at_least(
     bytes: &[u8],
     options: &DecodeOptions,
@@ -105,7 +107,7 @@ pub(super) fn decode_at_least(
     let decoded = guarded(|| decode_as(bytes, &limit, options, &wanted))
         .unwrap_or_else(|gave_up| Err(ImageError::damaged(format, gave_up)))?;
     let mut held = limit.held.into_inner();
-    // What is made of it is made of a copy, in other colours or turned.
+    // Twice its bytes, since changing its colours or turning it makes a copy.
     held.keep(2 * decoded.picture.as_bytes().len() as u64);
     Ok((decoded, held))
 }

@@ -69,7 +69,7 @@ fn pixels(decoder: &mut WebPDecoder<Cursor<&[u8]>>) -> Result<Vec<u8>, DecodingE
     Ok(data)
 }
 
-/// What a picture is put on; empty elsewhere.
+/// The area that a frame is put on; it is 0 beside the frame.
 struct Canvas {
     width: usize,
     height: usize,

@@ -17,8 +17,8 @@ use transform::{COLOURS, DETAILS, GRID};
 /// Version of the hash, its first byte: those of two versions can't be compared.
 const VERSION: u8 = 1;
 
-/// Half a side of the square whose contrast a value is divided by, and grey levels that are added to it, so that noise stays
-/// small.
+/// A value is divided by the contrast in the square that reaches `AROUND` pixels from it to each
+/// side, 9 × 9. `NOISE` grey levels are added to that contrast, so that noise stays small.
 const AROUND: usize = 4;
 const NOISE: f32 = 4.0;
 
@@ -157,7 +157,8 @@ fn sums_around(values: &[f32]) -> Vec<f32> {
     sums
 }
 
-/// The place that one of `GRID + 2 · AROUND` places has a value from.
+/// A row of `GRID` values gets `AROUND` mirrored ones at each end. Returns the place in the row
+/// whose value stands at place `at` of the longer row: 0 → 4, 4 → 0, 35 → 31, 36 → 30.
 fn mirrored(at: usize) -> usize {
     let inside = at.abs_diff(AROUND);
     if inside < GRID {

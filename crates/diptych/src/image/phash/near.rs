@@ -16,13 +16,13 @@ const COLOUR: f32 = 0.35;
 /// Colour steps that are added to what the difference is a share of, for pictures that are nearly grey.
 const GREY: f32 = 3.0;
 
-/// What brightening may multiply colours by.
+/// Factors by which brightening may multiply colours.
 const GAIN: std::ops::RangeInclusive<f32> = 0.7..=1.43;
 
 /// Largest difference of the mean brightness of two pictures without any detail, in grey levels.
 const BRIGHTNESS: f32 = 4.0;
 
-/// How often each axis is looked at for a crop.
+/// Number of times that each axis is searched for a crop.
 const PASSES: usize = 2;
 
 /// A hash, made ready to be compared.
@@ -66,7 +66,8 @@ impl Looks {
     /// Correlation of the details, −1 … 1, where a crop of up to 6 % of each axis of either makes it highest.
     #[must_use]
     pub fn likeness(&self, other: &Self) -> f32 {
-        // To make less of a picture and more of the other is not the same where details are lost on the way.
+        // Cropping one and extending the other lose different details on the way, so both are
+        // tried.
         self.cropped_to(other).max(other.cropped_to(self))
     }
 
@@ -101,7 +102,7 @@ fn best_crop(detail: &Matrix, wanted: &Matrix) -> (usize, f32) {
     let crops = CROPPED.iter().enumerate();
     let likeness = crops.map(|(i, crop)| {
         let mut cropped = product(crop, detail);
-        // What a crop makes of the mean says nothing, since means were left out.
+        // Hashes have no mean, so the value that a crop puts in its place says nothing.
         cropped[0] = 0.0;
         let length = dot(&cropped, &cropped).sqrt();
         (i, dot(&cropped, wanted) / length.max(f32::EPSILON))

@@ -66,7 +66,7 @@ fn tiff(page: [u64; 4], more: impl Fn(u64) -> Vec<Tag>, body: &[u8]) -> Vec<u8> 
     .concat()
 }
 
-/// What is said of a file, if it is refused.
+/// The error's message for a file that is to be refused.
 fn refusal(bytes: &[u8]) -> String {
     let error = Picture::decode(bytes, &DecodeOptions::default()).unwrap_err();
     let error = error.to_string();

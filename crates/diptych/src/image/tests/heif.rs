@@ -92,7 +92,7 @@ mod built {
         Picture::decode(bytes, &options)
     }
 
-    /// What the script drew.
+    /// The picture that the script drew.
     fn drawn(channels: usize) -> Picture {
         let pixel = |i: usize| {
             let (x, y) = (i % WIDTH, i / WIDTH);

@@ -16,8 +16,8 @@ use super::{Gradients, Normed, Ops, Products};
 /// Defines a backward: what it remembers of the forward (`$state`), and the gradients of its
 /// parents, given that and the output's gradient.
 ///
-/// What is remembered are mostly the forward's own tensors, which the neighbouring operations keep as
-/// well, so it costs no memory.
+/// The remembered tensors are mostly the forward's own, which the neighbouring operations keep as
+/// well, so they cost no extra memory.
 macro_rules! backward {
     ($name:ident, $parents:literal, $state:ty, |$remembered:pat_param, $grad:ident| $gradients:expr) => {
         #[derive(Debug)]
@@ -113,8 +113,8 @@ backward!(Pool, 1, AveragePool, |pool, grad| [<B as Gradients>::pool(
     grad, pool
 )]);
 
-/// The factors of a product, each kept only where the other one's gradient is asked for: a frozen layer keeps no input,
-/// and the first convolution no weight.
+/// The factors of a product. Each is kept only if the gradient of the other is asked for: a frozen
+/// layer keeps no input, and the first convolution keeps no weight.
 #[derive(Clone, Debug)]
 struct Factors<B: Gradients> {
     x: Option<FloatTensor<B>>,
@@ -180,7 +180,8 @@ backward_of_product!(
     input(weight) B::convolve_input(grad, weight, convolution, products)
 );
 
-// The output is in the place of a convolution's input, and the input in that of its output.
+// A transposed convolution runs backwards: its gradient stands where a convolution has `x`, and its
+// input `y` where a convolution has the output's gradient.
 backward_of_product!(
     TransposeConvolve, (Convolution, Products), |(convolution, products), grad|
     weight(y) B::convolve_weight(grad.clone(), y, convolution, products.rounding),
@@ -188,7 +189,7 @@ backward_of_product!(
     input(weight) B::transpose_convolve_input(grad, weight, convolution, products)
 );
 
-/// Backward of [`Ops::norm_rows`]; that of the parameters is computed only where it is asked for.`
+/// Backward of [`Ops::norm_rows`]; the parameters' gradients are computed only if asked for.
 #[derive(Debug)]
 struct NormRows;
 

@@ -9,7 +9,7 @@ use diptych_kernels::{AveragePool, Convolution, Extent, Fir, GroupNorm};
 
 use super::{Ops, Products, has_kernels, plain};
 
-/// How a kernel slides, as PyTorch names it.
+/// Stride, padding and groups of a convolution, under PyTorch's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slide {
     /// Input positions from one output position to the next.
@@ -107,7 +107,7 @@ fn shape(
     }
 }
 
-/// What [`batch_norm`] gives.
+/// The result of [`batch_norm`].
 pub(crate) struct BatchNormOutput {
     /// `[N, H, W, C]`.
     pub(crate) output: Tensor<4>,
@@ -124,17 +124,12 @@ pub(crate) fn batch_norm(
     epsilon: f64,
     relu: bool,
 ) -> BatchNormOutput {
+    if !has_kernels(&x) {
+        return plain::batch_norm(x, [weight, bias], epsilon, relu);
+    }
     let shape = x.dims();
     let [n, h, w, c] = shape;
     let x = x.reshape([n * h * w, c]);
-    if !has_kernels(&x) {
-        let (output, mean, variance) = plain::batch_norm(x, [weight, bias], epsilon, relu);
-        return BatchNormOutput {
-            output: output.reshape(shape),
-            mean,
-            variance,
-        };
-    }
     let (output, mean, variance) = Dispatch::norm_columns(
         x.into_dispatch(),
         weight.into_dispatch(),

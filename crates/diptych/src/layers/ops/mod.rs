@@ -29,7 +29,7 @@ pub(crate) use maps::{
 };
 pub(crate) use products::Products;
 
-/// What the CPU's backend computes with `kernels`.
+/// The operations that the CPU's backend computes with `kernels`.
 #[backend_extension(Flex, Autodiff)]
 pub(crate) trait Ops: Backend {
     /// `[N, H, W, I]` with `[O, I / G, K, K]` and `[O]`, which may be empty: `[N, H', W', O]`.
@@ -94,14 +94,15 @@ pub(crate) trait Ops: Backend {
     /// Self-attention in `[N, L, 3 W]`: `[N, L, W]`.
     fn attend(qkv: FloatTensor<Self>, attention: Attention) -> FloatTensor<Self>;
 
-    /// What `[N, Q, W]` find in keys and values `[N, L, 2 W]`: `[N, Q, W]`.
+    /// Attention of queries `[N, Q, W]` to keys and values `[N, L, 2 W]`: `[N, Q, W]`.
     fn attend_to(
         queries: FloatTensor<Self>,
         keys_values: FloatTensor<Self>,
         attention: CrossAttention,
     ) -> FloatTensor<Self>;
 
-    /// What `[N, W]` find in the first of `[N, C, 2 W]`: `[N, W]`, which has no gradient.
+    /// Attention of one query per input `[N, W]` to the first of `[N, C, 2 W]` keys and values:
+    /// `[N, W]`, which has no gradient.
     fn attend_next(
         queries: FloatTensor<Self>,
         keys_values: FloatTensor<Self>,
@@ -118,7 +119,7 @@ pub(crate) trait Ops: Backend {
     fn pool(x: FloatTensor<Self>, pool: AveragePool) -> FloatTensor<Self>;
 }
 
-/// The gradients of [`Ops`], given that of the output (`grad`): of the inputs, in their order.
+/// The gradients of [`Ops`] for their inputs, in the inputs' order, given the output's (`grad`).
 pub(crate) trait Gradients: Backend {
     fn convolve_input(
         grad: FloatTensor<Self>,
@@ -134,7 +135,7 @@ pub(crate) trait Gradients: Backend {
         rounding: Rounding,
     ) -> FloatTensor<Self>;
 
-    /// Of the bias, the sums of `[N, H', W', O]`.
+    /// The bias's gradient `[O]`: the sums of `[N, H', W', O]` over all positions.
     fn convolve_bias(grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
     fn transpose_convolve_input(
@@ -172,7 +173,7 @@ pub(crate) trait Gradients: Backend {
         epsilon: f64,
     ) -> [FloatTensor<Self>; 3];
 
-    /// That of `x` alone.
+    /// The gradient of `x` alone.
     fn norm_rows_input(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -215,13 +216,13 @@ pub(crate) trait Gradients: Backend {
         activation: Activation,
     ) -> FloatTensor<Self>;
 
-    /// One gradient, of both terms.
+    /// One gradient, which is the same for both terms.
     fn add_relu(output: FloatTensor<Self>, grad: FloatTensor<Self>) -> FloatTensor<Self>;
 
     fn pool(grad: FloatTensor<Self>, pool: AveragePool) -> FloatTensor<Self>;
 }
 
-/// What the backward of batch norm remembers of its forward.
+/// The tensors of batch norm's forward that its backward needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Normed<B: Backend> {
     x: FloatTensor<B>,
@@ -249,7 +250,7 @@ pub fn plain_values<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     })
 }
 
-/// Rows from which laying out a weight, one pass over it, pays for one product.
+/// From so many rows on, laying out the weight, one pass over it, pays even for a single product.
 const MANY_ROWS: usize = 256;
 
 /// `x Wᵀ + b` for `x` `[…, I]`, with `weight` `[O, I]` and, if there is one, `bias` `[O]`.

@@ -1,12 +1,14 @@
 //! The operations as Burn's own, for GPUs and as the oracle of the tests.
 
-use burn::tensor::activation::{gelu, relu, sigmoid};
+use std::f64::consts::FRAC_1_SQRT_2;
+
+use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{AttentionModuleOptions, ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Int, Tensor, module};
 use diptych_kernels::{Activation, Attention, AveragePool, Extent, Fir};
 
-use super::Slide;
+use super::maps::{BatchNormOutput, Slide};
 
 pub(super) fn convolution(
     x: Tensor<4>,
@@ -30,8 +32,8 @@ pub(super) fn transposed_convolution(
     conv_transpose2d(x.permute([0, 3, 1, 2]), weight, bias, options).permute([0, 2, 3, 1])
 }
 
-/// Upsampled by a transposed convolution of each channel, along rows and then columns; then what is
-/// kept is taken out.
+/// Upsamples by a transposed convolution of each channel, along rows and then columns, and selects
+/// the positions that are kept.
 pub(super) fn filter(x: Tensor<4>, fir: &Fir) -> Tensor<4> {
     let [_, height, width, c] = x.dims();
     let made = fir.output(Extent { height, width });
@@ -49,7 +51,7 @@ pub(super) fn filter(x: Tensor<4>, fir: &Fir) -> Tensor<4> {
         stride[dim - 2] = fir.up;
         let options = ConvTransposeOptions::new(stride, [0; 2], [0; 2], [1; 2], c);
         let full = conv_transpose2d(x, weight, None, options);
-        // Beyond what was made there are zeros.
+        // The place `length` holds a zero, for kept positions that lie outside the result.
         let mut shape = full.dims();
         let length = shape[dim];
         shape[dim] = 1;
@@ -67,7 +69,7 @@ pub(super) fn filter(x: Tensor<4>, fir: &Fir) -> Tensor<4> {
     x.permute([0, 2, 3, 1])
 }
 
-/// Of `[N, P, C]`.
+/// Group norm of `x` `[N, P, C]`.
 pub(super) fn group_norm(
     x: Tensor<3>,
     [weight, bias]: [Tensor<1>; 2],
@@ -81,7 +83,7 @@ pub(super) fn group_norm(
         .reshape([n, groups, p * c / groups]);
     let centred = x.clone() - x.mean_dim(2);
     let variance = centred.clone().square().mean_dim(2);
-    let normal = centred / (variance + epsilon).sqrt();
+    let normal = centred * reciprocal_root(variance + epsilon);
     let normal: Tensor<3> = normal
         .reshape([n, groups, p, c / groups])
         .swap_dims(1, 2)
@@ -89,7 +91,17 @@ pub(super) fn group_norm(
     normal * weight.unsqueeze() + bias.unsqueeze()
 }
 
-/// Of queries `[N, Q, W]` to keys and values `[N, L, 2 W]`.
+/// `1 / √x` by one step of Newton's method from the root itself, which is a constant here. The step
+/// changes nothing but the gradient, which is made of products: that of Burn's `sqrt` is a power,
+/// and GPUs take powers by logarithms, a few 1e-6 off. The gradient of a batch norm's weight is a
+/// sum that nearly cancels, and was 2e-3 off then.
+fn reciprocal_root<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let root = x.clone().detach().sqrt().recip();
+    let step = (x * root.clone().square()).mul_scalar(-0.5).add_scalar(1.5);
+    root * step
+}
+
+/// Attention of queries `[N, Q, W]` to keys and values `[N, L, 2 W]`, keys first: `[N, Q, W]`.
 pub(super) fn cross_attention(
     queries: Tensor<3>,
     keys_values: Tensor<3>,
@@ -116,21 +128,25 @@ pub(super) fn cross_attention(
     y.swap_dims(1, 2).reshape([n, q, w])
 }
 
-/// The output, the mean and the biased variance; the latter two detached.
+/// Batch norm of `x` `[N, H, W, C]`.
 pub(super) fn batch_norm(
-    x: Tensor<2>,
+    x: Tensor<4>,
     [weight, bias]: [Tensor<1>; 2],
     epsilon: f64,
     with_relu: bool,
-) -> (Tensor<2>, Tensor<1>, Tensor<1>) {
-    let mean = x.clone().mean_dim(0); // [1, C]
+) -> BatchNormOutput {
+    let means = |x: Tensor<4>| x.mean_dim(2).mean_dim(1).mean_dim(0); // [1, 1, 1, C]
+    let mean = means(x.clone());
     let centred = x - mean.clone();
-    let variance = centred.clone().square().mean_dim(0);
-    let normal = centred / (variance.clone() + epsilon).sqrt();
+    let variance = means(centred.clone().square());
+    let normal = centred * reciprocal_root(variance.clone() + epsilon);
     let y = normal * weight.unsqueeze() + bias.unsqueeze();
-    let y = if with_relu { relu(y) } else { y };
-    let [mean, variance] = [mean, variance].map(|t| t.squeeze_dim(0).detach());
-    (y, mean, variance)
+    let detached = |x: Tensor<4>| x.flatten(0, 3).detach();
+    BatchNormOutput {
+        output: if with_relu { relu(y) } else { y },
+        mean: detached(mean),
+        variance: detached(variance),
+    }
 }
 
 pub(super) fn attention(qkv: Tensor<3>, shape: Attention) -> Tensor<3> {
@@ -151,13 +167,17 @@ pub(super) fn attention(qkv: Tensor<3>, shape: Attention) -> Tensor<3> {
 
 pub(super) fn activation<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     match activation {
-        Activation::Gelu => gelu(x),
+        // By `erf`: the gradient of Burn's `gelu` is that of the form by tanh, up to 1e-3 off.
+        Activation::Gelu => {
+            let share = (x.clone() * FRAC_1_SQRT_2).erf().add_scalar(1.0);
+            (x * share).mul_scalar(0.5)
+        }
         Activation::Relu => relu(x),
         Activation::QuickGelu => x.clone() * sigmoid(x.mul_scalar(1.702)),
         Activation::GeluTanh => {
-            let cube = x.clone().powi_scalar(3).mul_scalar(0.044_715);
             let slope = (8.0 / std::f64::consts::PI).sqrt();
-            x.clone() * sigmoid((x + cube).mul_scalar(slope))
+            let curve = x.clone().square().mul_scalar(0.044_715).add_scalar(1.0);
+            x.clone() * sigmoid((x * curve).mul_scalar(slope))
         }
     }
 }

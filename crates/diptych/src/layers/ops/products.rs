@@ -1,7 +1,8 @@
-//! How a layer's products are computed.
+//! The rounding of a layer's products, and the kept layouts of weights that stay.
 //!
-//! Laying a weight out for products is a pass over it, which few rows do not repay. A weight that is
-//! trained changes with every step; of one that stays, what was laid out is kept.
+//! Laying a weight out for products takes one pass over it, which does not pay for a few rows. A
+//! trained weight changes with every step, so its layout can't be used again. The layout of a
+//! weight that stays is kept for later products.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +11,8 @@ use diptych_kernels::{Convolution, Direction, PackedWeight, Rounding};
 
 use super::flex::values;
 
-/// What the factors are rounded to, and what is kept of a weight that stays. Clones share that.
+/// The rounding of the factors, and the kept layouts of a weight that stays. Clones share the
+/// layouts.
 #[derive(Clone, Debug)]
 pub(crate) struct Products {
     pub(super) rounding: Rounding,
@@ -19,14 +21,14 @@ pub(crate) struct Products {
 
 #[derive(Debug)]
 struct Kept {
-    /// While this is held, nothing changes its values or takes their place in memory, so what lies
-    /// there is this weight.
+    /// Held so that its memory is neither changed nor reused: data at the same address is this
+    /// weight.
     weight: FlexTensor,
     packed: Arc<PackedWeight>,
 }
 
-/// Layouts that are kept of a weight at most: of both directions, and of parts of stacked
-/// projections.
+/// Layouts kept of a weight at the most; the oldest gives way. There is one for each direction, and
+/// for each part of a stacked projection.
 const LAYOUTS: usize = 8;
 
 impl Products {
@@ -51,12 +53,12 @@ impl Products {
         }
     }
 
-    /// Whether few rows are worth laying the weight out.
+    /// Whether the weight stays, so that laying it out pays even for a few rows.
     pub(super) fn is_constant(&self) -> bool {
         self.kept.is_some()
     }
 
-    /// Goes a convolution in a direction; `x` and `bias` are contiguous.
+    /// Computes a convolution, or its adjoint, as `direction` says; `x` and `bias` are contiguous.
     pub(super) fn apply(
         &self,
         c: &Convolution,
@@ -74,7 +76,7 @@ impl Products {
         }
     }
 
-    /// A weight that stays, laid out.
+    /// The layout of a weight that stays: a kept one, or a new one that is then kept.
     fn packed(
         &self,
         kept: &Mutex<Vec<Kept>>,
@@ -82,7 +84,7 @@ impl Products {
         direction: Direction,
         weight: &FlexTensor,
     ) -> Arc<PackedWeight> {
-        // Whoever panicked left the list whole.
+        // A thread that panicked left the list whole.
         let kept = || kept.lock().unwrap_or_else(PoisonError::into_inner);
         let is_this = |kept: &&Kept| {
             Arc::ptr_eq(&kept.weight.data_arc(), &weight.data_arc())
@@ -92,8 +94,8 @@ impl Products {
         if let Some(found) = kept().iter().find(is_this) {
             return Arc::clone(&found.packed);
         }
-        // All threads lay it out, and one that waits for the others may come here again: so nothing is
-        // locked meanwhile, and two may do it at once.
+        // All threads share this work, and one that waits for the others may enter this function
+        // again. So the list is not locked meanwhile, and two threads may lay out the same weight.
         let matrix = weight.to_contiguous();
         let packed = PackedWeight::new(c, self.rounding, direction, values(&matrix));
         let packed = Arc::new(packed);

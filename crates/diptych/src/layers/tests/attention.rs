@@ -133,7 +133,8 @@ fn one_query_for_all_finds_what_each_would() {
     );
 }
 
-/// Text by text in parts of so many tokens: what causal attention to all of them gives.
+/// Checks that texts written in `parts` of so many tokens get what causal attention to all of their
+/// tokens gives.
 fn written(parts: &[usize], device: &Device) {
     let mut shapes = SHAPES.to_vec();
     shapes.push(("x", &[N, TOKENS, WIDTH]));

@@ -7,7 +7,7 @@ use super::super::{
 };
 use super::{flat, hold};
 
-/// What a test convolves, and by what.
+/// One test: the shapes of the map and the kernel, and the convolution's options.
 struct Case {
     /// `[N, H, W]`.
     map: [usize; 3],
@@ -17,7 +17,7 @@ struct Case {
     slide: ConvolutionOptions,
 }
 
-/// Maps and kernels of which none is square, and few are even.
+/// Maps that are never square, and kernels of odd and even, equal and unequal sides.
 fn cases() -> Vec<Case> {
     let case = |map, channels, kernel, [stride, groups]: [usize; 2], padding| Case {
         map,

@@ -188,7 +188,7 @@ fn check(options: &Value, mut case: Case) {
     }
 }
 
-/// How a kernel slides in a case; all have a bias.
+/// The convolution's options in a case; all have a bias.
 fn slide(options: &Value) -> ConvolutionOptions {
     let number = |value: &Value| value.as_u64().unwrap() as usize;
     ConvolutionOptions {

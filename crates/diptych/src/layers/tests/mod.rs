@@ -18,11 +18,11 @@ use crate::device::tested;
 use crate::tensor_data::TensorData;
 
 thread_local! {
-    /// Whether this thread's tests keep from the kernels.
+    /// Whether this thread's tests compute by Burn's own operations instead of the kernels.
     pub(super) static PLAIN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What a result may be off, relative to the largest value.
+/// Largest error of a result, relative to the largest value.
 const BOUND: f64 = 1e-5;
 
 /// Named tensors: the parameters of a layer, which is called `layer`, and what goes into it.
@@ -61,7 +61,7 @@ impl Named {
     }
 }
 
-/// What goes into a layer: tensors that take part in the gradient.
+/// A layer's inputs, which take part in the gradient.
 struct Given {
     tensors: BTreeMap<String, (Tensor<1>, Vec<usize>)>,
 }
@@ -80,8 +80,7 @@ struct Run {
     gradients: BTreeMap<String, Vec<f32>>,
 }
 
-/// Runs a layer forward and backward, under `upstream` or, if that is empty, what [`upstream`]
-/// gives.
+/// Runs a layer forward and backward; `upstream` gives the gradient of so many output values.
 fn run<M: Module>(
     named: &Named,
     build: impl Fn(&mut Builder) -> Result<M, Error>,

@@ -1,4 +1,4 @@
-//! What both towers are made of: a stack of residual blocks.
+//! The stack of residual blocks that both towers are made of.
 //!
 //! Source: `ResidualAttentionBlock`, `Transformer` in OpenAI's `clip/model.py`, commit d05afc4.
 //! Invariant: a parameter's path in the module tree is its key in an open_clip state dict, and its

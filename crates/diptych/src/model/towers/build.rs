@@ -1,4 +1,4 @@
-//! How a model is built from named tensors, and taken apart into them.
+//! Options for building a model from named tensors, and the way back to named tensors.
 
 use super::clip::ClipModel;
 use crate::Precision;
@@ -6,13 +6,13 @@ use crate::layers::named_parameters;
 use crate::model::freeze::Freeze;
 use crate::tensor_data::TensorData;
 
-/// How a model is to be built.
+/// Options for building a model.
 #[derive(Clone, Copy, Debug)]
 pub struct BuildOptions {
-    /// What the factors of products are rounded to on the CPU; sums, norms and parameters stay f32. Other devices compute in
-    /// f32.
+    /// The precision of products on the CPU, to which their factors are rounded; sums, norms and
+    /// parameters stay f32. Other devices compute in f32.
     pub precision: Precision,
-    /// What is not to be trained.
+    /// The parameters that are not trained.
     pub freeze: Freeze,
 }
 

@@ -73,7 +73,7 @@ impl ClipModel {
     /// Builds the towers on `device` from named tensors.
     ///
     /// # Errors
-    /// What `source` reports when it can't give a tensor.
+    /// If `source` can't give a tensor, or gives one with another number of dimensions.
     pub fn build(
         config: &ClipConfig,
         source: &mut dyn Source,
@@ -220,8 +220,8 @@ impl ClipModel {
         self.devices().into_iter().next().unwrap_or_default()
     }
 
-    /// Some rows of tokens `[N, L]`, cut to their longest text if nothing is read beyond it, and the positions `[N]` where
-    /// their features are read: what [`ClipModel::text_features`] takes.
+    /// The inputs of [`ClipModel::text_features`] for some rows: tokens `[N, L]`, cut to the
+    /// longest text if nothing is read beyond it, and the positions `[N]` where features are read.
     pub fn token_tensors(
         &self,
         tokens: &Tokens,
@@ -252,7 +252,7 @@ impl ClipModel {
         self.logit_scale.val().exp()
     }
 
-    /// What is added to logits, as a tensor `[1]`; models that are trained with the sigmoid loss have it.
+    /// The bias added to logits, as a tensor `[1]`, if the model was made for the sigmoid loss.
     pub fn logit_bias(&self) -> Option<Tensor<1>> {
         self.logit_bias.as_ref().map(|bias| bias.val())
     }

@@ -1,4 +1,4 @@
-//! Text tower: a causal Transformer that turns tokens into one vector per text.
+//! Text tower: a Transformer, causal in CLIP, that turns tokens into one vector per text.
 //!
 //! Flow: `text` → **text tower** → `embedding`.
 //! Source: `CLIP.encode_text` in OpenAI's `clip/model.py`, commit d05afc4.
@@ -15,9 +15,10 @@ use crate::model::{Finish, TextExit};
 impl ClipModel {
     /// Encodes tokens `[N, L]` into text features `[N, D]`, not yet normalised.
     ///
-    /// `ends` `[N]` is the position of each text's end token, where the features are read. Attention
-    /// is causal, so what follows the end token has no effect, and `L` may be the longest text of
-    /// the batch instead of the context length; SigLIP's is not, and reads the whole context.
+    /// `ends` `[N]` is the position of each text's end token, where the features are read. CLIP's
+    /// attention is causal, so tokens after the end have no effect, and `L` may be the longest text
+    /// of the batch instead of the context length. SigLIP's is not causal, and reads the whole
+    /// context.
     pub fn text_features(&self, tokens: Tensor<2, Int>, ends: Tensor<1, Int>) -> Tensor<2> {
         let [n, l] = tokens.dims();
         let x = self.transformer.forward(self.embed(tokens), self.mask());
@@ -47,7 +48,7 @@ impl ClipModel {
         }
     }
 
-    /// What goes into the blocks: `[N, L]` to `[N, L, W]`.
+    /// The blocks' input, `[N, L, W]`: tokens `[N, L]` with their positions.
     fn embed(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
         let [_, l] = tokens.dims();
         let positions = self.positional_embedding.val().narrow(0, 0, l);

@@ -87,7 +87,7 @@ impl Vit {
         self.pool(self.transformer.forward(self.embed(pixels), Mask::None))
     }
 
-    /// What goes into the blocks, `[N, L, W]`.
+    /// The blocks' input, `[N, L, W]`: class token and patches with their positions.
     fn embed(&self, pixels: Tensor<4>) -> Tensor<3> {
         let prefix = usize::from(self.class_embedding.is_some());
         let grid = self.conv1.grid(&pixels);
@@ -105,7 +105,7 @@ impl Vit {
         }
     }
 
-    /// What comes out of the blocks, `[N, L, W]`, as features `[N, D]`.
+    /// Pools the blocks' output `[N, L, W]` into features `[N, D]`.
     fn pool(&self, tokens: Tensor<3>) -> Tensor<2> {
         if let Some(head) = &self.head {
             return head.forward(self.ln_post.forward(tokens)); // [N, W], and D is W
@@ -158,7 +158,8 @@ struct PatchEmbedding {
 }
 
 impl PatchEmbedding {
-    /// Whole patches in pixels `[N, 3, H, W]`. Right and below there may be pixels that fill none: 384 have 27 of 14.
+    /// Whole patches in pixels `[N, 3, H, W]`. A rest on the right and at the bottom is left out:
+    /// 384 pixels have 27 patches of 14, and 6 are left.
     fn grid(&self, pixels: &Tensor<4>) -> Grid {
         let [_, _, p, _] = self.weight.dims();
         let [_, _, height, width] = pixels.dims();

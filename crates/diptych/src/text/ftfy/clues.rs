@@ -23,7 +23,7 @@ const CONTINUATION: &str = "\
 /// The same, but common in any text; a space may have been a byte A0.
 const COMMON_CONTINUATION: &str = " –—―‘’‚“”„•…";
 
-/// What a character may have been in UTF-8.
+/// The bytes of UTF-8 that a character may have been.
 #[derive(Clone, Copy, Default)]
 struct Clue {
     /// Bit `n`: the first of `n` bytes.

@@ -21,7 +21,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::html;
 
-/// How often repair starts over because the last pass changed something.
+/// Most passes of repair; it starts over as long as the last pass changed something.
 const MAX_PASSES: usize = 64;
 
 /// Longest piece of a line, in characters, that is repaired as one.
@@ -115,7 +115,8 @@ fn unescape_html(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// What a name stands for that HTML has in small letters only, such as `EACUTE;`: the capital.
+/// The capital letter for a name in capitals that HTML has in small letters only, such as
+/// `EACUTE;`.
 fn shouted_entity(name: &str) -> Option<Cow<'static, str>> {
     if name.bytes().any(|byte| byte.is_ascii_lowercase()) || html::named(name).is_some() {
         return None;

@@ -8,7 +8,7 @@ const UNIGRAM: u64 = 1;
 /// Pieces that a file may have; the largest published ones have 256,000.
 const MAX_PIECES: usize = 1 << 20;
 
-/// What a model's file says.
+/// The contents of a model's file.
 #[derive(Debug)]
 pub(super) struct File<'a> {
     pub(super) pieces: Vec<Piece>,
@@ -30,11 +30,11 @@ pub(super) struct Piece {
     pub(super) kind: Kind,
 }
 
-/// What a piece is for.
+/// The purpose of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Normal,
-    /// What stands for all that no piece has.
+    /// Stands for all that no piece has.
     Unknown,
     /// Not in texts: the end, padding.
     Control,

@@ -1,8 +1,9 @@
 //! SentencePiece's unigram model: a text → the pieces that are likeliest together.
 //!
-//! Scores are summed in 32 bits, as the reference does it: which of two ways to split a text is taken where they are as
-//! likely as each other depends on what was lost of either's sum. So it also reads what transformers puts
-//! before each text ([`LEAD`]) to keep the space that it begins with.
+//! Scores are summed in 32 bits, as the reference does it: where two ways to split a text are as
+//! likely as each other, the rounding of their sums decides which is taken. For the same sums it
+//! also reads [`LEAD`], which transformers puts before each text to keep the space that it begins
+//! with.
 //! Sources: `unigram_model.cc` (`EncodeOptimized`), `model_interface.cc` and `sentencepiece_processor.cc` of
 //! google/sentencepiece 0.2, whose 0.2.3 this is compared with.
 
@@ -15,15 +16,15 @@ use self::normaliser::Normaliser;
 /// The token after a text.
 pub(super) const END: &str = "</s>";
 
-/// What stands for a space in a piece.
+/// The character that stands for a space in a piece.
 pub(super) const SPACE: &str = "▁";
 
-/// What transformers puts before each text; its pieces are left out again.
+/// The text that transformers puts before each text; its pieces are left out again.
 ///
 /// Source: `SiglipTokenizer._tokenize` in `tokenization_siglip.py`.
 const LEAD: &str = "<unk>";
 
-/// How much less likely than the rarest piece a character is that no piece has.
+/// The score of a character that no piece has is this much below that of the rarest normal piece.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
 /// A tokenizer of SentencePiece's.

@@ -15,7 +15,7 @@ const MAX_REPLACEMENT: usize = 64;
 pub(super) struct Normaliser {
     /// A trie of what is replaced, in a double array of units; perhaps empty.
     units: Vec<u32>,
-    /// What it becomes; each ends with a zero.
+    /// The texts that replace it; each ends with a zero.
     texts: String,
     removes_spaces: bool,
     /// Whether a space is put before a text.
@@ -67,7 +67,8 @@ impl Normaliser {
         out
     }
 
-    /// What a text begins with becomes, and how many bytes that was; none at its end.
+    /// Normalises the beginning of a text: returns the new characters, and the number of bytes that
+    /// they replace; none at its end.
     fn prefix<'a>(&'a self, text: &'a str) -> Option<(&'a str, usize)> {
         let first = text.chars().next()?;
         let kept = self.kept.iter().filter(|kept| text.starts_with(*kept));
@@ -80,7 +81,8 @@ impl Normaliser {
         }))
     }
 
-    /// What the longest beginning of a text that the map has becomes, and its bytes.
+    /// The replacement of the longest beginning of a text that the map has, and the bytes of that
+    /// beginning.
     fn replaced(&self, text: &str) -> Option<(&str, usize)> {
         let unit = |at: usize| self.units.get(at).copied();
         let mut at = offset(unit(0)?);

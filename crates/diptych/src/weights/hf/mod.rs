@@ -35,7 +35,7 @@ struct ConfigFile {
     text_config: Option<Value>,
     #[serde(default)]
     vision_config: Option<Value>,
-    /// What old files have instead of the two above, or beside them; then these count alone.
+    /// Names of the two above in old files. If a file has both, the old one counts alone.
     #[serde(default)]
     text_config_dict: Option<Value>,
     #[serde(default)]
@@ -97,7 +97,7 @@ impl OneOrMany {
     }
 }
 
-/// What the classes of a family have where a file is silent.
+/// Values that the classes of a family have where a file says nothing.
 struct Defaults {
     vocab_size: usize,
     text_width: usize,
@@ -164,7 +164,8 @@ pub(super) fn architecture(origin: &str, json: &[u8]) -> Result<(ClipConfig, Fam
             ));
         }
     };
-    // What old files call a dictionary goes before the other, its defaults included.
+    // A dictionary by its old name goes before the other, and what it lacks has the class's
+    // default.
     let part = |value: Option<Value>, old: Option<Value>| {
         let given = [old, value].into_iter().flatten();
         given
@@ -299,7 +300,9 @@ fn model_cfg(
     Ok(config)
 }
 
-/// open_clip's configurations have a ratio, by which a width is multiplied and cut off.
+/// The ratio of an open_clip configuration that makes `inner` of `width`: open_clip truncates
+/// `width · ratio`. To make 1 of 49 the ratio is 1.5 / 49, as 49 · (1 / 49) in f64 is just below 1,
+/// and would become 0.
 fn ratio(inner: usize, width: usize) -> f64 {
     let ratio = inner as f64 / width.max(1) as f64;
     if (width as f64 * ratio) as usize == inner {

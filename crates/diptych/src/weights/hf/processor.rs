@@ -14,7 +14,7 @@ use crate::{Error, Result};
 const DEFAULT_SIDE: usize = 224;
 
 impl Family {
-    /// What is done to pictures if no file says otherwise.
+    /// The preprocessing of the family's classes to `side` pixels, where no file says otherwise.
     pub(in crate::weights) fn preprocess(self, side: usize) -> Preprocess {
         let clip = Preprocess {
             order: Order::RgbFirst,

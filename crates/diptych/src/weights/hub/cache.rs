@@ -90,7 +90,8 @@ impl Cache {
         {
             let up = "../".repeat(2 + file.matches('/').count());
             let target = format!("{up}blobs/{}", remote.etag);
-            // Under another name first: who looks finds a whole link, or one that led nowhere, never none.
+            // Made under another name and renamed, so that the link is never missing for a moment:
+            // others see the new one, or an old one that led nowhere.
             let link = |path: &Path| fs_err::os::unix::fs::symlink(&target, path);
             let part = tempfile::Builder::new().make_in(folder, link)?;
             part.into_temp_path().persist(&place).map_err(|e| e.error)
@@ -194,7 +195,7 @@ fn digest(path: &Path, mut hash: impl Digest) -> std::io::Result<String> {
     }
 }
 
-/// What git or its large-file storage calls a file of these bytes.
+/// Hash of a file, to be compared with the hub's: SHA-256 if that has 64 digits, else git's SHA-1.
 fn hash(path: &Path, remote: &Remote) -> std::io::Result<String> {
     if remote.etag.len() == 64 {
         return hash_of(path);

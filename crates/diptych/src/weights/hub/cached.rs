@@ -1,4 +1,4 @@
-//! What is published and already on this machine. Neither the network nor a hash is asked.
+//! Published models that are already on this machine. No network is used, and no hash checked.
 
 use std::path::PathBuf;
 
@@ -27,8 +27,8 @@ impl Listing {
     }
 }
 
-/// The repositories of the hub that are on this machine with their weights, if those are of a kind that is read. Whether they
-/// are of a CLIP, opening them tells.
+/// The hub's repositories that are on this machine with weights of a kind that is read. Only
+/// opening one tells whether it is a CLIP.
 #[must_use]
 pub fn cached_repositories() -> Vec<Listing> {
     let names = Environment::own().repositories().into_iter();

@@ -24,7 +24,7 @@ type Attempt<T> = Result<T, Failure>;
 
 type Request = RequestBuilder<WithoutBody>;
 
-/// What a repository has at a revision.
+/// The commit and the files of a repository at a revision.
 #[derive(Debug, Deserialize)]
 pub(super) struct Listing {
     /// The commit.
@@ -45,7 +45,7 @@ impl Listing {
     }
 }
 
-/// What a file is.
+/// Hash and size of a file on the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Remote {
     /// Its name among blobs: the SHA-256 of a large file, git's SHA-1 of a small one.
@@ -59,7 +59,7 @@ pub(super) struct Client<'a> {
     agent: Agent,
 }
 
-/// How long a server may send nothing.
+/// Time after which a server that sends nothing is given up.
 const STALLED: Duration = Duration::from_secs(30);
 
 /// Redirections that are followed.
@@ -87,7 +87,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// What `repository` has at `revision`.
+    /// Lists the files of `repository` at `revision`.
     pub(super) fn list(&self, repository: &str, revision: &str) -> Attempt<Listing> {
         let path = format!("/api/models/{repository}/revision/{revision}");
         let url = format!("{}{path}", self.environment.endpoint);
@@ -110,7 +110,7 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// What the file at `url` is.
+    /// Asks for the hash and the size of the file at `url`.
     pub(super) fn remote(&self, url: &str) -> Attempt<Remote> {
         // The answer is the hub's own, or points to where large files lie: both say what it is.
         let response = self.redirected(url, |url| self.agent.head(url), |to| self.is_hub(to))?;
@@ -138,8 +138,9 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Hands the bytes at `url` from `from` on to what `out` gives for the place where they begin, and tells
-    /// after each part how many there are by then, which may break it off with a reason.
+    /// Downloads the file at `url` from byte `from` on. `out` returns the writer for the byte at
+    /// which the answer begins: `from`, or 0 from a server that sends all of it. After each part
+    /// `tell` gets the number of bytes so far, and may break off with a reason.
     pub(super) fn download(
         &self,
         url: &str,
@@ -252,10 +253,10 @@ fn joined(at: &str, to: &str) -> Option<String> {
     is_safe.then_some(to)
 }
 
-/// What a status means.
+/// The failure that an HTTP status stands for.
 fn refusal(url: &str, status: StatusCode) -> Failure {
     let meaning = match status.as_u16() {
-        // What is not there is answered like what may not be seen.
+        // The hub answers alike for what is missing and for what may not be seen.
         401 => "there is no such repository, or it is private: then HF_TOKEN has to be set",
         403 => "it is gated: HF_TOKEN has to be that of somebody who was let in",
         404 => "there is no such file or repository",

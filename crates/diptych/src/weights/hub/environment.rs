@@ -1,4 +1,4 @@
-//! What the environment says of the hub: where it is, where its files are kept, who asks.
+//! Settings of the hub from environment variables: its address, the folders for files, the token.
 //!
 //! Sources: `constants.py` in huggingface_hub, whose variables these are; `load` in OpenAI's `clip/clip.py`.
 
@@ -47,12 +47,12 @@ impl Environment {
         Self::new(|name| std::env::var_os(name))
     }
 
-    /// What `variable` gives.
+    /// Reads the settings; `variable` returns the value of an environment variable.
     pub(super) fn new(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let given = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| given(name)?.into_string().ok();
-        // What is not absolute would be another folder wherever the program is called, so it counts as not set: of
-        // XDG's variables their standard says so.
+        // A relative path would be another folder in every directory that the program is started
+        // in, so it counts as not set. For XDG's variables their standard says so.
         let absolute = |name: &str| given(name).map(PathBuf::from).filter(|p| p.is_absolute());
         let user = absolute("HOME").or_else(|| absolute("USERPROFILE"));
         let caches = user.as_ref().map(|user| user.join(".cache"));

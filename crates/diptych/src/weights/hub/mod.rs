@@ -1,8 +1,8 @@
 //! Models that are published: a name → a directory or a file that opens.
 //!
-//! What is needed of a repository is downloaded once, into the cache that Hugging Face's own programs use,
-//! and gone on with after a cut. The variables are theirs: `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`,
-//! `HF_TOKEN`, `HF_HUB_OFFLINE`.
+//! The files that are needed of a repository are downloaded once, into the cache that Hugging
+//! Face's own programs use; a download that was cut goes on where it stopped. The variables are
+//! theirs: `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_HUB_OFFLINE`.
 
 mod cache;
 mod cached;
@@ -29,7 +29,7 @@ use super::tensors::shard_names;
 use super::{CONFIG_FILE, HF_CONFIG_FILE, MAX_TOKENIZER_BYTES, SENTENCEPIECE_FILE, TOKENIZER_FILE};
 use crate::{Error, Result};
 
-/// How far a download is.
+/// Progress of a download.
 #[derive(Clone, Copy, Debug)]
 pub struct Download<'a> {
     /// The file.
@@ -40,10 +40,11 @@ pub struct Download<'a> {
     pub total: u64,
 }
 
-/// A directory or a file with what is needed of the published model called `name`, which is downloaded, or
-/// found in the cache: OpenAI's `ViT-B/32`, open_clip's `ViT-B-32:laion2b_s34b_b79k`, or a repository of the
-/// hub. None, if `name` stands for something else, as what lies on the disk, or if what is wanted is known without a
-/// file, as OpenAI's architectures are.
+/// Downloads the files of the published model called `name`, or finds them in the cache, and
+/// returns their directory or file. The name is OpenAI's `ViT-B/32`, open_clip's
+/// `ViT-B-32:laion2b_s34b_b79k`, or a repository of the hub. None, if `name` stands for something
+/// else, such as a path on the disk, or if no file is needed, as for the architecture of a model of
+/// OpenAI's.
 ///
 /// `tell` is called while a file is downloaded, and may break it off; what is there by then is kept, and the next
 /// call goes on from there.
@@ -90,11 +91,11 @@ const MAIN: &str = "main";
 /// The hub, as the environment describes it.
 struct Hub<'a> {
     environment: &'a Environment,
-    /// Before the first further try; twice as long before each other.
+    /// Wait before a further try, doubled for each try in a row that brought nothing.
     pause: Duration,
 }
 
-/// Tries to download, in a row without a byte more.
+/// Tries in a row without a further byte, after which a download is given up.
 const TRIES: u32 = 5;
 
 /// Tries to be told something.
@@ -122,7 +123,7 @@ impl Hub<'_> {
                 .as_deref()
                 .is_some_and(|here| complete(here, parts).is_ok())
         };
-        // What is cached will do, where the hub can't be asked for this reason.
+        // Falls back on the cache where the hub can't be asked; `reason` says why.
         let here = |reason: String| {
             let Some(snapshot) = &cached else {
                 let folder = folder.display();
@@ -143,7 +144,7 @@ impl Hub<'_> {
             return here("HF_HUB_OFFLINE is set".to_owned());
         }
         let client = Client::new(self.environment);
-        // What is here whole is not waited for.
+        // Where everything is in the cache, nobody waits for a hub that does not answer.
         let tries = if has(parts) { 1 } else { TRIES_TO_ASK };
         let listing = match self.patiently(tries, || client.list(repository, revision)) {
             Ok(listing) => listing,
@@ -402,7 +403,7 @@ fn some(files: &BTreeSet<&str>) -> String {
     }
 }
 
-/// How the names of lists of shards end.
+/// End of the name of a file that lists shards.
 const INDEX: &str = ".index.json";
 
 /// Bytes of the largest file that is not of weights, a tokenizer's.

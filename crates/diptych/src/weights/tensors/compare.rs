@@ -7,7 +7,7 @@ use super::Tensors;
 use crate::model::Table;
 use crate::{Error, Result};
 
-/// Something that a network's tensors are not as its table has them.
+/// A difference between a file's tensors and the table of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
@@ -66,8 +66,8 @@ impl fmt::Display for Problem {
 }
 
 impl Tensors {
-    /// All that is not as in `table`, in its order, then what is unexpected: who can do without some of
-    /// it leaves that out. No number is read.
+    /// Lists all differences from `table`: first those of its tensors, in its order, then the
+    /// tensors that it does not have. The caller may ignore some of them. No number is read.
     #[must_use]
     pub fn compare(&self, table: &Table) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -95,7 +95,7 @@ impl Tensors {
         })
     }
 
-    /// What is not as wanted with the tensor `name`.
+    /// Compares the tensor `name` with the shape that is wanted; none, if it agrees.
     pub(in crate::weights) fn compare_one(&self, name: &str, wanted: &[usize]) -> Option<Problem> {
         let name = name.to_owned();
         match (self.shape(&name), self.refused.get(&name)) {

@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use super::bytes::{Bytes, Place};
 use super::pickle::{Input, Pickle, class_bytes, persistent};
 
-/// What such a file begins with, behind the opcodes that a pickle begins with: the integer
-/// 0x1950a86a20f9469cfc6c in ten bytes.
+/// Magic number of such a file, behind the opcodes that a pickle begins with: the integer
+/// 0x1950a86a20f9469cfc6c in ten bytes, the lowest first.
 const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 /// The only version there was.

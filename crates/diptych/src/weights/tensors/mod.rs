@@ -3,8 +3,9 @@
 //!
 //! Flow: a file → where its tensors lie (`safetensors`, `archive`, `legacy`, `pickle`; `index` for
 //! several files that belong together) → `view` → f32. What stands beside them is a [`Value`].
-//! Invariant: nothing in a file is run, and nothing of it takes memory by what it says of itself: headers,
-//! pickles and directories have limits, and numbers are read where they lie within the file.
+//! Invariant: nothing in a file is run, and no memory is taken because a file announces a size:
+//! headers, pickles and directories have limits, and numbers are read only where they lie within
+//! the file.
 
 mod archive;
 mod bytes;
@@ -66,7 +67,7 @@ pub struct Tensors {
     /// Each tensor by its name, with the file that it lies in.
     views: BTreeMap<String, (usize, View)>,
     refused: BTreeMap<String, String>,
-    /// What the names begin with in the files; nothing, if this is all of them.
+    /// Path of this part in the files, such as `G_ema`; empty if this is all of them.
     prefix: String,
 }
 
@@ -77,14 +78,14 @@ struct File {
     beside: Beside,
 }
 
-/// What a file has beside its tensors.
+/// The contents of a file other than its tensors.
 enum Beside {
     /// The `__metadata__` of a safetensors header.
     Texts(BTreeMap<String, String>),
     Pickle(Pickle),
 }
 
-/// What wrote a file.
+/// The kind of a file, by the program that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Container {
     Safetensors,
@@ -95,7 +96,7 @@ enum Container {
     Pickle,
 }
 
-/// What is in a file, and what wrote it.
+/// The kind of a file, its tensors, and its other contents.
 type Contents = (Container, Found, Beside);
 
 impl Tensors {
@@ -152,7 +153,7 @@ impl Tensors {
         &self.path
     }
 
-    /// What wrote it: `safetensors`, `PyTorch` or `pickle`.
+    /// The kind of the file: `safetensors`, `PyTorch` or `pickle`.
     #[must_use]
     pub fn container(&self) -> &'static str {
         match self.container {
@@ -208,8 +209,9 @@ impl Tensors {
         }
     }
 
-    /// What stands at a path beside the tensors: a network's configuration, `G_ema._init_kwargs`; all of the
-    /// file for an empty path. Of a file of safetensors these are the texts of its `__metadata__`.
+    /// Reads the plain value at a path beside the tensors, such as a network's configuration at
+    /// `G_ema._init_kwargs`; an empty path stands for all of the file. In a file of safetensors the
+    /// values are the texts of its `__metadata__`.
     ///
     /// # Errors
     /// [`Error::Tensors`] if there is nothing at that path, or more than 262,144 values.
@@ -344,7 +346,7 @@ impl Tensors {
     }
 }
 
-/// What is in a file that begins with `head`.
+/// Reads the contents of a file that begins with `head`, which tells its kind.
 ///
 /// # Errors
 /// In words.
@@ -382,8 +384,9 @@ fn read_contents(bytes: &Bytes, head: &[u8]) -> Result<Contents, String> {
     }
 }
 
-/// Whether a file with such a beginning is a pickle of protocol 2 to 5. One of safetensors may begin
-/// with the same two bytes, of the length of its header, but then it has zeros behind them.
+/// Whether a file that begins with `head` is a pickle of protocol 2 to 5. A safetensors file begins
+/// with the length of its header, eight bytes, the lowest first. Its first two may be the same as a
+/// pickle's, but then the last five are zeros.
 fn is_pickle(head: &[u8]) -> bool {
     match head {
         [0x80, 2..=5, _, rest @ ..] => rest.iter().take(5).any(|&byte| byte != 0),

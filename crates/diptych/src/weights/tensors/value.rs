@@ -1,4 +1,4 @@
-//! What stands beside the tensors of a file, as plain values: the configuration of a network.
+//! Plain values that a file has beside its tensors, such as the configuration of a network.
 
 /// A plain value.
 #[derive(Clone, Debug, PartialEq)]

@@ -66,7 +66,7 @@ impl Storage {
         }
     }
 
-    /// How many numbers it has, at the most.
+    /// The most numbers of its format that its bytes can hold.
     pub(super) fn count(&self) -> u64 {
         self.place.len / self.dtype.bytes()
     }

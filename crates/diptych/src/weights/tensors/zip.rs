@@ -1,7 +1,7 @@
 //! Where the files of a zip archive lie, for those that are stored as they are.
 //!
-//! A reader of archives keeps all of a directory in memory before it tells how large that is, and reads
-//! by a cursor; this one checks sizes first, and gives places to read from.
+//! Other readers of archives load all of a directory before they tell how large it is, and read
+//! through a cursor. This one checks sizes first, and returns places to read from.
 //!
 //! Source: PKWARE's APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 to 4.3.16 and 4.5.3 (zip64).
 
@@ -111,7 +111,7 @@ fn directory(file: &Bytes) -> Result<Place, String> {
 /// An entry's size, size as stored, and the place of its local header.
 fn sizes(entry: &[u8], mut extra: &[u8]) -> Result<[u64; 3], String> {
     let mut values = [24, 20, 42].map(|i| u64::from(u32_at(entry, i)));
-    // What does not fit stands in the zip64 field, in this order.
+    // Values that do not fit into 32 bits stand in the zip64 field, in this order.
     while let Some((header, rest)) = extra.split_at_checked(4) {
         let len = usize::from(u16_at(header, 2));
         let Some((field, rest)) = rest.split_at_checked(len) else {

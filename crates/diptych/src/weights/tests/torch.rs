@@ -26,7 +26,7 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     [bytes, directory, end].concat()
 }
 
-/// What opening these bytes says.
+/// The error's message when these bytes are opened.
 fn refusal(bytes: &[u8]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("model.pt");

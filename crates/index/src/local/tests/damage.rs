@@ -56,7 +56,7 @@ fn index(folder: &tempfile::TempDir) -> std::path::PathBuf {
     path
 }
 
-/// What is wrong with an index, in whichever way it is told.
+/// Problems of an index, whether opening or verifying it tells them.
 fn told(path: &std::path::Path) -> Vec<String> {
     match Local::open(path).and_then(|store| store.verify()) {
         Ok(verified) => verified.problems,

@@ -139,7 +139,7 @@ pub(crate) fn search(store: &dyn Store, vector: &[f32], k: usize, filter: &Filte
     store.search(&query).unwrap()
 }
 
-/// What is found of all.
+/// Ids of the hits that a filter lets through, at most 100, ascending.
 pub(crate) fn found(store: &dyn Store, filter: &Filter) -> Vec<Id> {
     let mut ids: Vec<Id> = search(store, &axis(0), 100, filter)
         .into_iter()

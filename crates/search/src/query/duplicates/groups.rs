@@ -30,7 +30,7 @@ pub(super) struct Compared {
     pub(super) members: Vec<Member>,
     /// `[D]`.
     pub(super) vector: Vec<f32>,
-    /// How it looks, as the index has it or, once it was asked for, as one of its files has it.
+    /// Hash of how it looks: the index's, or once it was asked for, that of one of its files.
     looks: OnceLock<Option<Looks>>,
 }
 
@@ -118,7 +118,8 @@ pub(super) fn find(
     (groups, false)
 }
 
-/// Which of a block's rows have a cosine of at least `threshold` with which later rows, of those that are in no group.
+/// Finds pairs of a row of the block and a later row whose cosine is at least `threshold`; neither
+/// row is in a group yet.
 fn candidates(
     rows: &Embeddings,
     block: Range<usize>,

@@ -29,7 +29,7 @@ pub struct Sought {
     pub threshold: Option<f32>,
     /// Only among files in these folders or below; among all, if there is none.
     pub within: Vec<String>,
-    /// How pictures are decoded of which the index does not know how they look.
+    /// Options for decoding pictures of which the index does not know how they look.
     pub decode: DecodeOptions,
 }
 

@@ -1,8 +1,9 @@
-//! How near a model finds a picture and a copy of it: the cosine above which two pictures may be one.
+//! The cosine above which two pictures may be one: about that of a picture and a copy of it.
 //!
-//! It differs from model to model, and is measured: some pictures of the index are changed as people change them, and
-//! encoded. What tells copies from pictures that are merely alike is the perceptual hash, so the threshold errs to the low
-//! side; it only keeps what is compared few.
+//! It differs from model to model, and is measured: some pictures of the index are changed as
+//! people change them, and encoded. The threshold only limits how many pairs are compared further:
+//! the perceptual hash then tells copies from pictures that are merely alike. So it errs to the low
+//! side.
 
 use std::ops::ControlFlow;
 
@@ -24,10 +25,13 @@ const LEAST: usize = 8;
 /// Shorter side that a sample is made no larger than, so that a change takes no longer than encoding.
 const SIDE: usize = 384;
 
-/// Share of copies that may be further away: of those made smaller and encoded again, and of those cropped and brightened.
+/// Shares of copies that may lie below the measured cosine: of those made smaller or encoded again,
+/// and of those cropped or brightened. 64 pictures have 128 copies of each kind, of which 1 and 6
+/// may.
 const MAY_MISS: [f64; 2] = [0.01, 0.05];
 
-/// Margin below the lowest that was measured, since a sample has no extremes, and the threshold's limits.
+/// Subtracted from the measured cosine, since a sample has no extremes; and the limits of the
+/// threshold.
 const MARGIN: f32 = 0.05;
 const LIMITS: (f32, f32) = (0.5, 0.98);
 

@@ -230,7 +230,7 @@ fn one_batch_overfits() {
         "text_cfg":{"context_length":18,"vocab_size":540,"width":32,"heads":2,"layers":1}}"#;
     let config = ClipConfig::from_json("test", serde_json::from_str(json).unwrap()).unwrap();
     let (_, _, batches) = recorded("tiny-vit", false);
-    let device = Device::flex().autodiff();
+    let device = tested().autodiff();
     let model = ClipModel::build(&config, &mut Fresh::new(&config, 3), &device).unwrap();
     let optimizer = Optimization {
         learning_rate: 5e-3,

@@ -10,7 +10,7 @@ use diptych_testing::max_difference;
 
 /// A small model, drawn afresh.
 fn fresh(config: &ClipConfig, freeze: Freeze) -> ClipModel {
-    let device = Device::flex().autodiff();
+    let device = tested().autodiff();
     let options = BuildOptions {
         freeze,
         ..BuildOptions::default()

@@ -49,7 +49,8 @@ impl Bits {
         Ok((self.buffer >> self.left) as i32 & ((1 << count) - 1))
     }
 
-    /// A value of so many bits, whose first tells its sign: F.2.2.1 of T.81.
+    /// A value of `count` bits, whose first tells its sign: F.2.2.1 of T.81. Of three bits, 101 is
+    /// 5 and 010 is 2 − 8 + 1 = −5.
     pub(super) fn signed(&mut self, stream: &mut Stream, count: u32) -> Result<i32, Fault> {
         if count == 0 {
             return Ok(0);

@@ -78,7 +78,8 @@ impl Frame {
 /// The form in which components are given.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Those of less resolution are stretched, luma and chroma become RGB; four inks come as they are stored.
+    /// Components of less resolution are stretched, and luma and chroma become RGB. Four inks come
+    /// as they are stored.
     Seen,
     /// All as they are stored, those of less resolution repeated.
     Stored,

@@ -11,7 +11,7 @@ use crate::image::picture::Mode;
 struct Plane {
     samples: Vec<u8>,
     stride: usize,
-    /// Those that belong to the picture.
+    /// Samples across and down that belong to the picture; those beyond fill up blocks.
     width: usize,
     height: usize,
     /// Pixels of a sample, across and down.

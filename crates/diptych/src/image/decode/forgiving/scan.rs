@@ -69,7 +69,7 @@ fn read_into(
     for my in 0..mcus.1 {
         for mx in 0..mcus.0 {
             restarts.step(stream, &mut state)?;
-            // What a segment lacks stays as it is, from the next MCU on.
+            // After the MCU in which a segment runs out of bits, blocks stay as they are.
             let starved = state.bits.starved;
             for (slot, &(index, ..)) in scan.components.iter().enumerate() {
                 let component = &mut frame.components[index];

@@ -20,7 +20,7 @@ use crate::image::orient::Orientation;
 /// More segments before the frame than any camera writes, fill bytes included.
 const MAX_SEGMENTS: usize = 1000;
 
-/// What a RAW says of its previews.
+/// The previews that a RAW announces.
 #[derive(Debug, Default)]
 struct Found {
     /// First byte and length, as announced.

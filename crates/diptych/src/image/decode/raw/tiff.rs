@@ -59,7 +59,7 @@ pub(super) fn previews(bytes: &[u8]) -> Found {
     walk(bytes).found
 }
 
-/// What a directory is for.
+/// The purpose of a directory.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     /// The first; its orientation is the file's.
@@ -74,7 +74,7 @@ enum Role {
     Settings,
 }
 
-/// What a walk through all directories found.
+/// Results of a walk through all directories.
 #[derive(Default)]
 struct Walk {
     found: Found,

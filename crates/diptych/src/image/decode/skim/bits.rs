@@ -102,7 +102,7 @@ impl<'a> Bits<'a> {
         (if raw < half { raw - 2 * half + 1 } else { raw }) as i16
     }
 
-    /// By how much a first coefficient differs from that of the block before.
+    /// Reads the difference of a block's first coefficient from that of the block before.
     #[inline(always)]
     pub(super) fn difference(&mut self, table: &HuffmanTable) -> Option<i16> {
         let (size, length) = self.symbol(table)?;

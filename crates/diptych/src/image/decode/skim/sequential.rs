@@ -81,7 +81,7 @@ pub(super) fn scan(
 /// Bits that [`Skips`] looks at.
 const LOOK: u32 = 13;
 
-/// How far a block's coefficients can be passed at once, by the next [`LOOK`] bits.
+/// The symbols that can be passed at once, for every value of the next [`LOOK`] bits.
 struct Skips(Box<[Skip; 1 << LOOK]>);
 
 /// Whole symbols, with the bits of their values.
@@ -113,7 +113,8 @@ impl Skips {
             for _ in 0..3 {
                 let skip = self.0[(bits.word >> (64 - LOOK)) as usize];
                 let next = at + u32::from(skip.coefficients);
-                // Short of the 64th, which would end the block in the midst of these symbols.
+                // Skips only short of the 64th coefficient, at which the block would end in the
+                // midst of these symbols.
                 let ends = (u32::from(ENDS)..u32::from(ENDS) + 64).contains(&next);
                 if next < 64 || ends {
                     bits.drop(skip.bits.into());

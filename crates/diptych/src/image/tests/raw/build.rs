@@ -27,7 +27,7 @@ pub(super) fn jpeg(size: (usize, usize), exif: Option<&[u8]>) -> Vec<u8> {
     encoder.encode().unwrap()
 }
 
-/// What a sensor's data begin with, if they are a lossless JPEG: larger than any preview, and none.
+/// The beginning of a sensor's data that are a lossless JPEG: larger than any preview, but not one.
 fn lossless() -> Vec<u8> {
     let mut bytes = b"\xff\xd8\xff\xc3\0\x0e\x0e\x10\0\x10\0\x02\0\x11\0\x01\x11\0".to_vec();
     bytes.extend(Random(3).bytes(40));

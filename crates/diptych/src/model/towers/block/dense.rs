@@ -22,7 +22,8 @@ impl Transformer {
         self.resblocks[block].forward(x, mask)
     }
 
-    /// Maps `[N, L, W]`, of `prefix` tokens and a grid's, to `[N, L, W]` by the last block in another form.
+    /// Maps `x` `[N, L, W]` by the last block in another form; the shape stays. Its `L` tokens are
+    /// `prefix` tokens, then the grid's.
     pub(in crate::model::towers) fn dense(
         &self,
         x: Tensor<3>,
@@ -35,7 +36,7 @@ impl Transformer {
         let [queries, keys, values] = block
             .attn
             .queries_keys_values(block.ln_1.forward(x.clone()));
-        // How near each token's is to each other's, `[N, H, L, L]`.
+        // Products of each token's vector with every token's, over √d: `[N, H, L, L]`.
         let by_itself = |of: Tensor<4>| {
             let scale = (of.dims()[3] as f64).sqrt().recip();
             of.clone().matmul(of.swap_dims(2, 3)) * scale

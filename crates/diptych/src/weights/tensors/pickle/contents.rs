@@ -20,8 +20,8 @@ const MAX_ENTRIES: usize = 1 << 16;
 const MAX_NAME: usize = 256;
 const MAX_DEPTH: usize = 32;
 
-/// Values that are looked at. A value may be named many times, and be looked at as often; all that a
-/// pickle can hold once are half of these.
+/// Most values that are looked at: twice as many as all containers of a pickle can hold. A value
+/// that is named many times counts as often.
 const MAX_STEPS: usize = 1 << 21;
 
 /// Where storages lie.
@@ -224,7 +224,7 @@ const HARMLESS: [(&str, &str); 4] = [
     ("torch.storage", "_load_from_bytes"),
 ];
 
-/// Why something that would have to be called is not read, if it is such.
+/// The reason why a value is not read, if Python would make it by a call that is not harmless.
 pub(super) fn made_by(pickle: &Pickle, id: Id) -> Option<String> {
     let Node::Call { callee, .. } = pickle.get(id) else {
         return None;

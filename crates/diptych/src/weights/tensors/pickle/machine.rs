@@ -308,7 +308,7 @@ impl Machine<'_, '_> {
         self.add(Node::Global(module, name))
     }
 
-    /// What lies above the last mark, and may be popped.
+    /// Number of values above the last mark, which are those that may be popped.
     fn height(&self) -> usize {
         self.stack.len() - self.marks.last().copied().unwrap_or(0)
     }
@@ -326,7 +326,7 @@ impl Machine<'_, '_> {
         Ok(top)
     }
 
-    /// What is popped together goes into a container.
+    /// Pops `count` values, which are counted as values of one container.
     fn pop_many(&mut self, count: usize) -> Step<Vec<Id>> {
         if self.height() >= count {
             self.pop_from(self.stack.len() - count)

@@ -47,7 +47,7 @@ pub(super) enum Node {
     Dict(Vec<(Id, Id)>),
     /// A name that Python would import: its module and itself, two texts.
     Global(Id, Id),
-    /// What Python would get by calling something; then its state, and entries set on it.
+    /// The result of a call that Python would make; then its state, and entries set on it.
     Call {
         callee: Id,
         /// A list.
@@ -55,7 +55,7 @@ pub(super) enum Node {
         state: Option<Id>,
         entries: Vec<(Id, Id)>,
     },
-    /// What the file's writer keeps elsewhere, by the name it gave.
+    /// A value that the file's writer keeps elsewhere, by the name it gave.
     Persistent(Id),
 }
 

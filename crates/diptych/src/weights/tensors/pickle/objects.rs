@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use super::{Id, Node, Pickle};
 
-/// What a container is, and its values by their names.
+/// The kind of a container, and its values by their names.
 pub(super) struct Container<'a> {
     pub(super) kind: Kind,
     pub(super) entries: Vec<(Cow<'a, str>, Id)>,
@@ -20,7 +20,7 @@ pub(super) struct Container<'a> {
     pub(super) has_variables: bool,
 }
 
-/// What a container is.
+/// The kind of a container.
 pub(super) enum Kind {
     List,
     Dict,
@@ -39,7 +39,7 @@ const INLINED: [&str; 5] = [
 ];
 
 impl Pickle {
-    /// What a value holds, if it is a container that is known.
+    /// The contents of a value, if it is a container of a known kind.
     pub(super) fn container(&self, id: Id) -> Option<Container<'_>> {
         match self.get(id) {
             Node::Dict(entries) => Some(self.dict(entries)),

@@ -76,7 +76,7 @@ pub(in crate::weights::tensors) fn persistent(pickle: &Pickle, id: Id) -> Option
 }
 
 impl Persistent<'_> {
-    /// Where it lies, given where the storage lies that it is or is a part of.
+    /// The place of this storage, which is `whole` or a part of it; a number has `size` bytes.
     fn place(&self, whole: Place, size: u64) -> Option<Place> {
         let Some((first, count)) = self.part else {
             return Some(whole);

@@ -87,7 +87,8 @@ impl Tree<'_> {
             },
         })
     }
-    /// What is made by a call, and no container: a scalar, a tensor, a device; else why it is not read.
+    /// The plain value of a call that makes no container: a scalar, a tensor, a device; else the
+    /// reason why it is not read.
     fn call(&self, id: Id, path: &str) -> Value {
         if (self.is_tensor)(path) {
             return Value::Tensor(path.to_owned());
