@@ -1,7 +1,8 @@
 //! Targets for `cargo fuzz`.
 //!
-//! `cargo run --release --bin seeds` writes the files to begin with into `corpus/`; then `cargo +nightly fuzz run png`.
-//! Half of the inputs are made by libFuzzer, half by the mutator of the gate, which knows the parts of files.
+//! `cargo run --release --bin seeds` writes the files to begin with into `corpus/`; then `cargo
+//! +nightly fuzz run png`. Half of the inputs are made by libFuzzer, half by the mutator of the
+//! gate, which knows the parts of files.
 
 pub mod targets;
 

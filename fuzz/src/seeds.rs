@@ -1,4 +1,5 @@
-//! Writes what each target begins with into `corpus/TARGET/`: golden files, and an index that is made here.
+//! Writes what each target begins with into `corpus/TARGET/`: golden files, and an index that is
+//! made here.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! Reads a stranger's bytes: a function for each kind of file, for `cargo fuzz` and for the gate
 //! alike (`crates/cli/tests/mutations`).
 //!
-//! Whatever the bytes are, none may panic but within `diptych::guarded`, take much memory, or say something that can't be.
-//! Each tells whether there was something to be read in them.
+//! Whatever the bytes are, none may panic but within `diptych::guarded`, take much memory, or say
+//! something that can't be. Each tells whether there was something to be read in them.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -298,7 +298,8 @@ pub fn small_index() -> (Vec<u8>, Vec<u8>) {
     (fs::read(path).unwrap(), scan)
 }
 
-/// An index. The last four bytes are how many of those before them are the file of columns; the rest is the database.
+/// An index. The last four bytes are how many of those before them are the file of columns; the
+/// rest is the database.
 pub fn index(bytes: &[u8]) -> bool {
     let Some((bytes, length)) = bytes.split_last_chunk() else {
         return false;

@@ -1,6 +1,7 @@
 //! The gate: what must pass before a change goes in. CI runs the same steps through `.ci/run`.
 //!
-//! Flow: formatting → tidy → clippy → rustdoc → packages → tests, cheapest first; the first failure stops it.
+//! Flow: formatting → tidy → clippy → rustdoc → packages → tests, cheapest first; the first failure
+//! stops it.
 
 use std::time::{Duration, Instant};
 

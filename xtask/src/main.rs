@@ -1,7 +1,8 @@
 //! Project chores, run as `cargo xtask CHORE`.
 //!
 //! `check` is the whole gate, `tidy` the house rules, `docs` the generated command-line manual.
-//! Invariant: depends on no crate of the workspace, so it builds in seconds and works when they don't.
+//! Invariant: depends on no crate of the workspace, so it builds in seconds and works when they
+//! don't.
 
 #![allow(clippy::print_stdout, reason = "a chore's report goes to the terminal")]
 #![allow(

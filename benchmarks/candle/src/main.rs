@@ -1,11 +1,13 @@
-//! candle's CLIP as a rival, for `benchmarks/opening.py` and `benchmarks/inference`. Weights are in transformers' layout.
+//! candle's CLIP as a rival, for `benchmarks/opening.py` and `benchmarks/inference`. Weights are in
+//! transformers' layout.
 //!
 //! ```text
 //! candle-rival WEIGHTS                                                  opens a ViT-B/32, encodes one text
 //! candle-rival WEIGHTS ViT-B-32|ViT-L-14 images|texts SECONDS OUT.npy X.npy…     times a pass over batches
 //! ```
 //!
-//! The second prints the median seconds of a pass as JSON, and writes the unit-norm embeddings of the last one.
+//! The second prints the median seconds of a pass as JSON, and writes the unit-norm embeddings of
+//! the last one.
 
 use std::time::Instant;
 

@@ -1,7 +1,8 @@
-//! Callers that search at a time, beside nothing, beside a writer in this process, or beside one in another.
+//! Callers that search at a time, beside nothing, beside a writer in this process, or beside one in
+//! another.
 //!
-//! Rounds without and with the writer alternate, so that what else a machine does touches both alike. Each caller asks again
-//! as soon as it is answered.
+//! Rounds without and with the writer alternate, so that what else a machine does touches both
+//! alike. Each caller asks again as soon as it is answered.
 
 use std::process::Command;
 use std::str::FromStr;
@@ -17,7 +18,8 @@ use crate::{K, floats, id, open, path, picture};
 /// From one commit to the next.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Pictures that come with a commit; as many go, and one of those that were there before is replaced.
+/// Pictures that come with a commit; as many go, and one of those that were there before is
+/// replaced.
 const COMMIT: usize = 100;
 
 /// Numbers of pictures that the writer adds begin here.

@@ -1,8 +1,9 @@
 //! Builds an index of vectors from a NumPy file, or times queries in one; a line of JSON on stdout.
 //!
 //! `search-bench build BASE.npy N INDEX`, in cells however few they are, and
-//! `search-bench query INDEX QUERIES.npy TRUTH.npy METHOD PERCENT`, where `TRUTH` has the ten nearest rows of each query
-//! among the first `PERCENT` of a hundred folders; row `i` lies in folder `i mod 100`. Callers at a time are in `callers`.
+//! `search-bench query INDEX QUERIES.npy TRUTH.npy METHOD PERCENT`, where `TRUTH` has the ten
+//! nearest rows of each query among the first `PERCENT` of a hundred folders; row `i` lies in
+//! folder `i mod 100`. Callers at a time are in `callers`.
 
 mod callers;
 

@@ -1,4 +1,5 @@
-//! NumPy files that a command writes: at a path, or on stdout for `-`, whole or not at all there, too.
+//! NumPy files that a command writes: at a path, or on stdout for `-`, whole or not at all there,
+//! too.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,8 @@ pub(crate) const STDOUT: &str = "-";
 pub(crate) const PATHS: &str = "paths.txt";
 pub(crate) const TEXTS: &str = "texts.txt";
 
-/// The list beside an array: `x.paths.txt` of `x.npy`. Any other ending is a part of the name: `x.1` and `x.2` are two
-/// arrays.
+/// The list beside an array: `x.paths.txt` of `x.npy`. Any other ending is a part of the name:
+/// `x.1` and `x.2` are two arrays.
 pub(crate) fn list_of(array: &Path, ending: &str) -> PathBuf {
     let stem = if array.extension().is_some_and(|e| e == "npy") {
         array.with_extension("")
@@ -31,7 +32,8 @@ pub(crate) fn list_of(array: &Path, ending: &str) -> PathBuf {
     list.into()
 }
 
-/// Whether an array at `out` is a plain file, beside which a list can stand: no stdout, device or pipe.
+/// Whether an array at `out` is a plain file, beside which a list can stand: no stdout, device or
+/// pipe.
 pub(crate) fn is_plain(out: &Path) -> bool {
     out != Path::new(STDOUT) && diptych_files::metadata(out).map_or(true, |out| out.is_file())
 }
@@ -39,12 +41,14 @@ pub(crate) fn is_plain(out: &Path) -> bool {
 /// An array on its way.
 pub(crate) struct Array {
     writer: NpyWriter,
-    /// Where it is made that goes to stdout: how many rows it has stands at its beginning, and is known at its end.
+    /// Where it is made that goes to stdout: how many rows it has stands at its beginning, and is
+    /// known at its end.
     aside: Option<TempDir>,
 }
 
 impl Array {
-    /// Refuses an `out`, or a `list` beside it, that would take the place of anything else, or of one of the `inputs`.
+    /// Refuses an `out`, or a `list` beside it, that would take the place of anything else, or of
+    /// one of the `inputs`.
     pub(crate) fn check<'a, I>(
         out: &Path,
         list: Option<&Path>,

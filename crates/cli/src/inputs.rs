@@ -73,8 +73,8 @@ fn lines_in(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
         })
 }
 
-/// Paths as they were typed, and of `@FILE` the paths in it, one a line; `-` and `@-` are such a list on stdin. A file that
-/// has such a name is `./@FILE`.
+/// Paths as they were typed, and of `@FILE` the paths in it, one a line; `-` and `@-` are such a
+/// list on stdin. A file that has such a name is `./@FILE`.
 pub(crate) fn named(typed: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for path in typed {
@@ -115,8 +115,9 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// The pictures that paths stand for: files, whatever they are called; those in folders that have a picture's name; and those in
-    /// lists, as by [`named`]. What folders have below `except` is left out.
+    /// The pictures that paths stand for: files, whatever they are called; those in folders that
+    /// have a picture's name; and those in lists, as by [`named`]. What folders have below
+    /// `except` is left out.
     pub(crate) fn new(typed: &[PathBuf], except: Option<&Path>) -> Result<Self> {
         let paths = named(typed)?;
         let mut given = Self {
@@ -180,8 +181,8 @@ pub(crate) fn in_text(error: diptych::Error, name: impl Fn(usize) -> String) -> 
     }
 }
 
-/// Says of every name whose texts the model can't read what is wrong with the first, if that is the error; `name` is
-/// as for [`in_text`].
+/// Says of every name whose texts the model can't read what is wrong with the first, if that is the
+/// error; `name` is as for [`in_text`].
 ///
 /// # Errors
 /// Any other error, as it is.
@@ -263,7 +264,8 @@ fn load(clip: &Clip, file: &Path, options: &DecodeOptions) -> Result<Pixels> {
     loaded.map_err(|error| explain(error, file))
 }
 
-/// Calls `f` with each picture's embedding, `[1, D]`, in order, and reports what is wrong with the others.
+/// Calls `f` with each picture's embedding, `[1, D]`, in order, and reports what is wrong with the
+/// others.
 pub(crate) fn for_each_picture(
     clip: &Clip,
     given: &Given,

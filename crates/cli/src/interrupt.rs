@@ -1,4 +1,5 @@
-//! Ctrl-C for long jobs, and SIGTERM and SIGHUP: the first asks the job to end in good order, the second ends it at once.
+//! Ctrl-C for long jobs, and SIGTERM and SIGHUP: the first asks the job to end in good order, the
+//! second ends it at once.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};

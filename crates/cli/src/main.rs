@@ -1,8 +1,8 @@
 //! The `diptych` command: CLIP from a shell.
 //!
 //! Flow: [`args`] (as typed) → [`commands`] (options, then work) → [`output`].
-//! Invariant: stdout is data, stderr is messages; the exit code is 0 if all went well, 1 if a search found nothing, 2 if anything
-//! failed, 130 after Ctrl-C. No input makes it panic.
+//! Invariant: stdout is data, stderr is messages; the exit code is 0 if all went well, 1 if a
+//! search found nothing, 2 if anything failed, 130 after Ctrl-C. No input makes it panic.
 
 mod args;
 mod arrays;

@@ -1,9 +1,9 @@
 //! Output of the program: data on stdout, messages on stderr. Nothing else writes to either, but
 //! `clap` (help, usage) and `progress` (bars).
 //!
-//! Invariant: plain text without colours; a reader that has gone is an error to pass on for data, and
-//! nothing for messages. Names of files are handled as GNU `ls` does: byte for byte where a program reads them, [`quoted`] where
-//! a person does, in messages and on a terminal.
+//! Invariant: plain text without colours; a reader that has gone is an error to pass on for data,
+//! and nothing for messages. Names of files are handled as GNU `ls` does: byte for byte where a
+//! program reads them, [`quoted`] where a person does, in messages and on a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -102,8 +102,8 @@ fn name(path: &Path, is_terminal: bool) -> Cow<'_, [u8]> {
     }
 }
 
-/// Tells the user something. Characters that a terminal would obey are escaped: names of files and what damaged files
-/// hold are quoted in messages.
+/// Tells the user something. Characters that a terminal would obey are escaped: names of files and
+/// what damaged files hold are quoted in messages.
 pub(crate) fn message(text: impl Display) {
     if !is_quiet() {
         say(text);
@@ -221,7 +221,8 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// The error and its causes. Some libraries tell the cause in their own text, and it is not told twice.
+/// The error and its causes. Some libraries tell the cause in their own text, and it is not told
+/// twice.
 fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = String::new();
     for cause in error.chain().map(ToString::to_string) {

@@ -1,7 +1,7 @@
 //! Files that a command is to write: which of those that are there may be replaced.
 //!
-//! Invariant: a file that is replaced is empty or of the kind that is written, and none of the inputs. What may not be is told
-//! before the work.
+//! Invariant: a file that is replaced is empty or of the kind that is written, and none of the
+//! inputs. What may not be is told before the work.
 
 use std::io::Read;
 use std::path::Path;
@@ -17,12 +17,13 @@ pub(crate) enum Kind<'a> {
     Array,
     /// A page of pictures.
     Page,
-    /// A list of what the rows of this array are. It begins like no other file, so it is known by the array beside it.
+    /// A list of what the rows of this array are. It begins like no other file, so it is known by
+    /// the array beside it.
     ListOf(&'a Path),
 }
 
-/// Refuses to write `out` where something is that would be lost: one of the `inputs`, or a file of another kind. A device or a
-/// pipe loses nothing.
+/// Refuses to write `out` where something is that would be lost: one of the `inputs`, or a file of
+/// another kind. A device or a pipe loses nothing.
 pub(crate) fn check<'a>(
     out: &Path,
     kind: Kind,

@@ -1,5 +1,5 @@
-//! Progress on stderr, where a person sees it. No line is wider than the terminal, from 40 columns on: a bar takes the room
-//! that is left, a message is cut.
+//! Progress on stderr, where a person sees it. No line is wider than the terminal, from 40 columns
+//! on: a bar takes the room that is left, a message is cut.
 
 use std::fmt::Write;
 use std::io::IsTerminal;

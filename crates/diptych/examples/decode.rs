@@ -1,7 +1,8 @@
-//! Decodes pictures named on stdin, a path a line, and prints one JSON object each: what `parity/folder.py` compares.
+//! Decodes pictures named on stdin, a path a line, and prints one JSON object each: what
+//! `parity/folder.py` compares.
 //!
-//! `{"path", "width", "height", "sha256"}` of the pixels as RGB, not turned upright; or `{"path", "error"}`. With a
-//! directory as argument the pixels are written there, too, as `SHA256.rgb`.
+//! `{"path", "width", "height", "sha256"}` of the pixels as RGB, not turned upright; or `{"path",
+//! "error"}`. With a directory as argument the pixels are written there, too, as `SHA256.rgb`.
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};

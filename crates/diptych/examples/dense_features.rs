@@ -9,10 +9,13 @@ use diptych::image::{DecodeOptions, Picture, Preprocess};
 use diptych::model::{DenseForm, ImageExit, Layers};
 use diptych::{Clip, Embeddings};
 
+const USAGE: &str = "usage: dense_features PICTURE LABEL LABEL…";
+
 fn main() -> Result<()> {
     let mut args = std::env::args();
-    let path = args.nth(1).context("wanted: PICTURE LABEL LABEL…")?;
+    let path = args.nth(1).context(USAGE)?;
     let labels: Vec<String> = args.collect();
+    anyhow::ensure!(!labels.is_empty(), USAGE);
     let clip = Clip::open("default")?;
     // Larger than the model was trained with, so that the parts are smaller.
     let preprocess = Preprocess {

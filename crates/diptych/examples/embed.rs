@@ -11,10 +11,13 @@ use diptych::image::DecodeOptions;
 use diptych::{Clip, Embeddings};
 use diptych_files::npy::NpyWriter;
 
+const USAGE: &str = "usage: embed OUT.npy PICTURE…";
+
 fn main() -> Result<()> {
     let mut args = std::env::args_os().skip(1).map(PathBuf::from);
-    let out = args.next().context("usage: embed OUT.npy PICTURE…")?;
+    let out = args.next().context(USAGE)?;
     let pictures: Vec<PathBuf> = args.collect();
+    anyhow::ensure!(!pictures.is_empty(), USAGE);
 
     let clip = Clip::open("default")?;
     let options = DecodeOptions::default();

@@ -1,8 +1,9 @@
 //! Computes the numbers that `parity/exits.py` and `benchmarks/gradients.py` compare with PyTorch.
 //!
-//! `towers exits MODEL FOLDER` reads `pixels.npy`, `wide.npy` (`[N, 3, H, W]`) and `direction.npy` (`[N, D]`) in FOLDER and writes
-//! `NAME.out.npy` for every exit of the image tower, and `gradient.out.npy`. `towers speed MODEL BATCH ROUNDS` prints the seconds
-//! of one forward and backward to pixels, a line a round.
+//! `towers exits MODEL FOLDER` reads `pixels.npy`, `wide.npy` (`[N, 3, H, W]`) and `direction.npy`
+//! (`[N, D]`) in FOLDER and writes `NAME.out.npy` for every exit of the image tower, and
+//! `gradient.out.npy`. `towers speed MODEL BATCH ROUNDS` prints the seconds of one forward and
+//! backward to pixels, a line a round.
 
 #![allow(clippy::print_stdout, reason = "the scripts read it")]
 

@@ -1,7 +1,7 @@
 //! The door: one model's tokenizer, preprocessing and towers, which can't be mismatched.
 //!
-//! On the CPU the towers are [`Engine`]'s; on other devices, and where they are trained, they are the differentiable ones
-//! of [`crate::model`].
+//! On the CPU the towers are [`Engine`]'s; on other devices, and where they are trained, they are
+//! the differentiable ones of [`crate::model`].
 
 mod exits;
 #[cfg(test)]
@@ -40,9 +40,9 @@ enum Towers {
 }
 
 impl Clip {
-    /// Opens a model on the CPU: `default`, a checkpoint's directory or file, or the name of a published one, as
-    /// [`Checkpoint::named`] does. Each tower is built when it is first used, and computes in what [`Precision::Auto`]
-    /// stands for.
+    /// Opens a model on the CPU: `default`, a checkpoint's directory or file, or the name of a
+    /// published one, as [`Checkpoint::named`] does. Each tower is built when it is first used,
+    /// and computes in what [`Precision::Auto`] stands for.
     ///
     /// # Errors
     /// Those of [`Checkpoint::named`].
@@ -81,8 +81,8 @@ impl Clip {
     /// [`Clip::open_in`] on a device of any kind.
     ///
     /// # Errors
-    /// As [`Clip::open`]; [`Error::Device`] if this build has no such kind, [`Error::Precision`] if it does not compute in
-    /// that precision.
+    /// As [`Clip::open`]; [`Error::Device`] if this build has no such kind, [`Error::Precision`] if
+    /// it does not compute in that precision.
     pub fn open_on(
         model: impl AsRef<Path>,
         kind: DeviceKind,
@@ -213,8 +213,9 @@ impl Clip {
     /// Image features `[N, D]`, row by row, not normalised.
     ///
     /// # Errors
-    /// [`Error::Size`] if the pixels have another size than the image tower takes ([`Clip::image_exits`] takes any); what keeps the tower's tensors
-    /// from being read, if it is used for the first time.
+    /// [`Error::Size`] if the pixels have another size than the image tower takes
+    /// ([`Clip::image_exits`] takes any); what keeps the tower's tensors from being read, if it
+    /// is used for the first time.
     pub fn image_features(&self, pixels: &Pixels) -> Result<Vec<f32>> {
         match &self.towers {
             Towers::Engine(engine) => engine.image_features(pixels),
@@ -233,8 +234,8 @@ impl Clip {
     ///
     /// # Errors
     /// [`Error::Tokens`] if the tokens are another tokenizer's: longer than the context, empty, or
-    /// with ids that the vocabulary doesn't have; what keeps the tower's tensors from being read, if it is used for the
-    /// first time.
+    /// with ids that the vocabulary doesn't have; what keeps the tower's tensors from being read,
+    /// if it is used for the first time.
     pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
         self.check(tokens)?;
         match &self.towers {
@@ -282,9 +283,10 @@ impl Clip {
 
 #[cfg(feature = "differentiable")]
 impl Clip {
-    /// [`Clip::open`] with the towers that training uses, on any device: slower on the CPU, and what the others are
-    /// tested against. Nothing of them is trained: on a device with autodiff, gradients reach the pixels, and none is computed
-    /// or kept for a weight.
+    /// [`Clip::open`] with the towers that training uses, on any device: slower on the CPU, and
+    /// what the others are tested against. Nothing of the towers is trained: on a device with
+    /// autodiff, gradients reach the pixels, and none is computed or kept for a weight. The
+    /// temperature (and SigLIP's bias) alone has a gradient, where a loss uses it.
     ///
     /// ```
     /// use diptych::burn::tensor::Tensor;
@@ -320,8 +322,8 @@ impl Clip {
         })
     }
 
-    /// The differentiable towers, where these are: of a model that was opened by [`Clip::open_differentiable`] or is in
-    /// training.
+    /// The differentiable towers, where these are: of a model that was opened by
+    /// [`Clip::open_differentiable`] or is in training.
     pub fn towers(&self) -> Option<&ClipModel> {
         match &self.towers {
             Towers::Differentiable(model) => Some(model),

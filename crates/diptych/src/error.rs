@@ -97,7 +97,8 @@ pub enum Error {
         /// Why it can't be had.
         reason: String,
     },
-    /// A name of a model without weights, where they are needed: an architecture, or a directory without a file of them.
+    /// A name of a model without weights, where they are needed: an architecture, or a directory
+    /// without a file of them.
     #[error("model `{name}` {reason}")]
     NoWeights {
         /// The name that was asked for.

@@ -1,8 +1,10 @@
-//! Decoders and parsers that others wrote, called where a panic is an error of the one input that they were reading.
+//! Decoders and parsers that others wrote, called where a panic is an error of the one input that
+//! they were reading.
 //!
-//! One picture of a hundred thousand that makes a decoder panic must cost that picture and no more, and stderr is for
-//! our own messages. Every decoder of pictures, tables and archives is called through [`guarded`].
-//! Invariant: a panic elsewhere is reported as ever. A stack that overflows can't be caught, so depth is checked before.
+//! One picture of a hundred thousand that makes a decoder panic must cost that picture and no more,
+//! and stderr is for our own messages. Every decoder of pictures, tables and archives is called
+//! through [`guarded`]. Invariant: a panic elsewhere is reported as ever. A stack that overflows
+//! can't be caught, so depth is checked before.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -20,8 +22,9 @@ thread_local! {
 
 /// Runs a decoder that starts no threads of its own: on those a panic would be heard.
 ///
-/// The first call puts a panic hook before the process's own, to keep caught panics off stderr; a hook that
-/// is set later replaces it. Where panics abort (`panic = "abort"`) nothing can be caught.
+/// The first call puts a panic hook before the process's own, to keep caught panics off stderr; a
+/// hook that is set later replaces it. Where panics abort (`panic = "abort"`) nothing can be
+/// caught.
 ///
 /// If it gives up, values that it changes through a reference may be half changed, and are to be
 /// thrown away.

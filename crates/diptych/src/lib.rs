@@ -19,8 +19,9 @@
 //!
 //! Data flows left to right, and so do the folders: [`text`] and [`image`] make tokens and pixels,
 //! [`model`] has the towers that can be trained, made of [`layers`], and [`engine`] those of
-//! inference on the CPU, [`weights`] their checkpoints, [`Clip`] is the door to all four. [`ZeroShot`] and [`nearest()`]
-//! use embeddings; whatever else people do with a model is a crate above this one.
+//! inference on the CPU, [`weights`] their checkpoints, [`Clip`] is the door to all four.
+//! [`ZeroShot`] and [`nearest()`] use embeddings; whatever else people do with a model is a crate
+//! above this one.
 //!
 //! # Features
 //!

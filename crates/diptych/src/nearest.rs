@@ -20,7 +20,8 @@ pub struct Neighbour {
 /// For each of `queries` `[Q, D]` the `top` nearest of `items` `[N, D]`, nearest first.
 ///
 /// # Errors
-/// [`Error::Dim`](crate::Error::Dim) if the widths differ: two models' embeddings have no similarity.
+/// [`Error::Dim`](crate::Error::Dim) if the widths differ: two models' embeddings have no
+/// similarity.
 pub fn nearest(
     queries: &Embeddings,
     items: &Embeddings,

@@ -1,9 +1,9 @@
 //! Any number of pictures or texts → their features, in order, in bounded memory.
 //!
-//! Both are iterators: whoever pulls sees progress, may stop at any item, and gets each input's own error in its place. If
-//! the model itself fails, that is one error, and the last item.
-//! While one batch of pictures goes through the tower the next is decoded, on the same threads, so none waits for the
-//! other kind of work.
+//! Both are iterators: whoever pulls sees progress, may stop at any item, and gets each input's own
+//! error in its place. If the model itself fails, that is one error, and the last item.
+//! While one batch of pictures goes through the tower the next is decoded, on the same threads, so
+//! none waits for the other kind of work.
 //!
 //! `D` embedding.
 
@@ -16,11 +16,12 @@ use crate::image::{Pixels, Size};
 use crate::text::{Overflow, TextError, Tokens};
 use crate::{Clip, Error, Result};
 
-/// Pictures in a batch; two batches are in memory at a time. Twice as many were no faster (ViT-B/32) and took 50 MB more.
+/// Pictures in a batch; two batches are in memory at a time. Twice as many were no faster
+/// (ViT-B/32) and took 50 MB more.
 const PICTURES: usize = 16;
 
-/// Texts in a batch: many, since the more there are the more begin alike; not all, since who wants to stop waits for a
-/// batch.
+/// Texts in a batch: many, since the more there are the more begin alike; not all, since who wants
+/// to stop waits for a batch.
 const TEXTS: usize = 2048;
 
 /// Features `[D]` of pictures, not normalised; made by [`Clip::stream_images`].
@@ -49,7 +50,8 @@ pub struct TextStream<'a, I: Iterator> {
 }
 
 impl Clip {
-    /// The features of pictures, one after the other; `load` makes each source's pixels, `[1, 3, S, S]`, on many threads.
+    /// The features of pictures, one after the other; `load` makes each source's pixels, `[1, 3, S,
+    /// S]`, on many threads.
     ///
     /// ```no_run
     /// # use diptych::{Clip, Embeddings, image::{Decode, DecodeOptions}};
@@ -82,8 +84,8 @@ impl Clip {
         }
     }
 
-    /// The features of texts, one after the other. A text's error is [`Error::Text`] with its place among all of them,
-    /// as by [`Clip::tokens`].
+    /// The features of texts, one after the other. A text's error is [`Error::Text`] with its place
+    /// among all of them, as by [`Clip::tokens`].
     pub fn stream_texts<S>(&self, texts: S, overflow: Overflow) -> TextStream<'_, S::IntoIter>
     where
         S: IntoIterator<Item: AsRef<str> + Sync>,

@@ -2,8 +2,8 @@
 //!
 //! Source: section 3.1 of the paper (Radford et al., arXiv 2103.00020) and its notebook: embeddings
 //! of all templates are averaged and normalised again; probabilities are a softmax over labels of
-//! cosines times `logit_scale`. A model that was trained with the sigmoid loss has a `logit_bias`; then a
-//! label's probability is its own, the sigmoid of its logit (SigLIP, arXiv 2303.15343).
+//! cosines times `logit_scale`. A model that was trained with the sigmoid loss has a `logit_bias`;
+//! then a label's probability is its own, the sigmoid of its logit (SigLIP, arXiv 2303.15343).
 //!
 //! `N` pictures, `C` labels, `D` embedding.
 
@@ -28,7 +28,8 @@ pub struct ZeroShot {
     logit_bias: Option<f32>,
 }
 
-/// A label that the model reads as one before it: they are one class, and a softmax would halve its probability.
+/// A label that the model reads as one before it: they are one class, and a softmax would halve its
+/// probability.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubled {
     /// The label, as given.
@@ -42,15 +43,17 @@ pub struct Doubled {
 pub struct Prediction {
     /// The label, as given.
     pub label: String,
-    /// Its share among all labels, which sum to 1; by a sigmoid model, its own, whatever the others are.
+    /// Its share among all labels, which sum to 1; by a sigmoid model, its own, whatever the
+    /// others are.
     pub probability: f32,
     /// The cosine of picture and label, which does not depend on the other labels.
     pub cosine: f32,
 }
 
 impl ZeroShot {
-    /// Encodes every label in every template, where `{}` stands for the label. Labels of the same tokens (CLIP's tokenizers
-    /// know neither case nor the width of a space) count once, as the first of them; [`ZeroShot::doubled`] has the others.
+    /// Encodes every label in every template, where `{}` stands for the label. Labels of the same
+    /// tokens (CLIP's tokenizers know neither case nor the width of a space) count once, as the
+    /// first of them; [`ZeroShot::doubled`] has the others.
     ///
     /// # Errors
     /// [`Error::Prompts`] if there is no label, no template, or a template without `{}`;
@@ -79,12 +82,12 @@ impl ZeroShot {
         })
     }
 
-    /// Encodes labels, each with the prompts that stand for it: any number, at least one. Each is a class, whatever the others
-    /// are, so that its place is its number.
+    /// Encodes labels, each with the prompts that stand for it: any number, at least one. Each is a
+    /// class, whatever the others are, so that its place is its number.
     ///
     /// # Errors
-    /// [`Error::Prompts`] if there is no label, or one without a prompt; [`Error::Text`] for a prompt that is too long, if
-    /// `overflow` refuses.
+    /// [`Error::Prompts`] if there is no label, or one without a prompt; [`Error::Text`] for a
+    /// prompt that is too long, if `overflow` refuses.
     pub fn from_prompts<P>(
         clip: &Clip,
         labels: impl IntoIterator<Item = (String, P)>,
@@ -200,10 +203,11 @@ fn distinct<'a, L: AsRef<str>>(clip: &Clip, labels: &'a [L]) -> (Vec<&'a str>, V
     (first, doubled)
 }
 
-/// A template with what all its labels are, after the word that `{}` is in: with `a type of pet`, `a photo of a {}.` is
-/// `a photo of a {}, a type of pet.`
+/// A template with what all its labels are, after the word that `{}` is in: with `a type of pet`,
+/// `a photo of a {}.` is `a photo of a {}, a type of pet.`
 ///
-/// Source: section 3.1.4 of the paper, where it was worth some points on sets of pets, food and aircraft.
+/// Source: section 3.1.4 of the paper, where it was worth some points on sets of pets, food and
+/// aircraft.
 #[must_use]
 pub fn in_context(template: &str, context: &str) -> String {
     let Some((before, after)) = template.split_once("{}") else {

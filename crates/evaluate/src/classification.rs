@@ -1,7 +1,7 @@
 //! Zero-shot classification of labelled pictures: top-1 and top-5 accuracy.
 //!
-//! Source: section 3.1 of the paper; the metrics as in `zeroshot_classification.py` of CLIP_benchmark,
-//! commit 48de38c.
+//! Source: section 3.1 of the paper; the metrics as in `zeroshot_classification.py` of
+//! CLIP_benchmark, commit 48de38c.
 
 use std::fmt::Display;
 
@@ -16,7 +16,8 @@ use crate::encode::{Labelled, encode};
 pub struct Accuracy {
     /// Share of the pictures whose class comes first.
     pub top_1: f64,
-    /// Share of the pictures whose class is among the first five; none where there are no more than five.
+    /// Share of the pictures whose class is among the first five; none where there are no more
+    /// than five.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_5: Option<f64>,
     /// Number of pictures.
@@ -28,12 +29,12 @@ pub struct Accuracy {
     pub skipped: Vec<String>,
 }
 
-/// Measures a classifier on pictures with the index of their class. Pictures that `load` can't make pixels of,
-/// `[1, 3, S, S]`, are left out, and told in [`Accuracy::skipped`].
+/// Measures a classifier on pictures with the index of their class. Pictures that `load` can't make
+/// pixels of, `[1, 3, S, S]`, are left out, and told in [`Accuracy::skipped`].
 ///
 /// # Errors
-/// [`Error::Prompts`] for a class that is not one of the classifier's, [`Error::Dim`] if that is another model's; whatever
-/// keeps the model from being used.
+/// [`Error::Prompts`] for a class that is not one of the classifier's, [`Error::Dim`] if that is
+/// another model's; whatever keeps the model from being used.
 pub fn classification<P, E>(
     clip: &Clip,
     classifier: &ZeroShot,

@@ -1,7 +1,7 @@
 //! Retrieval on captioned pictures: recall at 1, 5 and 10, both ways.
 //!
-//! Source: `zeroshot_retrieval.py` in CLIP_benchmark, commit 48de38c: the share of queries that have
-//! at least one of their positives among the first k.
+//! Source: `zeroshot_retrieval.py` in CLIP_benchmark, commit 48de38c: the share of queries that
+//! have at least one of their positives among the first k.
 
 use std::fmt::Display;
 
@@ -27,8 +27,9 @@ pub struct Recall {
 
 const RANKS: [usize; 3] = [1, 5, 10];
 
-/// Measures `clip` on pictures with any number of captions each. Pictures that `load` can't make pixels of,
-/// `[1, 3, S, S]`, are left out, and told in [`Recall::skipped`]; captions are cut to what the model reads.
+/// Measures `clip` on pictures with any number of captions each. Pictures that `load` can't make
+/// pixels of, `[1, 3, S, S]`, are left out, and told in [`Recall::skipped`]; captions are cut to
+/// what the model reads.
 ///
 /// # Errors
 /// Any error that keeps the model from being used.

@@ -41,8 +41,8 @@ pub use replacement::{
     Replacement, TEMPORARY, occupied, replace, replace_directory, replace_named, replace_with,
 };
 
-/// Bytes of a file, or of a member of an archive, that is read into memory whole; one that has more is refused. An
-/// uncompressed picture of 200 megapixels, four channels and 16 bits has 1.6 GB.
+/// Bytes of a file, or of a member of an archive, that is read into memory whole; one that has more
+/// is refused. An uncompressed picture of 200 megapixels, four channels and 16 bits has 1.6 GB.
 pub const MAX_FILE_BYTES: u64 = 1 << 31;
 
 /// The README's example is a test, too.

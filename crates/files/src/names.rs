@@ -1,11 +1,13 @@
-//! Names of files as text: one form that loses nothing, for indexes and JSON, and one that people read.
+//! Names of files as text: one form that loses nothing, for indexes and JSON, and one that people
+//! read.
 //!
-//! A file's name is bytes. What of them is UTF-8 is spelled as it is; every other byte as the character NUL and its two
-//! hexadecimal digits, `caf␀e9.jpg`. No name has a NUL, so no two files share a spelling, and nearly all are spelled as they are
-//! called. In JSON the NUL is `\u0000`. In lists of a name a line the bytes stand as they are, but for line ends, which are
-//! spelled so, too.
-//! Source of the quotes: GNU ls, `--quoting-style=shell-escape`.
-//! Invariant: `unspell(&spell(path)) == path`, on Unix; elsewhere what is no Unicode is spelled with U+FFFD, and is lost.
+//! A file's name is bytes. What of them is UTF-8 is spelled as it is; every other byte as the
+//! character NUL and its two hexadecimal digits, `caf␀e9.jpg`. No name has a NUL, so no two files
+//! share a spelling, and nearly all are spelled as they are called. In JSON the NUL is `\u0000`. In
+//! lists of a name a line the bytes stand as they are, but for line ends, which are spelled so,
+//! too. Source of the quotes: GNU ls, `--quoting-style=shell-escape`.
+//! Invariant: `unspell(&spell(path)) == path`, on Unix; elsewhere what is no Unicode is spelled
+//! with U+FFFD, and is lost.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -87,8 +89,9 @@ pub fn from_line(line: &[u8]) -> PathBuf {
     path.into()
 }
 
-/// A path for people to read, who may paste it into a shell: one that a terminal would obey, or that is not UTF-8, in the
-/// shell's quotes, `'two'$'\n''lines.jpg'`; any other as it is, also with spaces.
+/// A path for people to read, who may paste it into a shell: one that a terminal would obey, or
+/// that is not UTF-8, in the shell's quotes, `'two'$'\n''lines.jpg'`; any other as it is, also with
+/// spaces.
 #[must_use]
 pub fn quoted(path: &Path) -> Cow<'_, str> {
     match path.to_str() {

@@ -1,7 +1,7 @@
 //! A file read at any place by any thread: no cursor, so no turn to wait for.
 //!
-//! Weights and plain shards are read this way; neither is mapped, because a mapped file that shrinks
-//! ends the program.
+//! Weights and plain shards are read this way; neither is mapped, because a mapped file that
+//! shrinks ends the program.
 
 use std::io::Result;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Writing files and directories so that one appears under its name when it is whole, or not at all.
+//! Writing files and directories so that one appears under its name when it is whole, or not at
+//! all.
 
 use std::fs::File;
 use std::io::{BufWriter, Error, ErrorKind, Seek, SeekFrom, Write};
@@ -9,11 +10,12 @@ use tempfile::{Builder, NamedTempFile, PathPersistError, TempPath};
 
 type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Beginning of the name of what is not whole yet: whoever finds it, and nobody at work, may remove it.
+/// Beginning of the name of what is not whole yet: whoever finds it, and nobody at work, may remove
+/// it.
 pub const TEMPORARY: &str = ".diptych-";
 
-/// A file that takes the place of the one at its path, if there is one, when it is whole. Dropped before that, it leaves
-/// no trace.
+/// A file that takes the place of the one at its path, if there is one, when it is whole. Dropped
+/// before that, it leaves no trace.
 #[derive(Debug)]
 pub struct Replacement {
     path: PathBuf,
@@ -34,8 +36,8 @@ impl Replacement {
         Ok(Self::new(path.to_owned(), file, Some(temporary)))
     }
 
-    /// [`Replacement::create`] for a path that a person named: what a link leads to is replaced, and not the link; a device
-    /// or a pipe is written to as it is.
+    /// [`Replacement::create`] for a path that a person named: what a link leads to is replaced,
+    /// and not the link; a device or a pipe is written to as it is.
     ///
     /// # Errors
     /// As [`Replacement::create`], and if there is a directory.
@@ -87,7 +89,8 @@ impl Replacement {
     /// [`Replacement::commit`], if nothing has that name.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`](std::io::ErrorKind) if something has, which stays as it is; else as there.
+    /// [`ErrorKind::AlreadyExists`](std::io::ErrorKind) if something has, which stays as it is;
+    /// else as there.
     pub fn commit_new(self) -> Result<()> {
         self.commit_by(|temporary, path| temporary.persist_noclobber(path))
     }
@@ -157,8 +160,8 @@ pub fn replace_with<E: From<Error>>(
     Ok(file.commit()?)
 }
 
-/// Makes the directory `place` out of what `fill` writes into a new one; whoever opens it finds all of that, or what was
-/// there before.
+/// Makes the directory `place` out of what `fill` writes into a new one; whoever opens it finds all
+/// of that, or what was there before.
 ///
 /// # Errors
 /// If it can't be written, and those of `fill`.
@@ -202,8 +205,8 @@ pub fn replace_directory<E: From<Error>>(
     Ok(())
 }
 
-/// Contents of a place that [`replace_directory`] must not replace: a file, or a directory that has something in it and is none
-/// of `is_ours`.
+/// Contents of a place that [`replace_directory`] must not replace: a file, or a directory that has
+/// something in it and is none of `is_ours`.
 ///
 /// # Errors
 /// If the directory can't be looked into.
@@ -250,8 +253,8 @@ fn parent(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
-/// The system's error of a file that is written, told of the name that it is to have: its temporary one means nothing to
-/// who named it.
+/// The system's error of a file that is written, told of the name that it is to have: its temporary
+/// one means nothing to who named it.
 fn cannot_write(path: &Path, error: Error) -> Error {
     let kind = error.kind();
     let folder = parent(path);

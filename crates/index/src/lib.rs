@@ -58,8 +58,9 @@ pub use serde_json::Value;
 
 /// Where vectors are kept.
 ///
-/// Any number may read at a time, and beside one that writes: by a reference that threads share, or in other processes.
-/// A reader sees what was there when its call began, or later; all that a call of a local store sees is of one moment.
+/// Any number may read at a time, and beside one that writes: by a reference that threads share, or
+/// in other processes. A reader sees what was there when its call began, or later; all that a call
+/// of a local store sees is of one moment.
 pub trait Store: Send + Sync {
     /// The model that its vectors are of.
     fn model(&self) -> &Model;
@@ -70,8 +71,8 @@ pub trait Store: Send + Sync {
     /// [`Error`] if the store can't be read.
     fn status(&self) -> Result<Status>;
 
-    /// Calls `each` with every file that lies in one of these folders (in any, if there is none) and its content; none
-    /// for a file that was refused. In no order.
+    /// Calls `each` with every file that lies in one of these folders (in any, if there is none)
+    /// and its content; none for a file that was refused. In no order.
     ///
     /// # Errors
     /// As [`Store::status`].
@@ -89,7 +90,8 @@ pub trait Store: Send + Sync {
     /// As [`Store::status`].
     fn item(&self, id: Id) -> Result<Option<Item>>;
 
-    /// The vector of a content's moment that stands for this part, as a [`Hit`] tells it; of several the first.
+    /// The vector of a content's moment that stands for this part, as a [`Hit`] tells it; of
+    /// several the first.
     ///
     /// # Errors
     /// As [`Store::status`].
@@ -106,14 +108,17 @@ pub trait Store: Send + Sync {
     /// As [`Store::status`].
     fn has(&self, ids: &[Id]) -> Result<Vec<bool>>;
 
-    /// Makes changes, in order. A local store makes all of them or none; a server those of each content.
+    /// Makes changes, in order. A local store makes all of them or none; a server those of each
+    /// content.
     ///
     /// # Errors
-    /// [`Error::Vector`] for one of another width, [`Error::Change`] for a file of an unknown content, for a content without
-    /// a vector or that was not begun, and for a part that can't be, and what keeps the store from being written.
+    /// [`Error::Vector`] for one of another width, [`Error::Change`] for a file of an unknown
+    /// content, for a content without a vector or that was not begun, and for a part that can't
+    /// be, and what keeps the store from being written.
     fn apply(&self, changes: &[Change]) -> Result<()>;
 
-    /// Brings up to date what is kept to search faster, and lets go of what is no longer needed for it.
+    /// Brings up to date what is kept to search faster, and lets go of what is no longer needed for
+    /// it.
     ///
     /// # Errors
     /// As [`Store::apply`].
@@ -125,7 +130,8 @@ pub trait Store: Send + Sync {
     /// [`Error::Vector`] for one of another width, and as [`Store::status`].
     fn search(&self, query: &Query) -> Result<Vec<Hit>>;
 
-    /// Calls `each` with every content and its files, in the order they came; all moments of one are in memory at a time.
+    /// Calls `each` with every content and its files, in the order they came; all moments of one
+    /// are in memory at a time.
     ///
     /// # Errors
     /// As [`Store::status`].
@@ -150,7 +156,8 @@ const MOST_VALUES: usize = 1 << 16;
 /// Moments of a content that are in memory at a time while [`put_moments`] stores them.
 const PORTION: usize = 256;
 
-/// Stores a content whose moments come one after the other; those of `item` come first. It is there once the last has come.
+/// Stores a content whose moments come one after the other; those of `item` come first. It is there
+/// once the last has come.
 ///
 /// # Errors
 /// As [`Store::apply`], and the first error among the moments, after which nothing of them is kept.

@@ -47,8 +47,9 @@ pub struct Span {
     pub end: f64,
 }
 
-/// A rectangle of a picture or of a film's frames: fractions of their width and height as they are shown, from 0 at the left
-/// and the top to 1. So it is the same of a thumbnail and of a file of any size.
+/// A rectangle of a picture or of a film's frames: fractions of their width and height as they are
+/// shown, from 0 at the left and the top to 1. So it is the same of a thumbnail and of a file of
+/// any size.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Region {
     /// Where it begins, of the width.
@@ -102,13 +103,14 @@ pub struct Moment {
     pub vector: Vec<f32>,
 }
 
-/// Facts of a content beside its vectors, in a form that any store can hold: an object of JSON, of [`Value`](crate::Value)s.
+/// Facts of a content beside its vectors, in a form that any store can hold: an object of JSON, of
+/// [`Value`](crate::Value)s.
 pub type Payload = serde_json::Map<String, serde_json::Value>;
 
 /// When a content was made, by the clock on the wall where that was.
 ///
-/// A day is what people remember of a picture, so no time zone is taken off: a picture of 1 May at 8 o'clock in New
-/// Zealand is one of 1 May, though it was still April in Greenwich.
+/// A day is what people remember of a picture, so no time zone is taken off: a picture of 1 May at
+/// 8 o'clock in New Zealand is one of 1 May, though it was still April in Greenwich.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// Seconds since 1970 began by that clock.
@@ -165,7 +167,8 @@ pub struct Item {
 /// A file, and how it was when its content was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct File {
-    /// Its absolute path, as [`diptych_files::spell`] spells it: names are bytes, and none is lost.
+    /// Its absolute path, as [`diptych_files::spell`] spells it: names are bytes, and none is
+    /// lost.
     pub path: String,
     /// Bytes.
     pub size: u64,
@@ -197,11 +200,12 @@ pub fn file_id(path: &Path) -> std::io::Result<FileId> {
 
 /// A change to apply to an index.
 ///
-/// A content whose moments would fill the memory comes in portions: [`Change::Begin`], any number of [`Change::Extend`] and
-/// [`Change::Finish`], in one call or in many. Until it is finished it is not there, and what it replaces is. What was begun
-/// and not finished when an index is opened to be written is swept. [`put_moments`](crate::put_moments) does it for an iterator.
-/// On a server a [`Change::Finish`] that fails half way is made up for by the next change that begins, finishes or abandons that
-/// content, or when the index is next opened to be written.
+/// A content whose moments would fill the memory comes in portions: [`Change::Begin`], any number
+/// of [`Change::Extend`] and [`Change::Finish`], in one call or in many. Until it is finished it is
+/// not there, and what it replaces is. What was begun and not finished when an index is opened to
+/// be written is swept. [`put_moments`](crate::put_moments) does it for an iterator. On a server a
+/// [`Change::Finish`] that fails half way is made up for by the next change that begins, finishes
+/// or abandons that content, or when the index is next opened to be written.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A content is there, or is replaced. It is found once a file has it.
@@ -218,7 +222,8 @@ pub enum Change {
     Link(File, Id),
     /// A file is gone. A content that no file has goes with it.
     Unlink(String),
-    /// A file has nothing that can be indexed, for a reason; it is asked for again once it has changed.
+    /// A file has nothing that can be indexed, for a reason; it is asked for again once it has
+    /// changed.
     Refuse(File, String),
 }
 
@@ -258,12 +263,14 @@ pub fn is_within(path: &str, folder: &str) -> bool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
-    /// As is fastest: [`Method::Scan`] where that takes no longer than people notice, else [`Method::Cells`].
+    /// As is fastest: [`Method::Scan`] where that takes no longer than people notice, else
+    /// [`Method::Cells`].
     #[default]
     Auto,
     /// Compare with every vector: exact.
     Scan,
-    /// Compare with those in the cells nearest to the query: nearly exact, and faster where there are many.
+    /// Compare with those in the cells nearest to the query: nearly exact, and faster where there
+    /// are many.
     Cells,
 }
 

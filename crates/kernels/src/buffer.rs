@@ -1,8 +1,8 @@
-//! Results that are filled in parallel, each part by the thread that computes it: new vectors part by part, matrices of
-//! the caller rectangle by rectangle.
+//! Results that are filled in parallel, each part by the thread that computes it: new vectors part
+//! by part, matrices of the caller rectangle by rectangle.
 //!
-//! A vector of zeros from the allocator is written once by one thread, then again by the others; for
-//! the maps of a convolution that first pass took as long as the arithmetic.
+//! A vector of zeros from the allocator is written once by one thread, then again by the others;
+//! for the maps of a convolution that first pass took as long as the arithmetic.
 #![allow(
     unsafe_code,
     reason = "hands out memory before it is a vector of values, and parts of rows to several threads"
@@ -14,8 +14,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-/// A vector of `len` values, of which `f` gets each part of up to `part` with the place of its first.
-/// A part holds zeros when `f` gets it.
+/// A vector of `len` values, of which `f` gets each part of up to `part` with the place of its
+/// first. A part holds zeros when `f` gets it.
 pub(crate) fn fill(len: usize, part: usize, f: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
     fill_and(len, part, f).0
 }
@@ -34,8 +34,8 @@ pub(crate) fn fill_and<R: Send>(
     (unsafe { values.assume_init() }.into_vec(), returned)
 }
 
-/// A matrix of `len` values, of which `f` gets each rectangle, with zeros in it, as [`for_each_rectangle`]
-/// says.
+/// A matrix of `len` values, of which `f` gets each rectangle, with zeros in it, as
+/// [`for_each_rectangle`] says.
 pub(crate) fn fill_rectangles(
     len: usize,
     shape: [usize; 3],
@@ -122,7 +122,8 @@ impl<'a, T> Rectangle<'a, T> {
     pub(crate) fn rows_mut(&mut self, rows: Range<usize>) -> Rectangle<'_, T> {
         assert!(rows.start <= rows.end && rows.end <= self.rows);
         Rectangle {
-            // SAFETY: the first row is one of its own or, if there are none, at most one past the last.
+            // SAFETY: the first row is one of its own or, if there are none, at most one past the
+            // last.
             start: unsafe {
                 self.start
                     .add(rows.start.min(self.rows.saturating_sub(1)) * self.stride)
@@ -140,7 +141,8 @@ impl<'a, T> Rectangle<'a, T> {
         // Without rows there may be no memory that a column begins in.
         let first = if self.rows == 0 { 0 } else { columns.start };
         Rectangle {
-            // SAFETY: the first column begins in the first row, which has as many or more; or it stays where it is.
+            // SAFETY: the first column begins in the first row, which has as many or more; or it
+            // stays where it is.
             start: unsafe { self.start.add(first) },
             stride: self.stride,
             rows: self.rows,
@@ -156,7 +158,8 @@ impl<'a, T> Rectangle<'a, T> {
         #[cfg(target_arch = "x86_64")]
         for place in columns.step_by(64 / size_of::<T>()) {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: every x86-64 CPU has this, and a prefetch reads nothing; the place is within the rectangle anyway.
+            // SAFETY: every x86-64 CPU has this, and a prefetch reads nothing; the place is within
+            // the rectangle anyway.
             unsafe {
                 _mm_prefetch::<_MM_HINT_T0>(self.start.add(row * self.stride + place).cast())
             };
@@ -167,8 +170,8 @@ impl<'a, T> Rectangle<'a, T> {
     #[inline(always)]
     pub(crate) fn row(&mut self, row: usize, columns: Range<usize>) -> &mut [T] {
         assert!(row < self.rows && columns.start <= columns.end && columns.end <= self.columns);
-        // SAFETY: the place is within the rectangle, which is within the matrix and nobody else's; the borrow of
-        // `self` keeps a second slice from being made while this one lives.
+        // SAFETY: the place is within the rectangle, which is within the matrix and nobody else's;
+        // the borrow of `self` keeps a second slice from being made while this one lives.
         unsafe {
             let start = self.start.add(row * self.stride + columns.start);
             std::slice::from_raw_parts_mut(start, columns.len())
@@ -176,10 +179,11 @@ impl<'a, T> Rectangle<'a, T> {
     }
 }
 
-/// Cuts a matrix of so many columns into rectangles and calls `f` for each, in parallel, with the place of its first row
-/// and its number among the rectangles beside it.
+/// Cuts a matrix of so many columns into rectangles and calls `f` for each, in parallel, with the
+/// place of its first row and its number among the rectangles beside it.
 ///
-/// A rectangle has `rows` rows, the last ones fewer; `edge(i)` to `edge(i + 1)` are the columns of the `i`-th of `across`.
+/// A rectangle has `rows` rows, the last ones fewer; `edge(i)` to `edge(i + 1)` are the columns of
+/// the `i`-th of `across`.
 ///
 /// # Panics
 /// If the matrix is not whole rows, or the edges do not rise from 0 to `columns`.
@@ -205,8 +209,9 @@ pub(crate) fn for_each_rectangle<T: Send>(
             let (first, i) = (i / across * rows.max(1), i % across);
             let (left, right) = (edges[i], edges[i + 1]);
             let rectangle = Rectangle {
-                // SAFETY: `first` is less than `total` and `left` at most `columns`, so this is within the matrix or one
-                // past its last row's end. Rectangles of different `first` or different `i` share no value, since the
+                // SAFETY: `first` is less than `total` and `left` at most `columns`, so this is
+                // within the matrix or one past its last row's end. Rectangles of
+                // different `first` or different `i` share no value, since the
                 // edges rise.
                 start: unsafe { start.get().add(first * columns + left) },
                 stride: columns,
@@ -221,7 +226,8 @@ pub(crate) fn for_each_rectangle<T: Send>(
 /// A matrix's first place, which may be told to other threads.
 struct Start<T>(*mut T);
 
-// SAFETY: what is done with it is up to `for_each_rectangle`, which hands out parts that do not overlap.
+// SAFETY: what is done with it is up to `for_each_rectangle`, which hands out parts that do not
+// overlap.
 unsafe impl<T: Send> Sync for Start<T> {}
 
 impl<T> Start<T> {

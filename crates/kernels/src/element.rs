@@ -1,7 +1,8 @@
 //! The number formats that products are computed in.
 //!
-//! `STEP` values along the summed dimension make one step of a product, four bytes: one f32, two bf16 or four of
-//! eight bits, whose products AVX-512 adds in one instruction. Operands are laid out in steps.
+//! `STEP` values along the summed dimension make one step of a product, four bytes: one f32, two
+//! bf16 or four of eight bits, whose products AVX-512 adds in one instruction. Operands are laid
+//! out in steps.
 
 use std::borrow::Cow;
 

@@ -1,18 +1,18 @@
 //! Matrix products in eight bits. Weights are quantised once, activations each time they are used.
 //!
-//! A row of activations has unsigned codes, `x ≈ scale · (code − zero)`; an output channel of a weight
-//! has codes −127 … 127, `w ≈ scale · code`. The integers are multiplied and summed exactly:
+//! A row of activations has unsigned codes, `x ≈ scale · (code − zero)`; an output channel of a
+//! weight has codes −127 … 127, `w ≈ scale · code`. The integers are multiplied and summed exactly:
 //!
 //! ```text
 //! Σ x w ≈ scale_x · scale_w · (Σ code_x code_w − zero · Σ code_w)
 //! ```
 //!
-//! For example x = (0.5, −0.25) with scale 0.0625 and zero 4: codes (12, 0). With w = (2, 1), scale 1:
-//! 0.0625 · (12 · 2 + 0 · 1 − 4 · 3) = 0.75, which is 0.5 · 2 − 0.25 · 1.
+//! For example x = (0.5, −0.25) with scale 0.0625 and zero 4: codes (12, 0). With w = (2, 1), scale
+//! 1: 0.0625 · (12 · 2 + 0 · 1 − 4 · 3) = 0.75, which is 0.5 · 2 − 0.25 · 1.
 //!
-//! One large value in a row would stretch the scale and leave the others few codes. Such outliers are
-//! taken out of the row and multiplied in f32 (as Dettmers et al., arXiv 2208.07339, do with whole
-//! columns).
+//! One large value in a row would stretch the scale and leave the others few codes. Such outliers
+//! are taken out of the row and multiplied in f32 (as Dettmers et al., arXiv 2208.07339, do with
+//! whole columns).
 
 use std::ops::Range;
 
@@ -50,7 +50,8 @@ struct Outlier {
 /// Rows of codes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coded {
-    /// The first `scales.len()` rows are in use; what lies behind them is left from an earlier, longer input.
+    /// The first `scales.len()` rows are in use; what lies behind them is left from an earlier,
+    /// longer input.
     values: Vec<u8>,
     /// Values of a row.
     inputs: usize,
@@ -194,9 +195,10 @@ pub(crate) struct Weights {
     scales: Vec<f32>,
     /// `scale · Σ codes` of each output channel.
     sums: Vec<f32>,
-    /// The rounding error of each weight, in sixteenths of a code: four bits each, two outputs a byte,
-    /// input by input. Outliers are multiplied with it, too: they are large, and mostly at the same
-    /// inputs in every row, so their rounding errors would add up in one direction.
+    /// The rounding error of each weight, in sixteenths of a code: four bits each, two outputs a
+    /// byte, input by input. Outliers are multiplied with it, too: they are large, and mostly
+    /// at the same inputs in every row, so their rounding errors would add up in one
+    /// direction.
     rests: Vec<u8>,
 }
 

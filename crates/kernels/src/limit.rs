@@ -11,8 +11,8 @@ use crate::tile::spin;
 const SPAN: Duration = Duration::from_millis(50);
 const ROUNDS: usize = 8;
 
-/// Billions of operations a second in a format that `threads` threads reach together with the instruction set in use,
-/// without reading memory. A multiply-add is two.
+/// Billions of operations a second in a format that `threads` threads reach together with the
+/// instruction set in use, without reading memory. A multiply-add is two.
 pub fn limit_gops(threads: usize, packing: Packing) -> f64 {
     let isa = Isa::current();
     let one = || {

@@ -1,4 +1,5 @@
-//! Linear layers for inference: the weight is packed once, and what follows the product is done on the way.
+//! Linear layers for inference: the weight is packed once, and what follows the product is done on
+//! the way.
 //!
 //! `R` rows, `I` inputs, `O` outputs.
 
@@ -20,7 +21,8 @@ pub enum Packing {
     F32,
     /// In bf16, for activations in bf16.
     Bf16,
-    /// In eight bits, one scale an output; activations of either kind are rounded to eight bits row by row.
+    /// In eight bits, one scale an output; activations of either kind are rounded to eight bits row
+    /// by row.
     Int8,
 }
 
@@ -74,7 +76,8 @@ struct Scratch {
 }
 
 thread_local! {
-    // Taken out while it is used: a thread that waits for others may begin a second layer meanwhile.
+    // Taken out while it is used: a thread that waits for others may begin a second layer
+    // meanwhile.
     static SCRATCH: Cell<Scratch> = Cell::default();
 }
 
@@ -113,7 +116,8 @@ impl Linear {
     /// Packs `weight` `[O, I]` with `bias` `[O]`, or none if that is empty.
     ///
     /// # Panics
-    /// If `inputs` is 0 or, for eight bits, more than 2¹⁵, or the lengths do not fit it and each other.
+    /// If `inputs` is 0 or, for eight bits, more than 2¹⁵, or the lengths do not fit it and each
+    /// other.
     pub fn new(weight: &[f32], bias: &[f32], inputs: usize, packing: Packing) -> Self {
         assert!(
             inputs > 0 && weight.len().is_multiple_of(inputs),
@@ -161,7 +165,8 @@ impl Linear {
     /// Maps `x` `[R, I]` into `out` `[R, O]`.
     ///
     /// # Panics
-    /// If a slice has another length than its shape says, or `x` another format than the weight is for.
+    /// If a slice has another length than its shape says, or `x` another format than the weight is
+    /// for.
     pub fn apply<'a>(&self, x: impl Into<In<'a>>, out: impl Into<Out<'a>>, then: Then) {
         self.apply_with(Isa::current(), x.into(), out.into(), then);
     }

@@ -29,7 +29,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     if x < -87.0 { 0.0 } else { value }
 }
 
-/// The polynomials P and Q of the error function's approximation `x P(x²) / Q(x²)` on −4 … 4, from the highest power.
+/// The polynomials P and Q of the error function's approximation `x P(x²) / Q(x²)` on −4 … 4, from
+/// the highest power.
 ///
 /// Source: Eigen's and XLA's `erf` in f32.
 pub(crate) const ERF_ABOVE: [f32; 7] = [

@@ -38,7 +38,8 @@ impl AveragePool {
         })
     }
 
-    /// [`AveragePool::forward`] of activations, into others of the same format, which take the result's size.
+    /// [`AveragePool::forward`] of activations, into others of the same format, which take the
+    /// result's size.
     ///
     /// # Panics
     /// If `x` is not whole pictures, the squares do not fill them, or the formats differ.

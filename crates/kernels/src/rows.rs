@@ -1,4 +1,5 @@
-//! Activations between the layers of inference, in one of two formats, or rounded to eight bits for layers that are.
+//! Activations between the layers of inference, in one of two formats, or rounded to eight bits for
+//! layers that are.
 
 use half::bf16;
 use rayon::prelude::*;
@@ -188,7 +189,8 @@ impl Rows {
         });
     }
 
-    /// Cuts it into parts of `len` values, the last one shorter, and calls `f` for each with its number, in parallel.
+    /// Cuts it into parts of `len` values, the last one shorter, and calls `f` for each with its
+    /// number, in parallel.
     pub fn write_parts(&mut self, len: usize, f: impl Fn(usize, Part) + Sync) {
         match &mut self.0 {
             Data::F32(values) => {

@@ -1,10 +1,10 @@
 //! Plain loops, compiled once per instruction set.
 
-/// Defines a function whose first argument, an `Isa`, chooses among compilations of its body; it may have one type
-/// parameter.
+/// Defines a function whose first argument, an `Isa`, chooses among compilations of its body; it
+/// may have one type parameter.
 ///
-/// The body is ordinary safe code; the compiler's vectoriser does the rest. Sums keep their order, so
-/// every compilation gives the same bits.
+/// The body is ordinary safe code; the compiler's vectoriser does the rest. Sums keep their order,
+/// so every compilation gives the same bits.
 macro_rules! vectorised {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident $(<$generic:ident: $bound:ident>)?
         ($($argument:ident: $kind:ty),* $(,)?) $body:block) => {

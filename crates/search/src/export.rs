@@ -16,15 +16,16 @@ pub const EMBEDDINGS: &str = "embeddings.npy";
 /// The list that [`export`] writes beside the array: a line of JSON for each row.
 pub const METADATA: &str = "metadata.jsonl";
 
-/// Writes all vectors of an index into a folder: `embeddings.npy`, f32 `[N, D]`, and `metadata.jsonl`, a line a row, with
-/// paths as [`diptych_files::spell`] spells them. Returns `N`.
+/// Writes all vectors of an index into a folder: `embeddings.npy`, f32 `[N, D]`, and
+/// `metadata.jsonl`, a line a row, with paths as [`diptych_files::spell`] spells them. Returns `N`.
 ///
 /// # Errors
-/// [`Error::Index`] if the index can't be read or has a vector of another width than its own, and what keeps the files from
-/// being written.
+/// [`Error::Index`] if the index can't be read or has a vector of another width than its own, and
+/// what keeps the files from being written.
 pub fn export(store: &dyn Store, folder: &Path) -> Result<usize> {
     let dim = store.model().dim;
-    // Of one reading, so that rows and lines belong together though another process writes meanwhile.
+    // Of one reading, so that rows and lines belong together though another process writes
+    // meanwhile.
     let (mut rows, mut lines, mut odd) = (Vec::<f32>::new(), String::new(), None);
     store.each(&mut |item, of_item| {
         for moment in &item.moments {

@@ -1,4 +1,5 @@
-//! An index and the model that it is asked with: vectors of two models have no similarity, and nothing in the numbers says so.
+//! An index and the model that it is asked with: vectors of two models have no similarity, and
+//! nothing in the numbers says so.
 
 use diptych::Clip;
 use diptych_index::{Model, Store};

@@ -1,7 +1,8 @@
 //! Rules on manifests: which crate may use which.
 //!
-//! The house has floors: ground, core, shared rooms, uses, doors. A crate uses what stands below it. A use never uses
-//! another use: the doors join them. Among the shared rooms `train` may use `evaluate`, never the reverse.
+//! The house has floors: ground, core, shared rooms, uses, doors. A crate uses what stands below
+//! it. A use never uses another use: the doors join them. Among the shared rooms `train` may use
+//! `evaluate`, never the reverse.
 
 use super::Violation;
 use super::repo::{Crate, Repo};
@@ -77,7 +78,8 @@ const PLACES: &[Place] = &[
 /// The folder of helpers that every crate's tests may use, and nothing else may.
 const TESTING: &str = "crates/testing";
 
-/// A crate depends only on what stands below it, and on what stands beside it where [`PLACES`] says so.
+/// A crate depends only on what stands below it, and on what stands beside it where [`PLACES`] says
+/// so.
 pub(super) fn floors(repo: &Repo) -> Vec<Violation> {
     let mut violations = Vec::new();
     for member in &repo.crates {

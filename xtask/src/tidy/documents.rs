@@ -1,4 +1,4 @@
-//! Rules on Markdown: what it names is there, and it is easy to read.
+//! Rules on Markdown: what it names is there, and it is easy to read, as comments are.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,7 @@ use super::repo::Repo;
 const MAX_COLUMNS: usize = 100;
 
 /// Documents whose lines are not wrapped, and why.
-const UNWRAPPED: &[(&str, &str)] = &[
-    ("README.zh-CN.md", "Chinese has no spaces to break at"),
-    ("CHANGELOG.md", "several people add lines to it at a time"),
-];
+const UNWRAPPED: &[(&str, &str)] = &[("README.zh-CN.md", "Chinese has no spaces to break at")];
 
 /// Folder of the decisions, a page each.
 const DECISIONS: &str = "docs/decisions/";
@@ -36,7 +33,8 @@ pub(super) fn links(repo: &Repo) -> Vec<Violation> {
     violations
 }
 
-/// A source file or a folder in backticks is the end of some path here, as `image/orient.rs` or `tile/`.
+/// A source file or a folder in backticks is the end of some path here, as `image/orient.rs` or
+/// `tile/`.
 pub(super) fn names(repo: &Repo) -> Vec<Violation> {
     let is_there = |name: &str| {
         let end = format!("/{name}");
@@ -68,16 +66,31 @@ pub(super) fn names(repo: &Repo) -> Vec<Violation> {
     violations
 }
 
-/// Prose is at most [`MAX_COLUMNS`] wide; tables, code and what can't be broken may be wider.
+/// Prose is at most [`MAX_COLUMNS`] wide, in comments of Rust files, too; tables, code and what
+/// can't be broken may be wider.
 pub(super) fn width(repo: &Repo) -> Vec<Violation> {
     let mut violations = Vec::new();
     let is_wrapped = |path: &str| !UNWRAPPED.iter().any(|(unwrapped, _)| *unwrapped == path);
-    for (path, text) in repo.texts(&["md"]).filter(|(path, _)| is_wrapped(path)) {
+    for (path, text) in repo
+        .texts(&["md", "rs"])
+        .filter(|(path, _)| is_wrapped(path))
+    {
+        let marks: &[&str] = if path.ends_with(".rs") {
+            &["///", "//!", "//"]
+        } else {
+            &[""]
+        };
+        // The text of a line behind the mark of a comment.
+        let words = |line: &'_ str| {
+            let line = line.trim_start();
+            let words = marks.iter().find_map(|mark| line.strip_prefix(mark));
+            words.map(|words| words.trim_start_matches([' ', '-', '*']).to_owned())
+        };
         for (number, line) in prose(text) {
             let columns = line.chars().count();
             // A word that is too long itself stands alone, behind the mark of a list at most.
-            let can_break = line.trim_start_matches([' ', '-', '*']).contains(' ');
-            if columns > MAX_COLUMNS && can_break && !line.trim_start().starts_with('|') {
+            let can_break = words(line).filter(|words| words.contains(' '));
+            if columns > MAX_COLUMNS && can_break.is_some_and(|words| !words.starts_with('|')) {
                 let message = format!("{columns} columns of prose, more than {MAX_COLUMNS}");
                 violations.push(Violation::new(path, number, message));
             }
@@ -133,7 +146,9 @@ pub(super) fn decisions(repo: &Repo) -> Vec<Violation> {
 fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut is_code = false;
     text.lines().zip(1..).filter_map(move |(line, number)| {
-        let is_fence = line.trim_start().starts_with("```");
+        let words = line.trim_start();
+        let words = words.strip_prefix("///").or(words.strip_prefix("//!"));
+        let is_fence = words.unwrap_or(line).trim_start().starts_with("```");
         is_code ^= is_fence;
         (!is_code && !is_fence).then_some((number, line))
     })
@@ -151,7 +166,8 @@ fn targets(line: &str) -> impl Iterator<Item = &str> {
     targets.filter(|target| !target.is_empty() && !target.contains(':'))
 }
 
-/// A path from the root, for one that is written in the document at `path`; none, if it leads out of the root.
+/// A path from the root, for one that is written in the document at `path`; none, if it leads out
+/// of the root.
 fn below(path: &str, target: &str) -> Option<String> {
     let mut parts: Vec<&str> = path.split('/').collect();
     parts.pop();
@@ -211,6 +227,10 @@ mod tests {
             format!("{full}\n{full}b\n- {word}\n| {full}b |\n```text\n{full}b\n```\n- {full}\n");
         assert_eq!(lines(&width(&repo(&[("a.md", &text)]))), [2, 8]);
         assert!(width(&repo(&[("README.zh-CN.md", &text)])).is_empty());
+        let comments = text.lines().map(|line| format!("    /// {line}\n"));
+        let code = format!("let {full} = 1;\n");
+        let text: String = comments.chain([code]).collect();
+        assert_eq!(lines(&width(&repo(&[("a.rs", &text)]))), [1, 2, 8]);
     }
 
     #[test]

@@ -46,7 +46,8 @@ pub(super) struct Dependency {
 }
 
 impl Repo {
-    /// Reads every file that git knows, and every manifest; none in a tree without git, as an archive of the source is.
+    /// Reads every file that git knows, and every manifest; none in a tree without git, as an
+    /// archive of the source is.
     ///
     /// # Errors
     /// If git fails, or a file or manifest can't be read.
@@ -89,8 +90,8 @@ impl File {
     }
 }
 
-/// The files that were added to git, committed or not. What else lies about, a build or a converted model, is no part of the
-/// project.
+/// The files that were added to git, committed or not. What else lies about, a build or a converted
+/// model, is no part of the project.
 fn git_files(root: &Path) -> Result<Option<Vec<String>>> {
     // Without one of its own the tree may lie in another project's, whose files are not meant.
     if !root.join(".git").exists() {

@@ -42,7 +42,8 @@ pub(super) fn length(repo: &Repo) -> Vec<Violation> {
     repo.texts(&["rs"]).filter_map(long).collect()
 }
 
-/// The keyword `unsafe` appears in no crate but kernels, and where a rival is measured as its manual uses it.
+/// The keyword `unsafe` appears in no crate but kernels, and where a rival is measured as its
+/// manual uses it.
 pub(super) fn unsafe_code(repo: &Repo) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (path, text) in repo.texts(&["rs"]).filter(|(path, _)| {

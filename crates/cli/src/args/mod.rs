@@ -83,8 +83,8 @@ pub(crate) enum Command {
     .required(true)
     .multiple(true))]
 pub(crate) struct ClassifyArgs {
-    /// Pictures, folders, or lists: `@FILE` has a path a line, `-` is such a list on stdin. Pictures are JPEG, PNG, WebP, GIF,
-    /// BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
+    /// Pictures, folders, or lists: `@FILE` has a path a line, `-` is such a list on stdin.
+    /// Pictures are JPEG, PNG, WebP, GIF, BMP, TIFF or RAW; HEIC and AVIF with feature `heif`
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
 
@@ -109,12 +109,13 @@ pub(crate) struct ClassifyArgs {
     #[arg(short = 'k', long, value_name = "K", value_parser = count(1, u32::MAX))]
     pub(crate) top: Option<usize>,
 
-    /// Print one JSON object a picture: path, predictions (label, probability, cosine); with `--sort-into` also sorted, where
-    /// it is now
+    /// Print one JSON object a picture: path, predictions (label, probability, cosine); with
+    /// `--sort-into` also sorted, where it is now
     #[arg(long, group = "format")]
     pub(crate) json: bool,
 
-    /// Print a table separated by tabs: a line of names, then path, label, probability and cosine, a line a label
+    /// Print a table separated by tabs: a line of names, then path, label, probability and cosine,
+    /// a line a label
     #[arg(long, group = "format")]
     pub(crate) tsv: bool,
 
@@ -122,8 +123,9 @@ pub(crate) struct ClassifyArgs {
     #[arg(long, group = "format")]
     pub(crate) csv: bool,
 
-    /// Put each picture into DIR/LABEL by its best label. Nothing is overwritten or removed: another file of the same name
-    /// gets a number, and one that is there already stays the only one
+    /// Put each picture into DIR/LABEL by its best label. Nothing is overwritten or removed:
+    /// another file of the same name gets a number, and one that is there already stays the
+    /// only one
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) sort_into: Option<PathBuf>,
 
@@ -149,13 +151,14 @@ pub(crate) enum Placing {
 
 /// Write the embeddings of pictures or texts to a NumPy file
 ///
-/// Pictures from folders and lists are told in `X.paths.txt`, a path a row. Pictures are decoded exactly, as the references do,
-/// unless `--decode fast` says otherwise: an array is compared with other programs'. `index` decodes fast: its vectors are
-/// compared with each other.
+/// Pictures from folders and lists are told in `X.paths.txt`, a path a row. Pictures are decoded
+/// exactly, as the references do, unless `--decode fast` says otherwise: an array is compared with
+/// other programs'. `index` decodes fast: its vectors are compared with each other.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("inputs").args(["images", "texts", "stdin"]).required(true))]
 pub(crate) struct EmbedArgs {
-    /// Pictures, one row each; folders; or lists: `@FILE` has a path a line, `-` is such a list on stdin
+    /// Pictures, one row each; folders; or lists: `@FILE` has a path a line, `-` is such a list on
+    /// stdin
     #[arg(long, num_args = 1.., value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) images: Vec<PathBuf>,
 
@@ -179,13 +182,13 @@ pub(crate) struct EmbedArgs {
     #[arg(long, conflicts_with = "images")]
     pub(crate) truncate: bool,
 
-    /// Pass over inputs that can't be used, and write what the rows belong to beside the array: `X.paths.txt`, a path a
-    /// line, or `X.texts.txt`; `--out` is then a plain file
+    /// Pass over inputs that can't be used, and write what the rows belong to beside the array:
+    /// `X.paths.txt`, a path a line, or `X.texts.txt`; `--out` is then a plain file
     #[arg(long)]
     pub(crate) skip_bad: bool,
 
-    /// Keep the rows in `X.npy.part` until all are there, and go on from those of an earlier call with the same options; to
-    /// begin anew, remove that file
+    /// Keep the rows in `X.npy.part` until all are there, and go on from those of an earlier call
+    /// with the same options; to begin anew, remove that file
     #[arg(long)]
     pub(crate) resume: bool,
 
@@ -247,7 +250,8 @@ pub(crate) struct TokenizeArgs {
 
 /// Write pictures' pixels, as the image tower reads them, to a NumPy file
 ///
-/// `bench --input` reads what this writes. Pictures from folders and lists are told in `X.paths.txt`, a path a row.
+/// `bench --input` reads what this writes. Pictures from folders and lists are told in
+/// `X.paths.txt`, a path a row.
 #[derive(Debug, Args)]
 pub(crate) struct PreprocessArgs {
     /// Pictures, folders, or lists: `@FILE` has a path a line, `-` is such a list on stdin
@@ -292,8 +296,8 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "diptych-demo")]
     pub(crate) out: PathBuf,
 
-    /// Print one JSON object: model, n_pictures, top_1, top_5, chance_top_1, chance_top_5, pictures (path, label, rank,
-    /// predictions), searches (query, hits), page
+    /// Print one JSON object: model, n_pictures, top_1, top_5, chance_top_1, chance_top_5,
+    /// pictures (path, label, rank, predictions), searches (query, hits), page
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -303,11 +307,12 @@ pub(crate) struct DemoArgs {
 
 /// Measure how fast this machine encodes with a model
 ///
-/// Pictures and texts of random values, one and 32 at a time; texts fill the model's context. Each number is the median of
-/// calls after the first.
+/// Pictures and texts of random values, one and 32 at a time; texts fill the model's context. Each
+/// number is the median of calls after the first.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Time these pixels instead: f32 `[N, 3, S, S]`, as `preprocess` writes them, encoded together
+    /// Time these pixels instead: f32 `[N, 3, S, S]`, as `preprocess` writes them, encoded
+    /// together
     #[arg(long, value_name = "X.npy", value_hint = ValueHint::FilePath)]
     pub(crate) input: Option<PathBuf>,
 
@@ -323,8 +328,8 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "S", value_parser = count(1, 3600), default_value = "3")]
     pub(crate) seconds: usize,
 
-    /// Print one JSON object: model, precision, threads, limit_gops, images_per_s, texts_per_s, decodes_per_s, share_of_limit,
-    /// peak_memory_mb
+    /// Print one JSON object: model, precision, threads, limit_gops, images_per_s, texts_per_s,
+    /// decodes_per_s, share_of_limit, peak_memory_mb
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -343,7 +348,8 @@ pub(crate) enum Measure {
 /// Print the completion script of a shell
 ///
 /// bash: `diptych completions bash > ~/.local/share/bash-completion/completions/diptych`.
-/// zsh: write it as `_diptych` into a folder of `$fpath`. fish: `~/.config/fish/completions/diptych.fish`.
+/// zsh: write it as `_diptych` into a folder of `$fpath`. fish:
+/// `~/.config/fish/completions/diptych.fish`.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// Shell
@@ -362,7 +368,8 @@ pub(crate) struct ModelArgs {
     #[arg(long, value_parser = one_of(&DeviceKind::NAMES), default_value = "cpu")]
     pub(crate) device: DeviceKind,
 
-    /// What the towers compute in: `auto` is bf16 where the processor has instructions for it, else f32
+    /// What the towers compute in: `auto` is bf16 where the processor has instructions for it,
+    /// else f32
     #[arg(long, value_parser = one_of(&diptych::Precision::NAMES), default_value = "auto")]
     pub(crate) precision: diptych::Precision,
 }
@@ -394,7 +401,8 @@ pub(crate) struct DecodeArgs {
 /// How large pictures may be.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct LimitArgs {
-    /// Refuse pictures of which more pixels would be decoded, in millions; `fast` decodes fewer of large JPEGs
+    /// Refuse pictures of which more pixels would be decoded, in millions; `fast` decodes fewer of
+    /// large JPEGs
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value = "200")]
     pub(crate) max_megapixels: u32,
 }

@@ -15,18 +15,20 @@ use crate::preview::Protocol;
 
 /// Index pictures, so that they can be searched
 ///
-/// Folders are looked through to their ends. What is new, changed, moved or gone since last time is found by size and time,
-/// then by content; nothing is encoded twice. Files named in `.diptychignore`, with patterns as in `.gitignore`, and those that
-/// begin with a dot are left out. May be stopped at any time, and goes on where it was. The exit code is 2 if any file can't
-/// be indexed, be it new or one that could not be before; films are passed over and counted, and so are links that lead
-/// nowhere, unless they are called as pictures are: such are failures.
+/// Folders are looked through to their ends. What is new, changed, moved or gone since last time is
+/// found by size and time, then by content; nothing is encoded twice. Files named in
+/// `.diptychignore`, with patterns as in `.gitignore`, and those that begin with a dot are left
+/// out. May be stopped at any time, and goes on where it was. The exit code is 2 if any file can't
+/// be indexed, be it new or one that could not be before; films are passed over and counted, and so
+/// are links that lead nowhere, unless they are called as pictures are: such are failures.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct IndexArgs {
     #[command(subcommand)]
     pub(crate) command: Option<IndexCommand>,
 
-    /// Folders, pictures, or `@FILE` with a path a line (`-` is such a list on stdin) [default: those that the index knows]
+    /// Folders, pictures, or `@FILE` with a path a line (`-` is such a list on stdin) [default:
+    /// those that the index knows]
     #[arg(value_name = "DIR", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
 
@@ -42,30 +44,33 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
 
-    /// Index only part I of N of the files, from 1/N to N/N; `index import` puts the parts together. Told by their paths, which
-    /// every machine has to see alike
+    /// Index only part I of N of the files, from 1/N to N/N; `index import` puts the parts
+    /// together. Told by their paths, which every machine has to see alike
     #[arg(long, value_name = "I/N", value_parser = shard)]
     pub(crate) shard: Option<Shard>,
 
-    /// Forget all files of a folder in which there are no pictures left; else it may be a disc that is not mounted
+    /// Forget all files of a folder in which there are no pictures left; else it may be a disc
+    /// that is not mounted
     #[arg(long)]
     pub(crate) forget_emptied: bool,
 
-    /// Try files again that could not be indexed, as with a build that reads more formats. Pictures that were too large are tried again
-    /// as soon as `--max-megapixels` allows more
+    /// Try files again that could not be indexed, as with a build that reads more formats.
+    /// Pictures that were too large are tried again as soon as `--max-megapixels` allows more
     #[arg(long)]
     pub(crate) retry: bool,
 
-    /// Decode large JPEGs at the smallest of 1/2, 1/4 and 1/8 that the model needs, or in full. Noted with the index, and
-    /// done so with pictures in queries, too [default: as the index was begun; a new one fast]
+    /// Decode large JPEGs at the smallest of 1/2, 1/4 and 1/8 that the model needs, or in full.
+    /// Noted with the index, and done so with pictures in queries, too [default: as the index
+    /// was begun; a new one fast]
     #[arg(long, value_parser = one_of(DECODES))]
     pub(crate) decode: Option<Decode>,
 
     #[command(flatten)]
     pub(crate) limit: LimitArgs,
 
-    /// Print the report as one JSON object: unchanged, refused (before, and not tried again), encoded, linked, removed,
-    /// refused_gone (refused before, and gone), failed (path, reason, needs: a feature), emptied, skipped (by kind)
+    /// Print the report as one JSON object: unchanged, refused (before, and not tried again),
+    /// encoded, linked, removed, refused_gone (refused before, and gone), failed (path,
+    /// reason, needs: a feature), emptied, skipped (by kind)
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -86,8 +91,8 @@ pub(crate) enum IndexCommand {
     Compact(CompactArgs),
     /// Take files and folders out of the index, and from the folders that it knows
     ///
-    /// What links below them lead to stays. What lies in a folder that the index still knows comes back with the next run, unless it
-    /// is gone or `.diptychignore` leaves it out.
+    /// What links below them lead to stays. What lies in a folder that the index still knows comes
+    /// back with the next run, unless it is gone or `.diptychignore` leaves it out.
     Forget(ForgetArgs),
     /// Add what other indexes hold, and embeddings that clip-retrieval wrote
     Import(ImportArgs),
@@ -136,7 +141,8 @@ pub(crate) struct CompactArgs {
     #[command(flatten)]
     pub(crate) address: AddressArgs,
 
-    /// Whether vectors are grouped, so that a search looks at some of them alone [default: as it was; at first, if they are many]
+    /// Whether vectors are grouped, so that a search looks at some of them alone [default: as it
+    /// was; at first, if they are many]
     #[arg(long, value_parser = one_of(CELLS))]
     pub(crate) cells: Option<Cells>,
 }
@@ -153,7 +159,8 @@ pub(crate) struct ForgetArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
-    /// Indexes: files, or qdrant:// URLs; or folders with img_emb/*.npy and metadata/*.parquet, made with `--model`
+    /// Indexes: files, or qdrant:// URLs; or folders with img_emb/*.npy and metadata/*.parquet,
+    /// made with `--model`
     #[arg(required = true, value_name = "INDEX", value_hint = ValueHint::AnyPath)]
     pub(crate) from: Vec<PathBuf>,
 
@@ -176,13 +183,15 @@ pub(crate) struct ExportArgs {
 
 /// Search an index by words and pictures
 ///
-/// A query has terms, which `+` and `-` begin, with weights if need be: "beach +0.5:sunset -people +./me.jpg". What names a file
-/// is a picture: a term, or the whole query, whatever signs are in its name.
+/// A query has terms, which `+` and `-` begin, with weights if need be: "beach +0.5:sunset -people
+/// +./me.jpg". What names a file is a picture: a term, or the whole query, whatever signs are in
+/// its name.
 ///
-/// A sign stands directly before a word, else it is text: "dog - running". A weight is a number of 0 or more with a point, and
-/// stands only after a sign: "3:4 portrait" is text. Quotes make a text of anything: '"-people"', '"beach.jpg"', '+"3:4 portrait"';
-/// in them \" and \\ are a quote and a backslash. A backslash before a word takes its sign for a letter: 'beach +./me \-1.png'.
-/// A query that begins with `-` comes after all options and `--`.
+/// A sign stands directly before a word, else it is text: "dog - running". A weight is a number of
+/// 0 or more with a point, and stands only after a sign: "3:4 portrait" is text. Quotes make a text
+/// of anything: '"-people"', '"beach.jpg"', '+"3:4 portrait"'; in them \" and \\ are a quote and a
+/// backslash. A backslash before a word takes its sign for a letter: 'beach +./me \-1.png'. A query
+/// that begins with `-` comes after all options and `--`.
 ///
 /// The exit code is 1 if nothing was found; stderr says why.
 #[derive(Debug, Args)]
@@ -195,7 +204,8 @@ pub(crate) struct SearchArgs {
     #[arg(long = "template", value_name = "TEXT", value_parser = template)]
     pub(crate) templates: Vec<String>,
 
-    /// Least cosine of a hit, or `auto`: none, where what is nearest is no nearer than for any text
+    /// Least cosine of a hit, or `auto`: none, where what is nearest is no nearer than for any
+    /// text
     #[arg(long, value_name = "X", value_parser = min_score, allow_negative_numbers = true)]
     pub(crate) min_score: Option<MinScore>,
 
@@ -209,7 +219,8 @@ pub(crate) struct SearchArgs {
 
 /// Find pictures like one
 ///
-/// Of a picture that the index has, and that is as it was, the index's own embedding is taken; another is read and encoded.
+/// Of a picture that the index has, and that is as it was, the index's own embedding is taken;
+/// another is read and encoded.
 #[derive(Debug, Args)]
 pub(crate) struct SimilarArgs {
     /// Picture, in the index or not
@@ -231,8 +242,8 @@ pub(crate) struct HitsArgs {
     #[arg(long = "in", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) within: Vec<PathBuf>,
 
-    /// Only pictures taken on this day (YYYY, YYYY-MM or YYYY-MM-DD) or later, by the clock on the wall where that was; of a
-    /// picture that does not say, the file's time stands in
+    /// Only pictures taken on this day (YYYY, YYYY-MM or YYYY-MM-DD) or later, by the clock on the
+    /// wall where that was; of a picture that does not say, the file's time stands in
     #[arg(long, value_name = "DATE", value_parser = date)]
     pub(crate) after: Option<i64>,
 
@@ -248,9 +259,10 @@ pub(crate) struct HitsArgs {
     #[arg(long, value_parser = one_of(METHODS), default_value = "auto")]
     pub(crate) method: Method,
 
-    /// Print one JSON object a file: path, score, start, end, region (of a tile), taken, taken_from
-    /// (`exif`, `file` for the file's time, or `unknown` in an index that an older version made), copies (other files that are
-    /// equal), gone (whether it is no longer there)
+    /// Print one JSON object a file: path, score, start, end, region (of a tile), taken,
+    /// taken_from (`exif`, `file` for the file's time, or `unknown` in an index that an older
+    /// version made), copies (other files that are equal), gone (whether it is no longer
+    /// there)
     #[arg(long, conflicts_with_all = ["paths0", "preview"])]
     pub(crate) json: bool,
 
@@ -262,7 +274,8 @@ pub(crate) struct HitsArgs {
     #[arg(long)]
     pub(crate) all_paths: bool,
 
-    /// Show the pictures, by the way the terminal knows, or by this one; without a way only where stdout is a terminal
+    /// Show the pictures, by the way the terminal knows, or by this one; without a way only where
+    /// stdout is a terminal
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true)]
     pub(crate) preview: Option<Option<Protocol>>,
 
@@ -287,10 +300,12 @@ pub(crate) struct HitsArgs {
 
 /// Find equal pictures and near duplicates in an index
 ///
-/// Near are pictures that the model finds near and that look the same: resized, encoded again, brightened, or cropped by a few
-/// percent. Each group has a keeper, to which all others are near: the file with most pixels, of such the largest, of such the
-/// oldest. Names of one file are no duplicates, and files that are gone or have changed are left out; where none of the
-/// index's files and folders is there, as on another machine, all are told and marked as gone. The exit code is 1 if there is no group.
+/// Near are pictures that the model finds near and that look the same: resized, encoded again,
+/// brightened, or cropped by a few percent. Each group has a keeper, to which all others are near:
+/// the file with most pixels, of such the largest, of such the oldest. Names of one file are no
+/// duplicates, and files that are gone or have changed are left out; where none of the
+/// index's files and folders is there, as on another machine, all are told and marked as gone. The
+/// exit code is 1 if there is no group.
 #[derive(Debug, Args)]
 pub(crate) struct DuplicatesArgs {
     /// Least cosine of near duplicates [default: measured for the index's model]
@@ -305,8 +320,8 @@ pub(crate) struct DuplicatesArgs {
     #[arg(long = "in", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) within: Vec<PathBuf>,
 
-    /// Print one JSON object a group: kind, cosine (the lowest of any two), same_file, keeper, paths (the keeper's first), sizes
-    /// (bytes), pixels ([columns, rows])
+    /// Print one JSON object a group: kind, cosine (the lowest of any two), same_file, keeper,
+    /// paths (the keeper's first), sizes (bytes), pixels ([columns, rows])
     #[arg(long, conflicts_with = "paths0")]
     pub(crate) json: bool,
 

@@ -7,8 +7,8 @@ use clap::{Command, CommandFactory, Error};
 
 use super::Cli;
 
-/// The error of a command line, or if it is about a term of a query a better one: `-people` is no option `-p`, `-horse` asks
-/// for no help, and `-kitten` is no number of hits.
+/// The error of a command line, or if it is about a term of a query a better one: `-people` is no
+/// option `-p`, `-horse` asks for no help, and `-kitten` is no number of hits.
 pub(crate) fn explain(error: Error, args: impl IntoIterator<Item = OsString>) -> Error {
     let mut cli = Cli::command();
     cli.build();

@@ -12,8 +12,8 @@ use super::{LimitArgs, count, one_of};
 /// Train a model as a run file says
 ///
 /// Prints the directory of the finished model. Ctrl-C writes a checkpoint and stops; `--resume`
-/// continues from there. What of the data can't be used is passed over, counted and told, and the exit code
-/// is 2.
+/// continues from there. What of the data can't be used is passed over, counted and told, and the
+/// exit code is 2.
 #[derive(Debug, Args)]
 pub(crate) struct TrainArgs {
     /// Run file
@@ -35,9 +35,9 @@ pub(crate) struct TrainArgs {
 
 /// Make training shards from a table, class folders, COCO or Flickr captions
 ///
-/// Writes WebDataset shards, `NAME-000000.tar` and so on, once all are whole. Files that are equal are
-/// packed once, with the captions of all. What can't be used is passed over, counted and told, and the exit
-/// code is 2.
+/// Writes WebDataset shards, `NAME-000000.tar` and so on, once all are whole. Files that are equal
+/// are packed once, with the captions of all. What can't be used is passed over, counted and told,
+/// and the exit code is 2.
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {
     /// Table (.csv or .tsv), folder of a folder per class, captions_*.json or *.token.txt
@@ -72,7 +72,8 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "N", default_value = "10000", value_parser = count(1, u32::MAX))]
     pub(crate) shard_size: usize,
 
-    /// Shrink pictures whose shorter side has more pixels than S [default: leave files as they are]
+    /// Shrink pictures whose shorter side has more pixels than S [default: leave files as they
+    /// are]
     #[arg(long, value_name = "S", value_parser = count(1, 16_384))]
     pub(crate) resize: Option<usize>,
 
@@ -87,8 +88,8 @@ pub(crate) struct PackArgs {
     #[arg(long)]
     pub(crate) strict: bool,
 
-    /// Print the report as one JSON object: samples, captions, duplicates, skipped, reasons (reason, count,
-    /// example), shards, bytes
+    /// Print the report as one JSON object: samples, captions, duplicates, skipped, reasons
+    /// (reason, count, example), shards, bytes
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -114,8 +114,8 @@ fn remote(url: &str, how: Remote) -> Result<Box<dyn Store>> {
 /// `photos.diptych` where this user's programs keep their data.
 fn users_own() -> Result<PathBuf> {
     let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    // What is not absolute would be another folder wherever the program is called, so it counts as not set: of XDG's
-    // variables their standard says so.
+    // What is not absolute would be another folder wherever the program is called, so it counts as
+    // not set: of XDG's variables their standard says so.
     let absolute = |name: &str| {
         given(name)
             .map(PathBuf::from)

@@ -1,4 +1,5 @@
-//! `diptych bench`: random pictures and texts → how many a second, beside what the machine could do.
+//! `diptych bench`: random pictures and texts → how many a second, beside what the machine could
+//! do.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +33,8 @@ struct Report {
     /// Number format that the towers compute in.
     precision: &'static str,
     threads: usize,
-    /// Billions of operations a second that the processor reaches in that precision; none for another device.
+    /// Billions of operations a second that the processor reaches in that precision; none for
+    /// another device.
     limit_gops: Option<f64>,
     images_per_s: BTreeMap<usize, f64>,
     texts_per_s: BTreeMap<usize, f64>,
@@ -54,7 +56,8 @@ struct Shares {
 struct Timer(Duration);
 
 impl Timer {
-    /// The median seconds of a call, after a first that is not counted; none if a person wants to stop.
+    /// The median seconds of a call, after a first that is not counted; none if a person wants to
+    /// stop.
     fn median(&self, mut call: impl FnMut() -> Result<()>) -> Result<Option<f64>> {
         /// Calls at least, however long they take.
         const FEWEST: usize = 3;
@@ -224,7 +227,8 @@ fn decodes_per_s(clip: &Clip, timer: &Timer, noise: &mut Noise) -> Result<Option
     Ok(seconds.map(|seconds| copies.len() as f64 / seconds))
 }
 
-/// A picture with about as much detail as a photograph: waves of several lengths, and a sensor's noise.
+/// A picture with about as much detail as a photograph: waves of several lengths, and a sensor's
+/// noise.
 fn photo(noise: &mut Noise) -> Result<Picture> {
     let (width, height) = PHOTO;
     let wave = |at: usize, length: f32, phase: f32| (at as f32 / length + phase).sin();

@@ -60,7 +60,8 @@ pub(crate) fn run(args: &DuplicatesArgs) -> Result<Status> {
     Ok(status)
 }
 
-/// The threshold of the index's model: as it is noted, or measured and noted for the next time, where that can be done.
+/// The threshold of the index's model: as it is noted, or measured and noted for the next time,
+/// where that can be done.
 fn threshold(address: &Address, store: &dyn Store, args: &DuplicatesArgs) -> Result<f32> {
     if let Some(noted) = NearThreshold::noted(store)? {
         return Ok(noted.cosine);

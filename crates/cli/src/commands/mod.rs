@@ -42,8 +42,8 @@ fn told(clip: Clip) -> Clip {
     clip
 }
 
-/// Tells people, once a run, that it is the default model that answers: it is there for the first command, not for the best
-/// answer. `better` is how to have one.
+/// Tells people, once a run, that it is the default model that answers: it is there for the first
+/// command, not for the best answer. `better` is how to have one.
 fn tell_of_default(model: &str, is_for_people: bool, better: &str) {
     if is_for_people && model == DEFAULT_MODEL {
         message(format_args!(

@@ -1,7 +1,7 @@
 //! `diptych models`: known architectures and checkpoints → a table of what they are and cost.
 //!
-//! Invariant: a checkpoint's tensors are not read, so that a folder of large ones is listed at once;
-//! the commands that use a checkpoint check all of it.
+//! Invariant: a checkpoint's tensors are not read, so that a folder of large ones is listed at
+//! once; the commands that use a checkpoint check all of it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -137,7 +137,8 @@ struct Got<'a> {
     path: &'a str,
 }
 
-/// Brings a published model onto this machine, and opens it, so that whoever was told where it lies can use it.
+/// Brings a published model onto this machine, and opens it, so that whoever was told where it lies
+/// can use it.
 fn get(args: &GetArgs) -> Result<Status> {
     let name = &args.model;
     let path = &local(name, Parts::All)?;

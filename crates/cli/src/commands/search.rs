@@ -47,7 +47,8 @@ pub(crate) fn search(args: SearchArgs) -> Result<Status> {
     tell(&text, answer, &args.hits)
 }
 
-/// Says of texts that look like a picture's name that they are read as words: the name may be mistyped.
+/// Says of texts that look like a picture's name that they are read as words: the name may be
+/// mistyped.
 fn tell_of_names<P>(query: &str, expression: &Expression<P>) {
     for term in &expression.terms {
         if let What::Text(text) = &term.what

@@ -1,7 +1,8 @@
 //! `diptych tokenize`: texts → ids, from start to end token, a line each.
 //!
-//! Invariant: order is kept, and whatever has arrived is answered before more is waited for. A text that fails ends
-//! the work: nothing is printed after it, and what has not arrived by then is not read.
+//! Invariant: order is kept, and whatever has arrived is answered before more is waited for. A text
+//! that fails ends the work: nothing is printed after it, and what has not arrived by then is not
+//! read.
 
 use std::io::{BufRead, BufReader, Read};
 
@@ -76,7 +77,8 @@ pub(crate) fn run(args: TokenizeArgs) -> Result<Status> {
         let status = options.print(&mut data, &lines, |index| {
             format!("stdin: line {}", before + index + 1)
         })?;
-        // A program that writes a line and waits for its ids would wait for ever if more were read here.
+        // A program that writes a line and waits for its ids would wait for ever if more were read
+        // here.
         if !matches!(status, Status::Done) {
             return Ok(status);
         }
@@ -101,8 +103,8 @@ fn arrived(input: &mut BufReader<impl Read>) -> std::io::Result<Vec<Vec<u8>>> {
 }
 
 impl Options {
-    /// Encodes texts in parallel and prints them in order, up to the first that fails. Of these texts all that fail are
-    /// reported.
+    /// Encodes texts in parallel and prints them in order, up to the first that fails. Of these
+    /// texts all that fail are reported.
     fn print(
         &self,
         data: &mut Data,

@@ -1,4 +1,5 @@
-//! The demo's gallery: everyday things and scenes as vector art of our own, and how they become PNG files.
+//! The demo's gallery: everyday things and scenes as vector art of our own, and how they become PNG
+//! files.
 //!
 //! Flow: a drawing's shapes → [`Drawing::svg`] → `resvg` → the bytes of a PNG file.
 //! Source: drawn for this program; no picture, font or text of anyone else is in it.

@@ -11,7 +11,8 @@ use super::Protocol;
 const KONSOLE_WITH_PICTURES: u32 = 220_400;
 
 impl Protocol {
-    /// The best protocol that the terminal is known to speak; none, if it says that it has no colours or can't move its cursor.
+    /// The best protocol that the terminal is known to speak; none, if it says that it has no
+    /// colours or can't move its cursor.
     pub(crate) fn detect(env: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let value = |name: &str| env(name).unwrap_or_default();
         let is_set = |name: &str| !value(name).is_empty();

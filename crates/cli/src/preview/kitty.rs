@@ -1,4 +1,5 @@
-//! Kitty's graphics protocol: a PNG file in Base64, in chunks. Of five photographs it had 56 % of the bytes that their pixels have.
+//! Kitty's graphics protocol: a PNG file in Base64, in chunks. Of five photographs it had 56 % of
+//! the bytes that their pixels have.
 //!
 //! Source: <https://sw.kovidgoyal.net/kitty/graphics-protocol/>, "Control data reference".
 

@@ -27,8 +27,8 @@ pub(crate) enum Protocol {
     Blocks,
 }
 
-/// Pixels of a cell, which is twice as high as wide. A terminal would have to be asked for its own; most are near this, and those
-/// that are told a width in cells scale the picture to it.
+/// Pixels of a cell, which is twice as high as wide. A terminal would have to be asked for its own;
+/// most are near this, and those that are told a width in cells scale the picture to it.
 const CELL: (usize, usize) = (10, 20);
 
 /// Pixels of a cell that holds a half block: one above the other.
@@ -36,8 +36,9 @@ const HALF_BLOCKS: (usize, usize) = (1, 2);
 
 /// The pixels that a picture of `width` × `height` should be scaled to, both at least 1.
 ///
-/// With its aspect kept it fills a square of `columns`, which is half as many rows: a screen shows some hits at once, and nobody
-/// has to scroll past a panorama on end. Where the terminal draws pixels it is not enlarged.
+/// With its aspect kept it fills a square of `columns`, which is half as many rows: a screen shows
+/// some hits at once, and nobody has to scroll past a panorama on end. Where the terminal draws
+/// pixels it is not enlarged.
 pub(crate) fn size(
     protocol: Protocol,
     (width, height): (usize, usize),
@@ -56,8 +57,8 @@ pub(crate) fn size(
 
 /// The bytes that draw a picture of `width` × `height` pixels, a newline at the end.
 ///
-/// `rgb` is `[height, width, 3]`, scaled to [`size`]. `png` makes a PNG file of it and is called only
-/// by the protocols that need one.
+/// `rgb` is `[height, width, 3]`, scaled to [`size`]. `png` makes a PNG file of it and is called
+/// only by the protocols that need one.
 ///
 /// # Errors
 /// That of `png`.

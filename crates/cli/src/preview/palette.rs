@@ -125,7 +125,8 @@ mod tests {
             let squared = |c: usize| f64::from(pixel[c].abs_diff(colour[c])).powi(2);
             (0..3).map(squared).sum::<f64>()
         });
-        // Halves of halves, eight times, are boxes of 32 × 32 × 64 levels: what even noise would get.
+        // Halves of halves, eight times, are boxes of 32 × 32 × 64 levels: what even noise would
+        // get.
         let mean = errors.sum::<f64>() / pixels.len() as f64;
         let boxes = (32.0 * 32.0 + 32.0 * 32.0 + 64.0 * 64.0) / 12.0;
         assert!(mean < boxes, "{mean}");

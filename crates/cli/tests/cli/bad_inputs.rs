@@ -1,4 +1,5 @@
-//! One bad file among good ones costs that file, in every command that reads many, and no decoder's panic is heard.
+//! One bad file among good ones costs that file, in every command that reads many, and no decoder's
+//! panic is heard.
 
 use crate::index::Album;
 use crate::support::*;
@@ -152,7 +153,8 @@ fn parquet_that_is_damaged_or_nested_without_end_is_refused_in_a_sentence() {
         let folder = embeddings(metadata);
         album.run(&["index", "import", folder.path().to_str().unwrap()])
     };
-    // A schema of groups in groups, each required, named `a` and with one child; Thrift's compact protocol.
+    // A schema of groups in groups, each required, named `a` and with one child; Thrift's compact
+    // protocol.
     let levels = 10_000u32;
     let mut footer = vec![0x15, 2, 0x19, 0xfc];
     footer.extend([levels as u8 | 0x80, (levels >> 7) as u8]);

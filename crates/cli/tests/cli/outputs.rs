@@ -18,7 +18,8 @@ fn all(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .collect()
 }
 
-/// Asserts that a command is refused for `words`, and that no file of the folder is another afterwards.
+/// Asserts that a command is refused for `words`, and that no file of the folder is another
+/// afterwards.
 fn refused(folder: &Path, args: &[&str], words: &[&str]) {
     let before = all(folder);
     let printed = diptych(args).fails(&[words, &["it stays as it is\n\nhint: "]].concat());

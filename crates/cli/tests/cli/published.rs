@@ -1,5 +1,5 @@
-//! Published weights give their published figures. These download, so they run when they are asked to:
-//! `cargo test --release --workspace -- --ignored published`.
+//! Published weights give their published figures. These download, so they run when they are asked
+//! to: `cargo test --release --workspace -- --ignored published`.
 
 use std::process::Command;
 

@@ -1,7 +1,9 @@
-//! Damaged files of every form that is read: an error or a result, never a panic, never much memory.
+//! Damaged files of every form that is read: an error or a result, never a panic, never much
+//! memory.
 //!
-//! The targets are those of `fuzz/`; here each is given a fixed number of seeded mutations, so that a change that opens a
-//! hole is found before it is fuzzed. `MUTATIONS=100000 cargo test --release --test mutations` tries more of them.
+//! The targets are those of `fuzz/`; here each is given a fixed number of seeded mutations, so that
+//! a change that opens a hole is found before it is fuzzed. `MUTATIONS=100000 cargo test --release
+//! --test mutations` tries more of them.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on should panic")]
 
@@ -20,8 +22,8 @@ use std::path::Path;
 use cap::Cap;
 use diptych_testing::{Form, Mutator, crc32, folder};
 
-/// All the memory that the tests may take together: pictures have two megapixels at the most, and files are small. Who asks
-/// for more gets none, which ends the program.
+/// All the memory that the tests may take together: pictures have two megapixels at the most, and
+/// files are small. Who asks for more gets none, which ends the program.
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, 1 << 30);
 
@@ -61,8 +63,9 @@ fn panic_message(attempt: &Attempt<'_>, kept: &Path) {
     );
 }
 
-/// Gives a target damaged copies of some files, in turn, of which a part is read and a part is not: damage that is always
-/// found, or never, would try little. The files as they are come first; few of them are not read.
+/// Gives a target damaged copies of some files, in turn, of which a part is read and a part is not:
+/// damage that is always found, or never, would try little. The files as they are come first; few
+/// of them are not read.
 fn try_all(form: Form, seeds: &[(String, Vec<u8>)], target: impl Fn(&[u8]) -> bool) {
     let share = share_that_is_read(form, seeds, target);
     assert!((0.03..0.97).contains(&share), "{form:?}: {share} are read");

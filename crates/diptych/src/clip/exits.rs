@@ -7,10 +7,12 @@ use crate::model::{FeatureMaps, ImageExit, TextExit, TokenFeatures};
 use crate::text::Tokens;
 
 impl Clip {
-    /// Features of pictures `[N, 3, H, W]` of any size, at each exit, all in one pass through the tower. None is normalised.
+    /// Features of pictures `[N, 3, H, W]` of any size, at each exit, all in one pass through the
+    /// tower. None is normalised.
     ///
-    /// At another size than the tower's, positions are resized as open_clip does (bicubic, with antialiasing). Pixels on the
-    /// right and below that fill no patch are left out; a ModifiedResNet takes multiples of 32.
+    /// At another size than the tower's, positions are resized as open_clip does (bicubic, with
+    /// antialiasing). Pixels on the right and below that fill no patch are left out; a
+    /// ModifiedResNet takes multiples of 32.
     ///
     /// ```
     /// use diptych::{Clip, image::Picture, model::{Finish, ImageExit}};
@@ -25,8 +27,8 @@ impl Clip {
     /// ```
     ///
     /// # Errors
-    /// [`crate::Error::Exit`] if the tower has no such exit, or takes no such pictures; what keeps the tower's tensors from being
-    /// read, if it is used for the first time.
+    /// [`crate::Error::Exit`] if the tower has no such exit, or takes no such pictures; what keeps
+    /// the tower's tensors from being read, if it is used for the first time.
     pub fn image_exits(&self, pixels: &Pixels, exits: &[ImageExit]) -> Result<Vec<FeatureMaps>> {
         let shape = |exit: &ImageExit| exit.shape(&self.config, pixels.size());
         let shapes = exits.iter().map(shape).collect::<Result<Vec<_>>>()?;

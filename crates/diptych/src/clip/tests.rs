@@ -1,8 +1,10 @@
-//! Exits and gradients against open_clip's and PyTorch's (`parity/exits.py`; versions beside the golden files).
+//! Exits and gradients against open_clip's and PyTorch's (`parity/exits.py`; versions beside the
+//! golden files).
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use burn::tensor::{self, Tensor};
+use burn::tensor::{self, Device, Tensor};
 use diptych_testing::{Golden, folder, max_difference};
 
 use super::Clip;
@@ -10,8 +12,9 @@ use crate::Precision;
 use crate::device::tested;
 use crate::image::{Pixels, Size};
 use crate::layers::{Phase, plain_values};
+use crate::model::fresh::Alive;
 use crate::model::{
-    BuildOptions, ClipConfig, ClipModel, Finish, Freeze, Fresh, ImageExit, TextExit,
+    BuildOptions, ClipConfig, ClipModel, DenseForm, Finish, Freeze, ImageExit, TextExit,
 };
 use crate::text::Tokens;
 
@@ -192,5 +195,28 @@ fn frozen(config: &ClipConfig) -> ClipModel {
         ..BuildOptions::default()
     };
     let device = tested().autodiff();
-    ClipModel::build_with(config, &mut Fresh::new(config, 5), &device, options).unwrap()
+    ClipModel::build_with(config, &mut Alive::new(config, 5), &device, options).unwrap()
+}
+
+#[test]
+fn exits_that_a_tower_does_not_have_panic_instead_of_giving_others() {
+    for (name, exit) in [
+        ("tiny-vit", ImageExit::PoolValues),
+        ("tiny-resnet", ImageExit::Dense(DenseForm::CLEAR_CLIP)),
+        (
+            "tiny-resnet",
+            ImageExit::After {
+                index: 4,
+                finish: Finish::Norm,
+            },
+        ),
+    ] {
+        let clip = Clip::open_differentiable(folder(name), &Device::flex()).unwrap();
+        let size = clip.config().vision_cfg.size();
+        exit.check(clip.config(), size).unwrap_err();
+        let pixels = Tensor::zeros([1, 3, size.height, size.width], &Device::flex());
+        let towers = clip.towers().unwrap();
+        let features = || towers.image_exits(pixels, &[exit]);
+        catch_unwind(AssertUnwindSafe(features)).unwrap_err();
+    }
 }

@@ -1,5 +1,5 @@
-//! The towers for inference on the CPU: the same named tensors as [`crate::model`]'s, laid out for `kernels`, and less
-//! work.
+//! The towers for inference on the CPU: the same named tensors as [`crate::model`]'s, laid out for
+//! `kernels`, and less work.
 //!
 //! Flow: `Pixels`, `Tokens` → **engine** → features, before normalisation.
 //! It leaves out only work that the result does not depend on: padding and tokens after a text's
@@ -7,8 +7,8 @@
 //! read. Batch norm is folded into the convolutions.
 //! Each tower is built when it is first asked for, tensor by tensor, and memory for a call is kept
 //! for the next.
-//! Invariant: no autodiff, no device, no strings, no file but through [`Source`]; the towers of [`crate::model`] are its
-//! oracle.
+//! Invariant: no autodiff, no device, no strings, no file but through [`Source`]; the towers of
+//! [`crate::model`] are its oracle.
 //!
 //! `N` inputs, `S` image side, `L` tokens, `W` width, `D` embedding.
 
@@ -134,8 +134,8 @@ impl Engine {
     /// The source's error, if the text tower's tensors are read now.
     ///
     /// # Panics
-    /// If the tokens are not the model's: an id beyond its vocabulary, a row that is longer than its context or, where
-    /// padding is read, not padded to it.
+    /// If the tokens are not the model's: an id beyond its vocabulary, a row that is longer than
+    /// its context or, where padding is read, not padded to it.
     pub fn text_features(&self, tokens: &Tokens) -> Result<Vec<f32>> {
         let (tower, formats) = self.text_tower()?;
         Ok(self.with_workspace(formats, |workspace| tower.encode(tokens, workspace)))
@@ -168,7 +168,8 @@ impl Engine {
 
     /// The tower in `place`, which `build` makes if there is none yet.
     ///
-    /// A lock is held meanwhile, so `build` must not share work with other threads: they may all be waiting for it.
+    /// A lock is held meanwhile, so `build` must not share work with other threads: they may all be
+    /// waiting for it.
     fn built<'a, T>(
         &self,
         place: &'a OnceLock<T>,

@@ -12,7 +12,8 @@ use crate::model::ClipConfig;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// [`Precision::Bf16`] where the CPU has instructions for it (AVX512-BF16), else [`Precision::F32`].
+    /// [`Precision::Bf16`] where the CPU has instructions for it (AVX512-BF16), else
+    /// [`Precision::F32`].
     #[default]
     Auto,
     /// Nothing is rounded.
@@ -60,7 +61,8 @@ impl Precision {
         })
     }
 
-    /// Billions of operations a second that `threads` of this CPU reach in it, in a loop over registers.
+    /// Billions of operations a second that `threads` of this CPU reach in it, in a loop over
+    /// registers.
     pub fn limit_gops(self, threads: usize) -> f64 {
         let packing = match self {
             Self::F32 => Packing::F32,

@@ -1,5 +1,5 @@
-//! Texts as paths of a prefix tree: where attention is causal, a token's keys and values depend on what is before it alone,
-//! so texts that begin alike share the computation of their beginning.
+//! Texts as paths of a prefix tree: where attention is causal, a token's keys and values depend on
+//! what is before it alone, so texts that begin alike share the computation of their beginning.
 
 use diptych_kernels::Paths;
 

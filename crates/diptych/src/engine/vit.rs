@@ -13,7 +13,8 @@ use crate::Result;
 use crate::image::{Pixels, Size};
 use crate::model::{ClipConfig, Grid, ImagePool};
 
-/// Tokens that go through the blocks at a time: enough for the products, few enough for the caches and for memory.
+/// Tokens that go through the blocks at a time: enough for the products, few enough for the caches
+/// and for memory.
 const TOKENS: usize = 2560;
 
 pub(super) struct Vit {

@@ -1,9 +1,11 @@
 //! The bytes that decoders hold at a time, all threads together.
 //!
-//! A kilobyte may announce a picture of gigabytes, on each thread. So a decoder tells, once it has read the size, how much
-//! it will hold, and waits until there is room. A picture that is larger than the whole budget is decoded while no other is.
-//! Invariant: who holds a part waits for nobody, so there is always one that goes on. Decoders start no threads and wait
-//! for none, `rayon`'s included: a thread of its pool that waits takes other work, which might ask here.
+//! A kilobyte may announce a picture of gigabytes, on each thread. So a decoder tells, once it has
+//! read the size, how much it will hold, and waits until there is room. A picture that is larger
+//! than the whole budget is decoded while no other is. Invariant: who holds a part waits for
+//! nobody, so there is always one that goes on. Decoders start no threads and wait
+//! for none, `rayon`'s included: a thread of its pool that waits takes other work, which might ask
+//! here.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -28,7 +30,8 @@ struct Budget {
 
 struct State {
     held: u64,
-    /// Who asks takes a number, and is served in their order: a large picture would wait for ever behind small ones.
+    /// Who asks takes a number, and is served in their order: a large picture would wait for ever
+    /// behind small ones.
     asked: u64,
     served: u64,
 }
@@ -98,7 +101,8 @@ impl Held {
         }
     }
 
-    /// Holds so many bytes in all from now on. Waits for them, but on a thread that holds something already.
+    /// Holds so many bytes in all from now on. Waits for them, but on a thread that holds something
+    /// already.
     pub(super) fn hold(&mut self, bytes: u64) {
         if bytes <= self.bytes {
             return self.keep(bytes);

@@ -85,8 +85,8 @@ impl Format {
 }
 
 impl Picture {
-    /// The picture in RGB with its shorter side `side`, resized as Pillow does; none if that side is no
-    /// longer than that already.
+    /// The picture in RGB with its shorter side `side`, resized as Pillow does; none if that side
+    /// is no longer than that already.
     ///
     /// RGB comes first, as when a batch is made.
     #[must_use]

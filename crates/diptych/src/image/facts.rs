@@ -16,8 +16,9 @@ use crate::guarded;
 /// Facts from a picture's EXIF block, or from its XMP.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// When it was taken by the clock on the wall there, in seconds since 1970 began by that clock. An offset from UTC,
-    /// which few cameras write, is not taken off: the day of a picture is the one that its photographer had.
+    /// When it was taken by the clock on the wall there, in seconds since 1970 began by that
+    /// clock. An offset from UTC, which few cameras write, is not taken off: the day of a
+    /// picture is the one that its photographer had.
     pub taken: Option<i64>,
     /// Degrees north and east.
     pub place: Option<(f64, f64)>,
@@ -26,8 +27,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads the EXIF block of a file's bytes (JPEG, PNG, TIFF, WebP or HEIF), and of XMP the time, where EXIF has none. What
-    /// is not there or damaged is left out.
+    /// Reads the EXIF block of a file's bytes (JPEG, PNG, TIFF, WebP or HEIF), and of XMP the time,
+    /// where EXIF has none. What is not there or damaged is left out.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         // A picture is not refused for what is written beside it.
@@ -77,7 +78,8 @@ fn taken(exif: &Exif) -> Option<i64> {
     found.find_map(|time| wall_clock(&time))
 }
 
-/// The time in XMP, as an attribute or an element: of the exposure, of an editor's making, of the original on paper or film.
+/// The time in XMP, as an attribute or an element: of the exposure, of an editor's making, of the
+/// original on paper or film.
 fn taken_in_xmp(xmp: &[u8]) -> Option<i64> {
     static TIMES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         let names = [
@@ -97,8 +99,9 @@ fn taken_in_xmp(xmp: &[u8]) -> Option<i64> {
     found.find_map(wall_clock)
 }
 
-/// Seconds since 1970 began of a time as programs write it: EXIF's `2024:05:01 08:00:00`, ISO 8601's
-/// `2024-05-01T08:00:00Z`, with `/`, without seconds, or a date alone, which is its first second.
+/// Seconds since 1970 began of a time as programs write it: EXIF's `2024:05:01 08:00:00`, ISO
+/// 8601's `2024-05-01T08:00:00Z`, with `/`, without seconds, or a date alone, which is its first
+/// second.
 fn wall_clock(text: &str) -> Option<i64> {
     let mut rest = text;
     let year = number(&mut rest, 4).filter(|year| *year >= 1000)?;

@@ -35,7 +35,8 @@ impl Entry {
 }
 
 impl<'a> Block<'a> {
-    /// Asks for the order of bytes alone; the number that says TIFF, or which camera, is not looked at.
+    /// Asks for the order of bytes alone; the number that says TIFF, or which camera, is not looked
+    /// at.
     pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
         let big_endian = match bytes.get(..2)? {
             b"II" => false,
@@ -89,7 +90,8 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// The entries of the first directory of a TIFF, or of a BigTIFF, whose counts and positions have eight bytes.
+    /// The entries of the first directory of a TIFF, or of a BigTIFF, whose counts and positions
+    /// have eight bytes.
     pub(super) fn first_entries(self) -> impl Iterator<Item = Entry> + use<'a> {
         let is_big = self.short(2) == Some(43);
         let directory = if is_big {

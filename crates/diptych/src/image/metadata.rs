@@ -1,9 +1,9 @@
 //! Metadata beside the pixels: the blocks of EXIF and XMP in a JPEG, PNG, TIFF or WebP.
 //!
-//! Source: EXIF 2.32 (CIPA DC-008), XMP part 3, PNG 3, RIFF container of WebP; where a block counts, and which of two, follows
-//! Pillow 13 (`Image.getexif`, `JpegImagePlugin.py`, `PngImagePlugin.py`).
-//! Invariant: nothing is refused; what is damaged is not there. Memory is taken only for what the file has, and for texts
-//! that are packed up to [`MAX_TEXT`].
+//! Source: EXIF 2.32 (CIPA DC-008), XMP part 3, PNG 3, RIFF container of WebP; where a block
+//! counts, and which of two, follows Pillow 13 (`Image.getexif`, `JpegImagePlugin.py`,
+//! `PngImagePlugin.py`). Invariant: nothing is refused; what is damaged is not there. Memory is
+//! taken only for what the file has, and for texts that are packed up to [`MAX_TEXT`].
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -157,7 +157,8 @@ fn text_of<'a>(name: &[u8], data: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     Some(Cow::Owned(unpacked))
 }
 
-/// The bytes of an EXIF block as ImageMagick writes it into a text: three lines, then hexadecimal digits.
+/// The bytes of an EXIF block as ImageMagick writes it into a text: three lines, then hexadecimal
+/// digits.
 fn from_hexadecimal(text: &[u8]) -> Option<Vec<u8>> {
     let digits = text.splitn(4, |&byte| byte == b'\n').nth(3)?;
     let digits = digits.iter().filter(|byte| !byte.is_ascii_whitespace());

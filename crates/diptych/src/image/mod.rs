@@ -4,8 +4,8 @@
 //! Decoding keeps the file's own mode (palette, alpha, CMYK), because the mode decides how Pillow,
 //! and so CLIP's own preprocessing, resizes it. [`Preprocess`] then resizes, crops, converts to RGB
 //! and normalises, in the order that the checkpoint was trained with.
-//! Always read: JPEG, PNG, WebP, GIF, BMP, TIFF, and of a camera's RAW the preview; with the feature `heif`
-//! HEIC and AVIF, through the system's libheif.
+//! Always read: JPEG, PNG, WebP, GIF, BMP, TIFF, and of a camera's RAW the preview; with the
+//! feature `heif` HEIC and AVIF, through the system's libheif.
 //! Invariant: unless [`Decode::Fast`] is asked for, the values are those of Pillow 13.0 and
 //! torchvision 0.29, to the bit (`parity/pixels.py` compares, `parity/foreign.py` what Pillow does
 //! not write, `parity/lenient.py` what is damaged or rare). Exceptions are 16-bit grey, see

@@ -63,7 +63,8 @@ impl Orientation {
     }
 }
 
-/// The first of a SHORT's or LONG's numbers in the first directory of a TIFF block, classic or BigTIFF.
+/// The first of a SHORT's or LONG's numbers in the first directory of a TIFF block, classic or
+/// BigTIFF.
 pub(super) fn find_number(tiff: &[u8], tag: u16) -> Option<u32> {
     let block = Block::new(tiff)?;
     if ![2, 3]

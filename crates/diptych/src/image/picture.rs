@@ -15,8 +15,8 @@ use super::resample::{Interpolation, Window, nearest_window, resize_window};
 
 /// The meaning of a pixel's values: Pillow's modes, 8 bits a channel.
 ///
-/// Files with 16 bits a channel are scaled to 8. Colours (RGB, alpha, CMYK) keep their high byte, as
-/// Pillow reads them. Grey becomes `round(v · 255 / 65535)`, where Pillow would clip at 255.
+/// Files with 16 bits a channel are scaled to 8. Colours (RGB, alpha, CMYK) keep their high byte,
+/// as Pillow reads them. Grey becomes `round(v · 255 / 65535)`, where Pillow would clip at 255.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Black (0) or white (255); Pillow's "1".
@@ -78,18 +78,18 @@ impl Picture {
         Self::decode(&bytes, options).map_err(|error| error.in_file(path))
     }
 
-    /// Decodes the bytes of a file: BMP, GIF and animations (first frame), JPEG, PNG, TIFF, WebP or a
-    /// camera's RAW (its preview); HEIC and AVIF with the feature `heif`.
+    /// Decodes the bytes of a file: BMP, GIF and animations (first frame), JPEG, PNG, TIFF, WebP or
+    /// a camera's RAW (its preview); HEIC and AVIF with the feature `heif`.
     ///
     /// # Errors
-    /// [`ImageError`] if the format is unknown or not supported, the bytes are damaged, or the header
-    /// announces more pixels than `options` allow.
+    /// [`ImageError`] if the format is unknown or not supported, the bytes are damaged, or the
+    /// header announces more pixels than `options` allow.
     pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Self, ImageError> {
         decode::decode(bytes, options)
     }
 
-    /// Decodes a file no further than needed for a shorter side of `side`, for what asks not for its pixels but for how it
-    /// looks: a large JPEG comes out smaller than it is.
+    /// Decodes a file no further than needed for a shorter side of `side`, for what asks not for
+    /// its pixels but for how it looks: a large JPEG comes out smaller than it is.
     ///
     /// # Errors
     /// Those of [`Picture::open`].
@@ -277,7 +277,8 @@ impl Picture {
             )
         };
         let data = match self.mode {
-            // Pillow leaves a picture alone that already has its size, without the loss of premultiplying.
+            // Pillow leaves a picture alone that already has its size, without the loss of
+            // premultiplying.
             _ if from == to => copy_window(&self.data, from.0, self.mode.channels(), window),
             Mode::Bilevel | Mode::Palette => nearest_window(&self.data, from, to, window),
             Mode::GreyAlpha => divide_alpha::<2>(sampled(&multiply_alpha::<2>(&self.data))),
@@ -305,7 +306,8 @@ impl Picture {
         self.like(width, height, self.mode, data)
     }
 
-    /// The same picture with its pixels moved: the new pixel `(x, y)` is the old pixel `source(x, y)`.
+    /// The same picture with its pixels moved: the new pixel `(x, y)` is the old pixel `source(x,
+    /// y)`.
     pub(super) fn rearrange(
         &self,
         width: usize,

@@ -37,9 +37,11 @@ impl fmt::Display for Size {
     }
 }
 
-/// Normalised pictures of one size, `[N, 3, H, W]` in f32: `N` pictures, planes red, green, blue, `H` rows, `W` columns.
+/// Normalised pictures of one size, `[N, 3, H, W]` in f32: `N` pictures, planes red, green, blue,
+/// `H` rows, `W` columns.
 ///
-/// The preprocessing of a model makes squares; pictures of other shapes are for [`crate::Clip::image_exits`].
+/// The preprocessing of a model makes squares; pictures of other shapes are for
+/// [`crate::Clip::image_exits`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pixels {
     size: Size,

@@ -1,7 +1,7 @@
 //! `Preprocess`: the steps from a picture to the pixels that a checkpoint was trained with.
 //!
-//! Source: `_transform` in OpenAI's `clip/clip.py`, `image_transform` in open_clip 3.3, `Resize` and
-//! `CenterCrop` in torchvision 0.29: resize → crop or pad → RGB → `/ 255` → normalise.
+//! Source: `_transform` in OpenAI's `clip/clip.py`, `image_transform` in open_clip 3.3, `Resize`
+//! and `CenterCrop` in torchvision 0.29: resize → crop or pad → RGB → `/ 255` → normalise.
 //!
 //! `S` is the side of the result.
 
@@ -57,8 +57,8 @@ pub struct Preprocess {
 }
 
 impl Preprocess {
-    /// OpenAI's CLIP: bicubic, shortest side and centre crop, native order, the mean and deviation of
-    /// its training pictures.
+    /// OpenAI's CLIP: bicubic, shortest side and centre crop, native order, the mean and deviation
+    /// of its training pictures.
     #[must_use]
     pub fn openai(size: usize) -> Self {
         Self {
@@ -100,7 +100,8 @@ impl Preprocess {
         self.square_of(picture, (picture.width(), picture.height()))
     }
 
-    /// [`Preprocess::square`] of a picture that may be smaller than its `full` size, by which it is shaped.
+    /// [`Preprocess::square`] of a picture that may be smaller than its `full` size, by which it is
+    /// shaped.
     fn square_of(&self, picture: &Picture, full: (usize, usize)) -> Picture {
         if self.order == Order::RgbFirst && picture.mode() != Mode::Rgb {
             return self.resize(&picture.to_rgb(), full);
@@ -141,7 +142,8 @@ impl Preprocess {
         }
     }
 
-    /// The pixels of a picture's file, `[1, 3, S, S]`, of which [`Decode::Fast`] decodes no more than they need.
+    /// The pixels of a picture's file, `[1, 3, S, S]`, of which [`Decode::Fast`] decodes no more
+    /// than they need.
     ///
     /// # Errors
     /// Those of [`Picture::open`].
@@ -195,7 +197,8 @@ impl Preprocess {
         Ok((pixels, look(&decoded)))
     }
 
-    /// Columns and rows that a picture of `full` size is resized to, before it is cropped or padded.
+    /// Columns and rows that a picture of `full` size is resized to, before it is cropped or
+    /// padded.
     fn resized(&self, (width, height): (usize, usize)) -> (usize, usize) {
         assert!(self.size > 0, "preprocess: the side is zero");
         match self.resize_mode {

@@ -1,10 +1,11 @@
 //! Resizing of 8-bit pictures, the same to the last bit as Pillow's.
 //!
-//! Source: `Resample.c` and `Geometry.c` of Pillow 13.0 (read for the arithmetic, not copied): a filter
-//! that widens with the reduction (antialiasing), one pass over columns and one over rows, each rounded
-//! to 8 bits, weights in fixed point with 22 fractional bits. Up to version 12 Pillow always took columns
-//! first; 13.0 takes rows first where they shrink by far more, see [`rows_first`].
-//! Invariant: integer sums only, so the order of summation is free and every CPU gives the same bytes.
+//! Source: `Resample.c` and `Geometry.c` of Pillow 13.0 (read for the arithmetic, not copied): a
+//! filter that widens with the reduction (antialiasing), one pass over columns and one over rows,
+//! each rounded to 8 bits, weights in fixed point with 22 fractional bits. Up to version 12 Pillow
+//! always took columns first; 13.0 takes rows first where they shrink by far more, see
+//! [`rows_first`]. Invariant: integer sums only, so the order of summation is free and every CPU
+//! gives the same bytes.
 //!
 //! Letters: a line has `in_len` pixels before and `out_len` after; output `i` is
 //! `Σₖ weights[i][k] · line[first[i] + k]`.
@@ -225,7 +226,8 @@ pub(super) fn nearest_window(
 }
 
 fn nearest_indices(from: usize, to: usize, wanted: Range<usize>) -> Vec<usize> {
-    // Pillow adds the step up instead of multiplying; the sum's rounding errors are part of the result.
+    // Pillow adds the step up instead of multiplying; the sum's rounding errors are part of the
+    // result.
     let step = from as f64 / to as f64;
     let mut at = step * 0.5;
     let mut indices = Vec::with_capacity(wanted.len());

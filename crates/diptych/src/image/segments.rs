@@ -1,11 +1,13 @@
 //! Segments of a JPEG: what stands before its pixels.
 //!
-//! Source: B.1.1 of ITU-T T.81; what is between two segments is passed over, as `JpegImagePlugin.py` of Pillow does.
+//! Source: B.1.1 of ITU-T T.81; what is between two segments is passed over, as
+//! `JpegImagePlugin.py` of Pillow does.
 
 /// The marker of the head of a scan.
 pub(super) const SCAN: u8 = 0xda;
 
-/// Markers, and what follows their lengths. The last is [`SCAN`], with all that is left; none, if there is no scan.
+/// Markers, and what follows their lengths. The last is [`SCAN`], with all that is left; none, if
+/// there is no scan.
 pub(super) fn segments(jpeg: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = jpeg.get(2..).unwrap_or_default();
     std::iter::from_fn(move || {

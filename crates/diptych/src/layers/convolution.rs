@@ -10,7 +10,7 @@ use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 
 use super::Builder;
-use super::ops::{Products, Slide, convolution, modulate, transposed_convolution};
+use super::ops::{Products, Slide, convolution, modulate, reciprocal_root, transposed_convolution};
 use crate::Error;
 
 /// Stride, padding, groups and bias of a convolution. The default is PyTorch's.
@@ -19,8 +19,8 @@ pub struct ConvolutionOptions {
     /// Input positions from one output position to the next, along both sides. In a transposed
     /// convolution: output positions from one input position to the next. 1 by default.
     pub stride: usize,
-    /// Rows of zeros above and below, and columns of zeros left and right. A transposed convolution
-    /// instead cuts as many off its output. 0 by default.
+    /// Rows of zeros above and below, and columns of zeros left and right. A transposed
+    /// convolution instead cuts as many off its output. 0 by default.
     pub padding: [usize; 2],
     /// Parts that the channels are split into, each with a kernel of its own. With as many groups
     /// as channels, each channel is convolved by itself. 1 by default.
@@ -203,7 +203,7 @@ impl ModulatedConvolution {
     /// Maps `[N, H, W, I]` and styles `[N, I]` to `[N, H', W', O]`.
     ///
     /// # Panics
-    /// If the map or the style has other channels.
+    /// If the map or the styles have other channels, or there is not one style for each picture.
     pub fn forward(&self, x: Tensor<4>, style: Tensor<2>) -> Tensor<4> {
         let weight = self.weight.val(); // [O, I, K, K]
         let style = style * self.scale; // [N, I]
@@ -233,6 +233,6 @@ impl ModulatedConvolution {
             .sum_dim(2)
             .reshape([outputs, inputs]);
         let sums = style.square().matmul(squares.transpose()); // [N, O]
-        modulate(y, (sums + epsilon).sqrt().recip())
+        modulate(y, reciprocal_root(sums + epsilon))
     }
 }

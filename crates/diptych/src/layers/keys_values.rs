@@ -8,7 +8,8 @@ use burn::tensor::{Device, Int, Tensor};
 /// The keys and values of one attention.
 #[derive(Clone, Debug)]
 pub struct KeysValues {
-    /// `[N, C, 2 W]`, keys first; none while it is written to, so that it is changed where it lies.
+    /// `[N, C, 2 W]`, keys first; none while it is written to, so that it is changed where it
+    /// lies.
     all: Option<Tensor<3>>,
     tokens: usize,
 }

@@ -33,6 +33,9 @@ impl LayerNorm {
     }
 
     /// Normalises `[…, W]`; the shape stays.
+    ///
+    /// # Panics
+    /// If the parameters have another width.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let parameters = [self.weight.val(), self.bias.val()];
         layer_norm(x, parameters, self.epsilon)
@@ -69,7 +72,7 @@ impl GroupNorm {
     /// Normalises `[N, H, W, C]`; the shape stays.
     ///
     /// # Panics
-    /// If the groups do not divide the channels.
+    /// If the groups do not divide the channels, or the parameters have other channels.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let parameters = [self.weight.val(), self.bias.val()];
         group_norm(x, parameters, self.groups, self.epsilon)

@@ -73,8 +73,9 @@ pub enum ImagePool {
     /// By a class token, which is projected: CLIP's way.
     #[default]
     Tok,
-    /// By a learned query that attends to all patches: SigLIP's way, big_vision's `map`. Such a tower has
-    /// no class token, no layer norm before its blocks and no projection, and its patch embedding has a bias.
+    /// By a learned query that attends to all patches: SigLIP's way, big_vision's `map`. Such a
+    /// tower has no class token, no layer norm before its blocks and no projection, and its
+    /// patch embedding has a bias.
     Map,
 }
 
@@ -104,8 +105,9 @@ impl Reading {
 
     /// The place in a row where its features are read.
     ///
-    /// For CLIP that is the first place of the highest id, as in OpenAI's `encode_text`: a text that spells the end token
-    /// out ends there. For SigLIP it is the last of the context, which padding fills.
+    /// For CLIP that is the first place of the highest id, as in OpenAI's `encode_text`: a text
+    /// that spells the end token out ends there. For SigLIP it is the last of the context,
+    /// which padding fills.
     pub(crate) fn end(self, row: &[u32]) -> usize {
         match self.pool {
             TextPool::Argmax => {

@@ -1,8 +1,9 @@
 //! Exits: features that leave a tower before its end, or by another form of its last block. Here
 //! are their names and shapes.
 //!
-//! Source: `forward_intermediates` of open_clip's towers, 3.3.0; for the dense forms the papers that [`DenseForm`] names.
-//! Invariant: nothing is computed here; the engine and the differentiable towers do that.
+//! Source: `forward_intermediates` of open_clip's towers, 3.3.0; for the dense forms the papers
+//! that [`DenseForm`] names. Invariant: nothing is computed here; the engine and the differentiable
+//! towers do that.
 //!
 //! `N` inputs, `L` tokens, `C` channels, `D` embedding.
 
@@ -18,18 +19,20 @@ pub enum ImageExit {
     /// Features of the whole picture, `[N, 1, D]`: those of [`crate::Clip::image_features`], but at
     /// any size of picture.
     Pooled,
-    /// Every token after a block of a Vision Transformer (from 0), or the map after a stage of a ModifiedResNet: 0 is its
-    /// stem, 1 to 4 are `layer1` to `layer4`.
+    /// Every token after a block of a Vision Transformer (from 0), or the map after a stage of a
+    /// ModifiedResNet: 0 is its stem, 1 to 4 are `layer1` to `layer4`.
     After {
         /// The block or stage.
         index: usize,
         /// The last step for these tokens; always [`Finish::None`] for a ModifiedResNet.
         finish: Finish,
     },
-    /// Every token after the last block of a Vision Transformer in another form, then the final norm and the projection.
+    /// Every token after the last block of a Vision Transformer in another form, then the final
+    /// norm and the projection.
     Dense(DenseForm),
-    /// The pooling by attention as if it attended to each position alone: a ModifiedResNet's `c_proj(v_proj(x))` without
-    /// positions (MaskCLIP, arXiv 2112.01071), and SigLIP's head likewise.
+    /// The pooling by attention as if it attended to each position alone: a ModifiedResNet's
+    /// `c_proj(v_proj(x))` without positions (MaskCLIP, arXiv 2112.01071), and SigLIP's head
+    /// likewise.
     PoolValues,
 }
 
@@ -106,7 +109,8 @@ impl DenseForm {
         ("values_alone", Self::VALUES_ALONE),
     ];
 
-    /// MaskCLIP (arXiv 2112.01071), as its repository has it for Vision Transformers: with residual and MLP.
+    /// MaskCLIP (arXiv 2112.01071), as its repository has it for Vision Transformers: with residual
+    /// and MLP.
     pub const MASK_CLIP: Self = Self::with_all(DenseAttention::Values);
 
     /// SCLIP (arXiv 2312.01597).
@@ -191,7 +195,8 @@ impl Grid {
         self.len() == 0
     }
 
-    /// Weights of positions near each other, `[L, L]` with `prefix` tokens before the grid's: NACLIP's `w`.
+    /// Weights of positions near each other, `[L, L]` with `prefix` tokens before the grid's:
+    /// NACLIP's `w`.
     pub(crate) fn nearness(self, prefix: usize, deviation: f32) -> Vec<f32> {
         let l = prefix + self.len();
         let place = |token: usize| {
@@ -275,6 +280,14 @@ impl ImageExit {
             .collect()
     }
 
+    /// Checks that a tower has this exit for pictures of `size`.
+    ///
+    /// # Errors
+    /// [`Error::Exit`] if it has no such exit, or takes no such pictures.
+    pub fn check(self, config: &ClipConfig, size: Size) -> Result<()> {
+        self.shape(config, size).map(|_| ())
+    }
+
     /// Number of blocks or stages, out of `all`, that must run for `exits`. The exit of index 0
     /// needs `first` of them: 1 in a Vision Transformer (its first block), 0 in a ModifiedResNet
     /// (its stem).
@@ -328,7 +341,8 @@ impl ImageExit {
                 },
                 Layers::ResNet(_),
             ) => {
-                // Each stage but the first halves the stem's map, which is of a quarter of the picture.
+                // Each stage but the first halves the stem's map, which is of a quarter of the
+                // picture.
                 let scale = 8 >> (index.max(1) - 1);
                 Ok(ImageShape {
                     prefix: 0,
@@ -411,7 +425,7 @@ impl TextExit {
     ///
     /// # Errors
     /// [`Error::Exit`] if the tower has no such block.
-    pub(crate) fn channels(self, config: &ClipConfig) -> Result<usize> {
+    pub fn channels(self, config: &ClipConfig) -> Result<usize> {
         let text = &config.text_cfg;
         if self.after >= text.layers {
             return Err(Error::Exit {

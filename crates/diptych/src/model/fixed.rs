@@ -1,7 +1,7 @@
 //! Fields of open_clip's `model_cfg` that name one of several architectures, of which we build one.
 //!
-//! Source: the dataclasses `CLIPVisionCfg`, `CLIPTextCfg` and the arguments of `CLIP` in open_clip's
-//! `model.py`, 3.3.0.
+//! Source: the dataclasses `CLIPVisionCfg`, `CLIPTextCfg` and the arguments of `CLIP` in
+//! open_clip's `model.py`, 3.3.0.
 //! Invariant: at the value listed here a field is taken out; at another it is refused by name.
 
 use serde_json::{Value, json};
@@ -42,7 +42,8 @@ const CHOICES: &[(&str, &str, &[&str])] = &[
 /// training, options of what was refused or left out above.
 const WITHOUT_EFFECT: &[&str] = &[
     "output_dict",
-    // The text tower in a module of its own: another name for every tensor of it, and the same numbers.
+    // The text tower in a module of its own: another name for every tensor of it, and the same
+    // numbers.
     "custom_text",
     "patch_dropout",
     "attn_pooler_queries",

@@ -1,7 +1,7 @@
 //! The parameters that are frozen: not changed while a model is trained.
 //!
-//! Source: `lock_image_tower` and `lock_text_tower` in open_clip; LiT, arXiv 2111.07991, which trains
-//! the text tower against a locked image tower.
+//! Source: `lock_image_tower` and `lock_text_tower` in open_clip; LiT, arXiv 2111.07991, which
+//! trains the text tower against a locked image tower.
 
 use serde::{Deserialize, Serialize};
 

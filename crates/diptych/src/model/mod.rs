@@ -1,5 +1,5 @@
-//! The architecture: its configuration, the table of its parameters, what it costs; and, with the feature
-//! `differentiable`, its towers.
+//! The architecture: its configuration, the table of its parameters, what it costs; and, with the
+//! feature `differentiable`, its towers.
 //!
 //! Invariant: no file, no string, no task. Parameters carry the names and shapes of an open_clip
 //! state dict, so a checkpoint needs no translation.
@@ -9,7 +9,7 @@ mod exits;
 mod fixed;
 mod freeze;
 #[cfg(feature = "differentiable")]
-mod fresh;
+pub(crate) mod fresh;
 mod parameters;
 mod positions;
 mod profile;

@@ -1,8 +1,8 @@
 //! Positional embeddings for another number of positions than a checkpoint or a tower has.
 //!
-//! Source: `resize_pos_embed` and `resize_text_pos_embed` in open_clip's `model.py`, 3.3.0, which call
-//! `torch.nn.functional.interpolate`: bicubic with antialiasing over the grid of patches, linear without
-//! over the tokens of a text.
+//! Source: `resize_pos_embed` and `resize_text_pos_embed` in open_clip's `model.py`, 3.3.0, which
+//! call `torch.nn.functional.interpolate`: bicubic with antialiasing over the grid of patches,
+//! linear without over the tokens of a text.
 
 use super::Grid;
 use crate::image::Interpolation;

@@ -1,7 +1,8 @@
 //! A query as it is typed → its terms' weights and words.
 //!
 //! Flow: query → **terms** → [`Expression`](super::Expression).
-//! Invariant: what is no grammar is text; what looks like grammar and can't be followed is an error, never text.
+//! Invariant: what is no grammar is text; what looks like grammar and can't be followed is an
+//! error, never text.
 
 /// The words of a term.
 #[derive(Debug, PartialEq)]
@@ -12,7 +13,8 @@ pub(super) enum Words {
     Plain(String),
 }
 
-/// A text as a term that stands for it whatever it looks like: in quotes. A sign and a weight may come before it.
+/// A text as a term that stands for it whatever it looks like: in quotes. A sign and a weight may
+/// come before it.
 ///
 /// ```
 /// use diptych::{Expression, What, verbatim};
@@ -85,7 +87,8 @@ fn weight(term: &str) -> Result<(f32, &str), String> {
     Ok((sign * weight, words))
 }
 
-/// 1 or −1 for a word that begins with a sign. One that is all punctuation has none: `-`, `--`, `+/-`.
+/// 1 or −1 for a word that begins with a sign. One that is all punctuation has none: `-`, `--`,
+/// `+/-`.
 fn sign(word: &str) -> Option<f32> {
     let sign = match word.chars().next()? {
         '+' => 1.0,
@@ -98,7 +101,8 @@ fn sign(word: &str) -> Option<f32> {
     is_term.then_some(sign)
 }
 
-/// Words up to the next sign, and what comes after them. They are as written, but for backslashes that escape.
+/// Words up to the next sign, and what comes after them. They are as written, but for backslashes
+/// that escape.
 fn plain(term: &str) -> (Words, &str) {
     let mut words = String::new();
     let mut rest = term;

@@ -1,7 +1,8 @@
 //! Queries: texts and pictures to look for, added and subtracted with weights. There is one
 //! grammar, [`Expression`]'s, for all that takes queries.
 //!
-//! Invariant: no file is looked at. Whether words are a picture, and how one is had, is the caller's to say.
+//! Invariant: no file is looked at. Whether words are a picture, and how one is had, is the
+//! caller's to say.
 
 mod grammar;
 #[cfg(test)]
@@ -14,8 +15,8 @@ use grammar::Words;
 use crate::text::{Overflow, TextError};
 use crate::{Clip, Embeddings, Error, Result};
 
-/// Sentences that a text is put into, whose embeddings are averaged; `{}` stands for the text. One that gets too long for the
-/// model is left out.
+/// Sentences that a text is put into, whose embeddings are averaged; `{}` stands for the text. One
+/// that gets too long for the model is left out.
 pub const TEMPLATES: &[&str] = &["{}", "a photo of {}.", "a picture of {}."];
 
 /// Terms, at least one. `P` is what a picture is known by.
@@ -28,8 +29,8 @@ pub const TEMPLATES: &[&str] = &["{}", "a photo of {}.", "a picture of {}."];
 ///                           with that character, which then is no grammar
 /// ```
 ///
-/// A query that names a picture as a whole is that picture, whatever signs are in its name. A weight is a number with a point,
-/// of 0 or more, and stands only after a sign.
+/// A query that names a picture as a whole is that picture, whatever signs are in its name. A
+/// weight is a number with a point, of 0 or more, and stands only after a sign.
 ///
 /// | query | terms |
 /// | --- | --- |
@@ -68,13 +69,15 @@ pub enum What<P> {
 }
 
 impl<P> Expression<P> {
-    /// Reads an expression. `picture` says of words which picture they stand for; none, if they are a text; or why they can't
-    /// be followed. It is asked of the whole query first, then of each term's words that are not quoted. A caller that takes
-    /// queries from others lets them name only what is theirs to see.
+    /// Reads an expression. `picture` says of words which picture they stand for; none, if they are
+    /// a text; or why they can't be followed. It is asked of the whole query first, then of
+    /// each term's words that are not quoted. A caller that takes queries from others lets them
+    /// name only what is theirs to see.
     ///
     /// # Errors
-    /// [`Error::Query`] for a query that is empty, two signs together, a weight that is no number, a weight or quotes with
-    /// nothing after or in them, a quote that is not closed or not the end of its term, and with what `picture` says of a term.
+    /// [`Error::Query`] for a query that is empty, two signs together, a weight that is no number,
+    /// a weight or quotes with nothing after or in them, a quote that is not closed or not the
+    /// end of its term, and with what `picture` says of a term.
     pub fn parse(
         query: &str,
         mut picture: impl FnMut(&str) -> Result<Option<P>, String>,
@@ -105,13 +108,14 @@ impl<P> Expression<P> {
         Ok(expression(terms))
     }
 
-    /// The expression's vector `[D]`, of length 1: the weighted sum of its terms' embeddings. `overflow` says what becomes of a
-    /// text that is too long for the model, `embedding` gives a picture's, `[1, D]`.
+    /// The expression's vector `[D]`, of length 1: the weighted sum of its terms' embeddings.
+    /// `overflow` says what becomes of a text that is too long for the model, `embedding` gives
+    /// a picture's, `[1, D]`.
     ///
     /// # Errors
-    /// [`Error::Text`] with the place of a term that the model can't read whole, if `overflow` refuses that; [`Error::Query`]
-    /// if the weights are 0 or the terms cancel each other; [`Error::Dim`] for an embedding of another model; those of
-    /// `embedding`.
+    /// [`Error::Text`] with the place of a term that the model can't read whole, if `overflow`
+    /// refuses that; [`Error::Query`] if the weights are 0 or the terms cancel each other;
+    /// [`Error::Dim`] for an embedding of another model; those of `embedding`.
     pub fn vector<T: AsRef<str>, E: From<Error>>(
         &self,
         clip: &Clip,

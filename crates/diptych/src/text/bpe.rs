@@ -65,7 +65,8 @@ impl Merges {
         self.parts.len()
     }
 
-    /// The symbol of `id` as vocabularies spell it: printable byte alphabet, `</w>` at a word's end.
+    /// The symbol of `id` as vocabularies spell it: printable byte alphabet, `</w>` at a word's
+    /// end.
     pub(super) fn symbol(&self, id: u32) -> String {
         let mut symbol: String = self.bytes(id).into_iter().map(byte_char).collect();
         if self.ends_word(id) {

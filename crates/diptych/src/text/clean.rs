@@ -1,4 +1,5 @@
-//! Raw text → clean text: Unicode repaired, HTML unescaped twice, white space collapsed, lower case.
+//! Raw text → clean text: Unicode repaired, HTML unescaped twice, white space collapsed, lower
+//! case.
 //!
 //! Flow: string → **clean** → `split` → `bpe` → ids.
 //! Source: `_clean_lower` in open_clip 3.3.0 `tokenizer.py`, and CPython 3.11's `str.split` and

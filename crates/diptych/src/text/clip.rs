@@ -2,8 +2,8 @@
 //!
 //! Source: `SimpleTokenizer` (clean = `lower`) in open_clip 3.3.0 `tokenizer.py`.
 //! Invariant: ids are those of the source (with ftfy 6.3.1 and Python 3.11) for every string of
-//! characters that Unicode 14 assigns; no input panics, and time and memory grow about linearly with
-//! the text. `parity/tokens.py` compares.
+//! characters that Unicode 14 assigns; no input panics, and time and memory grow about linearly
+//! with the text. `parity/tokens.py` compares.
 
 use super::bpe::{Merges, N_BYTE_IDS};
 use super::{Overflow, SpecialTokens, TextError, clean, split};

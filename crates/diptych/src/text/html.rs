@@ -1,7 +1,7 @@
 //! HTML character references → characters, by the rules of HTML 5 for valid and invalid ones.
 //!
-//! Source: `html.unescape` of CPython 3.11; the names are HTML 5's (crate `entities`, the same 2,231
-//! as Python's `html.entities.html5`).
+//! Source: `html.unescape` of CPython 3.11; the names are HTML 5's (crate `entities`, the same
+//! 2,231 as Python's `html.entities.html5`).
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -24,8 +24,8 @@ pub(super) fn unescape(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Calls `reference` with what follows each `&`; it returns the replacement and how many bytes after
-/// the `&` this stands for, or none to keep the `&`.
+/// Calls `reference` with what follows each `&`; it returns the replacement and how many bytes
+/// after the `&` this stands for, or none to keep the `&`.
 pub(super) fn replace<'t, F>(text: &'t str, reference: F) -> Cow<'t, str>
 where
     F: Fn(&'t str) -> Option<(Cow<'static, str>, usize)>,

@@ -98,9 +98,9 @@ impl Tokenizer {
         }
     }
 
-    /// Encodes one text: for CLIP start token, the text's tokens, end token, not padded; for SigLIP the
-    /// text's tokens, end token and padding, `context_length` in all, because its text tower reads the
-    /// padding.
+    /// Encodes one text: for CLIP start token, the text's tokens, end token, not padded; for SigLIP
+    /// the text's tokens, end token and padding, `context_length` in all, because its text
+    /// tower reads the padding.
     ///
     /// # Errors
     /// [`TextError::TooLong`] if there are more than `context_length` and `overflow` refuses;
@@ -141,7 +141,8 @@ impl Tokenizer {
         Tokens::from_rows(&ids, context_length)
     }
 
-    /// The words of `ids`, separated by single spaces; start, end, padding and unknown ids are left out.
+    /// The words of `ids`, separated by single spaces; start, end, padding and unknown ids are left
+    /// out.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
         match self {

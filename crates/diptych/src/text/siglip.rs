@@ -1,8 +1,9 @@
 //! SigLIP's and SigLIP 2's tokenizers, which come with their checkpoints.
 //!
-//! Flow: string → cleaned → the checkpoint's vocabulary → end token → padding, to the whole context.
-//! Sources: `SiglipTokenizer` and `Siglip2Tokenizer` of transformers 5.23. What they do in Python is done
-//! here; what SigLIP's file says by `sentencepiece`, and what SigLIP 2's says by `tokenizers`, which is theirs as well.
+//! Flow: string → cleaned → the checkpoint's vocabulary → end token → padding, to the whole
+//! context. Sources: `SiglipTokenizer` and `Siglip2Tokenizer` of transformers 5.23. What they do in
+//! Python is done here; what SigLIP's file says by `sentencepiece`, and what SigLIP 2's says by
+//! `tokenizers`, which is theirs as well.
 
 use std::sync::Arc;
 
@@ -106,7 +107,8 @@ struct Steps {
     post_processor: Option<Value>,
 }
 
-/// Marks of a word's inside and of its end, which SigLIP 2 has not; `tokenizers` panics at merges that lack them.
+/// Marks of a word's inside and of its end, which SigLIP 2 has not; `tokenizers` panics at merges
+/// that lack them.
 #[derive(Default, Deserialize)]
 struct Affixes {
     continuing_subword_prefix: Option<String>,
@@ -127,7 +129,8 @@ impl Affixes {
     }
 }
 
-/// The special tokens that a post-processor puts before a text and after it. Its own table of them is not needed.
+/// The special tokens that a post-processor puts before a text and after it. Its own table of them
+/// is not needed.
 fn template(post_processor: Option<&Value>) -> Result<[Vec<&str>; 2], TextError> {
     let refused = || refusal("its post-processor is not a `TemplateProcessing` of one text".into());
     let mut around = [Vec::new(), Vec::new()];
@@ -178,10 +181,11 @@ fn refusal(reason: String) -> TextError {
 }
 
 impl SiglipTokenizer {
-    /// Reads SigLIP 2's `tokenizer.json`, and the `tokenizer_config.json` beside it, if there is one.
+    /// Reads SigLIP 2's `tokenizer.json`, and the `tokenizer_config.json` beside it, if there is
+    /// one.
     ///
-    /// Of the first its vocabulary, added tokens and special tokens around a text are taken. The steps before are
-    /// the class's own, whatever the file says, as in transformers.
+    /// Of the first its vocabulary, added tokens and special tokens around a text are taken. The
+    /// steps before are the class's own, whatever the file says, as in transformers.
     ///
     /// # Errors
     /// [`TextError::Siglip`] for files that are not a tokenizer's, or not of SigLIP 2's kind.
@@ -231,8 +235,8 @@ impl SiglipTokenizer {
         Self::new(Vocabulary::Merges(inner.into()), around, "<pad>", side)
     }
 
-    /// Reads SigLIP's SentencePiece model, `spiece.model`, and the `tokenizer_config.json` beside it, if there is
-    /// one.
+    /// Reads SigLIP's SentencePiece model, `spiece.model`, and the `tokenizer_config.json` beside
+    /// it, if there is one.
     ///
     /// # Errors
     /// [`TextError::Siglip`] for files that are not a tokenizer's, or not of SigLIP's kind.
@@ -332,9 +336,10 @@ fn guard<T>(run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, TextError>
 
 /// SigLIP's text, in lower case, without ASCII punctuation, its white space single spaces.
 ///
-/// Source: `tokenize` and `canonicalize_text` in transformers' `tokenization_siglip.py`. What stands for a space
-/// comes first there, too, so white space that a text begins with is kept. Special tokens that a text spells out
-/// are read there as such; here they lose their punctuation, and are words.
+/// Source: `tokenize` and `canonicalize_text` in transformers' `tokenization_siglip.py`. What
+/// stands for a space comes first there, too, so white space that a text begins with is kept.
+/// Special tokens that a text spells out are read there as such; here they lose their punctuation,
+/// and are words.
 fn canonical(text: &str) -> String {
     let text = format!("{SPACE}{}", text.replace(SPACE, " "));
     let lower = clean::lower(&text);

@@ -3,8 +3,8 @@
 //!
 //! Flow: string → `clean` → **split** → `bpe` → ids.
 //! Source: `SimpleTokenizer.pat` in open_clip 3.3.0 `tokenizer.py`. Its IGNORECASE, in the Python
-//! module `regex`, makes `'ſ` a contraction, and leaves U+0345, a case variant of iota but no letter
-//! itself, in no word at all.
+//! module `regex`, makes `'ſ` a contraction, and leaves U+0345, a case variant of iota but no
+//! letter itself, in no word at all.
 
 use std::sync::LazyLock;
 

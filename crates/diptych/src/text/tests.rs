@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Lines of `[text, ids]`, made by `parity/tokens.py --write-golden`; `versions.json` beside it says
-/// with which versions of open_clip, ftfy, regex and Python.
+/// Lines of `[text, ids]`, made by `parity/tokens.py --write-golden`; `versions.json` beside it
+/// says with which versions of open_clip, ftfy, regex and Python.
 const GOLDEN: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/tests/golden/tokens/tokens.jsonl"
@@ -328,8 +328,9 @@ fn siglip_texts_fill_the_context_and_are_cut_before_their_end() {
     assert_eq!(tokenizer.decode(&whole), "a photo of a cat");
 }
 
-/// `parity/pieces.py` made them with transformers: marks that make one letter with what they follow or do not, widths,
-/// ligatures, digits that can be split in ways that are as likely as each other, and texts of every other kind.
+/// `parity/pieces.py` made them with transformers: marks that make one letter with what they follow
+/// or do not, widths, ligatures, digits that can be split in ways that are as likely as each other,
+/// and texts of every other kind.
 #[test]
 fn sentencepiece_gives_the_references_ids() {
     let folder = diptych_testing::folder("pieces");

@@ -1,11 +1,11 @@
 //! The tokenizer as Hugging Face's files, written and recognised.
 //!
 //! Source: what `CLIPTokenizer` of transformers 5 builds, as tokenizers 0.23 writes it. Two things
-//! differ. Padding is a token of its own with id 0, an alias of `!`: ids after the end are zero as in
-//! open_clip, and the end token stays the only one with the highest id, by which open_clip finds the
-//! end of a text. And special tokens are spelled as the tokenizer's kind has it.
-//! Invariant: only a file that means the same ids as [`ClipTokenizer`] is accepted. (Hugging Face's own code
-//! still gives other ids for a capital sigma at a word's end, and for U+0345.)
+//! differ. Padding is a token of its own with id 0, an alias of `!`: ids after the end are zero as
+//! in open_clip, and the end token stays the only one with the highest id, by which open_clip finds
+//! the end of a text. And special tokens are spelled as the tokenizer's kind has it.
+//! Invariant: only a file that means the same ids as [`ClipTokenizer`] is accepted. (Hugging Face's
+//! own code still gives other ids for a capital sigma at a word's end, and for U+0345.)
 
 use serde_json::{Map, Value, json};
 
@@ -22,8 +22,8 @@ const WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 const LETTERS_ON: &str = r"|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
 impl ClipTokenizer {
-    /// The file `tokenizer.json`: Python's `transformers` and open_clip's `HFTokenizer` get the same
-    /// ids from it, after their own repair of Unicode and HTML.
+    /// The file `tokenizer.json`: Python's `transformers` and open_clip's `HFTokenizer` get the
+    /// same ids from it, after their own repair of Unicode and HTML.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let [start, end] = self.special_tokens().spelling();
@@ -108,8 +108,8 @@ impl ClipTokenizer {
     /// [`to_json`](Self::to_json) and OpenAI's repositories have it.
     ///
     /// # Errors
-    /// [`TextError::Json`] if `bytes` aren't JSON; [`TextError::NotClip`] names the first field that
-    /// means other ids than ours.
+    /// [`TextError::Json`] if `bytes` aren't JSON; [`TextError::NotClip`] names the first field
+    /// that means other ids than ours.
     pub fn from_json(bytes: &[u8]) -> Result<Self, TextError> {
         let file: Value = serde_json::from_slice(bytes)?;
         if file.pointer("/model/type").is_some() {

@@ -4,8 +4,8 @@
 
 use super::TextError;
 
-/// Encoded texts: `[N, L]` ids, each row from its start to its end token and zero from there on; SigLIP's fill the
-/// context with padding of their own.
+/// Encoded texts: `[N, L]` ids, each row from its start to its end token and zero from there on;
+/// SigLIP's fill the context with padding of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tokens {
     ids: Vec<u32>,
@@ -70,8 +70,8 @@ impl Tokens {
 
     /// Tokens of each text, start and end included: `[N]`. Beyond them a row is zero.
     ///
-    /// CLIP's row `i` ends with the end token at `lengths()[i] - 1`. If the text itself spells end tokens
-    /// out, there are more before it, and models read the first.
+    /// CLIP's row `i` ends with the end token at `lengths()[i] - 1`. If the text itself spells end
+    /// tokens out, there are more before it, and models read the first.
     #[must_use]
     pub fn lengths(&self) -> &[usize] {
         &self.lengths

@@ -1,8 +1,10 @@
-//! Pictures as tensors, and what an image tower sees of them: resized, cropped, seen askew, normalised; each with its
-//! gradient, so that what is drawn or generated can be moved towards a text.
+//! Pictures as tensors, and what an image tower sees of them: resized, cropped, seen askew,
+//! normalised; each with its gradient, so that what is drawn or generated can be moved towards a
+//! text.
 //!
-//! Source: `resize`, `crop`, `perspective` and `normalize` of torchvision 0.29 on tensors (`transforms.v2.functional`).
-//! Invariant: which view is taken is the caller's choice; nothing here is random.
+//! Source: `resize`, `crop`, `perspective` and `normalize` of torchvision 0.29 on tensors
+//! (`transforms.v2.functional`). Invariant: which view is taken is the caller's choice; nothing
+//! here is random.
 //!
 //! `N` pictures, `C` channels (red, green, blue), `H` rows, `W` columns.
 

@@ -7,8 +7,8 @@ use crate::image::Size;
 /// Four corners of a picture, as (x, y) in pixels: top left, top right, bottom right, bottom left.
 pub type Corners = [[f32; 2]; 4];
 
-/// Moves the points `from` of `[N, C, H, W]` to `to`, the picture's plane with them; what lies beyond it becomes `fill`, or
-/// counts as 0.
+/// Moves the points `from` of `[N, C, H, W]` to `to`, the picture's plane with them; what lies
+/// beyond it becomes `fill`, or counts as 0.
 ///
 /// torchvision's `perspective(…, interpolation=BILINEAR, fill=…)`. With `fill`, a pixel of which
 /// only the share `s` lies inside the picture is weighed by it twice: at the edge of a picture of
@@ -59,7 +59,8 @@ fn places(from: &Corners, to: &Corners, size: Size) -> Option<Vec<f32>> {
     Some(places)
 }
 
-/// The solution of eight linear equations, each with its right side last; none, if there is not exactly one.
+/// The solution of eight linear equations, each with its right side last; none, if there is not
+/// exactly one.
 fn solved(mut rows: [[f64; 9]; 8]) -> Option<[f64; 8]> {
     for column in 0..8 {
         let largest = |a: &usize, b: &usize| {
@@ -84,10 +85,11 @@ fn solved(mut rows: [[f64; 9]; 8]) -> Option<[f64; 8]> {
     Some(std::array::from_fn(|i| rows[i][8] / rows[i][i]))
 }
 
-/// Values of `[N, C, H, W]` between its pixels, at `places` `[H', W', 2]`: (x, y) from −1, the left or upper edge, to 1, the
-/// same for all pictures. What lies beyond the picture counts as 0.
+/// Values of `[N, C, H, W]` between its pixels, at `places` `[H', W', 2]`: (x, y) from −1, the left
+/// or upper edge, to 1, the same for all pictures. What lies beyond the picture counts as 0.
 ///
-/// PyTorch's `grid_sample(…, mode="bilinear", padding_mode="zeros", align_corners=False)`; the gradient is the pictures'.
+/// PyTorch's `grid_sample(…, mode="bilinear", padding_mode="zeros", align_corners=False)`; the
+/// gradient is the pictures'.
 ///
 /// # Panics
 /// If `places` has another length.
@@ -121,10 +123,13 @@ fn row(values: Vec<f32>, device: &Device) -> Tensor<2> {
 fn neighbours(places: &[f32], size: Size, (down, right): (i64, i64)) -> (Vec<i32>, Vec<f32>) {
     let along = |place: f32, len: usize, step: i64| {
         let at = ((place + 1.0) * len as f32 - 1.0) / 2.0;
+        if !at.is_finite() {
+            return None; // beyond the horizon
+        }
         let pixel = at.floor();
         let part = at - pixel;
         let share = if step == 0 { 1.0 - part } else { part };
-        let pixel = pixel as i64 + step;
+        let pixel = (pixel as i64).saturating_add(step);
         ((0..len as i64).contains(&pixel)).then_some((pixel, share))
     };
     let pairs = places.chunks_exact(2).map(|place| {

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use diptych_testing::{Golden, max_difference};
 
-use super::{Area, crop, normalise, perspective, resize};
+use super::{Area, crop, grid_sample, normalise, perspective, resize};
 use crate::device::tested;
 use crate::image::{Interpolation, Preprocess, Size};
 use crate::layers::plain_values;
@@ -72,4 +72,17 @@ fn views_that_show_nothing_of_a_picture_are_empty() {
     let line = [[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, 3.0]];
     let seen = perspective(pictures(), &corners, &line, Some(0.5));
     assert_eq!(plain_values(seen), [0.5; 60]);
+}
+
+#[test]
+fn places_that_are_no_numbers_lie_outside() {
+    let picture = Tensor::<4>::ones([1, 1, 4, 4], &tested());
+    let size = Size {
+        height: 1,
+        width: 5,
+    };
+    let (inf, nan) = (f32::INFINITY, f32::NAN);
+    let places = [inf, 0.0, 0.0, -inf, nan, 0.0, 1e30, 0.0, 0.0, 0.0];
+    let seen = plain_values(grid_sample(picture, size, &places));
+    assert_eq!(seen, [0.0, 0.0, 0.0, 0.0, 1.0]);
 }

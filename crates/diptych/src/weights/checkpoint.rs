@@ -96,25 +96,27 @@ impl Checkpoint {
 
     /// Opens the checkpoint in a directory or in a file.
     ///
-    /// A directory is open_clip's or transformers', by its configuration. So is a file that has one of
-    /// theirs beside it; the architecture of any other is told by its tensors' shapes, as OpenAI's code
-    /// does.
+    /// A directory is open_clip's or transformers', by its configuration. So is a file that has one
+    /// of theirs beside it; the architecture of any other is told by its tensors' shapes, as
+    /// OpenAI's code does.
     ///
     /// # Errors
     /// Those of [`Description::open`]; [`Error::Tensors`] for a file that is not whole;
-    /// [`Error::Mismatch`] naming every tensor that is missing, unexpected, misshapen or not finite.
+    /// [`Error::Mismatch`] naming every tensor that is missing, unexpected, misshapen or not
+    /// finite.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let (description, tensors) = read(path.as_ref())?;
         Self::new(description, tensors)
     }
 
-    /// Opens the model called `name`: [`DEFAULT_MODEL`](super::DEFAULT_MODEL), a checkpoint's directory or file, or the name of a
-    /// published model, which is downloaded if it is not on this machine: minutes, without a word. Call
-    /// `weights::fetch` first to be told how far it is.
+    /// Opens the model called `name`: [`DEFAULT_MODEL`](super::DEFAULT_MODEL), a checkpoint's
+    /// directory or file, or the name of a published model, which is downloaded if it is not on
+    /// this machine: minutes, without a word. Call `weights::fetch` first to be told how far it
+    /// is.
     ///
     /// # Errors
-    /// [`Error::Model`] if there is none, [`Error::NoWeights`] for an architecture; [`Error::Hub`] for a published one that can't be had; else as
-    /// [`Checkpoint::open`].
+    /// [`Error::Model`] if there is none, [`Error::NoWeights`] for an architecture; [`Error::Hub`]
+    /// for a published one that can't be had; else as [`Checkpoint::open`].
     pub fn named(name: impl AsRef<Path>) -> Result<Self> {
         let name = name.as_ref();
         let shown = || name.display().to_string();
@@ -172,7 +174,8 @@ impl Checkpoint {
         &self.fingerprint
     }
 
-    /// The number format that holds the tensor `name` as it is stored; f64 is not written, so f32 is the widest.
+    /// The number format that holds the tensor `name` as it is stored; f64 is not written, so f32
+    /// is the widest.
     pub(super) fn dtype(&self, name: &str) -> Dtype {
         self.layout.dtype(&self.tensors, name)
     }

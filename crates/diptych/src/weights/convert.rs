@@ -23,8 +23,9 @@ pub enum LayoutKind {
     Hf,
 }
 
-/// Writes `checkpoint` as the directory `place`; an older checkpoint there is replaced once the new one
-/// is whole. Without a `dtype` each tensor keeps its own format, as far as that is one of [`Dtype`].
+/// Writes `checkpoint` as the directory `place`; an older checkpoint there is replaced once the new
+/// one is whole. Without a `dtype` each tensor keeps its own format, as far as that is one of
+/// [`Dtype`].
 ///
 /// open_clip has no word for pictures that become RGB before they are resized, as transformers'
 /// processor does it. Palettes and alpha come out a little different there.

@@ -14,7 +14,8 @@ use crate::Result;
 /// The name that opens it.
 pub const DEFAULT_MODEL: &str = "default";
 
-/// Opens the default model: a small ModifiedResNet of our own training (`crates/default-model/README.md`).
+/// Opens the default model: a small ModifiedResNet of our own training
+/// (`crates/default-model/README.md`).
 pub(super) fn open() -> Result<Checkpoint> {
     Checkpoint::new(description()?, tensors()?)
 }

@@ -38,13 +38,13 @@ pub fn architectures() -> impl Iterator<Item = &'static str> {
     ARCHITECTURES.iter().map(|(name, _)| *name)
 }
 
-/// The architecture, preprocessing and tokenizer of `model`: the default model, a checkpoint's directory
-/// or file, a known architecture, a JSON file like those of `models/`, or a published model, of which the small
-/// files are downloaded. What is on the disk goes before a name.
+/// The architecture, preprocessing and tokenizer of `model`: the default model, a checkpoint's
+/// directory or file, a known architecture, a JSON file like those of `models/`, or a published
+/// model, of which the small files are downloaded. What is on the disk goes before a name.
 ///
 /// # Errors
-/// [`Error::Model`] for another name, [`Error::Hub`] for a published model that can't be had; else those of
-/// [`Description::open`] and [`ClipConfig::from_json`].
+/// [`Error::Model`] for another name, [`Error::Hub`] for a published model that can't be had; else
+/// those of [`Description::open`] and [`ClipConfig::from_json`].
 pub fn describe(model: &str) -> Result<Description> {
     match resolve(Path::new(model))? {
         Named::Embedded => default::description(),
@@ -74,7 +74,8 @@ pub(super) fn architecture(name: &str) -> Option<(&'static str, &'static str)> {
         .copied()
 }
 
-/// A model of `models/`: OpenAI's preprocessing, and as many of CLIP's merges as its vocabulary has.
+/// A model of `models/`: OpenAI's preprocessing, and as many of CLIP's merges as its vocabulary
+/// has.
 fn from_architecture(origin: &str, json: &[u8]) -> Result<Description> {
     let json = serde_json::from_slice(json).map_err(|e| Error::Architecture {
         origin: origin.into(),

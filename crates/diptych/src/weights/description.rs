@@ -44,7 +44,8 @@ pub struct Origins {
     pub tokenizer: String,
 }
 
-/// Whether a directory has a configuration of open_clip's or of transformers', and so is meant as a checkpoint.
+/// Whether a directory has a configuration of open_clip's or of transformers', and so is meant as a
+/// checkpoint.
 pub fn has_config(dir: &Path) -> bool {
     let names = [CONFIG_FILE, HF_CONFIG_FILE];
     names.iter().any(|name| dir.join(name).exists())
@@ -104,8 +105,8 @@ impl Description {
         Self::assemble(config, preprocess, tokenizer, origins)
     }
 
-    /// A checkpoint without any file beside it: OpenAI's preprocessing, and as many of CLIP's merges as its
-    /// vocabulary has room for.
+    /// A checkpoint without any file beside it: OpenAI's preprocessing, and as many of CLIP's
+    /// merges as its vocabulary has room for.
     pub(super) fn openai(origin: &str, config: ClipConfig) -> Result<Self> {
         let preprocess = Preprocess::openai(config.vision_cfg.image_size);
         let entries = config.text_cfg.vocab_size;
@@ -240,8 +241,8 @@ fn clip_tokenizer(dir: &Path, origin: &str, config: &ClipConfig) -> Result<(Toke
     }
 }
 
-/// The tokenizer of a directory with a `SiglipModel`, and where it came from: SigLIP's own class reads the
-/// first file, SigLIP 2's the second.
+/// The tokenizer of a directory with a `SiglipModel`, and where it came from: SigLIP's own class
+/// reads the first file, SigLIP 2's the second.
 fn siglip_tokenizer(dir: &Path, origin: &str) -> Result<(Tokenizer, String)> {
     let beside = optional(&dir.join("tokenizer_config.json"), MAX_CONFIG_BYTES)?;
     let beside = beside.as_ref().map(|(_, bytes)| bytes.as_slice());

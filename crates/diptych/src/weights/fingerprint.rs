@@ -15,8 +15,8 @@ use crate::model::ClipConfig;
 use crate::text::Overflow;
 use crate::{Error, Result};
 
-/// Values of a tensor that are hashed, evenly spread over it: training moves all of them, and reading is a checkpoint's
-/// largest cost.
+/// Values of a tensor that are hashed, evenly spread over it: training moves all of them, and
+/// reading is a checkpoint's largest cost.
 const VALUES: usize = 1024;
 
 /// Texts whose tokens stand for a tokenizer.
@@ -65,7 +65,8 @@ impl Fingerprint {
     }
 }
 
-/// An architecture as its JSON, in the order of [`ClipConfig`]'s fields, without those that are at their defaults.
+/// An architecture as its JSON, in the order of [`ClipConfig`]'s fields, without those that are at
+/// their defaults.
 fn written_config(config: &ClipConfig) -> Result<Vec<u8>> {
     let mut config = config.clone();
     // Their order is a matter of how serde_json was built.

@@ -1,8 +1,8 @@
 //! Names of the tensors in checkpoints, and how their numbers are laid out.
 //!
-//! Ours are open_clip's names. OpenAI's are the same with some more entries; transformers has names of its own, keeps
-//! queries, keys and values apart, and its projections are linear layers, which are transposed. What wraps a
-//! model's names is taken off before, in `wrappers`.
+//! Ours are open_clip's names. OpenAI's are the same with some more entries; transformers has names
+//! of its own, keeps queries, keys and values apart, and its projections are linear layers, which
+//! are transposed. What wraps a model's names is taken off before, in `wrappers`.
 //!
 //! Source: `convert_clip_original_pytorch_to_hf.py` in transformers.
 
@@ -36,7 +36,8 @@ const POSITIONS: [(&str, Positions); 2] = [
     ("positional_embedding", Positions::Text),
 ];
 
-/// The kind of positions, if a checkpoint has `found` where `wanted` is wanted and they can be resized.
+/// The kind of positions, if a checkpoint has `found` where `wanted` is wanted and they can be
+/// resized.
 fn resizable(name: &str, found: &[usize], wanted: &[usize]) -> Option<Positions> {
     let (_, kind) = POSITIONS.into_iter().find(|(ours, _)| *ours == name)?;
     match (found, wanted) {
@@ -56,8 +57,8 @@ const NO_PARAMETERS: &[&str] = &[
 ];
 
 impl Layout {
-    /// The layout of a checkpoint with tensors of these names and shapes, for parameters that are to be
-    /// found in it; and what is missing, misshapen or left over, a sentence each.
+    /// The layout of a checkpoint with tensors of these names and shapes, for parameters that are
+    /// to be found in it; and what is missing, misshapen or left over, a sentence each.
     pub(super) fn of(
         parameters: &Table,
         names: &Names<'_>,
@@ -118,7 +119,8 @@ impl Layout {
         (Self(recipes), problems)
     }
 
-    /// The number format that holds the tensor that we call `name` as the checkpoint has it: that of all its parts, or f32.
+    /// The number format that holds the tensor that we call `name` as the checkpoint has it: that
+    /// of all its parts, or f32.
     pub(super) fn dtype(&self, tensors: &Tensors, name: &str) -> Dtype {
         let parts = self.0.get(name).map(Vec::as_slice).unwrap_or_default();
         let all = |dtype| {

@@ -1,11 +1,11 @@
 //! Checkpoints: a directory on disk ⇄ configuration, named tensors, tokenizer, preprocessing.
 //!
 //! Flow: path → **weights** → `model`; `train` → **weights** → path.
-//! It reads directories of open_clip's and of transformers', and files of OpenAI's. What is trained is
-//! written as Python's open_clip opens it, `local-dir:PATH`: `open_clip_config.json`,
-//! `open_clip_model.safetensors` and, where the vocabulary is not CLIP's standard one, `tokenizer.json` with
-//! its two companions. [`Tensors`] are those of any file, whatever network it is of.
-//! Invariant: nothing is built from a checkpoint before all of it has been checked.
+//! It reads directories of open_clip's and of transformers', and files of OpenAI's. What is trained
+//! is written as Python's open_clip opens it, `local-dir:PATH`: `open_clip_config.json`,
+//! `open_clip_model.safetensors` and, where the vocabulary is not CLIP's standard one,
+//! `tokenizer.json` with its two companions. [`Tensors`] are those of any file, whatever network it
+//! is of. Invariant: nothing is built from a checkpoint before all of it has been checked.
 
 mod checkpoint;
 mod config;

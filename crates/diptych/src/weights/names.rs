@@ -1,6 +1,7 @@
 //! Names that people know models by → where they lie.
 //!
-//! Sources: `_MODELS` in OpenAI's `clip/clip.py`, commit d05afc4; `pretrained.py` of open_clip 3.3.0.
+//! Sources: `_MODELS` in OpenAI's `clip/clip.py`, commit d05afc4; `pretrained.py` of open_clip
+//! 3.3.0.
 
 use std::path::Path;
 
@@ -78,8 +79,8 @@ pub(super) const OPENAI: [OpenAi; 9] = [
     ),
 ];
 
-/// open_clip's pairs of an architecture and a training run, and the repository that has the weights.
-/// Which GELU they have is in the repository's own configuration.
+/// open_clip's pairs of an architecture and a training run, and the repository that has the
+/// weights. Which GELU they have is in the repository's own configuration.
 pub(super) const OPEN_CLIP: &[(&str, &str, &str)] = &[
     ("RN50", "openai", "timm/resnet50_clip.openai"),
     ("RN50", "yfcc15m", "timm/resnet50_clip.yfcc15m"),
@@ -309,8 +310,8 @@ pub(super) fn is_repository(name: &str) -> bool {
         && split.is_some_and(|(organisation, name)| part(organisation) && part(name))
 }
 
-/// Whether a name that could be a repository's is meant for a path: of a file of weights, or in a folder that is
-/// there.
+/// Whether a name that could be a repository's is meant for a path: of a file of weights, or in a
+/// folder that is there.
 pub(super) fn is_path(name: &str) -> bool {
     const FILES: [&str; 5] = [".pt", ".pth", ".bin", ".safetensors", ".json"];
     let folder = name.split_once('/').map(|(folder, _)| Path::new(folder));

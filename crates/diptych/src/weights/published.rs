@@ -26,7 +26,8 @@ pub struct Listing {
     pub architecture: Option<&'static str>,
     /// Where its files come from: an address, or a repository of the hub.
     pub from: String,
-    /// Zero-shot top-1 accuracy on ImageNet as [`IMAGENET_SOURCE`] reports it, if it is known here.
+    /// Zero-shot top-1 accuracy on ImageNet as [`IMAGENET_SOURCE`] reports it, if it is known
+    /// here.
     pub imagenet_top_1: Option<f64>,
 }
 
@@ -52,8 +53,8 @@ const IMAGENET: &[(&str, f64)] = &[
     ("ViT-B-32-256:datacomp_s34b_b86k", 0.7281),
 ];
 
-/// Repositories of the hub that are no pair of open_clip's: OpenAI's models as transformers has them, and one for texts in many
-/// languages.
+/// Repositories of the hub that are no pair of open_clip's: OpenAI's models as transformers has
+/// them, and one for texts in many languages.
 const HUB: [(&str, Option<&str>); 5] = [
     ("openai/clip-vit-base-patch32", Some("ViT-B-32")),
     ("openai/clip-vit-base-patch16", Some("ViT-B-16")),
@@ -62,8 +63,9 @@ const HUB: [(&str, Option<&str>); 5] = [
     ("google/siglip2-base-patch16-224", None),
 ];
 
-/// Published models by the names that they are opened by: OpenAI's, open_clip's pairs of an architecture and a training run,
-/// and some repositories of the hub, of which any other opens as well.
+/// Published models by the names that they are opened by: OpenAI's, open_clip's pairs of an
+/// architecture and a training run, and some repositories of the hub, of which any other opens as
+/// well.
 #[must_use]
 pub fn catalog() -> Vec<Listing> {
     let openai = OPENAI

@@ -73,7 +73,8 @@ pub(super) fn no_weights(name: String, architecture: Option<(&str, &str)>) -> Er
     Error::NoWeights { name, reason }
 }
 
-/// Whether `name` is an architecture's: a known one, in open_clip's spelling or OpenAI's, or a JSON file like those.
+/// Whether `name` is an architecture's: a known one, in open_clip's spelling or OpenAI's, or a JSON
+/// file like those.
 pub fn is_architecture(name: &str) -> bool {
     match resolve(Path::new(name)) {
         Ok(Named::ArchitectureFile(_)) => true,

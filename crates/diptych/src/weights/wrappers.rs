@@ -1,18 +1,19 @@
-//! Names of stored tensors → the names that a layout has for them, without what wraps the model in training.
+//! Names of stored tensors → the names that a layout has for them, without what wraps the model in
+//! training.
 //!
-//! Modules of PyTorch's that hold another may stand anywhere in a name. The attribute by which somebody's own module
-//! holds the CLIP begins all of the model's names: Lightning's `model.`. And open_clip's `CustomTextCLIP` puts `text.`
-//! before the text tower's.
+//! Modules of PyTorch's that hold another may stand anywhere in a name. The attribute by which
+//! somebody's own module holds the CLIP begins all of the model's names: Lightning's `model.`. And
+//! open_clip's `CustomTextCLIP` puts `text.` before the text tower's.
 //!
 //! Source of the last: `convert_to_custom_text_state_dict` in open_clip's `model.py`, 3.3.0.
 
 use std::collections::BTreeMap;
 
-/// Modules that hold one other and have no tensors of their own: `DataParallel`, `torch.compile`, FSDP and
-/// checkpoints of activations. No module of a CLIP is called so.
+/// Modules that hold one other and have no tensors of their own: `DataParallel`, `torch.compile`,
+/// FSDP and checkpoints of activations. No module of a CLIP is called so.
 ///
-/// Sources: `_FSDP_WRAPPED_MODULE` and `_CHECKPOINT_WRAPPED_MODULE` in PyTorch's `torch/distributed`, 2.15;
-/// `OptimizedModule` in `torch/_dynamo/eval_frame.py`.
+/// Sources: `_FSDP_WRAPPED_MODULE` and `_CHECKPOINT_WRAPPED_MODULE` in PyTorch's
+/// `torch/distributed`, 2.15; `OptimizedModule` in `torch/_dynamo/eval_frame.py`.
 const WRAPPERS: [&str; 4] = [
     "module",
     "_orig_mod",

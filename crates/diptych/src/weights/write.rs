@@ -23,8 +23,8 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Io`] naming what can't be written; [`Error::Occupied`] if `place` holds something else,
-/// [`Error::Layout`] if the description can't be put into open_clip's words; [`Error::Tensors`] for a number that
-/// `dtype` can't hold.
+/// [`Error::Layout`] if the description can't be put into open_clip's words; [`Error::Tensors`] for
+/// a number that `dtype` can't hold.
 pub fn write_checkpoint(
     place: &Path,
     description: &Description,
@@ -36,7 +36,8 @@ pub fn write_checkpoint(
     })
 }
 
-/// Makes the checkpoint `place` out of what `fill` writes; whoever opens it finds all of that or what was there before.
+/// Makes the checkpoint `place` out of what `fill` writes; whoever opens it finds all of that or
+/// what was there before.
 ///
 /// # Errors
 /// [`Error::Occupied`] if something else lies there; those of the disk and of `fill`.
@@ -95,10 +96,12 @@ pub(super) fn fill_description(dir: &Path, description: &Description) -> Result<
     write_json(&dir.join(CONFIG_FILE), &file)
 }
 
-/// The tokenizer of a model that can be written; of all others, why not, before any work is done for them.
+/// The tokenizer of a model that can be written; of all others, why not, before any work is done
+/// for them.
 ///
 /// # Errors
-/// [`Error::Layout`] naming `place`, for SigLIP's: open_clip has its image tower from timm, by other names.
+/// [`Error::Layout`] naming `place`, for SigLIP's: open_clip has its image tower from timm, by
+/// other names.
 pub(super) fn writable<'a>(
     place: &Path,
     description: &'a Description,
@@ -111,7 +114,8 @@ pub(super) fn writable<'a>(
     })
 }
 
-/// The tokenizer of a model that can be written as open_clip's files; of all others, why not, before any work is done.
+/// The tokenizer of a model that can be written as open_clip's files; of all others, why not,
+/// before any work is done.
 ///
 /// # Errors
 /// [`Error::Layout`] naming `place`, for what open_clip's words can't say.

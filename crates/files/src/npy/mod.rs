@@ -49,7 +49,8 @@ pub struct NpyWriter {
 }
 
 impl NpyWriter {
-    /// Begins an array of a shape of two or more sides, at a path as [`Replacement::create_named`] takes it.
+    /// Begins an array of a shape of two or more sides, at a path as [`Replacement::create_named`]
+    /// takes it.
     ///
     /// # Errors
     /// If there can be no file.
@@ -115,8 +116,8 @@ impl NpyWriter {
     }
 }
 
-/// Magic, version, and a shape of two or more sides in Python's spelling, padded to a multiple of 64
-/// bytes and to `length`, which is one.
+/// Magic, version, and a shape of two or more sides in Python's spelling, padded to a multiple of
+/// 64 bytes and to `length`, which is one.
 fn header(shape: &[usize], length: usize) -> Vec<u8> {
     const BEFORE_TEXT: usize = 10;
     let sides: Vec<String> = shape.iter().map(ToString::to_string).collect();

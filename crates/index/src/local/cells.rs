@@ -1,8 +1,10 @@
-//! Cells: groups of vectors that lie near each other, so that a search among many looks at the nearest groups alone.
+//! Cells: groups of vectors that lie near each other, so that a search among many looks at the
+//! nearest groups alone.
 //!
-//! An inverted file (Sivic and Zisserman 2003; Jégou et al. 2011, section IV, without its product codes): k-means on a
-//! sample, then each vector goes to the nearest centre. Rows of a cell lie together, so looking at one is a scan.
-//! Rows that came since lie after the last cell, and are always looked at.
+//! An inverted file (Sivic and Zisserman 2003; Jégou et al. 2011, section IV, without its product
+//! codes): k-means on a sample, then each vector goes to the nearest centre. Rows of a cell lie
+//! together, so looking at one is a scan. Rows that came since lie after the last cell, and are
+//! always looked at.
 //!
 //! `N` rows, `C` cells, `D` width.
 
@@ -80,7 +82,8 @@ fn has_outgrown(cells: usize, rows: usize) -> bool {
 }
 
 impl Columns {
-    /// The same rows, each in a cell: in new ones if there are none yet or the old ones no longer fit.
+    /// The same rows, each in a cell: in new ones if there are none yet or the old ones no longer
+    /// fit.
     pub(super) fn regrouped(&self, dim: usize) -> Self {
         let mut of_row: Vec<usize> = Vec::with_capacity(self.len());
         let centres = if self.cells.len() == 0 || has_outgrown(self.cells.len(), self.len()) {

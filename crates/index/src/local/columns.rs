@@ -1,8 +1,9 @@
 //! Columns that a search reads, in memory: one for each property that filters ask for, and the
 //! vectors in eight bits.
 //!
-//! Once made, columns do not change: what comes and goes later is a [`Snapshot`](super::snapshot::Snapshot)'s business.
-//! Invariant: each row has at least one file, and rows are in any order, but that those of a cell lie together.
+//! Once made, columns do not change: what comes and goes later is a
+//! [`Snapshot`](super::snapshot::Snapshot)'s business. Invariant: each row has at least one file,
+//! and rows are in any order, but that those of a cell lie together.
 //!
 //! `N` rows, `D` width.
 

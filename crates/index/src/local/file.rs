@@ -1,7 +1,8 @@
 //! The columns' file: numbers one after the other, least byte first.
 //!
-//! It is thrown away where it is not this index's, not whole, or of another version. A checksum at its end is not looked at
-//! by searches, which would have to read all of it, but by [`verify`](super::verify).
+//! It is thrown away where it is not this index's, not whole, or of another version. A checksum at
+//! its end is not looked at by searches, which would have to read all of it, but by
+//! [`verify`](super::verify).
 
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
@@ -13,8 +14,8 @@ use crate::{Error, Result};
 /// The first bytes of the file; the last digit is its version.
 const MAGIC: [u8; 8] = *b"dptscan2";
 
-/// Numbers in the header: magic, identity, generation, the highest number of a vector (which nobody reads; its place is kept),
-/// `D`, `N`, further folders, cells.
+/// Numbers in the header: magic, identity, generation, the highest number of a vector (which nobody
+/// reads; its place is kept), `D`, `N`, further folders, cells.
 const HEADER: usize = 8;
 
 /// Bytes of the checksum at the end.

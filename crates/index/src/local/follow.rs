@@ -29,7 +29,8 @@ impl From<rusqlite::Error> for Failed {
 }
 
 impl Snapshot {
-    /// The snapshot of the tables as they are in a transaction, for which only changes since this one are read.
+    /// The snapshot of the tables as they are in a transaction, for which only changes since this
+    /// one are read.
     pub(super) fn follow(&self, db: &Connection, dim: usize) -> Result<Self, Failed> {
         let generation = schema::number(db, "generation")?;
         let is_listed = self.generation >= schema::number(db, "kept_from")?;

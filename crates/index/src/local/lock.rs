@@ -1,4 +1,5 @@
-//! One process writes: a lock of the operating system's, which ends with the process whatever ends it.
+//! One process writes: a lock of the operating system's, which ends with the process whatever ends
+//! it.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};

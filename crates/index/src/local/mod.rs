@@ -1,10 +1,11 @@
 //! An index in a file on this machine.
 //!
-//! `NAME` is a SQLite database, and all there is to keep. Beside it lies what it is searched by, `NAME.scan`: the [`columns`]
-//! of every vector, in [`cells`] where they are many. It follows the database by its list of changes, and is made anew
-//! where it is missing. Searches share a [`snapshot`] of it and read beside each other and beside the writer.
-//! `NAME.lock` is held by the one process that writes. Damage is noticed by checksums: each row's
-//! ([`sums`]), and each page's in `NAME.seal` ([`seal`]).
+//! `NAME` is a SQLite database, and all there is to keep. Beside it lies what it is searched by,
+//! `NAME.scan`: the [`columns`] of every vector, in [`cells`] where they are many. It follows the
+//! database by its list of changes, and is made anew where it is missing. Searches share a
+//! [`snapshot`] of it and read beside each other and beside the writer. `NAME.lock` is held by the
+//! one process that writes. Damage is noticed by checksums: each row's ([`sums`]), and each page's
+//! in `NAME.seal` ([`seal`]).
 
 mod cells;
 mod columns;
@@ -44,15 +45,15 @@ pub use self::verify::Verified;
 use self::write::Writer;
 use crate::{Change, Error, File, Hit, Id, Item, Model, Part, Query, Result, Status, Store};
 
-/// Vectors up to which there are no cells, so that every one is compared: a scan of so many takes less time than people notice
-/// (`benchmarks/search`).
+/// Vectors up to which there are no cells, so that every one is compared: a scan of so many takes
+/// less time than people notice (`benchmarks/search`).
 pub(crate) const SCAN_UP_TO: usize = 100_000;
 
 /// An index in a file on this machine.
 ///
-/// Any number of threads may read and search it at a time, beside each other and beside one that writes, here or in another
-/// process, and none waits for another; but of more searches at a time than there are cores, the others take turns on a
-/// thread a core. Threads that write take turns.
+/// Any number of threads may read and search it at a time, beside each other and beside one that
+/// writes, here or in another process, and none waits for another; but of more searches at a time
+/// than there are cores, the others take turns on a thread a core. Threads that write take turns.
 pub struct Local {
     path: PathBuf,
     model: Model,
@@ -108,7 +109,8 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // The last connection that is closed takes the log along, which those that only read can't do.
+        // The last connection that is closed takes the log along, which those that only read can't
+        // do.
         self.readers.close();
         if let Some(writer) = &mut self.writer {
             let writer = writer.get_mut().unwrap_or_else(|e| e.into_inner());

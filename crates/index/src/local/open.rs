@@ -24,7 +24,8 @@ impl Local {
     /// Opens an index to read it.
     ///
     /// # Errors
-    /// [`Error::Missing`] if there is none, [`Error::Damaged`] or [`Error::Format`] for one that can't be read.
+    /// [`Error::Missing`] if there is none, [`Error::Damaged`] or [`Error::Format`] for one that
+    /// can't be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         look_at(path)?;
@@ -57,8 +58,8 @@ impl Local {
     /// Opens an index to write it, as the only process that does; makes one if there is none.
     ///
     /// # Errors
-    /// [`Error::Locked`] if another process writes to it, [`Error::Model`] if its vectors are another model's, and as
-    /// [`Local::open`].
+    /// [`Error::Locked`] if another process writes to it, [`Error::Model`] if its vectors are
+    /// another model's, and as [`Local::open`].
     pub fn create(path: impl AsRef<Path>, model: &Model) -> Result<Self> {
         let path = path.as_ref();
         crate::check_model(model)?;
@@ -113,7 +114,8 @@ impl Local {
             remove(&sibling(path, "scan"))?;
         }
         let model = schema::check(&db, path)?;
-        // A process that is killed loses nothing; a power failure may cost the last changes, but never the index.
+        // A process that is killed loses nothing; a power failure may cost the last changes, but
+        // never the index.
         db.pragma_update(None, "synchronous", "normal")
             .and_then(|()| db.pragma_update(None, "foreign_keys", true))
             .map_err(at)?;
@@ -188,8 +190,8 @@ fn searched(path: &Path, db: &Connection, model: &Model) -> Result<(i64, Option<
     let at = |e| Error::database(path, e);
     let identity = schema::number(db, "identity").map_err(at)?;
     let kept = file::read(&sibling(path, "scan"), identity, model.dim);
-    // Read after it, since another process may write. Columns of later changes than there are come of a database that
-    // was put back or that a power failure cut.
+    // Read after it, since another process may write. Columns of later changes than there are come
+    // of a database that was put back or that a power failure cut.
     let generation = schema::number(db, "generation").map_err(at)?;
     let kept = kept.filter(|(of, _)| *of <= generation);
     let snapshot = kept.map(|(of, columns)| Snapshot::of(of, Arc::new(columns)));
@@ -230,7 +232,8 @@ fn cant_be_written(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Opens an index where nothing can be written, as on a disc: SQLite then takes no locks and looks for no log.
+/// Opens an index where nothing can be written, as on a disc: SQLite then takes no locks and looks
+/// for no log.
 fn unchanging(path: &Path) -> Result<Connection> {
     if has_log(path) {
         return Err(Error::Database {

@@ -1,18 +1,19 @@
-//! A search that scans the cells nearest to the query, and stops when the others are unlikely to hold
-//! a hit.
+//! A search that scans the cells nearest to the query, and stops when the others are unlikely to
+//! hold a hit.
 //!
 //! The scores (dot products with the query) of a cell's rows are modelled as a normal distribution:
-//! mean `ratio · centre's score`, standard deviation `spread`. Both are estimated for each query, from
-//! a sample of rows of the nearer cells. The `k`-th best score found so far then tells how many
-//! unseen rows are expected to beat it.
+//! mean `ratio · centre's score`, standard deviation `spread`. Both are estimated for each query,
+//! from a sample of rows of the nearer cells. The `k`-th best score found so far then tells how
+//! many unseen rows are expected to beat it.
 //!
-//! For example: `ratio` 0.9, `spread` 0.05, and the 10th best score is 0.40. A cell of 200 rows whose
-//! centre scores 0.30 has mean 0.27, so the bound is (0.40 − 0.27) / 0.05 = 2.6 deviations above it:
-//! at most 0.5 · exp(−2.6² / 2) = 1.7 % of its rows, 3.4 of them, are expected to beat the bound. It
-//! is scanned. At a centre's score of 0.10 the bound is 6.2 deviations away, and the cell is skipped.
+//! For example: `ratio` 0.9, `spread` 0.05, and the 10th best score is 0.40. A cell of 200 rows
+//! whose centre scores 0.30 has mean 0.27, so the bound is (0.40 − 0.27) / 0.05 = 2.6 deviations
+//! above it: at most 0.5 · exp(−2.6² / 2) = 1.7 % of its rows, 3.4 of them, are expected to beat
+//! the bound. It is scanned. At a centre's score of 0.10 the bound is 6.2 deviations away, and the
+//! cell is skipped.
 //!
-//! A query inside a dense group is done after few cells; one that is equally far from everything, as
-//! texts are from pictures, scans many.
+//! A query inside a dense group is done after few cells; one that is equally far from everything,
+//! as texts are from pictures, scans many.
 
 use diptych_kernels::dots_at;
 
@@ -49,8 +50,8 @@ struct NearCell {
     cell: usize,
 }
 
-/// Scans the cells of the segment `grouped` that are nearest to the query, and all rows that are in no
-/// cell, until no more than [`MISSED_FRACTION`] of the hits are expected to be missing.
+/// Scans the cells of the segment `grouped` that are nearest to the query, and all rows that are in
+/// no cell, until no more than [`MISSED_FRACTION`] of the hits are expected to be missing.
 pub(super) fn probe(look: Look, snapshot: &Snapshot, grouped: &Segment) -> Found {
     let columns = &*grouped.columns;
     let cells = &columns.cells;
@@ -70,8 +71,8 @@ pub(super) fn probe(look: Look, snapshot: &Snapshot, grouped: &Segment) -> Found
     near[..first].sort_unstable_by(nearer);
     let expected = Expected::measure(look.query, columns, &near[..first]);
     let look = Look {
-        // Rounding errors of a row are independent of the query: their score has a standard deviation
-        // of 1 / √D of the largest it could be.
+        // Rounding errors of a row are independent of the query: their score has a standard
+        // deviation of 1 / √D of the largest it could be.
         margin: (FAR_DEVIATIONS / (look.query.len() as f32).sqrt()).min(1.0),
         ..look
     };
@@ -155,8 +156,8 @@ impl Expected {
         (product - self.ratio * near.product) / self.spread
     }
 
-    /// How many of these cells, nearest first, have to be scanned so that at most `most` rows of the
-    /// others are expected to score above `bound`.
+    /// How many of these cells, nearest first, have to be scanned so that at most `most` rows of
+    /// the others are expected to score above `bound`.
     fn wanted(&self, cells: &Partition, near: &[NearCell], bound: f32, most: f32) -> usize {
         // Fewer than `k` have been found.
         if bound == f32::NEG_INFINITY {
@@ -168,7 +169,8 @@ impl Expected {
         let mut missed = 0.0;
         for (i, near) in near[..far].iter().enumerate().rev() {
             let above = above(near);
-            // An upper bound of the normal distribution's tail: P(Z > z) ≤ exp(−z² / 2) / 2 for z ≥ 0.
+            // An upper bound of the normal distribution's tail: P(Z > z) ≤ exp(−z² / 2) / 2 for z ≥
+            // 0.
             let tail = if above > 0.0 {
                 0.5 * (-0.5 * above * above).exp()
             } else {

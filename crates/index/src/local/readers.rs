@@ -1,4 +1,5 @@
-//! Connections that only read: as many as ever read at a time, each with the statements that it has prepared.
+//! Connections that only read: as many as ever read at a time, each with the statements that it has
+//! prepared.
 //!
 //! In SQLite's log mode a reader sees the moment at which it began, and waits for nobody.
 

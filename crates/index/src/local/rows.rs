@@ -99,7 +99,8 @@ impl Rows<'_> {
         Ok(())
     }
 
-    /// A content that was begun is whole. What it replaces keeps its number, and so its place and its files.
+    /// A content that was begun is whole. What it replaces keeps its number, and so its place and
+    /// its files.
     pub(super) fn finish(&self, id: Id, begun: i64) -> rusqlite::Result<()> {
         self.run("DELETE FROM pending WHERE item = ?", [begun])?;
         let Some(before) = self.item(&id.0)? else {

@@ -1,7 +1,7 @@
 //! The tables of a local index, how one is made, and how an older one is opened.
 //!
-//! SQLite is the truth; all else can be thrown away. `changes` tells what was touched since which generation, so that caches
-//! follow without reading everything.
+//! SQLite is the truth; all else can be thrown away. `changes` tells what was touched since which
+//! generation, so that caches follow without reading everything.
 
 use std::path::Path;
 
@@ -10,14 +10,15 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::sums;
 use crate::{Error, Id, Model, Result};
 
-/// The version of the format that is written. 1: the first; its times are in UTC, and its rows have no checksums. 2: without
-/// regions, and every content is whole.
+/// The version of the format that is written. 1: the first; its times are in UTC, and its rows have
+/// no checksums. 2: without regions, and every content is whole.
 pub(super) const FORMAT: u32 = 3;
 
 /// Value of `PRAGMA application_id` in our files: the bytes "dipt".
 const APPLICATION: i32 = i32::from_be_bytes(*b"dipt");
 
-/// Bytes of a page. A row with a vector of 512 values has 2 kB, of which a page of SQLite's usual 4 kB holds one.
+/// Bytes of a page. A row with a vector of 512 values has 2 kB, of which a page of SQLite's usual 4
+/// kB holds one.
 const PAGE: u32 = 16_384;
 
 /// The tables of format 2. `vector` numbers are never used again. `sum` is of [`sums`].
@@ -72,8 +73,8 @@ const TABLES: &str = "
     CREATE INDEX changes_by ON changes (generation);
 ";
 
-/// The tables that format 3 has, too, so that an index of format 2 needs no copy. A content that is not whole yet is in
-/// `pending`, and has in `items` another id than its own ([`pending_id`]).
+/// The tables that format 3 has, too, so that an index of format 2 needs no copy. A content that is
+/// not whole yet is in `pending`, and has in `items` another id than its own ([`pending_id`]).
 const TABLES_3: &str = "
     CREATE TABLE regions (
         vector INTEGER PRIMARY KEY REFERENCES vectors ON DELETE CASCADE,
@@ -89,7 +90,8 @@ const TABLES_3: &str = "
     );
 ";
 
-/// The bytes that a content is known by until it is whole: one more than an id has, so nobody asks for them.
+/// The bytes that a content is known by until it is whole: one more than an id has, so nobody asks
+/// for them.
 pub(super) fn pending_id(id: Id) -> [u8; 17] {
     let mut bytes = [0; 17];
     bytes[..16].copy_from_slice(&id.0);
@@ -182,7 +184,8 @@ fn copy_of_format_1(db: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Lets an index of format 2 be read where it can't be written: what it has not is empty, and only this connection's.
+/// Lets an index of format 2 be read where it can't be written: what it has not is empty, and only
+/// this connection's.
 pub(super) fn stand_in(db: &Connection) -> rusqlite::Result<()> {
     if older(db)? == Some(2) {
         db.execute_batch(&TABLES_3.replace("CREATE TABLE", "CREATE TEMP TABLE"))?;

@@ -1,10 +1,11 @@
 //! Checksums of the database's pages, noted when a process that wrote ends.
 //!
-//! Rows have checksums of their own (`sums.rs`), which tell what is lost. Those of the pages tell of all the rest, too: what
-//! SQLite keeps to find rows by, and room that is free. `NAME.seal` is removed before anything is written, so it never
-//! speaks of another state; where it is missing, as after a kill, rows alone are checked. It is of all pages as they are then, and so
-//! of damage that was there before: of what is no row, only damage since the last change is told. To make it, the whole
-//! file is read.
+//! Rows have checksums of their own (`sums.rs`), which tell what is lost. Those of the pages tell
+//! of all the rest, too: what SQLite keeps to find rows by, and room that is free. `NAME.seal` is
+//! removed before anything is written, so it never speaks of another state; where it is missing, as
+//! after a kill, rows alone are checked. It is of all pages as they are then, and so of damage that
+//! was there before: of what is no row, only damage since the last change is told. To make it, the
+//! whole file is read.
 
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ use crate::{Error, FileId, Result, file_id};
 /// The first bytes of the file; the last digit is its version.
 const MAGIC: [u8; 8] = *b"dptseal1";
 
-/// The stamp of the last seal, among the index's own values: a database that was put back has another.
+/// The stamp of the last seal, among the index's own values: a database that was put back has
+/// another.
 const STAMP: &str = "seal";
 
 /// Places of damaged pages that are named.
@@ -42,7 +44,8 @@ pub(super) fn remove(index: &Path) -> std::io::Result<()> {
     super::remove(&path)
 }
 
-/// Seals the database as it is, if all of it is in one file: a reader may keep the log from being emptied.
+/// Seals the database as it is, if all of it is in one file: a reader may keep the log from being
+/// emptied.
 pub(super) fn set(index: &Path, db: &Connection) -> Result<()> {
     let at = |e| Error::database(index, e);
     let stamp = db.query_row("SELECT random()", [], |row| row.get(0));
@@ -64,7 +67,8 @@ pub(super) fn set(index: &Path, db: &Connection) -> Result<()> {
     written.map_err(Error::Io)
 }
 
-/// A sentence, if the database is not as it was when it was sealed; `db` is in a transaction, in which nothing is read yet.
+/// A sentence, if the database is not as it was when it was sealed; `db` is in a transaction, in
+/// which nothing is read yet.
 pub(super) fn check(index: &Path, db: &Connection) -> Result<Option<String>> {
     let at = |e| Error::database(index, e);
     // Read first: from then on nobody writes to the file, if it has no log.
@@ -139,9 +143,9 @@ fn sums(index: &Path, page: usize) -> std::io::Result<Vec<u32>> {
     }
 }
 
-/// Databases' files that were read, each with what tells it from others at the same path. They stay open while the process
-/// lives: on Unix, closing a file drops the locks that SQLite holds on it by other handles
-/// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+/// Databases' files that were read, each with what tells it from others at the same path. They stay
+/// open while the process lives: on Unix, closing a file drops the locks that SQLite holds on it by
+/// other handles (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 static OPENED: Mutex<Vec<(FileId, fs_err::File)>> = Mutex::new(Vec::new());
 
 fn opened_file<'a>(

@@ -1,7 +1,7 @@
 //! The snapshot that searches share, and how it follows the tables.
 //!
-//! Whoever finds that it is older than the tables follows; those who need that wait, all others search on. A writer
-//! follows by itself, before its changes can be seen.
+//! Whoever finds that it is older than the tables follows; those who need that wait, all others
+//! search on. A writer follows by itself, before its changes can be seen.
 
 use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -70,7 +70,8 @@ impl Local {
             return Ok((moment, held));
         }
         drop(moment);
-        // From here on nobody puts another snapshot in its place, so that none is later than a transaction that begins now.
+        // From here on nobody puts another snapshot in its place, so that none is later than a
+        // transaction that begins now.
         let following = self.searched.following();
         let mut held = self.searched.held();
         loop {

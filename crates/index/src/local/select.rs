@@ -43,7 +43,8 @@ impl Selection {
         self.folders.is_none() && self.any_time
     }
 
-    /// Whether a row may be found. It is asked for every row, most of which are in one folder: a look at a table.
+    /// Whether a row may be found. It is asked for every row, most of which are in one folder: a
+    /// look at a table.
     #[inline]
     pub(super) fn allows(&self, columns: &Columns, row: usize) -> bool {
         let in_folder = match (&self.folders, columns.only_folder(row)) {

@@ -1,7 +1,9 @@
-//! Everything that is searched, as of one generation of the tables: columns that never change, and which of their rows have gone.
+//! Everything that is searched, as of one generation of the tables: columns that never change, and
+//! which of their rows have gone.
 //!
-//! A snapshot is shared by the searches that use it. The next one shares its segments, so that following a few changes
-//! copies a few rows, and no search waits for that. Invariant: a vector has one row at the most that has not gone.
+//! A snapshot is shared by the searches that use it. The next one shares its segments, so that
+//! following a few changes copies a few rows, and no search waits for that. Invariant: a vector has
+//! one row at the most that has not gone.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,13 +1,14 @@
 //! A checksum in every row, so that a damaged disk is noticed, and what it cost can be named.
 //!
-//! `row_sum(…)` is a function of SQL: CRC-32 of its arguments, each with its kind. It finds every change of up to 32
-//! neighbouring bits, and all but one of four thousand million others.
+//! `row_sum(…)` is a function of SQL: CRC-32 of its arguments, each with its kind. It finds every
+//! change of up to 32 neighbouring bits, and all but one of four thousand million others.
 
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 
-/// The columns of each table that are summed, and how a row is called. `item` is its content, where it has one.
+/// The columns of each table that are summed, and how a row is called. `item` is its content, where
+/// it has one.
 pub(super) const ROWS: &[Rows] = &[
     Rows {
         table: "items",
@@ -97,7 +98,8 @@ pub(super) fn register(db: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-/// Calls `tell` with what each row is called whose sum is not that of its values, and its content's number.
+/// Calls `tell` with what each row is called whose sum is not that of its values, and its content's
+/// number.
 pub(super) fn check(
     db: &Connection,
     tell: &mut dyn FnMut(String, Option<i64>),

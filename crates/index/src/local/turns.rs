@@ -1,9 +1,10 @@
 //! Few searches at a time, however many ask; the others wait, first come, first served.
 //!
-//! While no more ask than there are cores, each runs on its caller's thread, and shares its work among all cores. Those that
-//! come meanwhile are served by a thread for each core, which takes one after the other, whole; so at the most twice as many
-//! run as there are cores. Many more threads would interrupt each other in the middle of a search, and callers that woke
-//! each other by turns would leave cores idle meanwhile (`benchmarks/search`).
+//! While no more ask than there are cores, each runs on its caller's thread, and shares its work
+//! among all cores. Those that come meanwhile are served by a thread for each core, which takes one
+//! after the other, whole; so at the most twice as many run as there are cores. Many more threads
+//! would interrupt each other in the middle of a search, and callers that woke each other by turns
+//! would leave cores idle meanwhile (`benchmarks/search`).
 
 use std::num::NonZero;
 use std::sync::OnceLock;

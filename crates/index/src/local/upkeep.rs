@@ -91,7 +91,8 @@ impl Local {
         self.searched.following().publish(Arc::new(snapshot));
     }
 
-    /// Gives back the room of what was removed, and makes everything anew that the index is searched by.
+    /// Gives back the room of what was removed, and makes everything anew that the index is
+    /// searched by.
     ///
     /// # Errors
     /// Any error that keeps the index from being written.
@@ -121,8 +122,8 @@ pub(super) fn forget_changes(db: &Connection, generation: i64) -> rusqlite::Resu
     shorten_log(db)
 }
 
-/// Moves what is in the log into the database, and makes it short. Readers may hold up a part of it; then it is done after a
-/// later change.
+/// Moves what is in the log into the database, and makes it short. Readers may hold up a part of
+/// it; then it is done after a later change.
 pub(super) fn shorten_log(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(PATIENCE)?;
     let done = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
@@ -130,7 +131,8 @@ pub(super) fn shorten_log(db: &Connection) -> rusqlite::Result<()> {
     done
 }
 
-/// Moves what is in the log into the database, as far as nobody reads it, so that it can be written from its beginning.
+/// Moves what is in the log into the database, as far as nobody reads it, so that it can be written
+/// from its beginning.
 pub(super) fn empty_log(db: &Connection) -> rusqlite::Result<()> {
     db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
 }

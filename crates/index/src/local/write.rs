@@ -1,4 +1,5 @@
-//! The one that writes: changes within one transaction, and what is searched made like it before anybody sees them.
+//! The one that writes: changes within one transaction, and what is searched made like it before
+//! anybody sees them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +36,8 @@ impl Writer {
         kept: Option<i64>,
         is_unsealed: bool,
     ) -> rusqlite::Result<Self> {
-        // SQLite would shorten its log within a change that can be seen already, but not be searched yet.
+        // SQLite would shorten its log within a change that can be seen already, but not be
+        // searched yet.
         let logged = Arc::new(AtomicI32::new(0));
         let count = logged.clone();
         db.wal_hook(Some(move |_: &mut Wal, pages| {
@@ -109,7 +111,8 @@ impl Local {
         }
         drop(following);
         if writer.logged.load(Ordering::Relaxed) > LOG {
-            // The changes are made, and the log has them: if this fails, it is tried again after the next ones.
+            // The changes are made, and the log has them: if this fails, it is tried again after
+            // the next ones.
             let _ = upkeep::empty_log(&writer.db);
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! Changes → points: what becomes of every content is found out here first, and only then is anything written.
+//! Changes → points: what becomes of every content is found out here first, and only then is
+//! anything written.
 
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -75,7 +76,8 @@ struct Content<'a> {
 /// The sum of some changes.
 struct Plan<'a> {
     contents: FxHashMap<Id, Content<'a>>,
-    /// Which contents a path has. Should it be several, after a write that broke off, they all lose it.
+    /// Which contents a path has. Should it be several, after a write that broke off, they all
+    /// lose it.
     has: FxHashMap<String, Vec<Id>>,
     /// Whether a path is refused, and why.
     refused: BTreeMap<&'a str, Option<(&'a File, &'a str)>>,
@@ -244,7 +246,8 @@ impl Batch {
     fn send(self, wire: &Wire) -> Result<()> {
         let ids = |ids: Vec<PointId>| Some(ids.into());
         let mut steps = Vec::new();
-        // What goes goes first: should the rest fail, a content has moments too few, but none that it has not.
+        // What goes goes first: should the rest fail, a content has moments too few, but none that
+        // it has not.
         if !self.gone.is_empty() {
             steps.push(Operation::DeletePoints(DeletePoints {
                 points: ids(self.gone),

@@ -1,9 +1,9 @@
-//! Records without a vector: refused files, notes, and the model. They are in a collection of their own, `COLLECTION-files`, so that
-//! no search meets it.
+//! Records without a vector: refused files, notes, and the model. They are in a collection of their
+//! own, `COLLECTION-files`, so that no search meets it.
 //!
-//! Its points have a vector of one number, since every server keeps such, and a payload with `kind`: `refused`, `note`,
-//! `index`, and those of contents that are not whole yet ([`pending`](super::pending)). A point's id is a hash of its kind and
-//! name.
+//! Its points have a vector of one number, since every server keeps such, and a payload with
+//! `kind`: `refused`, `note`, `index`, and those of contents that are not whole yet
+//! ([`pending`](super::pending)). A point's id is a hash of its kind and name.
 
 use std::collections::HashMap;
 

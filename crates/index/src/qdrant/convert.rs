@@ -42,7 +42,8 @@ pub(super) const N_FILES: &str = "n_files";
 /// The paths among [`FILES`], as the server names them.
 pub(super) const PATHS: &str = "files[].path";
 
-/// Odd, so no two moments of a content meet; large, so contents whose ids are close do not meet either. (2¹²⁸ / φ)
+/// Odd, so no two moments of a content meet; large, so contents whose ids are close do not meet
+/// either. (2¹²⁸ / φ)
 const STEP: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
 /// The point of a content's moment. That of the first has the content's own id.
@@ -132,8 +133,8 @@ fn folders(path: &str) -> impl Iterator<Item = &str> {
     separators.map(|(at, _)| root_or(&path[..at]))
 }
 
-/// A folder as it is looked for, so that a path lies in it or below just if it is among [`folders`], or is the path itself:
-/// what [`crate::is_within`] says.
+/// A folder as it is looked for, so that a path lies in it or below just if it is among
+/// [`folders`], or is the path itself: what [`crate::is_within`] says.
 pub(super) fn folder(folder: &str) -> &str {
     root_or(folder.trim_end_matches(std::path::is_separator))
 }

@@ -57,7 +57,8 @@ pub(super) fn reason(error: &QdrantError) -> String {
     }
 }
 
-/// The innermost cause where a message is a structure printed for programmers, as that of a failed connection is.
+/// The innermost cause where a message is a structure printed for programmers, as that of a failed
+/// connection is.
 fn cause(message: &str) -> &str {
     if !message.starts_with(UNCONNECTED) {
         return message;

@@ -1,8 +1,9 @@
 //! An index on a Qdrant server, which may be a cluster.
 //!
-//! Every moment is a point of one collection (`convert`), every file that has nothing to be found is one of another
-//! (`beside`). The server searches: all of its vectors, or its graph of them (HNSW), among those that a filter lets through.
-//! Invariant: one process writes at a time, and nothing of an index is kept on this machine.
+//! Every moment is a point of one collection (`convert`), every file that has nothing to be found
+//! is one of another (`beside`). The server searches: all of its vectors, or its graph of them
+//! (HNSW), among those that a filter lets through. Invariant: one process writes at a time, and
+//! nothing of an index is kept on this machine.
 
 mod address;
 mod apply;
@@ -30,9 +31,10 @@ const PAGE: usize = 256;
 
 /// An index on a Qdrant server, of version 1.16 or later.
 ///
-/// [`Method::Scan`](crate::Method::Scan) compares with every vector. [`Method::Cells`](crate::Method::Cells) and
-/// [`Method::Auto`](crate::Method::Auto) leave it to the server: it has no cells but a graph, and uses it where there are
-/// enough vectors. All filters are the server's work.
+/// [`Method::Scan`](crate::Method::Scan) compares with every vector.
+/// [`Method::Cells`](crate::Method::Cells) and [`Method::Auto`](crate::Method::Auto) leave it to
+/// the server: it has no cells but a graph, and uses it where there are enough vectors. All filters
+/// are the server's work.
 pub struct Qdrant {
     wire: Wire,
     model: Model,
@@ -98,15 +100,17 @@ impl Store for Qdrant {
         read::has(&self.wire, ids)
     }
 
-    /// Each content's changes are made in one request, but for one that came in portions: when it is finished it is written in
-    /// several, its first moment last. If one fails, those before it are made; a change that can't be made at all is found
-    /// before anything is sent, up to the next change of a content in portions.
+    /// Each content's changes are made in one request, but for one that came in portions: when it
+    /// is finished it is written in several, its first moment last. If one fails, those before
+    /// it are made; a change that can't be made at all is found before anything is sent, up to
+    /// the next change of a content in portions.
     fn apply(&self, changes: &[Change]) -> Result<()> {
         let mut writer = self.writer()?;
         apply::apply(&self.wire, self.model.dim, &mut writer.last, changes)
     }
 
-    /// The server does it by itself, in its own time; until then it compares with what is not in its graph one by one.
+    /// The server does it by itself, in its own time; until then it compares with what is not in
+    /// its graph one by one.
     fn settle(&self) -> Result<()> {
         self.writer().map(|_| ())
     }

@@ -8,18 +8,19 @@ use super::{Qdrant, Writer, beside, pending, read, schema};
 use crate::{Error, Model, Result};
 
 impl Qdrant {
-    /// Opens an index to read it: `qdrant://host:6334/collection`, or `qdrants://` for a server with TLS. A key for the server
-    /// is read from `QDRANT_API_KEY`; without TLS whoever is on the way can read it.
+    /// Opens an index to read it: `qdrant://host:6334/collection`, or `qdrants://` for a server
+    /// with TLS. A key for the server is read from `QDRANT_API_KEY`; without TLS whoever is on
+    /// the way can read it.
     ///
     /// # Errors
-    /// [`Error::Missing`] if there is none, [`Error::Damaged`] or [`Error::Format`] for one that can't be read, and
-    /// [`Error::Server`] if the server does not answer.
+    /// [`Error::Missing`] if there is none, [`Error::Damaged`] or [`Error::Format`] for one that
+    /// can't be read, and [`Error::Server`] if the server does not answer.
     pub fn open(url: &str) -> Result<Self> {
         Self::there(Wire::new(Address::parse(url)?)?, false)
     }
 
-    /// Opens an index to write it; makes one if there is none. A server does not keep two from writing at a time: that is
-    /// up to who calls.
+    /// Opens an index to write it; makes one if there is none. A server does not keep two from
+    /// writing at a time: that is up to who calls.
     ///
     /// # Errors
     /// [`Error::Model`] if its vectors are another model's, and as [`Qdrant::open`].

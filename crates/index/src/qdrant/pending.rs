@@ -1,10 +1,11 @@
-//! Contents whose moments come in portions: they wait in the collection beside, where no search meets them, until they are
-//! whole.
+//! Contents whose moments come in portions: they wait in the collection beside, where no search
+//! meets them, until they are whole.
 //!
-//! `begun` is a point for each content: `content` (its record without vectors, as a point of it has), `moments` (how many
-//! have come, or are about to) and `whole`. Each moment is a `moment`: its part, and its `vector` in hexadecimal digits. Once it
-//! is said to be whole, its points are written, the first last: by that a content is there. Every step can be done again, and
-//! from then on all are done, whatever fails: some of the points that it replaces may have gone.
+//! `begun` is a point for each content: `content` (its record without vectors, as a point of it
+//! has), `moments` (how many have come, or are about to) and `whole`. Each moment is a `moment`:
+//! its part, and its `vector` in hexadecimal digits. Once it is said to be whole, its points are
+//! written, the first last: by that a content is there. Every step can be done again, and from then
+//! on all are done, whatever fails: some of the points that it replaces may have gone.
 
 use std::collections::HashMap;
 

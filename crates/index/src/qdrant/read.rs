@@ -95,7 +95,8 @@ pub(super) fn status(wire: &Wire, model: &Model) -> Result<Status> {
     })
 }
 
-/// Calls `each` with every point that fulfils a filter and these fields of it (all, if there is none), in no order.
+/// Calls `each` with every point that fulfils a filter and these fields of it (all, if there is
+/// none), in no order.
 pub(super) fn scroll(
     wire: &Wire,
     name: &str,

@@ -13,8 +13,8 @@ use super::read;
 use super::wire::Wire;
 use crate::{Model, Result};
 
-/// Makes the collection, or takes one that is empty and fits: so one may choose its shards, its replicas and how its vectors
-/// are kept oneself.
+/// Makes the collection, or takes one that is empty and fits: so one may choose its shards, its
+/// replicas and how its vectors are kept oneself.
 pub(super) fn create(wire: &Wire, model: &Model) -> Result<()> {
     let name = &wire.address.vectors;
     match read::info(wire, name)? {
@@ -31,7 +31,8 @@ pub(super) fn create(wire: &Wire, model: &Model) -> Result<()> {
             })?;
         }
     }
-    // What most queries are limited by gets a part of the graph of its own; the rest is only looked up.
+    // What most queries are limited by gets a part of the graph of its own; the rest is only looked
+    // up.
     let indices = [
         keywords(name, FOLDERS, true),
         integers(name, TAKEN, true),

@@ -12,8 +12,8 @@ use super::read::include;
 use super::wire::Wire;
 use crate::{Filter, Hit, Method, Query, Result, TakenFrom};
 
-/// Nodes of the graph that are kept in sight at the least. The server's 100 are few for queries that are texts, which lie
-/// aside of the pictures that the graph was made of.
+/// Nodes of the graph that are kept in sight at the least. The server's 100 are few for queries
+/// that are texts, which lie aside of the pictures that the graph was made of.
 const IN_SIGHT: usize = 256;
 
 /// Points asked for beyond those wanted, to see which are equally near as the last of them.
@@ -87,7 +87,8 @@ fn nearest(wire: &Wire, query: &Query, limit: usize) -> Result<Vec<ScoredPoint>>
     Ok(answer.result)
 }
 
-/// The conditions that a point has to fulfil, so that a filter lets its content through and a file has it.
+/// The conditions that a point has to fulfil, so that a filter lets its content through and a file
+/// has it.
 pub(super) fn conditions(filter: &Filter) -> Conditions {
     let mut conditions = Conditions {
         must_not: vec![Condition::matches(N_FILES, 0)],

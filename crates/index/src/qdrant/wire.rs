@@ -1,7 +1,8 @@
 //! Questions to the server, asked from code that waits for their answers.
 //!
-//! Invariant: a request runs on a thread of this store's own, so that one may ask from anywhere, from within another
-//! runtime, too. Every request can be repeated without harm, so one that met no server is.
+//! Invariant: a request runs on a thread of this store's own, so that one may ask from anywhere,
+//! from within another runtime, too. Every request can be repeated without harm, so one that met no
+//! server is.
 
 use std::future::Future;
 use std::sync::mpsc;
@@ -41,7 +42,8 @@ pub(super) struct Wire {
 
 impl Wire {
     /// # Errors
-    /// [`Error::Server`] for an address that can't be one. Whether a server is there shows with the first request.
+    /// [`Error::Server`] for an address that can't be one. Whether a server is there shows with the
+    /// first request.
     pub(super) fn new(address: Address) -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)

@@ -12,13 +12,14 @@ use crate::rows::{Data, Rows};
 /// `[N, Q, W]`.
 ///
 /// # Panics
-/// If the lengths do not fit `inputs` and `shape`, or each other, or the formats differ; in bf16, if a head's
-/// width is odd.
+/// If the lengths do not fit `inputs` and `shape`, or each other, or the formats differ; in bf16,
+/// if a head's width is odd.
 pub fn attend(inputs: usize, shape: Heads, queries: &Rows, keys_values: &Rows, out: &mut Rows) {
     attend_in_format(inputs, shape, [queries, keys_values], None, out);
 }
 
-/// [`attend`], with `bias` `[Q, L]` added to the scaled products of queries and keys, in every input and head.
+/// [`attend`], with `bias` `[Q, L]` added to the scaled products of queries and keys, in every
+/// input and head.
 ///
 /// # Panics
 /// As [`attend`], and if `bias` has another length.

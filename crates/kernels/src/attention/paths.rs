@@ -1,5 +1,5 @@
-//! Attention along the paths of a tree, for inference: texts that begin alike share the keys and values of what they
-//! share.
+//! Attention along the paths of a tree, for inference: texts that begin alike share the keys and
+//! values of what they share.
 //!
 //! `T` nodes, `Q` of them with queries, `W` width, `H` heads, `D` = W / H.
 
@@ -86,8 +86,8 @@ impl Paths {
     /// keys first, into `out` `[Q, W]`.
     ///
     /// # Panics
-    /// If the lengths do not fit the paths, `width` and `heads`, or each other, or the formats differ; in bf16, if a head's
-    /// width is odd.
+    /// If the lengths do not fit the paths, `width` and `heads`, or each other, or the formats
+    /// differ; in bf16, if a head's width is odd.
     pub fn attend(&self, shape: Heads, queries: &Rows, keys_values: &Rows, out: &mut Rows) {
         let isa = Isa::current();
         match (&queries.0, &keys_values.0, &mut out.0) {

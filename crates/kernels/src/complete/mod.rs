@@ -29,8 +29,8 @@ pub(crate) type ByColumn = [f32; UNITS * UNIT];
 
 /// The steps after a tile's sums, in this order, and the place of the result.
 pub(crate) struct Completion<'a, 'm, O> {
-    /// For sums of codes: each row's scale, each column's, and each column's scaled sum of weights.
-    /// A sum stands for `scale · column's scale · sum − scale · zero · column's sum`.
+    /// For sums of codes: each row's scale, each column's, and each column's scaled sum of
+    /// weights. A sum stands for `scale · column's scale · sum − scale · zero · column's sum`.
     pub(crate) codes: Option<(&'a [Scale], [&'a ByColumn; 2])>,
     pub(crate) bias: &'a ByColumn,
     /// Whether to add to what the result holds.

@@ -14,8 +14,8 @@ use crate::element::Float;
 use crate::isa::Isa;
 use crate::product::{Finish, Left, Right, Rows, multiply, product};
 
-/// Positions up to which a convolution with a large kernel is one product. Of more, the padded copy of
-/// the maps would not stay in the cache.
+/// Positions up to which a convolution with a large kernel is one product. Of more, the padded copy
+/// of the maps would not stay in the cache.
 const FEW_POSITIONS: usize = 2048;
 
 /// Values of a large kernel: so many in f32 fill a core's L2 cache.
@@ -38,8 +38,8 @@ pub(super) struct Sliding {
 /// A kernel's values as they are given.
 pub(super) struct Kernel<'a, F> {
     pub(super) values: &'a [f32],
-    /// `first(group, input, [y, x])`: place of the weight from an input of the group to the group's
-    /// first output, at row `y` and column `x` of the kernel.
+    /// `first(group, input, [y, x])`: place of the weight from an input of the group to the
+    /// group's first output, at row `y` and column `x` of the kernel.
     pub(super) first: F,
     /// Values from one output's weight to the next output's.
     pub(super) stride: usize,
@@ -220,7 +220,8 @@ impl Sliding {
         kernels
     }
 
-    /// The right factor of a linear layer: its matrix or the transpose of that, without a copy between.
+    /// The right factor of a linear layer: its matrix or the transpose of that, without a copy
+    /// between.
     fn pack_linear<E: Float>(
         &self,
         isa: Isa,

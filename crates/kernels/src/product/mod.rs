@@ -1,10 +1,10 @@
-//! A product of two matrices, tile by tile, finished (bias, activation, …) while its values are in the
-//! cache.
+//! A product of two matrices, tile by tile, finished (bias, activation, …) while its values are in
+//! the cache.
 //!
-//! The right factor is packed into panels: a panel has all steps (rows, or pairs or fours of rows in
-//! shorter formats) of up to `UNITS · UNIT` columns, one after the other in memory. A tile of the
-//! result is the sum over all steps of a few rows of the left factor with one panel. The left factor
-//! is read where it lies.
+//! The right factor is packed into panels: a panel has all steps (rows, or pairs or fours of rows
+//! in shorter formats) of up to `UNITS · UNIT` columns, one after the other in memory. A tile of
+//! the result is the sum over all steps of a few rows of the left factor with one panel. The left
+//! factor is read where it lies.
 
 mod right;
 
@@ -21,9 +21,9 @@ use crate::tile::{self, Sums, Tile, UNIT, UNITS};
 use right::Block;
 pub(crate) use right::Right;
 
-/// The left factor. A row is `segments` runs of `steps` steps; a run's steps lie `step_stride` apart,
-/// and runs `segment_stride`. A matrix has one run; a convolution's row has one for each row of its
-/// kernel.
+/// The left factor. A row is `segments` runs of `steps` steps; a run's steps lie `step_stride`
+/// apart, and runs `segment_stride`. A matrix has one run; a convolution's row has one for each row
+/// of its kernel.
 pub(crate) struct Left<'a, E> {
     pub(crate) data: &'a [E],
     pub(crate) rows: Rows<'a>,
@@ -85,15 +85,17 @@ impl<'a, E: Element> Left<'a, E> {
     }
 }
 
-/// Steps summed at a time. 1,024 steps of 48 columns in f32 are 192 kB, a fifth of a core's L2 cache.
+/// Steps summed at a time. 1,024 steps of 48 columns in f32 are 192 kB, a fifth of a core's L2
+/// cache.
 const DEPTH_STEPS: usize = 1024;
 
 /// Rows of a parallel product's rectangle in f32; twice as many in shorter formats. More rows mean
-/// fewer passes over the right factor, which comes from memory. Of 96, 192 and 400 this was fastest.
+/// fewer passes over the right factor, which comes from memory. Of 96, 192 and 400 this was
+/// fastest.
 const RECTANGLE_ROWS: usize = 192;
 
-/// Rectangles that a parallel product is cut into, so that no thread waits long for the last one. If
-/// there are too few columns for that, its rows are cut into a quarter as many.
+/// Rectangles that a parallel product is cut into, so that no thread waits long for the last one.
+/// If there are too few columns for that, its rows are cut into a quarter as many.
 const RECTANGLES: usize = 64;
 
 /// The steps that a product's values take before they are stored, in the order of the fields.
@@ -218,7 +220,8 @@ fn check<E: Element>(left: &Left<E>, right: &Right<E>, out: [usize; 2], finish: 
     }
 }
 
-/// Computes the rectangle `out` of a product, which begins at a row and at the first of some blocks.
+/// Computes the rectangle `out` of a product, which begins at a row and at the first of some
+/// blocks.
 fn part<E: Element, O: Float>(
     isa: Isa,
     left: &Left<E>,

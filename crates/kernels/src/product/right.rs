@@ -40,8 +40,8 @@ impl<E: Element> Default for Right<E> {
 }
 
 impl<E: Float> Right<E> {
-    /// Packs `steps · STEP` rows of `columns` values, by all threads; where `row` gives none, the row is
-    /// zero.
+    /// Packs `steps · STEP` rows of `columns` values, by all threads; where `row` gives none, the
+    /// row is zero.
     pub(crate) fn pack<'a>(
         isa: Isa,
         shape: [usize; 2],
@@ -52,8 +52,8 @@ impl<E: Float> Right<E> {
         right
     }
 
-    /// Packs the transpose of a matrix, `columns` rows of `values` values, by all threads, and zeros up to a
-    /// whole step.
+    /// Packs the transpose of a matrix, `columns` rows of `values` values, by all threads, and
+    /// zeros up to a whole step.
     pub(crate) fn pack_transposed(isa: Isa, matrix: &[f32], [values, columns]: [usize; 2]) -> Self {
         let matrix = E::rounded(isa, matrix);
         let mut right = Self::default();
@@ -62,8 +62,8 @@ impl<E: Float> Right<E> {
         right
     }
 
-    /// [`Right::pack`] into the memory of an earlier one, by the calling thread; of the same shape, it needs
-    /// no zeros.
+    /// [`Right::pack`] into the memory of an earlier one, by the calling thread; of the same shape,
+    /// it needs no zeros.
     pub(crate) fn repack<'a>(
         &mut self,
         isa: Isa,
@@ -88,8 +88,8 @@ impl<E: Float> Right<E> {
         });
     }
 
-    /// Packs some rows of values in this format, `columns` of each, and zeros up to a whole step; by the calling
-    /// thread, into the memory of an earlier one.
+    /// Packs some rows of values in this format, `columns` of each, and zeros up to a whole step;
+    /// by the calling thread, into the memory of an earlier one.
     pub(crate) fn repack_rows<'a>(
         &mut self,
         isa: Isa,
@@ -111,7 +111,8 @@ impl<E: Float> Right<E> {
         });
     }
 
-    /// Takes memory for a shape and calls `f` for every step of every block, with the block's columns.
+    /// Takes memory for a shape and calls `f` for every step of every block, with the block's
+    /// columns.
     fn fill(
         &mut self,
         by: By,
@@ -156,8 +157,9 @@ impl<E: Element> Right<E> {
         }
     }
 
-    /// Packs the transpose of a matrix of so many columns, whose rows `row` gives, each of `values` values, and zeros up to
-    /// a whole step; by the calling thread, into the memory of an earlier one.
+    /// Packs the transpose of a matrix of so many columns, whose rows `row` gives, each of `values`
+    /// values, and zeros up to a whole step; by the calling thread, into the memory of an
+    /// earlier one.
     pub(crate) fn repack_transposed<'a>(
         &mut self,
         shape: [usize; 2],

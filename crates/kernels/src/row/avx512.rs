@@ -1,7 +1,7 @@
 //! Rows with AVX-512.
 //!
-//! Invariant: entered only from `row/mod.rs`, after the choice of the instruction set; rows that are read and written
-//! together are equally long.
+//! Invariant: entered only from `row/mod.rs`, after the choice of the instruction set; rows that
+//! are read and written together are equally long.
 #![allow(
     unsafe_code,
     reason = "intrinsics and raw loads; masks keep to the rows' length"
@@ -91,7 +91,8 @@ macro_rules! softmax {
         /// See `row::softmax`.
         ///
         /// # Safety
-        /// The CPU has AVX-512 F and, for bf16, that. Both rows are whole registers, equally long; `reach` is at most that.
+        /// The CPU has AVX-512 F and, for bf16, that. Both rows are whole registers, equally long;
+        /// `reach` is at most that.
         #[target_feature(enable = $features)]
         pub(super) unsafe fn $name(
             scale: f32,
@@ -191,8 +192,8 @@ macro_rules! codes {
                 // SAFETY: the mask keeps to places within both slices, which are equally long.
                 unsafe {
                     let x = $load(mask, row.as_ptr().add(place));
-                    // To the nearest; what is below zero, and NaN, becomes 0, what is above 255 that. Not fused, so that
-                    // codes are the twin's.
+                    // To the nearest; what is below zero, and NaN, becomes 0, what is above 255
+                    // that. Not fused, so that codes are the twin's.
                     let x = _mm512_add_ps(_mm512_mul_ps(x, inverse), zero);
                     let x = _mm512_cvtps_epi32(x);
                     let x = _mm512_max_epi32(x, _mm512_setzero_si512());

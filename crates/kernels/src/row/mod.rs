@@ -65,8 +65,8 @@ pub(crate) fn normalise(isa: Isa, epsilon: f32, x: &[f32], by: [&[f32]; 2], out:
     }
 }
 
-/// Sets `shares` to the softmax of the first `reach` scores of a row, scaled, and to zero for the others. The scores are
-/// lost.
+/// Sets `shares` to the softmax of the first `reach` scores of a row, scaled, and to zero for the
+/// others. The scores are lost.
 ///
 /// # Panics
 /// If there are not so many scores, or shares, or not whole units of sixteen.
@@ -134,7 +134,8 @@ pub(crate) fn encode<F: Float>(isa: Isa, scale: Scale, row: &[F], codes: &mut [u
     }
 }
 
-/// [`softmax`] of a whole row in plain loops, within a loop that is compiled for each instruction set.
+/// [`softmax`] of a whole row in plain loops, within a loop that is compiled for each instruction
+/// set.
 #[inline(always)]
 pub(crate) fn soften(scale: f32, row: &mut [f32]) {
     const LANES: usize = 16;

@@ -16,13 +16,15 @@ const LANES: usize = 8;
 /// Registers that a sum is taken in at once: as many as an instruction's latency.
 const TOGETHER: usize = 4;
 
-/// Defines the dot products with rows of a format, of which `$load` reads a register's values and `$value` one.
+/// Defines the dot products with rows of a format, of which `$load` reads a register's values and
+/// `$value` one.
 macro_rules! dots {
     ($name:ident, $kind:ty, $load:expr, $value:expr) => {
         /// See `search::dots`.
         ///
         /// # Safety
-        /// The CPU has AVX2, FMA and F16C; there are as many rows of the query's length as places in `out`.
+        /// The CPU has AVX2, FMA and F16C; there are as many rows of the query's length as places
+        /// in `out`.
         #[target_feature(enable = "avx2,fma,f16c")]
         pub(super) unsafe fn $name(query: &[f32], values: &[$kind], out: &mut [f32]) {
             let whole = query.len() / LANES * LANES;

@@ -18,13 +18,15 @@ const LANES: usize = 16;
 /// Registers that a sum is taken in at once: as many as an instruction's latency.
 const TOGETHER: usize = 4;
 
-/// Defines the dot products with rows of a format, of which `$load` reads the values where a mask is set.
+/// Defines the dot products with rows of a format, of which `$load` reads the values where a mask
+/// is set.
 macro_rules! dots {
     ($name:ident, $kind:ty, $load:expr) => {
         /// See `search::dots`.
         ///
         /// # Safety
-        /// The CPU has AVX-512 F, BW and VL; there are as many rows of the query's length as places in `out`.
+        /// The CPU has AVX-512 F, BW and VL; there are as many rows of the query's length as places
+        /// in `out`.
         #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
         pub(super) unsafe fn $name(query: &[f32], values: &[$kind], out: &mut [f32]) {
             let whole = query.len() / (LANES * TOGETHER) * LANES * TOGETHER;

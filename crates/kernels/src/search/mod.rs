@@ -91,7 +91,8 @@ impl<'a> Vectors<'a> {
     }
 }
 
-/// Rounds vectors of `dim` values to eight bits, each with a scale of its own: `[N, D]` codes and `[N]` scales.
+/// Rounds vectors of `dim` values to eight bits, each with a scale of its own: `[N, D]` codes and
+/// `[N]` scales.
 ///
 /// A vector of zeros has the scale 0, one that is not all finite NaN.
 ///

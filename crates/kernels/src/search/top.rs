@@ -17,14 +17,16 @@ pub struct Scored {
     pub score: f32,
 }
 
-/// Rows whose scores are taken at a time: they stay in the cache, and most are left out by one comparison.
+/// Rows whose scores are taken at a time: they stay in the cache, and most are left out by one
+/// comparison.
 const BLOCK: usize = 512;
 
 /// Rows that one task searches.
 const TASK: usize = 1 << 15;
 
-/// The `k` vectors with the highest dot products with `query` `[D]`, the highest first; of equal ones the first row.
-/// Vectors whose product is NaN are not found. By all threads; the result is the same.
+/// The `k` vectors with the highest dot products with `query` `[D]`, the highest first; of equal
+/// ones the first row. Vectors whose product is NaN are not found. By all threads; the result is
+/// the same.
 ///
 /// # Panics
 /// As [`super::dots`].

@@ -1,4 +1,5 @@
-//! bf16 and eight bits: every instruction set against the scalar twin, and both against exact arithmetic.
+//! bf16 and eight bits: every instruction set against the scalar twin, and both against exact
+//! arithmetic.
 
 use half::bf16;
 use proptest::prelude::*;
@@ -227,8 +228,8 @@ proptest! {
                     let want = run(Isa::Scalar);
                     for isa in Isa::all() {
                         for (got, want) in run(isa).iter().zip(&want) {
-                            // Sums and exponentials differ by roundings; a bf16 by one in its last place, and what an
-                            // activation may be off by.
+                            // Sums and exponentials differ by roundings; a bf16 by one in its
+                            // last place, and what an activation may be off by.
                             let bound = match rounding {
                                 Rounding::F32 => 3e-5 + want.abs() * 1e-5,
                                 Rounding::Bf16 => 4e-5 + want.abs() / 128.0,

@@ -1,4 +1,5 @@
-//! Eight bits at their ends: the largest sums, the smallest scales, values that are not finite, codes that layer norm made.
+//! Eight bits at their ends: the largest sums, the smallest scales, values that are not finite,
+//! codes that layer norm made.
 
 use super::values;
 use crate::Rounding;

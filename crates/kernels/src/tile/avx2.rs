@@ -1,7 +1,7 @@
 //! Tiles with AVX2.
 //!
-//! Invariant: entered only from `tile/mod.rs`, after `Tile::check` and the choice of the instruction
-//! set.
+//! Invariant: entered only from `tile/mod.rs`, after `Tile::check` and the choice of the
+//! instruction set.
 #![allow(
     unsafe_code,
     reason = "intrinsics and raw loads; see `tile/mod.rs` for the checks"
@@ -11,8 +11,8 @@ use std::arch::x86_64::*;
 
 use super::{ROUNDS, Sums, Tile, UNIT, WIDTH};
 
-/// Rows that are summed at once: with two registers of columns, twelve of AVX2's sixteen hold sums, and one is spare,
-/// without which compilers move sums about.
+/// Rows that are summed at once: with two registers of columns, twelve of AVX2's sixteen hold sums,
+/// and one is spare, without which compilers move sums about.
 pub(super) const SIX: usize = 6;
 
 /// Values of a register.
@@ -28,7 +28,8 @@ pub(super) unsafe fn f32(t: &Tile<f32>, out: &mut Sums) {
     for unit in 0..t.units {
         let mut sums = [[_mm256_setzero_ps(); 2]; SIX];
         for segment in 0..t.segments {
-            // SAFETY: `check` holds `starts + reach` against `left`, and all steps' units against `right`.
+            // SAFETY: `check` holds `starts + reach` against `left`, and all steps' units against
+            // `right`.
             unsafe {
                 let mut right = t
                     .right
@@ -58,8 +59,8 @@ pub(super) unsafe fn f32(t: &Tile<f32>, out: &mut Sums) {
     }
 }
 
-/// Rows that are summed at once in eight bits, half a unit at a time: each column has two sums, of two products each,
-/// since AVX2 adds products of sixteen bits without loss and those of eight not.
+/// Rows that are summed at once in eight bits, half a unit at a time: each column has two sums, of
+/// two products each, since AVX2 adds products of sixteen bits without loss and those of eight not.
 const FOUR: usize = 4;
 
 /// A tile in eight bits.
@@ -73,8 +74,9 @@ pub(super) unsafe fn int8(t: &Tile<u8>, out: &mut Sums) {
         for half in 0..2 * t.units {
             let mut sums = [[_mm256_setzero_si256(); 2]; FOUR];
             for segment in 0..t.segments {
-                // SAFETY: `check` holds `starts + reach + 4` against `left`, and all steps' units against `right`; rows
-                // beyond the tile's start where `check` has looked, too. Loads need no alignment.
+                // SAFETY: `check` holds `starts + reach + 4` against `left`, and all steps' units
+                // against `right`; rows beyond the tile's start where `check` has
+                // looked, too. Loads need no alignment.
                 unsafe {
                     let mut right = t
                         .right

@@ -33,8 +33,9 @@ macro_rules! by_shape {
     };
 }
 
-/// Defines a tile in a format. A step is four bytes in each: of the left factor one lane, repeated, of the right one
-/// register a unit. `$dot` adds their products to sums, which begin as `$zero` and are turned into f32 by `$rounded`.
+/// Defines a tile in a format. A step is four bytes in each: of the left factor one lane, repeated,
+/// of the right one register a unit. `$dot` adds their products to sums, which begin as `$zero` and
+/// are turned into f32 by `$rounded`.
 macro_rules! tile {
     ($(#[$doc:meta])* $name:ident, $kind:ty, $features:literal, $zero:expr, $dot:expr, $rounded:expr) => {
         $(#[$doc])*
@@ -45,8 +46,8 @@ macro_rules! tile {
                 let mut sums = [[$zero; V]; R];
                 let mut right = t.right.as_ptr().cast::<__m512i>();
                 for segment in 0..t.segments {
-                    // SAFETY: `check` holds `starts`, reach and a step against `left`, and all steps' units against
-                    // `right`. Loads need no alignment.
+                    // SAFETY: `check` holds `starts`, reach and a step against `left`, and all
+                    // steps' units against `right`. Loads need no alignment.
                     unsafe {
                         let left = t.left.as_ptr().add(segment * t.segment_stride);
                         let rows: [_; R] = std::array::from_fn(|r| left.add(t.starts[r]));

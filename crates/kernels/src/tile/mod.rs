@@ -1,7 +1,7 @@
 //! One tile of a product: up to eight rows by up to 48 columns, summed in registers.
 //!
-//! The left factor is read in place, wherever its rows lie, so a convolution needs no gathered copy;
-//! the right factor is packed. One file per instruction set, and the scalar twin here.
+//! The left factor is read in place, wherever its rows lie, so a convolution needs no gathered
+//! copy; the right factor is packed. One file per instruction set, and the scalar twin here.
 
 #![allow(
     unsafe_code,
@@ -42,8 +42,8 @@ pub(crate) const UNITS: usize = 3;
 /// The factors of one tile, and where its result goes.
 ///
 /// Row `r`, step `s` of segment `g` of the left factor is the `STEP` values of `left` from
-/// `starts[r] + g · segment_stride + s · step_stride`. The right factor's steps follow each other, each
-/// with `STEP` values for every one of `units · UNIT` columns.
+/// `starts[r] + g · segment_stride + s · step_stride`. The right factor's steps follow each other,
+/// each with `STEP` values for every one of `units · UNIT` columns.
 pub(crate) struct Tile<'a, E: Element> {
     pub(crate) left: &'a [E],
     pub(crate) starts: [usize; ROWS],
@@ -266,8 +266,8 @@ impl Sum for i32 {
     }
 }
 
-/// The scalar twin: sums step by step, in order, two rows and one unit at a time, which a compiler can keep in
-/// registers of any width. CPUs that have no file here run it.
+/// The scalar twin: sums step by step, in order, two rows and one unit at a time, which a compiler
+/// can keep in registers of any width. CPUs that have no file here run it.
 fn scalar<E: Element, S: Sum>(
     t: &Tile<E>,
     out: &mut Sums,

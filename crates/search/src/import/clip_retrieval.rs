@@ -1,7 +1,8 @@
 //! Embeddings as clip-retrieval keeps them → an index.
 //!
-//! A folder with `img_emb/img_emb_K.npy` (f16 or f32, `[N, D]`) and `metadata/metadata_K.parquet` (`N` rows, whose column
-//! `image_path` names the picture; in any of Parquet's compressions but LZO), `K` counting the parts. Source: clip-retrieval's `clip_inference/writer.py`.
+//! A folder with `img_emb/img_emb_K.npy` (f16 or f32, `[N, D]`) and `metadata/metadata_K.parquet`
+//! (`N` rows, whose column `image_path` names the picture; in any of Parquet's compressions but
+//! LZO), `K` counting the parts. Source: clip-retrieval's `clip_inference/writer.py`.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,8 @@ impl ClipRetrieval {
         Ok(Self { parts })
     }
 
-    /// The number of embeddings, if all have the width `D` of a model, as far as their headers tell.
+    /// The number of embeddings, if all have the width `D` of a model, as far as their headers
+    /// tell.
     ///
     /// # Errors
     /// [`Error::Import`] if one has another, or can't be read.
@@ -69,8 +71,8 @@ impl ClipRetrieval {
         parts.map(|part| Ok(Part::open(part, dim)?.rows)).sum()
     }
 
-    /// Adds all embeddings to an index of the model that made them; `watch` is told how many came, and may stop it. Returns
-    /// their number.
+    /// Adds all embeddings to an index of the model that made them; `watch` is told how many came,
+    /// and may stop it. Returns their number.
     ///
     /// # Errors
     /// [`Error::Import`] for damaged files; what was added before stays. As [`adopt`].

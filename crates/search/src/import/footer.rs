@@ -1,7 +1,8 @@
-//! The schema in a Parquet file's footer, looked through before the crate `parquet` (60.1) builds it.
+//! The schema in a Parquet file's footer, looked through before the crate `parquet` (60.1) builds
+//! it.
 //!
-//! The crate follows a schema by recursion, so one that is nested some thousand deep overflows the stack, and takes
-//! memory for as many children as a group announces; neither can be caught.
+//! The crate follows a schema by recursion, so one that is nested some thousand deep overflows the
+//! stack, and takes memory for as many children as a group announces; neither can be caught.
 //! Source: `parquet.thrift` of Apache Parquet 2.11; Thrift's compact protocol.
 
 use std::fs::File;
@@ -53,11 +54,13 @@ impl Compact<'_> {
         Ok(())
     }
 
-    /// Goes through the schema: its elements in the order of their tree, each with the number of its children.
+    /// Goes through the schema: its elements in the order of their tree, each with the number of
+    /// its children.
     fn schema(&mut self) -> Result<()> {
         let (elements, kind) = self.list()?;
         ensure!(kind == STRUCT, "its schema is no list of elements");
-        // Children still to come, of every group that is open; and of all of them, beginning with the root.
+        // Children still to come, of every group that is open; and of all of them, beginning with
+        // the root.
         let mut open: Vec<u64> = Vec::new();
         let mut awaited = 1u64;
         for i in 0..elements {
@@ -67,7 +70,8 @@ impl Compact<'_> {
                 children <= left,
                 "a group of its schema announces {children} children, and {left} elements follow"
             );
-            // Memory is taken for the children of every group in turn, so all of them have to be there.
+            // Memory is taken for the children of every group in turn, so all of them have to be
+            // there.
             awaited = awaited.saturating_sub(1) + children;
             ensure!(
                 awaited <= left,

@@ -1,7 +1,8 @@
-//! The headers of a Parquet file's pages, looked through before the crate `parquet` (60.1) reads them.
+//! The headers of a Parquet file's pages, looked through before the crate `parquet` (60.1) reads
+//! them.
 //!
-//! The crate takes memory for as many bytes as a page is said to unpack to, and for as many values as a dictionary is said to
-//! have, whatever is there.
+//! The crate takes memory for as many bytes as a page is said to unpack to, and for as many values
+//! as a dictionary is said to have, whatever is there.
 //! Source: `parquet.thrift` of Apache Parquet 2.11, `PageHeader`.
 
 use std::fs::File;

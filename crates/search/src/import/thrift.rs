@@ -16,7 +16,8 @@ macro_rules! ensure {
 
 pub(super) use ensure;
 
-/// Levels of a schema, and of values in each other; tables of pictures have two, nested ones a dozen.
+/// Levels of a schema, and of values in each other; tables of pictures have two, nested ones a
+/// dozen.
 pub(super) const MAX_DEPTH: usize = 64;
 
 /// The kinds of Thrift's compact protocol that are looked into.

@@ -12,7 +12,8 @@ use crate::source::told;
 /// An embedding of a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedding {
-    /// The picture's file, spelled as an index does; or its name in a set of pictures that is not on this machine.
+    /// The picture's file, spelled as an index does; or its name in a set of pictures that is not
+    /// on this machine.
     pub path: String,
     /// `[D]`, of length 1.
     pub vector: Vec<f32>,
@@ -20,8 +21,9 @@ pub struct Embedding {
     pub payload: Payload,
 }
 
-/// Adds embeddings to an index of the model that made them. A file that is there is read, so that its content is known
-/// again and not encoded once more; what the picture tells of itself joins the payload.
+/// Adds embeddings to an index of the model that made them. A file that is there is read, so that
+/// its content is known again and not encoded once more; what the picture tells of itself joins the
+/// payload.
 ///
 /// # Errors
 /// [`crate::Error::Index`] if the index can't be written or a vector is not one of the model's.

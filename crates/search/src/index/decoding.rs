@@ -1,6 +1,7 @@
 //! How the pictures of an index were decoded, so that pictures in queries are decoded alike.
 //!
-//! Noted beside the index, `{"version":1,"decode":"fast"}`. One that was made before this was noted is taken as [`UNNOTED`].
+//! Noted beside the index, `{"version":1,"decode":"fast"}`. One that was made before this was noted
+//! is taken as [`UNNOTED`].
 
 use diptych::image::{Decode, DecodeOptions};
 use diptych_index::Store;
@@ -64,8 +65,9 @@ impl Decoding {
         }
     }
 
-    /// Notes that pictures are added which were decoded in a way; none stands for the index's own. Returns how the index's
-    /// are from now on; [`Decoding::decode`] stays what it was, unless there is nothing yet.
+    /// Notes that pictures are added which were decoded in a way; none stands for the index's own.
+    /// Returns how the index's are from now on; [`Decoding::decode`] stays what it was, unless
+    /// there is nothing yet.
     ///
     /// # Errors
     /// As [`Decoding::of`], and if the index can't be written.

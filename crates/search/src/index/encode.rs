@@ -1,8 +1,9 @@
 //! Files → moments of their contents, encoded in batches that go across files.
 //!
-//! While one batch goes through the tower the next is read and decoded, on the same threads. Two batches of views are in
-//! memory at a time, however many a content has; of a content that is not at its end, at most a portion of its vectors.
-//! Invariant: files end in the order of their last batches, within a batch in their own.
+//! While one batch goes through the tower the next is read and decoded, on the same threads. Two
+//! batches of views are in memory at a time, however many a content has; of a content that is not
+//! at its end, at most a portion of its vectors. Invariant: files end in the order of their last
+//! batches, within a batch in their own.
 //!
 //! `D` embedding.
 
@@ -189,7 +190,8 @@ impl<'a> Encoder<'a> {
 }
 
 impl<'a> Open<'a> {
-    /// Takes the next views, at most so many, whose pixels have this side; and itself, if it has more.
+    /// Takes the next views, at most so many, whose pixels have this side; and itself, if it has
+    /// more.
     fn take(mut self, most: usize, side: usize) -> (Loaded<'a>, Option<Self>) {
         let (file, mut views) = (self.file, Vec::new());
         let then = loop {

@@ -1,5 +1,5 @@
-//! A folder → the files in it, for whoever takes folders without keeping an index: by the rules of an index's walk, but under
-//! the names that they were found by.
+//! A folder → the files in it, for whoever takes folders without keeping an index: by the rules of
+//! an index's walk, but under the names that they were found by.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -10,9 +10,10 @@ use rustc_hash::FxHashSet;
 use super::place::canonical;
 use super::walk::looking_through;
 
-/// The files below `folder` that `is_wanted` by their names, in the order of their paths, and what could not be looked into.
-/// Names that begin with a dot and those in [`IGNORE_FILE`](super::IGNORE_FILE) are left out, links are followed, each folder
-/// once. What is below `except` is left out, too.
+/// The files below `folder` that `is_wanted` by their names, in the order of their paths, and what
+/// could not be looked into. Names that begin with a dot and those in
+/// [`IGNORE_FILE`](super::IGNORE_FILE) are left out, links are followed, each folder once. What is
+/// below `except` is left out, too.
 pub fn find_files(
     folder: &Path,
     is_wanted: impl Fn(&Path) -> bool,

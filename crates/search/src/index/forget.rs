@@ -21,16 +21,18 @@ pub struct Forgotten {
     pub refused: usize,
     /// Folders and files that the index no longer looks through.
     pub roots: Vec<PathBuf>,
-    /// Paths that are there and that the index still reaches, so that the next run takes them in again; and the folder by
-    /// which it does.
+    /// Paths that are there and that the index still reaches, so that the next run takes them in
+    /// again; and the folder by which it does.
     pub reached: Vec<(PathBuf, PathBuf)>,
 }
 
-/// Takes files, and folders with all that is below them, out of an index. What was named to it, and lies there, is no longer
-/// among its [known roots](super::known_roots); what links there lead to stays.
+/// Takes files, and folders with all that is below them, out of an index. What was named to it, and
+/// lies there, is no longer among its [known roots](super::known_roots); what links there lead to
+/// stays.
 ///
 /// # Errors
-/// [`Error::File`] for a path that can't be looked at, and [`Error::Index`] if the index can't be read or written.
+/// [`Error::File`] for a path that can't be looked at, and [`Error::Index`] if the index can't be
+/// read or written.
 pub fn forget(store: &dyn Store, paths: &[PathBuf]) -> Result<Forgotten> {
     let mut within = Vec::new();
     for path in paths {

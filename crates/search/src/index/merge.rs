@@ -10,8 +10,8 @@ use crate::{Error, Result};
 /// Contents that are noted at a time.
 const BATCH: usize = 1024;
 
-/// Adds every content of `from`, with its files, to `into`; `watch` is told how many came so far. A file that both hold has
-/// what `from` says.
+/// Adds every content of `from`, with its files, to `into`; `watch` is told how many came so far. A
+/// file that both hold has what `from` says.
 ///
 /// # Errors
 /// [`Error::Index`] if the two are of different models, or one of them can't be read or written.
@@ -66,7 +66,8 @@ pub fn merge(
     Ok(n)
 }
 
-/// Gives a content what an index knows of it and its new version does not say: an older program, or another one, wrote that.
+/// Gives a content what an index knows of it and its new version does not say: an older program, or
+/// another one, wrote that.
 pub(super) fn keep_known(store: &dyn Store, item: &mut Item) -> Result<()> {
     let says_all = |item: &Item| {
         item.phash.is_some()

@@ -1,9 +1,9 @@
 //! Files on a disc → an index of the moments in them.
 //!
-//! Flow: `walk` finds files → `plan` compares them with what the index holds → `read` and `encode` make moments of what is
-//! new, by its [`Source`](crate::source::Source) → `run` notes them.
-//! Invariant: a content is encoded once, whatever files have it; what is noted is whole, so a run that was killed goes on
-//! where it was.
+//! Flow: `walk` finds files → `plan` compares them with what the index holds → `read` and `encode`
+//! make moments of what is new, by its [`Source`](crate::source::Source) → `run` notes them.
+//! Invariant: a content is encoded once, whatever files have it; what is noted is whole, so a run
+//! that was killed goes on where it was.
 
 mod adopt;
 mod decoding;
@@ -39,12 +39,13 @@ pub(super) use self::walk::state;
 pub struct Options {
     /// Files and folders, too, whose names begin with a dot.
     pub hidden: bool,
-    /// Patterns of what is left out, each as a line of a `.gitignore`, counted from the folder that is indexed.
+    /// Patterns of what is left out, each as a line of a `.gitignore`, counted from the folder
+    /// that is indexed.
     pub exclude: Vec<String>,
     /// Only a part of the files, so that many machines can share the work.
     pub shard: Option<Shard>,
-    /// A folder in which no content is left is taken at its word. Otherwise its contents are kept in the index, since a
-    /// disc that is not mounted looks the same.
+    /// A folder in which no content is left is taken at its word. Otherwise its contents are kept
+    /// in the index, since a disc that is not mounted looks the same.
     pub forget_emptied: bool,
     /// Files that could not be indexed are tried again, though they have not changed.
     pub retry: bool,
@@ -60,8 +61,8 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Part `index`, from 0, of `of`; none, if there is no such part. Machines that share the work each make an index, which
-    /// are [merged](merge) then.
+    /// Part `index`, from 0, of `of`; none, if there is no such part. Machines that share the work
+    /// each make an index, which are [merged](merge) then.
     pub fn new(index: u64, of: u64) -> Option<Self> {
         let of = NonZero::new(of).filter(|of| index < of.get())?;
         Some(Self { index, of })
@@ -84,7 +85,8 @@ pub struct Progress {
 pub struct Report {
     /// Files that are as they were, and that the index has.
     pub unchanged: usize,
-    /// Files that are as they were when nothing of them could be indexed, and were not tried again.
+    /// Files that are as they were when nothing of them could be indexed, and were not tried
+    /// again.
     pub refused: usize,
     /// Contents that were encoded.
     pub encoded: usize,
@@ -98,7 +100,8 @@ pub struct Report {
     pub failed: Vec<Failed>,
     /// Folders whose contents were kept although none is left there.
     pub emptied: Vec<String>,
-    /// Files of kinds that may be indexed some day and that no source knows yet, by the kind's name.
+    /// Files of kinds that may be indexed some day and that no source knows yet, by the kind's
+    /// name.
     pub skipped: BTreeMap<&'static str, usize>,
     /// Whether it was stopped before its end.
     pub interrupted: bool,

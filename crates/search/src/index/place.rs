@@ -1,5 +1,5 @@
-//! Where a file is: one place, however many names lead there. An index holds canonical paths, so that a folder and a link to it
-//! are one.
+//! Where a file is: one place, however many names lead there. An index holds canonical paths, so
+//! that a folder and a link to it are one.
 
 use std::io::ErrorKind::{NotADirectory, NotFound};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use diptych_files::spell;
 use diptych_index::file_id;
 
-/// Path as an index holds it: absolute, without links, `.` and `..`. What is not there is named from the nearest folder that is.
+/// Path as an index holds it: absolute, without links, `.` and `..`. What is not there is named
+/// from the nearest folder that is.
 ///
 /// # Errors
 /// If a folder on the way can't be looked into, or `..` leads out of one that is not there.
@@ -33,8 +34,8 @@ pub fn canonical(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
-/// Names that a path may have in an index, spelled as there: its place, and if it is relative the path as it is typed, since an index of a set
-/// that is not on this machine may hold such.
+/// Names that a path may have in an index, spelled as there: its place, and if it is relative the
+/// path as it is typed, since an index of a set that is not on this machine may hold such.
 ///
 /// # Errors
 /// As [`canonical`].

@@ -28,7 +28,8 @@ pub(super) struct Plan {
     pub(super) unchanged: usize,
     /// Files that are as they were when they were refused.
     pub(super) refused: usize,
-    /// Folders in which nothing is left of what the index holds, so that they may just not be there now.
+    /// Folders in which nothing is left of what the index holds, so that they may just not be
+    /// there now.
     pub(super) emptied: Vec<String>,
     /// The contents of the index.
     pub(super) known: FxHashSet<Id>,

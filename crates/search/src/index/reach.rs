@@ -1,4 +1,5 @@
-//! Reach of an index: the folders and files that were named to it, and where the links below them lead.
+//! Reach of an index: the folders and files that were named to it, and where the links below them
+//! lead.
 //!
 //! Noted beside the index. A search in a folder also looks at the places that its links lead to. A
 //! picture that was found through a link goes when the link goes, unless it lies in a folder that
@@ -125,7 +126,8 @@ pub fn known_roots(store: &dyn Store) -> Result<Vec<PathBuf>> {
     Ok(roots.map(|root| unspell(&root).into_owned()).collect())
 }
 
-/// All places that a path stands for when an index is searched: its [`names`], and where the links below it lead.
+/// All places that a path stands for when an index is searched: its [`names`], and where the links
+/// below it lead.
 ///
 /// # Errors
 /// As [`canonical`](super::canonical), and if the index can't be read.

@@ -1,4 +1,5 @@
-//! The run itself: reads what is new, encodes each content once, and notes all in batches that are whole.
+//! The run itself: reads what is new, encodes each content once, and notes all in batches that are
+//! whole.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -24,18 +25,19 @@ use crate::{Result, check_model};
 const BATCH: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// New contents after which the index is settled on the way, so that others search it fast meanwhile.
+/// New contents after which the index is settled on the way, so that others search it fast
+/// meanwhile.
 const SETTLE_EVERY: usize = 20_000;
 
-/// Brings an index up to date with files and folders. Contents of the index that lie elsewhere are left alone.
-/// `watch` is told how far it is and may stop it.
+/// Brings an index up to date with files and folders. Contents of the index that lie elsewhere are
+/// left alone. `watch` is told how far it is and may stop it.
 ///
-/// A file in a folder that no source knows by its name is taken as one that is not there, so an index is to be given all its
-/// sources each time.
+/// A file in a folder that no source knows by its name is taken as one that is not there, so an
+/// index is to be given all its sources each time.
 ///
 /// # Errors
-/// [`crate::Error::Index`] if the index can't be written or is another model's, and what keeps the model from working. Files
-/// that can't be read are no error, but in the report.
+/// [`crate::Error::Index`] if the index can't be written or is another model's, and what keeps the
+/// model from working. Files that can't be read are no error, but in the report.
 pub fn index(
     clip: &Clip,
     store: &dyn Store,

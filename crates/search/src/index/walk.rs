@@ -36,11 +36,12 @@ pub(super) struct Walked {
     pub(super) skipped: BTreeMap<&'static str, usize>,
 }
 
-/// Name of a kind that is passed over: a folder of photographs has films, too, and who indexes it is to know that they are
-/// not in the index.
+/// Name of a kind that is passed over: a folder of photographs has films, too, and who indexes it
+/// is to know that they are not in the index.
 const FILMS: &str = "films";
 
-/// Name of links that lead nowhere and are not called as a source's files are: what they led to may have been a folder.
+/// Name of links that lead nowhere and are not called as a source's files are: what they led to may
+/// have been a folder.
 const LOST_LINKS: &str = "links that lead nowhere";
 
 /// Extensions of films.
@@ -57,8 +58,8 @@ fn is_film_name(path: &Path) -> bool {
     })
 }
 
-/// Looks in folders, given by canonical paths, for files that a source knows by their names, and takes files that are named
-/// themselves whatever they are called.
+/// Looks in folders, given by canonical paths, for files that a source knows by their names, and
+/// takes files that are named themselves whatever they are called.
 pub(super) fn walk(
     roots: &[PathBuf],
     sources: &[&dyn Source],
@@ -81,10 +82,12 @@ pub(super) fn walk(
     Ok(found)
 }
 
-/// The folders that were looked into, each once, whatever links lead there: folders that link to each other have no end.
+/// The folders that were looked into, each once, whatever links lead there: folders that link to
+/// each other have no end.
 #[derive(Default)]
 struct Folders {
-    /// Their places, by the names that they were found under: a file that is no link lies where its folder does.
+    /// Their places, by the names that they were found under: a file that is no link lies where
+    /// its folder does.
     places: FxHashMap<PathBuf, PathBuf>,
     seen: FxHashSet<PathBuf>,
     links: Links,
@@ -186,7 +189,8 @@ fn folder(
     Ok(())
 }
 
-/// A walk through a folder as all commands look through one: links are followed, and [`IGNORE_FILE`] is heeded.
+/// A walk through a folder as all commands look through one: links are followed, and
+/// [`IGNORE_FILE`] is heeded.
 pub(super) fn looking_through(root: &Path, hidden: bool) -> WalkBuilder {
     let mut walk = WalkBuilder::new(root);
     walk.standard_filters(false)
@@ -209,8 +213,8 @@ fn link(own: &Path, target: &Path) -> (String, String) {
     (spell(own).into_owned(), spell(target).into_owned())
 }
 
-/// Notes what can't be read; a link to a folder above it is no fault, and was followed once. Returns a link that leads
-/// nowhere.
+/// Notes what can't be read; a link to a folder above it is no fault, and was followed once.
+/// Returns a link that leads nowhere.
 fn unreadable(error: &ignore::Error, root: &Path, found: &mut Walked) -> Option<PathBuf> {
     let mut inner = error;
     let mut path = root.to_owned();
@@ -263,7 +267,8 @@ fn dangling(link: &Path, is_named: bool, found: &mut Walked) {
     found.dangling.push((spell(&own).into_owned(), reason));
 }
 
-/// Whether something below a root is left out. The walk itself does not ask that of what it can't look at.
+/// Whether something below a root is left out. The walk itself does not ask that of what it can't
+/// look at.
 fn is_left_out(path: &Path, root: &Path, options: &Options, excluded: &Override) -> bool {
     let name = path.file_name().unwrap_or_default();
     if name.as_encoded_bytes().starts_with(b".") && !options.hidden {

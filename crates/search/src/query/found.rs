@@ -87,7 +87,8 @@ impl Found {
     }
 }
 
-/// Hits with their files as these are now; `keep` says which are told. One that has none left is dropped.
+/// Hits with their files as these are now; `keep` says which are told. One that has none left is
+/// dropped.
 pub(super) fn found(hits: Vec<Hit>, keep: impl Fn(&Path) -> bool + Sync) -> Vec<Found> {
     let found = |hit: Hit| {
         let paths = hit.files.into_iter();

@@ -1,8 +1,8 @@
 //! A query → the files of an index that are nearest to it, or none of them.
 //!
-//! Flow: words and pictures → [`Expression`](diptych::Expression) → [`Request`] → one vector → a store's hits →
-//! [`Calibration`] drops what is no better than for texts that have nothing to do with the index → [`Found`],
-//! or why [`Nothing`] is.
+//! Flow: words and pictures → [`Expression`](diptych::Expression) → [`Request`] → one vector → a
+//! store's hits → [`Calibration`] drops what is no better than for texts that have nothing to do
+//! with the index → [`Found`], or why [`Nothing`] is.
 
 mod duplicates;
 mod found;

@@ -1,4 +1,5 @@
-//! Why a search found nothing, as far as it can be told: for a user who else can't tell a mistake from an answer.
+//! Why a search found nothing, as far as it can be told: for a user who else can't tell a mistake
+//! from an answer.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -40,8 +41,8 @@ pub enum Nothing {
     Unrelated {
         /// The best score.
         best: f32,
-        /// The highest [`Calibration::lead`] of any hit: how much nearer it is to the query than to
-        /// texts in general.
+        /// The highest [`Calibration::lead`] of any hit: how much nearer it is to the query than
+        /// to texts in general.
         lead: f32,
         /// The least lead that is wanted, [`Calibration::gate`].
         wanted: f32,

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use diptych::text::shortened;
 
-/// The picture that words stand for, if they begin like a path or name a file with an extension: what
-/// [`Expression::parse`](diptych::Expression::parse) asks. Not for queries that others send.
+/// The picture that words stand for, if they begin like a path or name a file with an extension:
+/// what [`Expression::parse`](diptych::Expression::parse) asks. Not for queries that others send.
 ///
 /// # Errors
 /// In words, if they begin like a path and no file is there.

@@ -1,6 +1,7 @@
 //! The door of a search: what is asked of an index → the files that are found.
 //!
-//! Flow: an [`Expression`] or a picture → a vector → a store's hits, by the filters → [`MinScore`] → [`Answer`].
+//! Flow: an [`Expression`] or a picture → a vector → a store's hits, by the filters → [`MinScore`]
+//! → [`Answer`].
 
 use std::path::{Path, PathBuf};
 
@@ -73,13 +74,13 @@ pub enum MinScore {
 pub type Answer = std::result::Result<Vec<Found>, Nothing>;
 
 impl Request {
-    /// Searches an index by words and pictures. `embedding` gives a picture's, `[1, D]`; [`embedding()`] is one for those who
-    /// may name any file of this machine.
+    /// Searches an index by words and pictures. `embedding` gives a picture's, `[1, D]`;
+    /// [`embedding()`] is one for those who may name any file of this machine.
     ///
     /// # Errors
-    /// [`Error::Model`] for an expression that the model can't follow, [`Error::Index`] for an index of another model,
-    /// [`Error::NoThreshold`] if [`MinScore::Auto`] is asked for and there is none, those of `embedding`, and if the index
-    /// can't be read.
+    /// [`Error::Model`] for an expression that the model can't follow, [`Error::Index`] for an
+    /// index of another model, [`Error::NoThreshold`] if [`MinScore::Auto`] is asked for and
+    /// there is none, those of `embedding`, and if the index can't be read.
     pub fn search<P>(
         &self,
         store: &dyn Store,
@@ -97,8 +98,8 @@ impl Request {
         self.nearest(store, &vector)
     }
 
-    /// Searches for what is like a file's content, without the file itself. For one that the index has as it is, its own
-    /// vector is taken; else `clip` is opened and the file read.
+    /// Searches for what is like a file's content, without the file itself. For one that the index
+    /// has as it is, its own vector is taken; else `clip` is opened and the file read.
     ///
     /// # Errors
     /// As [`Request::search`], and those of `clip`.

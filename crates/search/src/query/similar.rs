@@ -7,14 +7,15 @@ use diptych_index::{Part, Store};
 use crate::index::{names, state};
 use crate::{Error, Result};
 
-/// The vector `[D]` of a file that the index has and that is as it was: its content's only one, or the one that stands for
-/// all of it. None where there is none, so that the file is to be read.
+/// The vector `[D]` of a file that the index has and that is as it was: its content's only one, or
+/// the one that stands for all of it. None where there is none, so that the file is to be read.
 ///
 /// # Errors
 /// If the index can't be read, or has a vector of another width.
 pub(super) fn known_vector(store: &dyn Store, path: &Path) -> Result<Option<Vec<f32>>> {
     let names = names(path).map_err(|e| Error::file(path, e))?;
-    // Its place, where it has one on this machine; the error of one that has none is that of reading it.
+    // Its place, where it has one on this machine; the error of one that has none is that of
+    // reading it.
     let Ok(now) = state(&names[0]) else {
         return Ok(None);
     };

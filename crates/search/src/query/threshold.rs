@@ -1,15 +1,15 @@
 //! The lead below which a hit is no answer.
 //!
 //! A search always returns something, since something is always nearest. How near is near enough is
-//! calibrated by background texts, about things that few people photograph: what their best hits reach
-//! is what this index has for any text at all. A query whose best hit reaches no more than those has
-//! no answer.
+//! calibrated by background texts, about things that few people photograph: what their best hits
+//! reach is what this index has for any text at all. A query whose best hit reaches no more than
+//! those has no answer.
 //!
 //! Some pictures ("hubs") are near to every text. So hits are compared not by the cosine `t · p` of
-//! text and picture, but by their lead `(t − m) · p`, with `m` the mean of the background texts: what
-//! the picture has for this text beyond what it has for texts in general. For example a hub has
-//! cosine 0.30 with the query and 0.28 with `m`: its lead is 0.02. A picture with 0.27 and 0.20 has
-//! 0.07, and wins.
+//! text and picture, but by their lead `(t − m) · p`, with `m` the mean of the background texts:
+//! what the picture has for this text beyond what it has for texts in general. For example a hub
+//! has cosine 0.30 with the query and 0.28 with `m`: its lead is 0.02. A picture with 0.27 and 0.20
+//! has 0.07, and wins.
 
 use diptych_index::{Filter, Hit, Id, Method, Part, Query, Store};
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,8 @@ use diptych::{Clip, Embeddings};
 /// The background: captions of things that are seldom photographed, one a line.
 const BACKGROUND: &str = include_str!("background.txt");
 
-/// A query has an answer if its best lead is above the best leads of this fraction of the background.
+/// A query has an answer if its best lead is above the best leads of this fraction of the
+/// background.
 const GATE_QUANTILE: f64 = 0.9;
 
 /// The other hits of such a query need a lead above those of this fraction.
@@ -50,8 +51,8 @@ pub struct Calibration {
 /// Calibrates an index, if it has changed much since that was done, and notes the result in it.
 ///
 /// # Errors
-/// [`Error::Index`] for an index of another model, and what keeps the model from working or the index from being searched and
-/// written.
+/// [`Error::Index`] for an index of another model, and what keeps the model from working or the
+/// index from being searched and written.
 pub fn calibrate(clip: &Clip, store: &dyn Store) -> Result<Option<Calibration>> {
     check_model(store, clip, clip.name())?;
     let contents = store.status()?.contents;
@@ -119,8 +120,8 @@ impl Calibration {
         Ok(read.filter(|read| read.centre.len() == store.model().dim))
     }
 
-    /// The lead of a content's part whose cosine with the query is `score`; none if it is no longer in
-    /// the index.
+    /// The lead of a content's part whose cosine with the query is `score`; none if it is no longer
+    /// in the index.
     ///
     /// # Errors
     /// If the index can't be read.

@@ -25,7 +25,8 @@ const STYLE: &str = include_str!("style.css");
 /// A tile of a page.
 #[derive(Clone, Debug)]
 pub struct Tile {
-    /// Where its file is, as [`diptych_files::spell`] spells it; relative paths are understood from the working directory.
+    /// Where its file is, as [`diptych_files::spell`] spells it; relative paths are understood
+    /// from the working directory.
     pub path: String,
     /// Cosine, which is shown with three decimals.
     pub score: f32,

@@ -1,8 +1,10 @@
-//! Kinds of contents that can be indexed: which files are theirs, and the views that are encoded of each.
+//! Kinds of contents that can be indexed: which files are theirs, and the views that are encoded of
+//! each.
 //!
-//! Flow: a file → the first [`Source`] that says it is its own → [`Content`] → [`View`]s → the image tower → moments of an
-//! index. [`Pictures`] come with this crate; films and boxes are for others to bring.
-//! Invariant: a source knows no index and no model but how its pixels are prepared.
+//! Flow: a file → the first [`Source`] that says it is its own → [`Content`] → [`View`]s → the
+//! image tower → moments of an index. [`Pictures`] come with this crate; films and boxes are for
+//! others to bring. Invariant: a source knows no index and no model but how its pixels are
+//! prepared.
 //!
 //! `S` side of the pixels.
 
@@ -19,7 +21,8 @@ pub use self::pictures::{Pictures, embedding, refused_above};
 
 /// A kind of contents.
 pub trait Source: Send + Sync {
-    /// Whether a file may be its own by its name. Files in folders are looked at only if a source says so.
+    /// Whether a file may be its own by its name. Files in folders are looked at only if a source
+    /// says so.
     fn has_name(&self, path: &Path) -> bool;
 
     /// Whether a file is its own by its first bytes, [`START_BYTES`] of them or all there are.
@@ -28,14 +31,15 @@ pub trait Source: Send + Sync {
     /// Way in which its files are read.
     fn reading(&self) -> Reading;
 
-    /// Whether a file that was refused for this reason may be taken now, since the source allows more than it did: then it is
-    /// tried again. By default none is.
+    /// Whether a file that was refused for this reason may be taken now, since the source allows
+    /// more than it did: then it is tried again. By default none is.
     fn may_take(&self, reason: &str) -> bool {
         let _ = reason;
         false
     }
 
-    /// Opens a file. Called on many threads; what takes long is better done as the views are asked for.
+    /// Opens a file. Called on many threads; what takes long is better done as the views are asked
+    /// for.
     ///
     /// # Errors
     /// [`SourceError`]; another file's are not touched by it.
@@ -54,7 +58,8 @@ pub const START_BYTES: usize = 4096;
 pub enum Reading {
     /// Once, into memory; one of more than [`diptych_files::MAX_FILE_BYTES`] is refused.
     Whole,
-    /// By the source itself, from its path. For its id a file is read in pieces before, whatever its size.
+    /// By the source itself, from its path. For its id a file is read in pieces before, whatever
+    /// its size.
     Streamed,
 }
 
@@ -71,8 +76,9 @@ pub struct Input<'a> {
 pub struct Content<'a> {
     /// All that is told of it beside its vectors.
     pub about: About,
-    /// At least one, in the order that an index is to have them. They are asked for a few at a time, and not at all once one
-    /// is an error. An iterator that knows its end by [`Iterator::size_hint`] is not asked for it.
+    /// At least one, in the order that an index is to have them. They are asked for a few at a
+    /// time, and not at all once one is an error. An iterator that knows its end by
+    /// [`Iterator::size_hint`] is not asked for it.
     pub views: Box<dyn Iterator<Item = Result<View, SourceError>> + Send + 'a>,
 }
 
@@ -119,7 +125,8 @@ pub enum SourceError {
     },
 }
 
-/// The source whose own a file is: told by its first bytes, or if none knows them by its name, or as a last resort the first.
+/// The source whose own a file is: told by its first bytes, or if none knows them by its name, or
+/// as a last resort the first.
 pub(crate) fn source_of<'a>(
     sources: &[&'a dyn Source],
     path: &Path,

@@ -79,7 +79,8 @@ impl From<ImageError> for SourceError {
     }
 }
 
-/// The limit in megapixels that a picture was above, if it was refused for that: read from the reason as an index keeps it.
+/// The limit in megapixels that a picture was above, if it was refused for that: read from the
+/// reason as an index keeps it.
 pub fn refused_above(reason: &str) -> Option<u32> {
     let (_, limit) = reason
         .strip_suffix(" megapixels allowed")?
@@ -109,8 +110,8 @@ pub(crate) fn told(bytes: &[u8]) -> About {
     }
 }
 
-/// The embedding of a picture's file, `[1, D]`. How much of it is decoded is as with the pictures of the index, all else as
-/// `options` say.
+/// The embedding of a picture's file, `[1, D]`. How much of it is decoded is as with the pictures
+/// of the index, all else as `options` say.
 ///
 /// # Errors
 /// [`crate::Error::Model`] if it is no picture or the model fails, and if the index can't be read.

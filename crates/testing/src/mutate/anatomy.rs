@@ -1,4 +1,5 @@
-//! The parts of a file, in each form that is read: where its numbers are, and what follows from its content.
+//! The parts of a file, in each form that is read: where its numbers are, and what follows from its
+//! content.
 //!
 //! Nothing is checked here: what can't be taken apart is one part.
 

@@ -1,7 +1,9 @@
-//! Files with damage that gets past the first checks: parts that are moved, lengths that lie, checksums that are right.
+//! Files with damage that gets past the first checks: parts that are moved, lengths that lie,
+//! checksums that are right.
 //!
-//! A flipped bit in a PNG is found by its chunk's checksum, and nothing behind it is tried. So a file is taken apart first
-//! (`anatomy`), its parts are changed, and what a program checks before it reads on is put right again, mostly.
+//! A flipped bit in a PNG is found by its chunk's checksum, and nothing behind it is tried. So a
+//! file is taken apart first (`anatomy`), its parts are changed, and what a program checks before
+//! it reads on is put right again, mostly.
 
 mod anatomy;
 

@@ -1,7 +1,7 @@
 //! Random crops and flips.
 //!
-//! Source: torchvision's `RandomResizedCrop`: ten tries, then the largest centred crop whose sides are
-//! 3:4 to 4:3.
+//! Source: torchvision's `RandomResizedCrop`: ten tries, then the largest centred crop whose sides
+//! are 3:4 to 4:3.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +13,8 @@ use diptych::image::{Picture, Preprocess};
 /// The widest and, inverted, the narrowest crop.
 const MAX_RATIO: f64 = 4.0 / 3.0;
 
-/// A random crop of `min_scale` to all of the area, resized to the model's side, then mirrored or not.
+/// A random crop of `min_scale` to all of the area, resized to the model's side, then mirrored or
+/// not.
 pub(super) fn augment(
     picture: &Picture,
     augmentation: &Augmentation,

@@ -1,4 +1,5 @@
-//! Batches: which samples, which of their texts, which crop; made ahead of the step that needs them.
+//! Batches: which samples, which of their texts, which crop; made ahead of the step that needs
+//! them.
 //!
 //! Invariant: a batch depends on the run file and its step alone, not on threads or on what came
 //! before, so a resumed run sees what an uninterrupted one would.
@@ -59,15 +60,16 @@ impl Batches {
     /// Reads the run's data and finds its samples.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::Data`] for data that can't be read; [`Error::Set`] if a set is not as the run file says;
-    /// [`Error::TooFewSamples`] if there are fewer samples than a batch has.
+    /// [`Error::Io`] and [`Error::Data`] for data that can't be read; [`Error::Set`] if a set is
+    /// not as the run file says; [`Error::TooFewSamples`] if there are fewer samples than a
+    /// batch has.
     pub fn open(run: &Run, model: &Description) -> Result<Self> {
         let (passed_over, found) = Self::read(run);
         Self::new(run, model, found?, passed_over)
     }
 
-    /// Reads the run's data, set by set up to the first that can't be read. What is passed over is known
-    /// in any case.
+    /// Reads the run's data, set by set up to the first that can't be read. What is passed over is
+    /// known in any case.
     pub(super) fn read(run: &Run) -> (Tally, Result<Vec<Found>>) {
         let mut passed_over = Tally::default();
         let found = run.data.iter().map(|data| {
@@ -162,8 +164,8 @@ impl Batches {
 
     /// The batch of `step`, from 0.
     ///
-    /// A picture that can't be decoded is left out for another, and reported in the first batch that
-    /// meets it.
+    /// A picture that can't be decoded is left out for another, and reported in the first batch
+    /// that meets it.
     ///
     /// # Errors
     /// [`Error::Unusable`] if picture after picture can't be used.

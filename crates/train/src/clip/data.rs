@@ -12,12 +12,13 @@ use crate::samples::{Damage, Set, Table, expand};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// WebDataset shards, `.tar` or `.tar.gz`, with `{000..099}`, `{a,b}`, `*`, `?` and `[…]` as in a
-    /// shell; relative to the run file. [`super::Run::open`] puts the files in the patterns' place.
+    /// WebDataset shards, `.tar` or `.tar.gz`, with `{000..099}`, `{a,b}`, `*`, `?` and `[…]` as
+    /// in a shell; relative to the run file. [`super::Run::open`] puts the files in the
+    /// patterns' place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<PathBuf>,
-    /// Instead of `shards`, a table of pictures and captions, `.csv` or `.tsv`; relative to the run file,
-    /// and its pictures relative to it.
+    /// Instead of `shards`, a table of pictures and captions, `.csv` or `.tsv`; relative to the
+    /// run file, and its pictures relative to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<PathBuf>,
     /// The table's column of pictures, if it is not `image`, `path` or `filepath`.
@@ -26,8 +27,8 @@ pub struct Data {
     /// The table's column of captions, if it is not `caption`, `text` or `title`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_column: Option<String>,
-    /// Instead of `shards`, a folder of folders, each of which has the pictures of the class that it is
-    /// named after; relative to the run file.
+    /// Instead of `shards`, a folder of folders, each of which has the pictures of the class that
+    /// it is named after; relative to the run file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<PathBuf>,
     /// Use what can be read of a damaged shard, and report the rest, instead of failing.
@@ -35,34 +36,36 @@ pub struct Data {
     pub skip_damaged: bool,
     /// Meaning of a line of a sample's text.
     pub texts: TextKind,
-    /// Classes, and captions with `kinds`: the sentences a name is put into, `{}` standing for the name.
+    /// Classes, and captions with `kinds`: the sentences a name is put into, `{}` standing for the
+    /// name.
     #[serde(default)]
     pub templates: Vec<String>,
-    /// Classes: what all of them are, `a type of pet`, which stands behind the name in every template where samples are
-    /// measured, as [`diptych::in_context`] puts it. Texts to train on are without it.
+    /// Classes: what all of them are, `a type of pet`, which stands behind the name in every
+    /// template where samples are measured, as [`diptych::in_context`] puts it. Texts to train
+    /// on are without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
     /// Number of times that a pass over the data shows each sample.
     #[serde(default = "default_repeat")]
     pub repeat: usize,
-    /// The share of the pairs that are drawn from this set, beside the weights of the others: all sets
-    /// have one, or none has.
+    /// The share of the pairs that are drawn from this set, beside the weights of the others: all
+    /// sets have one, or none has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
     /// Every how many samples one is held out: not trained on, but measured. None, if 0.
     #[serde(default)]
     pub hold_out: usize,
-    /// Unseen classes, by the first of their names: not trained on from this set, but measured, told from
-    /// each other. Two or more.
+    /// Unseen classes, by the first of their names: not trained on from this set, but measured,
+    /// told from each other. Two or more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withhold: Vec<String>,
-    /// Classes: what kind of thing each is (hypernyms), by the first of its names; kinds are separated by
-    /// commas. One time in eight one is drawn instead of a name. Where a kind is another picture's text, a
-    /// softmax ignores it for this one.
+    /// Classes: what kind of thing each is (hypernyms), by the first of its names; kinds are
+    /// separated by commas. One time in eight one is drawn instead of a name. Where a kind is
+    /// another picture's text, a softmax ignores it for this one.
     ///
-    /// Captions: what is in a picture, by words, with or without an `s`; it counts if a third of the captions say
-    /// it by one word or another, and one time in four it is drawn instead of a caption. Other plurals are words of
-    /// their own.
+    /// Captions: what is in a picture, by words, with or without an `s`; it counts if a third of
+    /// the captions say it by one word or another, and one time in four it is drawn instead of
+    /// a caption. Other plurals are words of their own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, String>,
 }

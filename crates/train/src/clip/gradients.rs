@@ -1,10 +1,10 @@
 //! A batch → the loss → gradients.
 //!
-//! A batch that does not fit into memory goes through the towers in chunks, by gradient caching (Gao et
-//! al., arXiv 2101.06983): encode every chunk without a graph; take the loss of the whole batch and its
-//! gradients for the features; encode every chunk again, with a graph, and run the features' gradients
-//! back through it. The gradients are those of the whole batch at once, but for batch norm, whose
-//! statistics are a chunk's.
+//! A batch that does not fit into memory goes through the towers in chunks, by gradient caching
+//! (Gao et al., arXiv 2101.06983): encode every chunk without a graph; take the loss of the whole
+//! batch and its gradients for the features; encode every chunk again, with a graph, and run the
+//! features' gradients back through it. The gradients are those of the whole batch at once, but for
+//! batch norm, whose statistics are a chunk's.
 
 use std::ops::Range;
 

@@ -39,7 +39,8 @@ impl Split {
 /// Samples that are measured together, with their classes.
 pub(super) struct Exam {
     pub(super) name: String,
-    /// A class's sentences: its first name in each template, in the set's context, or the caption itself.
+    /// A class's sentences: its first name in each template, in the set's context, or the caption
+    /// itself.
     pub(super) classes: Vec<Vec<String>>,
     /// Samples with the index of their class.
     pub(super) samples: Vec<(Sample, usize)>,

@@ -1,9 +1,9 @@
 //! A run's identity: what must stay the same for a resumed run to continue the one that was begun.
 //!
-//! It is kept with every checkpoint. Invariant: it is written out here, in version 1 of its form, and golden values hold
-//! it: a checkpoint refuses a run file whose identity is another, so no name in the code may change it. Texts and names of
-//! files are quoted as Rust quotes strings, numbers as it prints them; what is at its default is left out where version 1
-//! began without it.
+//! It is kept with every checkpoint. Invariant: it is written out here, in version 1 of its form,
+//! and golden values hold it: a checkpoint refuses a run file whose identity is another, so no name
+//! in the code may change it. Texts and names of files are quoted as Rust quotes strings, numbers
+//! as it prints them; what is at its default is left out where version 1 began without it.
 
 use std::fmt::Debug;
 use std::path::PathBuf;

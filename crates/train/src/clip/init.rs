@@ -10,7 +10,8 @@ use crate::{Error, Result};
 /// The model that a run begins with: drawn afresh, or another's parameters.
 ///
 /// # Errors
-/// [`Error::Named`] with those of [`Checkpoint::named`]; [`Error::OtherModel`] if that is of another architecture.
+/// [`Error::Named`] with those of [`Checkpoint::named`]; [`Error::OtherModel`] if that is of
+/// another architecture.
 pub(super) fn start(
     run: &Run,
     description: &Description,

@@ -1,7 +1,7 @@
 //! The contrastive losses.
 //!
-//! Sources: the paper's figure 3 (softmax), with soft targets where more than one text of a batch is
-//! true of a picture; SigLIP, arXiv 2303.15343, algorithm 1 (sigmoid).
+//! Sources: the paper's figure 3 (softmax), with soft targets where more than one text of a batch
+//! is true of a picture; SigLIP, arXiv 2303.15343, algorithm 1 (sigmoid).
 //!
 //! `N` pairs, `D` embedding.
 
@@ -15,12 +15,12 @@ use super::positives::Positives;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Loss {
-    /// Cross-entropy of images to texts and of texts to images, in equal parts. Among what is true, a
-    /// picture's and a text's probability is to be shared equally.
+    /// Cross-entropy of images to texts and of texts to images, in equal parts. Among what is true,
+    /// a picture's and a text's probability is to be shared equally.
     #[default]
     Softmax,
-    /// Every picture and text for itself: true or not, by a sigmoid, and whatever is true is a positive,
-    /// kinds included. Needs a model with a bias on its logits.
+    /// Every picture and text for itself: true or not, by a sigmoid, and whatever is true is a
+    /// positive, kinds included. Needs a model with a bias on its logits.
     Sigmoid,
 }
 

@@ -2,8 +2,8 @@
 
 use crate::optimise::Matrices;
 
-/// The matrices of a weight in a residual stage or block; none for what Muon leaves to AdamW: gains and
-/// biases, embeddings, the stem, the pooling and the projections.
+/// The matrices of a weight in a residual stage or block; none for what Muon leaves to AdamW: gains
+/// and biases, embeddings, the stem, the pooling and the projections.
 pub(super) fn hidden(name: &str, shape: &[usize]) -> Option<Matrices> {
     let is_hidden = name.contains(".layer") || name.contains("resblocks.");
     let whole = Matrices::whole(shape).filter(|_| is_hidden)?;

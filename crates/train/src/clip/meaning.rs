@@ -18,7 +18,8 @@ pub(super) fn names(list: &str) -> impl Iterator<Item = &str> {
         .filter(|name| !name.is_empty())
 }
 
-/// The meaning of a pair's text, and all that could be said of its picture: hashes of captions and names.
+/// The meaning of a pair's text, and all that could be said of its picture: hashes of captions and
+/// names.
 pub(super) struct Meaning {
     text: u64,
     /// The picture's captions, or its class's names.

@@ -1,6 +1,8 @@
-//! CLIP as a task: a run file → batches of pairs → the contrastive loss → gradients; measured by retrieval and zero-shot.
+//! CLIP as a task: a run file → batches of pairs → the contrastive loss → gradients; measured by
+//! retrieval and zero-shot.
 //!
-//! Source: section 2 of the paper (Radford et al., arXiv 2103.00020) and open_clip's trainer for what it leaves open.
+//! Source: section 2 of the paper (Radford et al., arXiv 2103.00020) and open_clip's trainer for
+//! what it leaves open.
 
 mod augment;
 mod batch;

@@ -7,9 +7,10 @@
 //! that a set has shown before a place are counted without walking the run from its start. For
 //! example a set with a quarter of the places gets 4096 of each block of 16,384. Where block 10
 //! (from 0) begins, it has shown 40,960 samples; if it has 10,000, it is 960 into its fifth pass.
-//! There is no shuffle buffer: with every picture in reach, a pass is a full permutation, which mixes better than a
-//! buffer does, and a run is resumed to the bit without saving where a stream was.
-//! Invariant: a place's sample is a function of seed, sets and place; what is kept here only saves time.
+//! There is no shuffle buffer: with every picture in reach, a pass is a full permutation, which
+//! mixes better than a buffer does, and a run is resumed to the bit without saving where a stream
+//! was. Invariant: a place's sample is a function of seed, sets and place; what is kept here only
+//! saves time.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +22,8 @@ use rand_chacha::ChaCha8Rng;
 /// Places of a block. Shares are exact to one in so many.
 const BLOCK: usize = 1 << 14;
 
-/// Permutations kept: those of the pass that ends in a batch and of the one that begins, for a few sets.
+/// Permutations kept: those of the pass that ends in a batch and of the one that begins, for a few
+/// sets.
 const KEPT: usize = 8;
 
 // What a generator is for; 2 is the drawing of a pair. These are part of every run's identity.
@@ -63,8 +65,8 @@ pub(crate) struct Turn {
 impl Turn {
     /// The sample to try at this `attempt`, from 0; another takes the place of one that is bad.
     pub(crate) fn sample(&self, attempt: u64) -> u32 {
-        // Far apart in the pass, as a damaged stretch of a shard is together; a prime, so that it comes
-        // back to where it was only in passes of its multiples.
+        // Far apart in the pass, as a damaged stretch of a shard is together; a prime, so that it
+        // comes back to where it was only in passes of its multiples.
         const APART: u64 = 7919;
         let n = self.order.len() as u64;
         let step = if n.is_multiple_of(APART) { 1 } else { APART };
@@ -261,7 +263,8 @@ mod tests {
             );
             assert!(most - least <= 1, "{counts:?}");
         }
-        // Any place is reached without those before it, across blocks and after others were asked for.
+        // Any place is reached without those before it, across blocks and after others were asked
+        // for.
         let fresh = Order::weighted(
             4,
             vec![

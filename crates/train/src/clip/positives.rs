@@ -1,8 +1,8 @@
 //! Which texts of a batch are true of which pictures.
 //!
-//! The paper takes a picture's own text for the only true one. Where texts are class names, others of
-//! the batch are as true: the class's other names, the same words. What kind of thing it is (a hypernym)
-//! is true as well, and not to be preferred or avoided.
+//! The paper takes a picture's own text for the only true one. Where texts are class names, others
+//! of the batch are as true: the class's other names, the same words. What kind of thing it is (a
+//! hypernym) is true as well, and not to be preferred or avoided.
 
 /// A text's relation to a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,8 @@ pub enum Relation {
     Negative,
     /// It says something else, of a picture of another set: it takes no part in a softmax.
     Apart,
-    /// It is true, but says more or less than the picture's own text: it takes no part in a softmax.
+    /// It is true, but says more or less than the picture's own text: it takes no part in a
+    /// softmax.
     Ignored,
     /// It says the same as the picture's own text.
     Positive,
@@ -93,8 +94,8 @@ impl Positives {
         [share(&rows, |k, n| k / n), share(&columns, |k, n| k % n)]
     }
 
-    /// A mask to add to similarities, so that what is ignored takes no part in a softmax `[N, N]`; nothing,
-    /// if all take part.
+    /// A mask to add to similarities, so that what is ignored takes no part in a softmax `[N, N]`;
+    /// nothing, if all take part.
     pub(super) fn mask(&self) -> Option<Vec<f32>> {
         let ignored = |r: &Relation| matches!(r, Relation::Ignored | Relation::Apart);
         self.of.iter().any(ignored).then(|| {
@@ -104,7 +105,8 @@ impl Positives {
     }
 }
 
-/// Far below every logit, which CLIP bounds by 100, and still a number: times a target of 0 it is 0.
+/// Far below every logit, which CLIP bounds by 100, and still a number: times a target of 0 it is
+/// 0.
 const OUT: f32 = -1e4;
 
 #[cfg(test)]
@@ -113,8 +115,8 @@ mod tests {
 
     #[test]
     fn targets_share_a_row_and_a_column_among_what_is_true() {
-        // Text 1 ("a tabby cat") is true of picture 0 (a tabby); text 0 ("a cat that sleeps") is not of
-        // picture 1.
+        // Text 1 ("a tabby cat") is true of picture 0 (a tabby); text 0 ("a cat that sleeps") is
+        // not of picture 1.
         let positives = Positives::new(2, |i, j| match (i, j) {
             (0, 1) => Relation::Positive,
             _ => Relation::Negative,

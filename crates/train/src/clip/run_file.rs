@@ -40,10 +40,11 @@ pub struct Run {
     pub max_megapixels: u32,
     /// Number format of the finished model.
     pub dtype: Dtype,
-    /// The format that the factors of matrix products are rounded to while training, `f32` or `bf16`; sums, norms and parameters
-    /// are f32.
+    /// The format that the factors of matrix products are rounded to while training, `f32` or
+    /// `bf16`; sums, norms and parameters are f32.
     pub compute: Precision,
-    /// Shards of captioned pictures to measure retrieval on; without any, what the data holds out is measured alone.
+    /// Shards of captioned pictures to measure retrieval on; without any, what the data holds out
+    /// is measured alone.
     pub validation: Vec<PathBuf>,
 }
 
@@ -148,8 +149,8 @@ impl From<Run> for RunFile {
 /// Which texts of a batch are a picture's negatives.
 ///
 /// Sets differ in more than what their pictures show: a blurred picture is one of CIFAR-10's, and a
-/// sentence that begins with "two dogs" Flickr8k's. Against texts of other sets that alone lowers the
-/// loss, and the model learns to tell sets, not things.
+/// sentence that begins with "two dogs" Flickr8k's. Against texts of other sets that alone lowers
+/// the loss, and the model learns to tell sets, not things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Negatives {

@@ -48,14 +48,16 @@ impl<'r> ClipTask<'r> {
     /// A run on `device`, of whose architecture the description is read, and nothing else yet.
     ///
     /// # Errors
-    /// [`Error::Named`] with those of [`describe`]; [`Error::Unsupported`] if architecture or device can't do as the run says.
+    /// [`Error::Named`] with those of [`describe`]; [`Error::Unsupported`] if architecture or
+    /// device can't do as the run says.
     pub fn new(run: &'r Run, device: Device) -> Result<Self> {
         let description =
             describe(&run.architecture).map_err(|error| Error::named("architecture", error))?;
         Self::with_description(run, description, device)
     }
 
-    /// [`ClipTask::new`] of this architecture, tokenizer and preprocessing, whatever the run calls it.
+    /// [`ClipTask::new`] of this architecture, tokenizer and preprocessing, whatever the run calls
+    /// it.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if architecture or device can't do as the run says.

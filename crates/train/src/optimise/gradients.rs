@@ -27,7 +27,8 @@ impl NamedGradients {
     /// Adds those of another part of the batch, or of another loss.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a parameter's have different numbers of values; those before it are added then.
+    /// [`Error::Parameter`] if a parameter's have different numbers of values; those before it are
+    /// added then.
     pub fn add(&mut self, other: Self) -> Result<()> {
         for (name, gradient) in other.0 {
             let sum = match self.0.remove(&name) {

@@ -1,6 +1,8 @@
-//! Gradients by name → the parameters of any module moved: AdamW and Muon, their schedule and their state.
+//! Gradients by name → the parameters of any module moved: AdamW and Muon, their schedule and their
+//! state.
 //!
-//! Invariant: nothing here knows what is trained. A parameter is its path in the module tree; what has no gradient stays.
+//! Invariant: nothing here knows what is trained. A parameter is its path in the module tree; what
+//! has no gradient stays.
 
 mod gradients;
 mod muon;

@@ -2,8 +2,8 @@
 //!
 //! Sources: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), the
 //! Newton–Schulz iteration and its coefficients; Liu et al., "Muon is scalable for LLM training",
-//! arXiv 2502.16982, section 2.2, the factor that makes its steps as large as AdamW's, so that both share
-//! a learning rate and a decay.
+//! arXiv 2502.16982, section 2.2, the factor that makes its steps as large as AdamW's, so that both
+//! share a learning rate and a decay.
 
 use diptych_kernels::{Convolution, Rounding, transposed};
 
@@ -82,7 +82,8 @@ impl Matrices {
 
     /// Near `U Vᵀ` of one matrix's singular value decomposition `U S Vᵀ`.
     ///
-    /// It works on the tall one of the matrix and its transpose, so that what products square is small.
+    /// It works on the tall one of the matrix and its transpose, so that what products square is
+    /// small.
     fn orthogonal(self, matrix: &[f32], rounding: Rounding) -> Vec<f32> {
         let is_wide = self.rows < self.columns;
         let (mut x, side) = if is_wide {

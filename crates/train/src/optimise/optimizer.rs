@@ -28,8 +28,8 @@ pub struct Optimizer {
     pub(super) moments: BTreeMap<String, Moments>,
 }
 
-/// Means of the gradient, of its square where AdamW moves the parameter, and of the parameter itself if
-/// the run asks for it; flat. Muon's is not a mean but a decaying sum.
+/// Means of the gradient, of its square where AdamW moves the parameter, and of the parameter
+/// itself if the run asks for it; flat. Muon's is not a mean but a decaying sum.
 pub(super) struct Moments {
     pub(super) mean: Tensor<1>,
     pub(super) square: Option<Tensor<1>>,
@@ -37,8 +37,8 @@ pub(super) struct Moments {
 }
 
 impl Optimizer {
-    /// A fresh optimiser. Muon, if `config` asks for it, moves the parameters that `matrices` gives matrices for, by
-    /// their names and shapes.
+    /// A fresh optimiser. Muon, if `config` asks for it, moves the parameters that `matrices` gives
+    /// matrices for, by their names and shapes.
     pub fn new(config: Optimization, matrices: fn(&str, &[usize]) -> Option<Matrices>) -> Self {
         Self {
             config,
@@ -48,7 +48,8 @@ impl Optimizer {
         }
     }
 
-    /// With the factors of Muon's products rounded: to bf16 by [`Precision::Bf16`], by all others not.
+    /// With the factors of Muon's products rounded: to bf16 by [`Precision::Bf16`], by all others
+    /// not.
     pub fn with_precision(self, precision: Precision) -> Self {
         let rounding = if precision == Precision::Bf16 {
             Rounding::Bf16
@@ -63,10 +64,12 @@ impl Optimizer {
         &self.config
     }
 
-    /// Moves `model` by the gradients of `step`, from 0. Parameters without one stay, and so do their moments.
+    /// Moves `model` by the gradients of `step`, from 0. Parameters without one stay, and so do
+    /// their moments.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a gradient or Muon's matrices are of another size than their parameter.
+    /// [`Error::Parameter`] if a gradient or Muon's matrices are of another size than their
+    /// parameter.
     pub fn step<M: Module>(
         &mut self,
         model: M,
@@ -89,7 +92,8 @@ impl Optimizer {
         }
     }
 
-    /// `model` with the moving averages of its parameters, where the run asks for them; else itself.
+    /// `model` with the moving averages of its parameters, where the run asks for them; else
+    /// itself.
     ///
     /// Batch norm's running statistics are averages already, and stay.
     pub fn averaged<M: Module>(&self, model: &M) -> M {

@@ -7,8 +7,8 @@ use std::f64::consts::PI;
 use super::settings::Optimization;
 
 impl Optimization {
-    /// The learning rate of `step`, from 0: linear warm-up, then a cosine to zero; or a plateau, and at
-    /// its end a decay by 1 − √, if the run says how long that is to take.
+    /// The learning rate of `step`, from 0: linear warm-up, then a cosine to zero; or a plateau,
+    /// and at its end a decay by 1 − √, if the run says how long that is to take.
     pub fn rate(&self, step: usize) -> f64 {
         let Self {
             steps,

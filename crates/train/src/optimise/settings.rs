@@ -9,7 +9,8 @@ pub enum Algorithm {
     /// AdamW.
     #[default]
     AdamW,
-    /// Muon for the matrices that the task names, AdamW for all else. Its momentum is 0.95, whatever `beta1` is.
+    /// Muon for the matrices that the task names, AdamW for all else. Its momentum is 0.95,
+    /// whatever `beta1` is.
     Muon,
 }
 
@@ -28,8 +29,8 @@ pub struct Optimization {
     pub learning_rate: f64,
     /// Steps of linear warm-up.
     pub warmup_steps: usize,
-    /// Steps at the end in which the rate falls to zero, after a plateau; without it, the rate falls by
-    /// a cosine from the warm-up's end on.
+    /// Steps at the end in which the rate falls to zero, after a plateau; without it, the rate
+    /// falls by a cosine from the warm-up's end on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decay_steps: Option<usize>,
     /// Decoupled weight decay, on weights of two or more dimensions.
@@ -47,12 +48,12 @@ pub struct Optimization {
     /// Norm that the gradient of all parameters together is scaled down to, where it is larger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
-    /// Decay of a moving average of the parameters, which is what is measured and what the finished
-    /// model holds. None, if it is not given.
+    /// Decay of a moving average of the parameters, which is what is measured and what the
+    /// finished model holds. None, if it is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema: Option<f64>,
-    /// Pairs that go through the towers at once, where a batch does not fit into memory: the loss is
-    /// still over the whole batch, at the price of a second forward pass.
+    /// Pairs that go through the towers at once, where a batch does not fit into memory: the loss
+    /// is still over the whole batch, at the price of a second forward pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chunk_size: Option<usize>,
 }

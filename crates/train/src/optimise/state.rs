@@ -36,12 +36,13 @@ impl Optimizer {
         state
     }
 
-    /// Takes a state that [`Optimizer::state`] gave, for `model`'s trained parameters. One that had no gradient before the
-    /// state was taken has no moments in it, and begins as in a fresh optimiser.
+    /// Takes a state that [`Optimizer::state`] gave, for `model`'s trained parameters. One that had
+    /// no gradient before the state was taken has no moments in it, and begins as in a fresh
+    /// optimiser.
     ///
     /// # Errors
-    /// [`crate::Error::Model`] naming the first moment that is missing beside others of its parameter, or is of another
-    /// size.
+    /// [`crate::Error::Model`] naming the first moment that is missing beside others of its
+    /// parameter, or is of another size.
     pub fn load_state<M: Module>(&mut self, file: &Tensors, model: &M) -> Result<()> {
         let mut trained = Trained::default();
         model.visit(&mut trained);

@@ -35,7 +35,8 @@ struct Annotation {
 /// Reads the pictures in the order of the file.
 ///
 /// # Errors
-/// [`Error::Io`] if it can't be read, [`Error::Data`] if it is no such file or nothing in it can be used.
+/// [`Error::Io`] if it can't be read, [`Error::Data`] if it is no such file or nothing in it can be
+/// used.
 pub(super) fn read(path: &Path, base: &Path) -> Result<Found> {
     let bytes = fs_err::read(path).map_err(Error::Io)?;
     let file: File = serde_json::from_slice(&bytes).map_err(|e| Error::Data {

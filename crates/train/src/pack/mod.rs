@@ -1,10 +1,10 @@
 //! Packing: a table, a folder of classes, or a caption file → WebDataset shards.
 //!
-//! Flow: source → samples → hashes, by which equal files become one → decoded, and resized if asked →
-//! `NAME-000000.tar`, …
-//! Every picture is decoded once, so what is packed is what can be trained on; unless it is resized it is
-//! stored as it was. Files are read twice, because a picture's captions are stored beside it and the last
-//! of them may come with the last file.
+//! Flow: source → samples → hashes, by which equal files become one → decoded, and resized if asked
+//! → `NAME-000000.tar`, …
+//! Every picture is decoded once, so what is packed is what can be trained on; unless it is resized
+//! it is stored as it was. Files are read twice, because a picture's captions are stored beside it
+//! and the last of them may come with the last file.
 //! Invariant: the shards are a function of the source, and appear together once all are whole.
 
 mod coco;
@@ -92,9 +92,10 @@ pub struct Report {
 /// Packs; none if `on_progress` broke it off, and then nothing is written.
 ///
 /// # Errors
-/// [`Error::Data`] if nothing of the source can be used; [`Error::UnknownSource`] if it is not known what it is;
-/// [`Error::Packing`] if an option does not go with it; [`Error::Occupied`] if shards of this name are there already;
-/// [`Error::PassedOver`] if something is passed over and must not be; [`Error::Io`] naming what can't be read or written.
+/// [`Error::Data`] if nothing of the source can be used; [`Error::UnknownSource`] if it is not
+/// known what it is; [`Error::Packing`] if an option does not go with it; [`Error::Occupied`] if
+/// shards of this name are there already; [`Error::PassedOver`] if something is passed over and
+/// must not be; [`Error::Io`] naming what can't be read or written.
 pub fn pack(
     packing: &Packing,
     on_progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
@@ -176,7 +177,8 @@ impl Work<'_> {
     }
 }
 
-/// Samples of different files: one whose file is equal to an earlier one's gives its captions to that.
+/// Samples of different files: one whose file is equal to an earlier one's gives its captions to
+/// that.
 fn unite(all: Vec<Sample>, work: &mut Work, report: &mut Report) -> Result<Option<Vec<Sample>>> {
     let mut first = FxHashMap::<[u8; 32], usize>::default();
     let mut samples: Vec<Sample> = Vec::new();

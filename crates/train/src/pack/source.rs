@@ -167,7 +167,8 @@ impl<'a> Captions<'a> {
     }
 }
 
-/// A name as a path that stays below where it starts; these files name pictures of their own folder.
+/// A name as a path that stays below where it starts; these files name pictures of their own
+/// folder.
 fn below(name: &str) -> Option<PathBuf> {
     let path = Path::new(name);
     let is_inside = path

@@ -1,9 +1,9 @@
 //! Writes shards: `KEY.EXT` and `KEY.txt` in tar files of a given number of samples.
 //!
 //! Invariant: shards are written into a hidden folder and moved when all are whole. An error or an
-//! interruption before leaves the output folder as it was; after a kill the hidden folder is left, and the
-//! next packing into this folder removes it. Equal samples make equal bytes: members have no time
-//! and no owner.
+//! interruption before leaves the output folder as it was; after a kill the hidden folder is left,
+//! and the next packing into this folder removes it. Equal samples make equal bytes: members have
+//! no time and no owner.
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};

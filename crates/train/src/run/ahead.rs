@@ -14,8 +14,8 @@ pub(super) struct Ahead<'scope, B> {
 impl<'scope, B: Send + 'scope> Ahead<'scope, B> {
     /// Begins to make what `make` gives for `steps`.
     ///
-    /// One is made while a step works, and one more waits: with a batch of thousands, pictures that wait are most of the
-    /// memory.
+    /// One is made while a step works, and one more waits: with a batch of thousands, pictures that
+    /// wait are most of the memory.
     pub(super) fn new(
         scope: &'scope Scope<'scope, '_>,
         steps: Range<usize>,

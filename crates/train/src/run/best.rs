@@ -67,7 +67,8 @@ impl<'a, T: Task> Best<'a, T> {
         Ok(replace(&self.path, &text)?)
     }
 
-    /// Forgets the best model of what was run in this folder before, of which no checkpoint is left.
+    /// Forgets the best model of what was run in this folder before, of which no checkpoint is
+    /// left.
     pub(super) fn forget(&self) -> Result<()> {
         match fs_err::remove_file(&self.path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),

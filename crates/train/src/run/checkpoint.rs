@@ -1,7 +1,7 @@
 //! A run's state on disk: the model, the optimiser, the step; the last few.
 //!
-//! Invariant: a checkpoint is written beside its place and renamed into it, so a kill at any instant
-//! leaves the last whole one.
+//! Invariant: a checkpoint is written beside its place and renamed into it, so a kill at any
+//! instant leaves the last whole one.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,8 @@ pub(super) struct State<M> {
 }
 
 impl<M> State<M> {
-    /// Refuses data of another size: a shard that was cut or exchanged would silently give other batches.
+    /// Refuses data of another size: a shard that was cut or exchanged would silently give other
+    /// batches.
     pub(super) fn check(&self, samples: usize) -> Result<()> {
         match self.samples {
             Some(begun) if begun != samples => Err(Error::OtherRun {
@@ -62,7 +63,8 @@ impl<'a, T: Task> Checkpoints<'a, T> {
         }
     }
 
-    /// Writes the state after `step` steps on data of `samples`, and removes older ones but the last few.
+    /// Writes the state after `step` steps on data of `samples`, and removes older ones but the
+    /// last few.
     pub(super) fn save(&self, step: usize, trainer: &Trainer<T>, samples: usize) -> Result<()> {
         fs_err::create_dir_all(&self.folder)?;
         let place = self.folder.join(format!("step-{step:08}"));
@@ -95,7 +97,8 @@ impl<'a, T: Task> Checkpoints<'a, T> {
             return Ok(None);
         };
         let state = self.open(&place, optimizer);
-        // A checkpoint is whole when it gets its name, so damage came later, and is for a person to see.
+        // A checkpoint is whole when it gets its name, so damage came later, and is for a person to
+        // see.
         state.map(Some).map_err(|error| match (error, all.pop()) {
             (Error::Model(diptych::Error::Tensors { path, reason }), Some(before)) => {
                 let reason = format!(
@@ -141,7 +144,8 @@ impl<'a, T: Task> Checkpoints<'a, T> {
         })
     }
 
-    /// Adds to a divergence what its batch was, by the `sources` of its samples, and where to go on from.
+    /// Adds to a divergence what its batch was, by the `sources` of its samples, and where to go on
+    /// from.
     pub(super) fn explain(&self, error: Error, sources: &[String]) -> Error {
         let Error::Diverged {
             step,

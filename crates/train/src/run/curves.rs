@@ -22,8 +22,8 @@ struct Curve {
     points: Vec<(f64, f64)>,
 }
 
-/// The page of a record's lines, in which `speed` is the key of the samples a second. `of_steps` are the task's charts of
-/// its steps, `of_measurements` those of what was measured.
+/// The page of a record's lines, in which `speed` is the key of the samples a second. `of_steps`
+/// are the task's charts of its steps, `of_measurements` those of what was measured.
 pub(super) fn page(
     lines: &[Value],
     speed: &str,

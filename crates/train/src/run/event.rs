@@ -23,7 +23,8 @@ pub enum Event<N, M> {
     /// found when the data was opened. After that: a single sample; one in a batch is replaced by
     /// another, one to measure on is left out.
     PassedOver(PassedOver),
-    /// The run file asks for something that the data does not give, or a shard may have lost its end.
+    /// The run file asks for something that the data does not give, or a shard may have lost its
+    /// end.
     Warning(String),
     /// A step has been done.
     Step(Progress<N>),

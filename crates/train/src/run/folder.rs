@@ -13,8 +13,8 @@ const LOCK_FILE: &str = ".lock";
 /// Not `run.toml`, which may be the user's own, in a folder whose `out` is that folder.
 const ECHO: &str = "run-with-defaults.toml";
 
-/// Refuses a folder in which a run's files would lie among another's. It may hold a run of ours, run files,
-/// and what is hidden.
+/// Refuses a folder in which a run's files would lie among another's. It may hold a run of ours,
+/// run files, and what is hidden.
 ///
 /// # Errors
 /// [`Error::Occupied`] naming the first file that is not a run's.
@@ -45,8 +45,8 @@ pub(super) fn check(out: &Path) -> Result<()> {
     }
 }
 
-/// Takes the run's folder for this process, as long as the file is open, and removes what a killed one
-/// left half written.
+/// Takes the run's folder for this process, as long as the file is open, and removes what a killed
+/// one left half written.
 ///
 /// # Errors
 /// [`Error::Busy`] if another process has it.
@@ -103,8 +103,8 @@ pub(super) fn replace_model<T: Task>(
     replace_directory_of::<T>(place, |dir| task.write(dir, model, purpose))
 }
 
-/// Makes a directory of the task's model out of what `fill` writes; whoever opens it finds all of that or what was there
-/// before.
+/// Makes a directory of the task's model out of what `fill` writes; whoever opens it finds all of
+/// that or what was there before.
 ///
 /// # Errors
 /// As [`replace_model`].

@@ -1,7 +1,8 @@
-//! The loop: a [`Task`] and its [`Settings`] → steps, measurements, checkpoints, the record, the finished model.
+//! The loop: a [`Task`] and its [`Settings`] → steps, measurements, checkpoints, the record, the
+//! finished model.
 //!
-//! Invariant: nothing here knows what is trained. A run that was cut anywhere goes on as if it had not been, to the bit,
-//! if the task's batches and gradients are functions of what they are given.
+//! Invariant: nothing here knows what is trained. A run that was cut anywhere goes on as if it had
+//! not been, to the bit, if the task's batches and gradients are functions of what they are given.
 
 mod ahead;
 mod best;

@@ -13,7 +13,8 @@ use crate::{Error, Result};
 /// The file's name.
 pub const MODEL_FILE: &str = "model.safetensors";
 
-/// Writes all floating-point parameters of `model` into `dir`, by their paths in the module tree, in f32.
+/// Writes all floating-point parameters of `model` into `dir`, by their paths in the module tree,
+/// in f32.
 ///
 /// # Errors
 /// [`Error::Model`] if the file can't be written, or a number is not finite.

@@ -1,7 +1,7 @@
 //! A run's record: `metrics.jsonl`, one JSON object a line, and `curves.html`, drawn from it.
 //!
-//! Invariant: after a resume the record is that of an uninterrupted run; lines of steps that are done
-//! again are cut off first.
+//! Invariant: after a resume the record is that of an uninterrupted run; lines of steps that are
+//! done again are cut off first.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};

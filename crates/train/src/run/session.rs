@@ -1,4 +1,5 @@
-//! A run from its first step to its finished model: steps, measurements, checkpoints, and the record of them.
+//! A run from its first step to its finished model: steps, measurements, checkpoints, and the
+//! record of them.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -24,9 +25,10 @@ type EventOf<T> = Event<<T as Task>::Numbers, <T as Task>::Measured>;
 /// `on_event` is called after every step and may break the run off; what is done by then is kept.
 ///
 /// # Errors
-/// Those of the task and of the disk; [`Error::RunFile`] for settings out of their range; [`Error::Diverged`]; [`Error::Busy`] if another process is at work on this run;
-/// [`Error::Occupied`] if its folder holds other files and no run; [`Error::UnfinishedRun`] if it holds a run that is not to
-/// be resumed; [`Error::OtherRun`] if that was begun otherwise.
+/// Those of the task and of the disk; [`Error::RunFile`] for settings out of their range;
+/// [`Error::Diverged`]; [`Error::Busy`] if another process is at work on this run;
+/// [`Error::Occupied`] if its folder holds other files and no run; [`Error::UnfinishedRun`] if it
+/// holds a run that is not to be resumed; [`Error::OtherRun`] if that was begun otherwise.
 pub fn train<T: Task>(
     task: &T,
     settings: &Settings,
@@ -164,8 +166,8 @@ impl<T: Task> Session<'_, T> {
     /// Measures and saves, where it is time.
     fn after(&mut self, step: usize, interrupted: bool) -> Result<()> {
         let last = step == self.settings.optimizer.steps;
-        // Before the checkpoint, so that a resumed run's record has it; but an error here must not cost
-        // the steps since the last one.
+        // Before the checkpoint, so that a resumed run's record has it; but an error here must not
+        // cost the steps since the last one.
         let measured = match self.settings.measure_every {
             Some(every) if last || (step.is_multiple_of(every) && !interrupted) => {
                 self.measure(step)

@@ -23,7 +23,8 @@ pub struct Settings {
     /// Checkpoints that are kept, the last ones; the best one is kept besides.
     #[serde(default = "default_keep")]
     pub keep: usize,
-    /// Steps between measurements; there is always one at the end. Nothing is measured, if it is not given.
+    /// Steps between measurements; there is always one at the end. Nothing is measured, if it is
+    /// not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measure_every: Option<usize>,
 }

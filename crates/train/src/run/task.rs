@@ -16,21 +16,22 @@ use crate::samples::PassedOver;
 
 /// A thing to train.
 ///
-/// The loop calls, in this order: [`Task::read`] if there is a checkpoint; [`Task::open`]; [`Task::start`] if there is
-/// none; for each step [`Task::batch`], ahead on another thread, [`Task::gradients`] and [`Task::settle`]; now and then
-/// [`Task::measure`] and [`Task::write`].
+/// The loop calls, in this order: [`Task::read`] if there is a checkpoint; [`Task::open`];
+/// [`Task::start`] if there is none; for each step [`Task::batch`], ahead on another thread,
+/// [`Task::gradients`] and [`Task::settle`]; now and then [`Task::measure`] and [`Task::write`].
 ///
-/// **What is trained** is what requires a gradient in the model that [`Task::start`] and [`Task::read`] give; a
-/// parameter that is frozen does not. State beside the parameters, such as running means, is kept in the model as
-/// parameters without gradients.
+/// **What is trained** is what requires a gradient in the model that [`Task::start`] and
+/// [`Task::read`] give; a parameter that is frozen does not. State beside the parameters, such as
+/// running means, is kept in the model as parameters without gradients.
 ///
-/// **Two networks against each other**, as in a GAN, are one model with two fields: one checkpoint, one record. In a step
-/// that trains one of them, [`Task::gradients`] gives that one's alone, by the number of the step; what has no
-/// gradient stays, and so do its moments. Where both move in one step, their gradients are added up
-/// ([`NamedGradients::add`]). Both share learning rate and β (AdamW's correction of its means counts the loop's steps),
-/// and `ema` is an average of both.
+/// **Two networks against each other**, as in a GAN, are one model with two fields: one checkpoint,
+/// one record. In a step that trains one of them, [`Task::gradients`] gives that one's alone, by
+/// the number of the step; what has no gradient stays, and so do its moments. Where both move in
+/// one step, their gradients are added up ([`NamedGradients::add`]). Both share learning rate and β
+/// (AdamW's correction of its means counts the loop's steps), and `ema` is an average of both.
 pub trait Task: Sync {
-    /// The modules that are trained, on a device with autodiff. A parameter's path in them is its name.
+    /// The modules that are trained, on a device with autodiff. A parameter's path in them is its
+    /// name.
     type Model: Module;
     /// The data, opened.
     type Data: Sync;
@@ -43,7 +44,8 @@ pub trait Task: Sync {
 
     /// Samples, in the plural, as the record calls them: `pairs` makes the key `pairs_per_s`.
     const UNIT: &'static str = "samples";
-    /// The parts of [`Task::identity`], in words that go between "another" and "than the run file has".
+    /// The parts of [`Task::identity`], in words that go between "another" and "than the run file
+    /// has".
     const IDENTIFIED_BY: &'static str = "seed, batch, data or model";
     /// The file that tells a directory of [`Task::write`] from others, which are never overwritten.
     const MARK: &'static str = MODEL_FILE;
@@ -58,8 +60,9 @@ pub trait Task: Sync {
     /// Whatever keeps it from being written.
     fn echo(&self) -> Result<String>;
 
-    /// All that must stay the same for a resumed run to continue the one that was begun. It is kept with every checkpoint
-    /// and so part of the disk's format: explicit, in a version of its own, with golden values in a test; never `Debug`'s.
+    /// All that must stay the same for a resumed run to continue the one that was begun. It is kept
+    /// with every checkpoint and so part of the disk's format: explicit, in a version of its
+    /// own, with golden values in a test; never `Debug`'s.
     fn identity(&self) -> String;
 
     /// The string by which measurements can be compared: the run, and what it is measured on.
@@ -80,7 +83,8 @@ pub trait Task: Sync {
         Matrices::whole(shape)
     }
 
-    /// Opens the data, and tells what is passed over or is to be warned of. Breaks off if `on_notice` says so.
+    /// Opens the data, and tells what is passed over or is to be warned of. Breaks off if
+    /// `on_notice` says so.
     ///
     /// # Errors
     /// Whatever keeps the data from being read.
@@ -153,8 +157,8 @@ pub trait Task: Sync {
         write_model(dir, model)
     }
 
-    /// Reads the model that [`Task::write`] wrote into `dir` as a checkpoint. [`super::read_model`] reads what
-    /// [`write_model`] wrote.
+    /// Reads the model that [`Task::write`] wrote into `dir` as a checkpoint. [`super::read_model`]
+    /// reads what [`write_model`] wrote.
     ///
     /// # Errors
     /// [`crate::Error::OtherRun`] if it is no model of this run's; those of the files.
@@ -166,7 +170,8 @@ pub trait Task: Sync {
 pub enum Notice {
     /// All that is passed over for one reason.
     PassedOver(PassedOver),
-    /// A sentence: the run file asks for something that the data does not give, or may have lost its end.
+    /// A sentence: the run file asks for something that the data does not give, or may have lost
+    /// its end.
     Warning(String),
 }
 
@@ -198,6 +203,7 @@ pub struct Measurement<M> {
 pub enum Purpose {
     /// To go on from: nothing may be rounded.
     Checkpoint,
-    /// To be used: the best model or the finished one, in the number format that the run file asks for.
+    /// To be used: the best model or the finished one, in the number format that the run file asks
+    /// for.
     Use,
 }

@@ -65,8 +65,8 @@ impl<'t, T: Task> Trainer<'t, T> {
     /// One step, numbered from 0, on one batch.
     ///
     /// # Errors
-    /// [`Error::Diverged`] if the loss, the gradient or a number that the task watches is not finite; the parameters
-    /// are then left as they were. Those of the task.
+    /// [`Error::Diverged`] if the loss, the gradient or a number that the task watches is not
+    /// finite; the parameters are then left as they were. Those of the task.
     pub fn step(&mut self, batch: &T::Batch, step: usize) -> Result<Step<T::Numbers>> {
         let Gradients {
             mut named,

@@ -1,8 +1,9 @@
-//! A folder per class: `cat/1.jpg`, `cat/day1/2.jpg`, `sea_lion/1.jpg`, as torchvision's `ImageFolder`.
+//! A folder per class: `cat/1.jpg`, `cat/day1/2.jpg`, `sea_lion/1.jpg`, as torchvision's
+//! `ImageFolder`.
 //!
-//! A class is called as its folder, with spaces for underscores; commas separate several names. What lies
-//! deeper is of the class of the first folder. Folders and pictures come in alphabetical order, so that a
-//! set is the same on every machine.
+//! A class is called as its folder, with spaces for underscores; commas separate several names.
+//! What lies deeper is of the class of the first folder. Folders and pictures come in alphabetical
+//! order, so that a set is the same on every machine.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use super::sample::Sample;
 use crate::{Error, Result};
 use diptych::image::is_picture_name;
 
-/// Names of files that a system leaves in folders of pictures, as little a part of a set as hidden ones.
+/// Names of files that a system leaves in folders of pictures, as little a part of a set as hidden
+/// ones.
 const OF_THE_SYSTEM: &[&str] = &["Thumbs.db", "desktop.ini"];
 
 /// Finds the pictures of every class.
@@ -97,7 +99,8 @@ impl Classes<'_> {
         ));
     }
 
-    /// Notes what a walk could not go into. A folder that is linked into itself is there once, and no loss.
+    /// Notes what a walk could not go into. A folder that is linked into itself is there once, and
+    /// no loss.
     fn pass_over_error(&mut self, error: &ignore::Error, path: &Path) {
         match error {
             ignore::Error::Loop { .. } => {}

@@ -117,7 +117,8 @@ impl Members {
         Ok(())
     }
 
-    /// The location that a link leads to, if it leads to a member before it. The link is then a member, too.
+    /// The location that a link leads to, if it leads to a member before it. The link is then a
+    /// member, too.
     pub(super) fn follow(
         &mut self,
         link: &Path,

@@ -1,7 +1,8 @@
-//! Samples: shards, tables and folders → pictures with their texts, and a tally of what is passed over.
+//! Samples: shards, tables and folders → pictures with their texts, and a tally of what is passed
+//! over.
 //!
-//! A [`Set`] is indexed once: texts in memory, pictures where they lie. So a set of plain shards, a table or a folder
-//! may be much larger than memory.
+//! A [`Set`] is indexed once: texts in memory, pictures where they lie. So a set of plain shards, a
+//! table or a folder may be much larger than memory.
 //! Invariant: sample `i` of a set is the same on every machine.
 
 mod folder;

@@ -1,8 +1,8 @@
 //! Things left out of training data: how often, why, and an example for each reason.
 //!
-//! Invariant: whatever a source names and its reader does not use is added to a [`Tally`], so nothing is
-//! lost in silence. Not counted, because nothing is lost: hidden files, folders, and members such as
-//! `KEY.json` beside a picture and a text of the same key.
+//! Invariant: whatever a source names and its reader does not use is added to a [`Tally`], so
+//! nothing is lost in silence. Not counted, because nothing is lost: hidden files, folders, and
+//! members such as `KEY.json` beside a picture and a text of the same key.
 
 use std::fmt;
 

@@ -13,9 +13,11 @@ const MAX_NAMES: usize = 1_000_000;
 /// Braces that one pattern may have.
 const MAX_BRACES: usize = 64;
 
-/// The files that `patterns`, relative to `base`, stand for, in order: braces and wildcards as in a shell.
+/// The files that `patterns`, relative to `base`, stand for, in order: braces and wildcards as in a
+/// shell.
 ///
-/// A name without either stands for itself, whether there is such a file or not; so does the name of a file that there is.
+/// A name without either stands for itself, whether there is such a file or not; so does the name
+/// of a file that there is.
 ///
 /// # Errors
 /// [`Error::Pattern`] for the first that can't be read or matches nothing.
@@ -29,8 +31,8 @@ pub fn expand(base: &Path, patterns: &[PathBuf]) -> Result<Vec<PathBuf>> {
 }
 
 /// The files that `pattern`, relative to `base`, stands for: in the order of its braces, and where
-/// there are wildcards in alphabetical order. A name without either stands for itself, whether there is
-/// such a file or not; so does the name of a file that there is.
+/// there are wildcards in alphabetical order. A name without either stands for itself, whether
+/// there is such a file or not; so does the name of a file that there is.
 ///
 /// # Errors
 /// In words, if the pattern can't be read or matches nothing.

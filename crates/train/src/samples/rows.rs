@@ -1,7 +1,7 @@
 //! Rows of a table: lines → cells, with quotes as RFC 4180 has them, or without any.
 //!
-//! A quote that is not closed would take all that follows for one cell. So a row whose quotes don't match
-//! costs its first line alone, and reading goes on with the line after that.
+//! A quote that is not closed would take all that follows for one cell. So a row whose quotes don't
+//! match costs its first line alone, and reading goes on with the line after that.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
@@ -71,7 +71,8 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
-    /// The next row of a table whose rows have this many `fields`; `picture` finds the name in its cells.
+    /// The next row of a table whose rows have this many `fields`; `picture` finds the name in its
+    /// cells.
     ///
     /// A line inside an open quote that is a row by itself shows that the quote was never closed.
     pub(super) fn next_row(
@@ -97,8 +98,9 @@ impl<R: BufRead> Rows<R> {
                     return Ok(Some(Ok(Row { line, cells })));
                 }
                 Err(Quote::Misplaced(at)) => break at,
-                // Each time round closes a cell and opens another. A row of more cells than fields is
-                // useless, and splitting it again for each of thousands of cells would take minutes.
+                // Each time round closes a cell and opens another. A row of more cells than fields
+                // is useless, and splitting it again for each of thousands of cells
+                // would take minutes.
                 Err(Quote::Open(at)) if closed == fields => break at,
                 Err(Quote::Open(at)) => {
                     closed += 1;
@@ -141,8 +143,8 @@ impl<R: BufRead> Rows<R> {
                 && picture(&cells).is_some_and(|name| names_have_blanks || !has_blank(name));
             open.text.extend_from_slice(&more);
             open.lines.push(more);
-            // Where pictures come last, the end of a caption and its picture look like a row, too. But then
-            // the caption's first line has no picture.
+            // Where pictures come last, the end of a caption and its picture look like a row, too.
+            // But then the caption's first line has no picture.
             if is_row && (!closes || first.is_some()) {
                 return Ok(false);
             }
@@ -293,7 +295,8 @@ mod tests {
         name.ends_with(".png").then_some(name)
     }
 
-    /// Rows as `line: cell|cell`, and faults as `line!`; a row is told by a name that ends in `.png`.
+    /// Rows as `line: cell|cell`, and faults as `line!`; a row is told by a name that ends in
+    /// `.png`.
     fn rows(text: &[u8]) -> Vec<String> {
         // A small buffer, so that lines and their ends are cut anywhere.
         let mut rows = Rows::new(io::BufReader::with_capacity(3, text));

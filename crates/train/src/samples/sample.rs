@@ -71,8 +71,8 @@ impl Sample {
             Location::File(path) => read_file(path)
                 .map(Cow::Owned)
                 .map_err(|reason| self.broken(reason)),
-            // Opened each time: that costs microseconds where decoding costs milliseconds, and a set
-            // may have more shards than a process may hold open.
+            // Opened each time: that costs microseconds where decoding costs milliseconds, and a
+            // set may have more shards than a process may hold open.
             Location::Range {
                 offset,
                 len,

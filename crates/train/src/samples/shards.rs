@@ -1,10 +1,10 @@
 //! WebDataset shards: tar files of `KEY.EXT` pictures and `KEY.txt` texts, plain or gzipped.
 //!
-//! A plain shard is walked from header to header once, and its pictures stay on the disk. A gzipped one
-//! has no places to go to, so its pictures are held in memory, still compressed.
-//! Source: `base_plus_ext` in webdataset's `tariterators.py`: a key is the path up to the first dot of the
-//! file's name, and names that begin with a dot are none of the set's; `group_by_keys_nothrow` in
-//! open_clip's `data.py`: members of a sample follow each other.
+//! A plain shard is walked from header to header once, and its pictures stay on the disk. A gzipped
+//! one has no places to go to, so its pictures are held in memory, still compressed.
+//! Source: `base_plus_ext` in webdataset's `tariterators.py`: a key is the path up to the first dot
+//! of the file's name, and names that begin with a dot are none of the set's;
+//! `group_by_keys_nothrow` in open_clip's `data.py`: members of a sample follow each other.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,8 @@ pub enum Damage {
 /// Reads the samples of a shard, in order. What is passed over in it is not told.
 ///
 /// # Errors
-/// [`Error::Io`] if it can't be read, [`Error::Data`] if it is damaged or nothing in it can be used.
+/// [`Error::Io`] if it can't be read, [`Error::Data`] if it is damaged or nothing in it can be
+/// used.
 pub fn read_shard(path: &Path) -> Result<Vec<Sample>> {
     read_shards(&[path.to_owned()])
 }

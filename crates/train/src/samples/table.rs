@@ -1,8 +1,8 @@
 //! Tables of pictures and captions: CSV or TSV, with a line of column names.
 //!
-//! Rows of the same picture become one sample of several captions, because each of them is true of it.
-//! A row that can't be used costs that row. One that has another number of fields than its header is not
-//! used: a comma that should have been quoted cuts its caption.
+//! Rows of the same picture become one sample of several captions, because each of them is true of
+//! it. A row that can't be used costs that row. One that has another number of fields than its
+//! header is not used: a comma that should have been quoted cuts its caption.
 
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,8 @@ impl Table {
     /// Reads the rows.
     ///
     /// # Errors
-    /// [`Error::Io`] if it can't be read, [`Error::Data`] if a column is missing or no row can be used.
+    /// [`Error::Io`] if it can't be read, [`Error::Data`] if a column is missing or no row can be
+    /// used.
     pub(super) fn read(&self) -> Result<Found> {
         let file = fs_err::File::open(&self.path).map_err(Error::Io)?;
         let mut rows = Rows::new(BufReader::with_capacity(BUFFER_BYTES, file));
@@ -92,8 +93,8 @@ impl Table {
         samples.found.or_none(&self.path)
     }
 
-    /// Finds the columns, and what separates them: in a file named for tabs a tab, else what makes columns
-    /// of the right names.
+    /// Finds the columns, and what separates them: in a file named for tabs a tab, else what makes
+    /// columns of the right names.
     fn header(&self, line: &[u8]) -> Result<Header, String> {
         if line.starts_with(b"\xff\xfe") || line.starts_with(b"\xfe\xff") {
             return Err("it is UTF-16, wanted UTF-8".into());
@@ -101,8 +102,9 @@ impl Table {
         let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
         let extension = self.path.extension().and_then(|e| e.to_str());
         let tabs = extension.is_some_and(|e| matches!(&*e.to_ascii_lowercase(), "tsv" | "tab"));
-        // Files named for tabs know no quotes: one in a caption is a quote. open_clip's tables are named
-        // for commas and have tabs; they are written by pandas, which quotes either way.
+        // Files named for tabs know no quotes: one in a caption is a quote. open_clip's tables are
+        // named for commas and have tabs; they are written by pandas, which quotes either
+        // way.
         let delimiters: &[u8] = if tabs { b"\t" } else { b",\t" };
         let mut refused: Option<(usize, String)> = None;
         for &delimiter in delimiters {

@@ -1,7 +1,8 @@
 //! `--sort-into`: a picture and its label → the picture in the folder of that label.
 //!
-//! Invariant: nothing that is there is changed or removed, and a picture whose content is there by its name is not put there
-//! again, so that a run may be repeated. What is copied appears whole or not at all.
+//! Invariant: nothing that is there is changed or removed, and a picture whose content is there by
+//! its name is not put there again, so that a run may be repeated. What is copied appears whole or
+//! not at all.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,7 +49,8 @@ impl Sorter {
         })
     }
 
-    /// Puts a picture into its label's folder, or reports why it can't be; the place where it is then.
+    /// Puts a picture into its label's folder, or reports why it can't be; the place where it is
+    /// then.
     pub(super) fn put(&mut self, picture: &Path, label: &str) -> Option<PathBuf> {
         match self.try_put(picture, label) {
             Ok(place) => Some(place),
@@ -165,7 +167,8 @@ fn numbered(picture: &Path, n: usize) -> Result<PathBuf> {
     Ok(numbered.into())
 }
 
-/// Copies bytes and the time of the last change, which may be all that tells when a picture was taken.
+/// Copies bytes and the time of the last change, which may be all that tells when a picture was
+/// taken.
 fn copy(picture: &Path, place: &Path) -> Io<()> {
     if fs_err::symlink_metadata(place).is_ok() {
         return Err(ErrorKind::AlreadyExists.into()); // before all is copied for nothing
@@ -190,7 +193,8 @@ fn symlink(target: &Path, place: &Path) -> Io<()> {
     fs_err::os::windows::fs::symlink_file(target, place)
 }
 
-/// Whether two files have the same bytes; what is no file, as a link that leads nowhere, is none's content.
+/// Whether two files have the same bytes; what is no file, as a link that leads nowhere, is none's
+/// content.
 fn same_content(a: &Path, b: &Path) -> Io<bool> {
     let (Ok(of_a), Ok(of_b)) = (diptych_files::metadata(a), diptych_files::metadata(b)) else {
         return Ok(false);

@@ -1,4 +1,5 @@
-//! Predictions as a table, a line a label: separated by commas as RFC 4180 has it, or by tabs, with the same quotes.
+//! Predictions as a table, a line a label: separated by commas as RFC 4180 has it, or by tabs, with
+//! the same quotes.
 
 use std::path::Path;
 

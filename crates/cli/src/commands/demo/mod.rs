@@ -1,7 +1,8 @@
 //! `diptych demo`: nothing → a gallery drawn, classified and searched; files, a page and a summary.
 //!
-//! Invariant: labels, prompts and searches are fixed here, whatever a model makes of them, and every
-//! picture counts. Nothing is written before all is known, and only where nothing of anyone else is.
+//! Invariant: labels, prompts and searches are fixed here, whatever a model makes of them, and
+//! every picture counts. Nothing is written before all is known, and only where nothing of anyone
+//! else is.
 
 mod page;
 

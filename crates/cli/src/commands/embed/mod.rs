@@ -1,7 +1,7 @@
 //! `diptych embed`: pictures or texts → rows of a NumPy file, unit-norm or raw.
 //!
-//! Invariant: row `i` belongs to input `i`, so one input that fails fails the whole file; or, with `--skip-bad`, to line
-//! `i` of a list beside it. Every input that fails is named.
+//! Invariant: row `i` belongs to input `i`, so one input that fails fails the whole file; or, with
+//! `--skip-bad`, to line `i` of a list beside it. Every input that fails is named.
 
 mod part;
 mod rows;

@@ -1,8 +1,9 @@
 //! `X.npy.part`: the rows that are there of an array that is not whole yet.
 //!
-//! Format: [`MAGIC`], a u32 length and as many bytes of what all rows were made with, then records of a SHA-256 and `D` f32,
-//! little-endian. The hash is of an input, so a row is used again for what it was made of and for nothing else, whatever has
-//! changed between two calls. A call that would make rows otherwise is refused. A record that a kill has cut is written anew.
+//! Format: [`MAGIC`], a u32 length and as many bytes of what all rows were made with, then records
+//! of a SHA-256 and `D` f32, little-endian. The hash is of an input, so a row is used again for
+//! what it was made of and for nothing else, whatever has changed between two calls. A call that
+//! would make rows otherwise is refused. A record that a kill has cut is written anew.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -62,8 +63,8 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Opens the part of the array `out`, or begins it: rows of `dim` values, of which `made_with` says all that they depend on
-    /// beside their inputs.
+    /// Opens the part of the array `out`, or begins it: rows of `dim` values, of which `made_with`
+    /// says all that they depend on beside their inputs.
     pub(super) fn open(out: &Path, made_with: &str, dim: usize) -> Result<Self> {
         let mut path = out.as_os_str().to_owned();
         path.push(".part");

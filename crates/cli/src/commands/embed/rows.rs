@@ -29,10 +29,12 @@ pub(super) struct Rows<'a> {
 type Features<'a> = Box<dyn Iterator<Item = Result<Vec<f32>>> + 'a>;
 
 impl Rows<'_> {
-    /// Writes the features of all inputs, whose `names` go into the list; `errors` are of what is no input at all.
+    /// Writes the features of all inputs, whose `names` go into the list; `errors` are of what is
+    /// no input at all.
     ///
-    /// `key` tells an input from all others, `encode` gives the features of those that no earlier call has left, and `bad`
-    /// says what is wrong with the inputs from one on: it is asked when nothing will be written any more.
+    /// `key` tells an input from all others, `encode` gives the features of those that no earlier
+    /// call has left, and `bad` says what is wrong with the inputs from one on: it is asked
+    /// when nothing will be written any more.
     pub(super) fn write<'a>(
         mut self,
         names: &[&[u8]],
@@ -164,8 +166,8 @@ impl Rows<'_> {
         Status::SomeFailed
     }
 
-    /// Warns of lists beside the array that are not of this run: they are likely to be an older array's. They are left
-    /// there, because a list of inputs may bear such a name, too.
+    /// Warns of lists beside the array that are not of this run: they are likely to be an older
+    /// array's. They are left there, because a list of inputs may bear such a name, too.
     fn warn_of_other_lists(&self) {
         for list in [PATHS, TEXTS].map(|ending| list_of(self.out, ending)) {
             if self.list.as_ref() != Some(&list) && list.is_file() {

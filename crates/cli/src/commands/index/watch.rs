@@ -51,8 +51,9 @@ pub(super) fn follow(
     }
 }
 
-/// Folders that are watched. The system forgets one that goes, and does not know it again when it is back: after a disc was
-/// taken out and put in again, or a folder was made anew under its old name.
+/// Folders that are watched. The system forgets one that goes, and does not know it again when it
+/// is back: after a disc was taken out and put in again, or a folder was made anew under its old
+/// name.
 struct Watched<'a> {
     watcher: RecommendedWatcher,
     /// After each change, with the paths of what went.
@@ -119,7 +120,8 @@ impl<'a> Watched<'a> {
         Ok(())
     }
 
-    /// A root that went is not watched any more, though one made anew may have got the number that it had.
+    /// A root that went is not watched any more, though one made anew may have got the number that
+    /// it had.
     fn lose(&mut self, gone: &[PathBuf]) {
         for root in &mut self.roots {
             if gone.iter().any(|path| path == root.path) {

@@ -73,8 +73,8 @@ fn grid(size: Size) -> Grid {
 }
 
 impl AttentionPool {
-    /// The positions `[H W + 1, C]` of another grid than the tower's: the mean's, then those of the map, resized as
-    /// open_clip resizes a Vision Transformer's.
+    /// The positions `[H W + 1, C]` of another grid than the tower's: the mean's, then those of the
+    /// map, resized as open_clip resizes a Vision Transformer's.
     fn positions_for(&self, from: Grid, to: Grid) -> Cow<'_, [f32]> {
         if from == to {
             return (&self.positions).into();

@@ -14,7 +14,7 @@ fn pixels(n: usize, size: Size) -> Pixels {
 fn every_exit_of_an_image_tower_is_that_of_the_tower_that_training_uses() {
     for json in CONFIGS {
         let config = config(json);
-        let mut source = Fresh::new(&config, 5);
+        let mut source = Alive::new(&config, 5);
         let model = ClipModel::build(&config, &mut source, &Device::flex()).unwrap();
         let engine = engine(&config);
         let side = config.vision_cfg.image_size;
@@ -48,7 +48,7 @@ fn every_exit_of_an_image_tower_is_that_of_the_tower_that_training_uses() {
 fn every_token_of_a_text_is_that_of_the_tower_that_training_uses() {
     for json in CONFIGS {
         let config = config(json);
-        let mut source = Fresh::new(&config, 5);
+        let mut source = Alive::new(&config, 5);
         let model = ClipModel::build(&config, &mut source, &Device::flex()).unwrap();
         let engine = engine(&config);
         let tokens = texts(&config, 40);

@@ -8,6 +8,7 @@ use super::tree::Tree;
 use super::{Engine, Precision};
 use crate::image::Pixels;
 use crate::layers::{Phase, plain_values};
+use crate::model::fresh::Alive;
 use crate::model::{ClipConfig, ClipModel, Fresh, Source};
 use crate::text::Tokens;
 use crate::weights::TensorData;
@@ -38,7 +39,7 @@ fn config(json: &str) -> ClipConfig {
 }
 
 fn engine(config: &ClipConfig) -> Engine {
-    Engine::new(config.clone(), Precision::F32, Fresh::new(config, 5))
+    Engine::new(config.clone(), Precision::F32, Alive::new(config, 5))
 }
 
 /// Deterministic numbers below `n`.
@@ -82,7 +83,7 @@ fn both_towers_are_those_that_training_uses() {
     for json in CONFIGS {
         let config = config(json);
         let device = Device::flex();
-        let mut source = Fresh::new(&config, 5);
+        let mut source = Alive::new(&config, 5);
         let model = ClipModel::build(&config, &mut source, &device).unwrap();
         let engine = engine(&config);
 
@@ -112,7 +113,8 @@ fn both_towers_are_those_that_training_uses() {
     }
 }
 
-/// A fresh model's tensors, some channels of the residual streams many times as large as the others.
+/// A fresh model's tensors, some channels of the residual streams many times as large as the
+/// others.
 struct Planted(Fresh);
 
 const PLANTED: [(usize, f32); 3] = [(7, 60.0), (100, -80.0), (150, 100.0)];
@@ -152,7 +154,8 @@ fn stripes(n: usize, side: usize) -> Pixels {
     Pixels::from_vec(side, (0..n * 3 * plane).map(stripe).collect()).unwrap()
 }
 
-/// The least cosine of rows of `dim` values, and the least after the mean of `want`'s is taken off both.
+/// The least cosine of rows of `dim` values, and the least after the mean of `want`'s is taken off
+/// both.
 fn least_cosines(dim: usize, got: &[f32], want: &[f32]) -> (f64, f64) {
     let unit = |features: &[f32]| {
         Embeddings::from_features(dim, features.to_vec())
@@ -195,7 +198,7 @@ fn lower_precisions_are_near_f32() {
         let pixels = stripes(9, config.vision_cfg.image_size);
         let tokens = texts(&config, 40);
         let run = |precision| {
-            let engine = Engine::new(config.clone(), precision, Fresh::new(&config, 5));
+            let engine = Engine::new(config.clone(), precision, Alive::new(&config, 5));
             let odd = json.contains("\"head_width\":15") && precision == Precision::Bf16;
             assert_eq!(
                 engine.precision(),
@@ -211,7 +214,8 @@ fn lower_precisions_are_near_f32() {
         for (precision, floor) in [(Precision::Bf16, 0.99), (Precision::Int8, 0.97)] {
             for (got, want) in run(precision).iter().zip(&want) {
                 let (plain, centred) = least_cosines(config.embed_dim, got, want);
-                // A fresh ResNet's branches add nothing yet, so it says nearly the same of all pictures.
+                // A fresh ResNet's branches add nothing yet, so it says nearly the same of all
+                // pictures.
                 let centred = if json == CONFIGS[3] { 1.0 } else { centred };
                 assert!(
                     centred > floor && plain > floor,
@@ -263,8 +267,8 @@ fn eight_bits_survive_channels_that_stand_out() {
     };
     for (got, want) in run(Precision::Int8).iter().zip(&run(Precision::F32)) {
         let (plain, centred) = least_cosines(64, got, want);
-        // The large channels are alike in all inputs. Without what `kernels` does about them the first is 0.9997 and the
-        // second −0.08, for pictures.
+        // The large channels are alike in all inputs. Without what `kernels` does about them the
+        // first is 0.9997 and the second −0.08, for pictures.
         assert!(
             plain > 0.9995 && centred > 0.5,
             "{plain}, centred {centred}"

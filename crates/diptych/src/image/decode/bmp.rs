@@ -2,7 +2,8 @@
 //!
 //! Source: Microsoft's `BITMAPINFOHEADER` family; what is grey, palette or alpha follows
 //! `BmpImagePlugin.py` of Pillow 13. Other readers give palettes away as RGB, hence this one.
-//! Run lengths are Microsoft's, too, where Pillow passes over empty lines and lets literal pixels run on into the next.
+//! Run lengths are Microsoft's, too, where Pillow passes over empty lines and lets literal pixels
+//! run on into the next.
 
 use super::{Format, Limit, unpack};
 use crate::image::error::ImageError;
@@ -27,7 +28,8 @@ struct Header {
     offset: usize,
 }
 
-/// The header of a file, which a bitmap from a clipboard or a resource lacks, saying nothing of where the pixels are.
+/// The header of a file, which a bitmap from a clipboard or a resource lacks, saying nothing of
+/// where the pixels are.
 const FILE_HEADER: &[u8; 14] = b"BM\0\0\0\0\0\0\0\0\0\0\0\0";
 
 /// Lengths of the headers that there are.
@@ -310,7 +312,8 @@ fn expand_runs(
     nibbles: bool,
 ) -> Result<Vec<u8>, ImageError> {
     let mut out = vec![0; width * height];
-    // The next pixel. Lines end where it is said: what is drawn beyond their width is padding that some writers encode.
+    // The next pixel. Lines end where it is said: what is drawn beyond their width is padding that
+    // some writers encode.
     let (mut x, mut y) = (0, 0);
     let mut bytes = data.iter().copied();
     let cut = || ends_early("in its pixels");

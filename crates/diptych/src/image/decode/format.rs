@@ -27,8 +27,8 @@ pub enum Format {
     Jpeg,
     /// Portable Network Graphics, animated or not.
     Png,
-    /// A camera's RAW, of which the preview is read: DNG, CR2, CR3, NEF, ARW, RAF, ORF, RW2, PEF and what is
-    /// made like them.
+    /// A camera's RAW, of which the preview is read: DNG, CR2, CR3, NEF, ARW, RAF, ORF, RW2, PEF
+    /// and what is made like them.
     Raw,
     /// Tagged Image File Format.
     Tiff,
@@ -36,7 +36,8 @@ pub enum Format {
     WebP,
 }
 
-/// How the names of pictures end, whether this build reads them or says why not; `raw` is what packed sets call a RAW.
+/// How the names of pictures end, whether this build reads them or says why not; `raw` is what
+/// packed sets call a RAW.
 const EXTENSIONS: &[&str] = &[
     "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff",
     "heic", "heif", "avif", "raw", "dng", "cr2", "cr3", "nef", "arw", "raf", "orf", "rw2", "pef",
@@ -95,7 +96,8 @@ impl Format {
     }
 }
 
-/// HEIF or AVIF by the brands in its first box: the file's own, and those that it is compatible with.
+/// HEIF or AVIF by the brands in its first box: the file's own, and those that it is compatible
+/// with.
 fn of_brands(bytes: &[u8]) -> Option<Format> {
     let size = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
     let brands = bytes.get(8..size.min(bytes.len()))?.as_chunks::<4>().0;

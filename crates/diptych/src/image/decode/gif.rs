@@ -1,7 +1,8 @@
 //! GIF: the first frame on its canvas.
 //!
-//! Source: `GifImagePlugin.py` of Pillow 13. What lies outside the frame takes the transparent index,
-//! or 0; a frame that leaves the screen widens it; a palette that says "index = grey" makes it grey, and so does none.
+//! Source: `GifImagePlugin.py` of Pillow 13. What lies outside the frame takes the transparent
+//! index, or 0; a frame that leaves the screen widens it; a palette that says "index = grey" makes
+//! it grey, and so does none.
 
 use std::io::Read;
 
@@ -11,7 +12,8 @@ use super::{Format, Limit};
 use crate::image::error::ImageError;
 use crate::image::picture::{Mode, Picture};
 
-/// Bytes up to the global colour table; among them those that tell of it; and how they tell of one of 256.
+/// Bytes up to the global colour table; among them those that tell of it; and how they tell of one
+/// of 256.
 const HEADER: usize = 13;
 const FLAGS: usize = 10;
 const TABLE_OF_256: u8 = 0x87;

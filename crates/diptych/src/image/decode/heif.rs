@@ -1,12 +1,12 @@
 //! HEIC and AVIF stills, through the system's libheif and the codecs that it finds.
 //!
-//! The pixels are those that libheif computes, so another version of it may differ by a level where colours
-//! are stored at half the resolution. Rotation and mirroring belong to the format and are done by it; an
-//! orientation in EXIF says the same a second time and is not read.
+//! The pixels are those that libheif computes, so another version of it may differ by a level where
+//! colours are stored at half the resolution. Rotation and mirroring belong to the format and are
+//! done by it; an orientation in EXIF says the same a second time and is not read.
 //! Source: ISO/IEC 23008-12; libheif's `heif.h`, 1.14.
-//! Invariant: the size in the header is checked before pixels are decoded, that of the pixels after. A stream
-//! that is larger than its header says is decoded before that shows, up to the limits of libheif's own
-//! (32,768 a side).
+//! Invariant: the size in the header is checked before pixels are decoded, that of the pixels
+//! after. A stream that is larger than its header says is decoded before that shows, up to the
+//! limits of libheif's own (32,768 a side).
 
 use std::sync::OnceLock;
 
@@ -32,7 +32,8 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError>
     };
     let library = LIBRARY.get_or_init(LibHeif::new);
     let mut context = HeifContext::read_from_bytes(bytes).map_err(failed)?;
-    // Pictures are decoded beside each other already; within one, tiles need no threads of their own.
+    // Pictures are decoded beside each other already; within one, tiles need no threads of their
+    // own.
     context.set_max_decoding_threads(0);
     let handle = context.primary_image_handle().map_err(failed)?;
     limit.check(handle.width(), handle.height())?;

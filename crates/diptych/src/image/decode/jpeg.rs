@@ -1,7 +1,7 @@
 //! JPEG: grey, YCbCr, RGB, CMYK and YCCK, sequential or progressive.
 //!
-//! `libjpeg-turbo-rs` repeats the arithmetic of libjpeg-turbo, Pillow's decoder, to the last bit; at ½, ¼
-//! and ⅛ of the size, too, where fewer pixels are computed from a block of 8×8.
+//! `libjpeg-turbo-rs` repeats the arithmetic of libjpeg-turbo, Pillow's decoder, to the last bit;
+//! at ½, ¼ and ⅛ of the size, too, where fewer pixels are computed from a block of 8×8.
 
 use libjpeg_turbo_rs::common::types::{ColorSpace, DecodeLimits, FrameHeader};
 use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat, ScalingFactor};
@@ -42,8 +42,8 @@ impl Limit {
 const RESTART_INTERVAL: u8 = 0xdd;
 const END: u8 = 0xd9;
 
-/// Decodes at the smallest scale that is not smaller than `wanted` says of the full size; a damaged file, or one of a rare
-/// sampling, at its own.
+/// Decodes at the smallest scale that is not smaller than `wanted` says of the full size; a damaged
+/// file, or one of a rare sampling, at its own.
 pub(super) fn decode(
     bytes: &[u8],
     limit: &Limit,
@@ -151,8 +151,8 @@ fn in_order(
     })
 }
 
-/// Whether the restart markers of each scan, if there are any, count from 0 to 7 and over again. Of a file in which they do not
-/// the decoder makes other pixels than libjpeg.
+/// Whether the restart markers of each scan, if there are any, count from 0 to 7 and over again. Of
+/// a file in which they do not the decoder makes other pixels than libjpeg.
 fn restarts_in_order(bytes: &[u8]) -> bool {
     let mut has_restarts = false;
     // What is beside the pixels may hold any bytes.
@@ -190,8 +190,9 @@ fn finish(
     Picture::new(width, height, mode, data)
 }
 
-/// Bytes that are held of a picture: every coefficient, if its scans come back to them; its planes, and what is made of
-/// them. Measured: 6.0 for each pixel of three full planes, 9.1 if they are progressive.
+/// Bytes that are held of a picture: every coefficient, if its scans come back to them; its planes,
+/// and what is made of them. Measured: 6.0 for each pixel of three full planes, 9.1 if they are
+/// progressive.
 fn held(header: &FrameHeader, pixels: usize, reduction: usize) -> usize {
     let samples = header.components.len() * pixels;
     let coefficients = if header.is_progressive {
@@ -202,8 +203,8 @@ fn held(header: &FrameHeader, pixels: usize, reduction: usize) -> usize {
     coefficients + 2 * samples.div_ceil(reduction * reduction)
 }
 
-/// The largest of 8, 4, 2 and 1 that divides both sides of `full` to no less than `wanted`, as Pillow's
-/// `draft` picks it.
+/// The largest of 8, 4, 2 and 1 that divides both sides of `full` to no less than `wanted`, as
+/// Pillow's `draft` picks it.
 pub(in crate::image) fn reduction(full: (usize, usize), wanted: (usize, usize)) -> usize {
     let enough = |by: &usize| full.0 / by >= wanted.0 && full.1 / by >= wanted.1;
     [8, 4, 2].into_iter().find(enough).unwrap_or(1)

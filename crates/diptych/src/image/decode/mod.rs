@@ -1,7 +1,7 @@
 //! Bytes to [`Picture`]: finds the format, checks the announced size, hands over to one decoder.
 //!
-//! Invariant: the size is checked from the header before memory for pixels is taken; a decoder that panics, ours or
-//! another's, is an error of its picture.
+//! Invariant: the size is checked from the header before memory for pixels is taken; a decoder that
+//! panics, ours or another's, is an error of its picture.
 
 mod bmp;
 mod forgiving;
@@ -39,21 +39,22 @@ pub enum Decode {
     /// Every pixel: the result is the reference's to the bit.
     #[default]
     Exact,
-    /// A JPEG, also one in a RAW, at ½, ¼ or ⅛ of its size, where [`Preprocess`](super::Preprocess) makes it
-    /// no larger than that: several times as fast, and nearly the same pixels. Other formats as
-    /// [`Decode::Exact`].
+    /// A JPEG, also one in a RAW, at ½, ¼ or ⅛ of its size, where [`Preprocess`](super::Preprocess)
+    /// makes it no larger than that: several times as fast, and nearly the same pixels. Other
+    /// formats as [`Decode::Exact`].
     Fast,
 }
 
 /// Choices when a picture is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeOptions {
-    /// Turn the picture upright by its EXIF orientation. On (the default) for people's photos, off for
-    /// the numbers of CLIP's reference code, which ignores it. (A TIFF is always turned: there the
-    /// orientation belongs to the format, and Pillow does so, too. So are HEIC and AVIF.)
+    /// Turn the picture upright by its EXIF orientation. On (the default) for people's photos, off
+    /// for the numbers of CLIP's reference code, which ignores it. (A TIFF is always turned:
+    /// there the orientation belongs to the format, and Pillow does so, too. So are HEIC and
+    /// AVIF.)
     pub orient: bool,
-    /// Refuse pictures of which more pixels would be decoded, in units of 1,000,000. The default is
-    /// 200, the largest that phone cameras make; Pillow refuses from 179 on. A JPEG that
+    /// Refuse pictures of which more pixels would be decoded, in units of 1,000,000. The default
+    /// is 200, the largest that phone cameras make; Pillow refuses from 179 on. A JPEG that
     /// [`Decode::Fast`] decodes smaller counts with its smaller size, except for a progressive one
     /// of which all has to be kept until its end.
     pub max_megapixels: u32,
@@ -213,7 +214,8 @@ impl Limit {
         self.held.borrow_mut().hold(bytes as u64);
     }
 
-    /// Width and height of a picture that may be decoded, once there is room for what its format's decoder holds at the most.
+    /// Width and height of a picture that may be decoded, once there is room for what its format's
+    /// decoder holds at the most.
     fn check(
         &self,
         width: impl Into<u64>,
@@ -223,14 +225,16 @@ impl Limit {
         let a_pixel = match self.format {
             Format::Bmp => 4,
             Format::Gif => 2,
-            // A frame and its canvas; the planes of a coding and what is made of them. Measured: 10.5 of a WebP with alpha.
+            // A frame and its canvas; the planes of a coding and what is made of them. Measured:
+            // 10.5 of a WebP with alpha.
             _ => 12,
         };
         self.hold(size.0 * size.1 * a_pixel);
         Ok(size)
     }
 
-    /// Width and height of a picture that may be decoded, by a decoder that knows better how much it will [`hold`](Self::hold).
+    /// Width and height of a picture that may be decoded, by a decoder that knows better how much
+    /// it will [`hold`](Self::hold).
     fn size(
         &self,
         width: impl Into<u64>,
@@ -239,7 +243,8 @@ impl Limit {
         self.reduced(width, height, 1)
     }
 
-    /// [`Limit::size`] of a picture of which `1 / reduction` of the columns and of the rows are decoded.
+    /// [`Limit::size`] of a picture of which `1 / reduction` of the columns and of the rows are
+    /// decoded.
     fn reduced(
         &self,
         width: impl Into<u64>,

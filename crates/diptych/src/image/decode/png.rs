@@ -14,7 +14,8 @@ const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 /// Most that chunks other than pixels may take; a large EXIF block has tens of kilobytes.
 const MAX_CHUNK_BYTES: usize = 64 << 20;
 
-/// Decodes a file; one that breaks rules that Pillow does not ask for, by the chunks that are asked for.
+/// Decodes a file; one that breaks rules that Pillow does not ask for, by the chunks that are asked
+/// for.
 pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError> {
     match in_order(bytes, limit) {
         Err(error @ ImageError::Damaged { .. }) => match essential(bytes) {
@@ -25,8 +26,9 @@ pub(super) fn decode(bytes: &[u8], limit: &Limit) -> Result<Picture, ImageError>
     }
 }
 
-/// The chunks that the pixels need, in a file of their own: the header, a palette, the first run of data. Checksums of the
-/// data are not looked at, and neither is the end; none, if those of the others are wrong.
+/// The chunks that the pixels need, in a file of their own: the header, a palette, the first run of
+/// data. Checksums of the data are not looked at, and neither is the end; none, if those of the
+/// others are wrong.
 fn essential(bytes: &[u8]) -> Option<Vec<u8>> {
     let (mut header, mut palette, mut data) = (None, None, Vec::new());
     let mut rest = bytes.get(SIGNATURE.len()..)?;

@@ -1,10 +1,10 @@
 //! WebP: lossy, lossless, with alpha; of an animation the first frame on its canvas.
 //!
-//! The first frame is decoded as the still picture that its chunks make. The crate (0.2.4) would blend it with the empty
-//! canvas, which rounds colours under alpha and loses those under none; libwebp, Pillow's decoder, copies it. Of a still
-//! picture it checks that the sizes in all headers agree, too.
-//! Source: the container's specification, <https://developers.google.com/speed/webp/docs/riff_container>;
-//! `anim_decode.c` of libwebp 1.6.
+//! The first frame is decoded as the still picture that its chunks make. The crate (0.2.4) would
+//! blend it with the empty canvas, which rounds colours under alpha and loses those under none;
+//! libwebp, Pillow's decoder, copies it. Of a still picture it checks that the sizes in all headers
+//! agree, too. Source: the container's specification,
+//! <https://developers.google.com/speed/webp/docs/riff_container>; `anim_decode.c` of libwebp 1.6.
 
 use std::io::Cursor;
 

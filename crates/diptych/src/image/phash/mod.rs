@@ -1,9 +1,11 @@
-//! Perceptual hash: how a picture looks, in so few bytes that those of a whole library can be compared.
+//! Perceptual hash: how a picture looks, in so few bytes that those of a whole library can be
+//! compared.
 //!
-//! Flow: `Picture` → 32 × 32 pixels → each divided by the contrast around it → cosine transform → the 16 × 16 lowest
-//! frequencies; and 4 × 4 of the two colour differences. Embeddings say what is in a picture; this says whether it is the same one.
-//! Contrast is local, so that a frame or a bright sky, which many pictures have, does not outweigh what is in the middle
-//! (pHash takes the plain transform: <https://www.phash.org>, Zauner 2010).
+//! Flow: `Picture` → 32 × 32 pixels → each divided by the contrast around it → cosine transform →
+//! the 16 × 16 lowest frequencies; and 4 × 4 of the two colour differences. Embeddings say what is
+//! in a picture; this says whether it is the same one. Contrast is local, so that a frame or a
+//! bright sky, which many pictures have, does not outweigh what is in the middle (pHash takes the
+//! plain transform: <https://www.phash.org>, Zauner 2010).
 
 mod near;
 mod transform;
@@ -105,8 +107,8 @@ impl PerceptualHash {
 
 /// `[GRID, GRID]`: red, green and blue of a picture made so small, 0 … 255.
 ///
-/// By a triangle, as wide as two parts: means of each part alone change with where its edges lie, so that a crop by a pixel is
-/// another picture.
+/// By a triangle, as wide as two parts: means of each part alone change with where its edges lie,
+/// so that a crop by a pixel is another picture.
 fn small(picture: &Picture) -> Vec<[f32; 3]> {
     let rgb = match picture.mode() {
         Mode::Rgb => picture,
@@ -130,7 +132,8 @@ fn by_contrast(values: &[f32]) -> Vec<f32> {
     by_contrast.collect()
 }
 
-/// For each of `[GRID, GRID]` values the sum of the square around it, mirrored at the edges: along rows, then along columns.
+/// For each of `[GRID, GRID]` values the sum of the square around it, mirrored at the edges: along
+/// rows, then along columns.
 fn sums_around(values: &[f32]) -> Vec<f32> {
     // Whole rows are added, shifted or one below the other, so that compilers do it side by side.
     let mut along_rows: Vec<[f32; GRID]> = Vec::with_capacity(GRID);

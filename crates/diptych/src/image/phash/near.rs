@@ -3,17 +3,19 @@
 use super::PerceptualHash;
 use super::transform::{CROPPED, DETAILS, Matrix, product, transposed};
 
-/// Least [`Looks::likeness`] of two hashes of one picture. What it finds and what it lets through is in
-/// `benchmarks/README.md`.
+/// Least [`Looks::likeness`] of two hashes of one picture. What it finds and what it lets through
+/// is in `benchmarks/README.md`.
 pub const NEAR: f32 = 0.94;
 
-/// Correlation without any crop below which none is tried. Copies that were cropped by 6 % keep more.
+/// Correlation without any crop below which none is tried. Copies that were cropped by 6 % keep
+/// more.
 const MAY_BE: f32 = 0.4;
 
 /// Largest difference of the colours, as a share of them.
 const COLOUR: f32 = 0.35;
 
-/// Colour steps that are added to what the difference is a share of, for pictures that are nearly grey.
+/// Colour steps that are added to what the difference is a share of, for pictures that are nearly
+/// grey.
 const GREY: f32 = 3.0;
 
 /// Factors by which brightening may multiply colours.
@@ -63,7 +65,8 @@ impl Looks {
         plain >= NEAR || (plain >= MAY_BE && self.likeness(other) >= NEAR)
     }
 
-    /// Correlation of the details, −1 … 1, where a crop of up to 6 % of each axis of either makes it highest.
+    /// Correlation of the details, −1 … 1, where a crop of up to 6 % of each axis of either makes
+    /// it highest.
     #[must_use]
     pub fn likeness(&self, other: &Self) -> f32 {
         // Cropping one and extending the other lose different details on the way, so both are
@@ -97,7 +100,8 @@ impl Looks {
     }
 }
 
-/// The crop of the first axis of `detail` that makes it most like `wanted`, and how like it is then.
+/// The crop of the first axis of `detail` that makes it most like `wanted`, and how like it is
+/// then.
 fn best_crop(detail: &Matrix, wanted: &Matrix) -> (usize, f32) {
     let crops = CROPPED.iter().enumerate();
     let likeness = crops.map(|(i, crop)| {

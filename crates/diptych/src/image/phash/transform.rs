@@ -12,7 +12,8 @@ pub(super) const DETAILS: usize = 16;
 /// Frequencies of the colour differences that are kept, each way.
 pub(super) const COLOURS: usize = 4;
 
-/// Power of a frequency that it is weighted by: fine details tell more of two pictures than coarse ones.
+/// Power of a frequency that it is weighted by: fine details tell more of two pictures than coarse
+/// ones.
 const POWER: f32 = 0.35;
 
 /// Crops of one axis that are tried. They take off up to the share `CROP` of it, in `CROPS` steps:

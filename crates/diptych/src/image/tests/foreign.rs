@@ -1,4 +1,5 @@
-//! Pictures as other programs write them, built byte by byte: what Pillow does not read, or reads otherwise.
+//! Pictures as other programs write them, built byte by byte: what Pillow does not read, or reads
+//! otherwise.
 
 use super::{foreign_file, golden_file};
 use crate::image::decode::decode_at_least;
@@ -46,7 +47,8 @@ fn bmp(width: u32, height: u32, bits: u16, compression: u32, body: &[u8]) -> Vec
     [&out, &palette[..], body].concat()
 }
 
-/// The reds of a run-length encoded bitmap, less 10, a string of digits for each line, top line first.
+/// The reds of a run-length encoded bitmap, less 10, a string of digits for each line, top line
+/// first.
 fn lines(width: u32, height: u32, bits: u16, body: &[u8]) -> Vec<String> {
     let compression = if bits == 8 { 1 } else { 2 };
     let picture = decode(&bmp(width, height, bits, compression, body))

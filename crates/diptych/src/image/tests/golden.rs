@@ -63,7 +63,8 @@ fn normalisation_matches_torch() {
     assert_eq!(bytes, golden_file("normalised.f32"));
 }
 
-/// Runs every line of `cases.tsv`; `expected.raw` holds the pixels of each, in the mode that is given.
+/// Runs every line of `cases.tsv`; `expected.raw` holds the pixels of each, in the mode that is
+/// given.
 #[test]
 fn files_that_pillow_does_not_write_are_read_as_pillow_reads_them() {
     let cases = String::from_utf8(foreign_file("cases.tsv")).unwrap();

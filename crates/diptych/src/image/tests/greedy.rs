@@ -1,4 +1,5 @@
-//! Small files that ask for much: of memory, of time, or of both. Each is told what is wrong before either is taken.
+//! Small files that ask for much: of memory, of time, or of both. Each is told what is wrong before
+//! either is taken.
 
 use std::io::Write;
 
@@ -16,8 +17,8 @@ const LONG8: u16 = 16;
 /// Tag, kind and values.
 type Tag = (u16, u16, Vec<u64>);
 
-/// A TIFF of this width, height, bits a sample and compression, of more tags, and of bytes behind its directory, which begin
-/// at the offset that `more` is given.
+/// A TIFF of this width, height, bits a sample and compression, of more tags, and of bytes behind
+/// its directory, which begin at the offset that `more` is given.
 fn tiff(page: [u64; 4], more: impl Fn(u64) -> Vec<Tag>, body: &[u8]) -> Vec<u8> {
     let tags = |offset| {
         let page = (256..)

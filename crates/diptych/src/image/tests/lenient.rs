@@ -1,11 +1,13 @@
-//! Files that break the rules of their format, or use rare parts of it: what Pillow reads of them, we read, to the bit.
+//! Files that break the rules of their format, or use rare parts of it: what Pillow reads of them,
+//! we read, to the bit.
 
 use sha2::{Digest, Sha256};
 
 use super::{golden_folder, lenient_file as file};
 use crate::image::{DecodeOptions, Facts, Picture};
 
-/// The files that `parity/lenient.py` wrote, as they are listed: name, whether to turn them, columns, rows, digest.
+/// The files that `parity/lenient.py` wrote, as they are listed: name, whether to turn them,
+/// columns, rows, digest.
 fn cases() -> Vec<(String, bool, usize, usize, String)> {
     let folder = golden_folder().with_file_name("pixels-lenient");
     let table = fs_err::read_to_string(folder.join("cases.tsv")).unwrap();
@@ -25,7 +27,8 @@ fn cases() -> Vec<(String, bool, usize, usize, String)> {
     lines.collect()
 }
 
-/// Where damage takes coefficients out of their range, processors of other kinds round them in other ways.
+/// Where damage takes coefficients out of their range, processors of other kinds round them in
+/// other ways.
 const IS_REFERENCE: bool = cfg!(target_arch = "x86_64");
 
 #[test]
@@ -80,7 +83,8 @@ fn what_is_cut_off_stays_an_error() {
 
 #[test]
 fn lab_is_what_its_definition_says() {
-    // L*, a*, b* of the D50 white, a mid grey, sRGB's red, green and blue, after Bruce Lindbloom's calculator.
+    // L*, a*, b* of the D50 white, a mid grey, sRGB's red, green and blue, after Bruce Lindbloom's
+    // calculator.
     let pixels: [([u8; 3], [u8; 3]); 5] = [
         ([255, 0, 0], [255, 255, 255]),
         ([137, 0, 0], [128, 128, 128]),

@@ -241,8 +241,8 @@ fn what_is_not_too_large_is_exact() {
     assert_eq!((picture.width(), picture.mode()), (13, Mode::Cmyk));
 }
 
-/// The limit is on what is decoded: a sequential file's smaller size, a progressive one's whole, unless an eighth is enough
-/// and is read without the rest.
+/// The limit is on what is decoded: a sequential file's smaller size, a progressive one's whole,
+/// unless an eighth is enough and is read without the rest.
 #[test]
 fn the_limit_on_pixels_judges_by_what_is_decoded() {
     let (width, height) = (1400, 1000);
@@ -276,7 +276,8 @@ fn the_limit_on_pixels_judges_by_what_is_decoded() {
     }
 }
 
-/// Of a header that announces 65,535 columns and rows an eighth is within the default limit, and is not there.
+/// Of a header that announces 65,535 columns and rows an eighth is within the default limit, and is
+/// not there.
 #[test]
 fn the_largest_header_is_told_apart_from_the_largest_picture() {
     let small = Encoder::new(&[128; 64 * 3], 8, 8, PixelFormat::Rgb);

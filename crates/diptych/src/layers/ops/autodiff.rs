@@ -130,8 +130,8 @@ impl<B: Gradients> Factors<B> {
     }
 }
 
-/// Defines the backward of a product with a bias: what it remembers beside the factors, and the gradients of weight, bias and
-/// input, each of which is computed only where it is asked for.
+/// Defines the backward of a product with a bias: what it remembers beside the factors, and the
+/// gradients of weight, bias and input, each of which is computed only where it is asked for.
 macro_rules! backward_of_product {
     (
         $name:ident, $more:ty, |$remembered:pat_param, $grad:ident|

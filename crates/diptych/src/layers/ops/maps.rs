@@ -154,6 +154,7 @@ pub(crate) fn group_norm(
 ) -> Tensor<4> {
     let shape = x.dims();
     let [n, h, w, c] = shape;
+    assert_eq!(weight.dims()[0], c, "channels of weight and input");
     let x: Tensor<3> = x.reshape([n, h * w, c]);
     if !has_kernels(&x) {
         return plain::group_norm(x, [weight, bias], groups, epsilon).reshape(shape);
@@ -175,6 +176,7 @@ pub(crate) fn group_norm(
 pub(crate) fn modulate(x: Tensor<4>, factors: Tensor<2>) -> Tensor<4> {
     let shape = x.dims();
     let [n, h, w, c] = shape;
+    assert_eq!(factors.dims(), [n, c], "pictures and channels of styles");
     if !has_kernels(&x) {
         return x * factors.reshape([n, 1, 1, c]);
     }
@@ -201,7 +203,10 @@ pub(crate) fn add_relu(x: Tensor<4>, y: Tensor<4>) -> Tensor<4> {
     }
 }
 
-/// Means of `side` × `side` squares of `[N, H, W, C]`.
+/// Means of `side` × `side` squares of `[N, H, W, C]`: `[N, H / side, W / side, C]`.
+///
+/// # Panics
+/// If `side` does not divide height and width.
 pub fn average_pool(x: Tensor<4>, side: usize) -> Tensor<4> {
     if side == 1 {
         return x;

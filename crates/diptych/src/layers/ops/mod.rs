@@ -27,6 +27,7 @@ pub use maps::average_pool;
 pub(crate) use maps::{
     Slide, add_relu, batch_norm, convolution, filter, group_norm, modulate, transposed_convolution,
 };
+pub(crate) use plain::reciprocal_root;
 pub(crate) use products::Products;
 
 /// The operations that the CPU's backend computes with `kernels`.
@@ -281,6 +282,11 @@ pub(crate) fn layer_norm<const D: usize>(
     [weight, bias]: [Tensor<1>; 2],
     epsilon: f64,
 ) -> Tensor<D> {
+    assert_eq!(
+        weight.dims()[0],
+        x.dims()[D - 1],
+        "widths of weight and input"
+    );
     if !has_kernels(&x) {
         return burn::tensor::module::layer_norm(x, weight, Some(bias), epsilon);
     }

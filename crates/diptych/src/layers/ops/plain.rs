@@ -95,7 +95,7 @@ pub(super) fn group_norm(
 /// changes nothing but the gradient, which is made of products: that of Burn's `sqrt` is a power,
 /// and GPUs take powers by logarithms, a few 1e-6 off. The gradient of a batch norm's weight is a
 /// sum that nearly cancels, and was 2e-3 off then.
-fn reciprocal_root<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+pub(crate) fn reciprocal_root<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let root = x.clone().detach().sqrt().recip();
     let step = (x * root.clone().square()).mul_scalar(-0.5).add_scalar(1.5);
     root * step

@@ -74,10 +74,13 @@ proptest! {
     }
 
     #[test]
-    fn linear_layers_match_burns(n in 1..5usize, l in 1..100usize, inputs in 1..40usize, outputs in 1..70usize) {
+    fn linear_layers_match_burns(n in 1..5usize, l in 1..100usize, inputs in 1..40usize, outputs in 1..70usize, frozen in any::<bool>()) {
+        // A trained weight goes to the kernels from 256 rows on, one that stays always.
+        let l = if frozen { l } else { l + 256 };
+        let products = if frozen { Products::of_constant(Rounding::F32) } else { f32() };
         let x = tensor([n, l, inputs], 1);
         let (weight, bias) = (tensor([outputs, inputs], 2), tensor([outputs], 3));
-        let f = || super::linear(x.clone(), weight.clone(), Some(bias.clone()), &f32());
+        let f = || super::linear(x.clone(), weight.clone(), Some(bias.clone()), &products);
         let g = || {
             burn::tensor::module::linear(x.clone(), weight.clone().transpose(), Some(bias.clone()))
         };

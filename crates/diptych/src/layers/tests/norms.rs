@@ -1,11 +1,13 @@
 //! Norms, linear layers and embeddings.
 
 use std::collections::BTreeMap;
+use std::panic::catch_unwind;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
 use super::super::naive::{self, Map};
+use super::super::ops;
 use super::super::{
     Activation, BatchNorm, Builder, Embedding, GroupNorm, LayerNorm, Linear, Mlp, ParameterPath,
     Phase, named_parameters, plain_values,
@@ -210,4 +212,22 @@ fn an_embedding_is_a_row_of_its_table_and_its_gradient_the_sum_of_its_uses() {
     want[..3].copy_from_slice(&[4.0, 5.0, 6.0]);
     want[12..].copy_from_slice(&[1.5, 2.0, -6.0]);
     close("its gradient", &collected.gradients["layer.weight"], &want);
+}
+
+#[test]
+fn parameters_of_another_width_panic() {
+    let device = Device::flex();
+    let of = |n: usize| [Tensor::<1>::ones([n], &device), Tensor::zeros([n], &device)];
+    let x = || Tensor::<4>::ones([2, 3, 3, 6], &device);
+    for width in [3, 12] {
+        catch_unwind(|| ops::layer_norm(x(), of(width), 1e-3)).unwrap_err();
+        catch_unwind(|| ops::group_norm(x(), of(width), 3, 1e-3)).unwrap_err();
+    }
+    for styles in [[1, 6], [4, 6], [2, 3], [4, 3]] {
+        catch_unwind(|| ops::modulate(x(), Tensor::ones(styles, &device))).unwrap_err();
+    }
+    ops::modulate(
+        ops::group_norm(x(), of(6), 3, 1e-3),
+        Tensor::ones([2, 6], &device),
+    );
 }

@@ -20,7 +20,8 @@ use crate::model::exits::{ImageExit, TextExit};
 use crate::model::parameters::Source;
 use crate::text::Tokens;
 
-/// Inputs that go through a tower at once: large enough for the matrix products, small enough for memory.
+/// Inputs that go through a tower at once: large enough for the matrix products, small enough for
+/// memory.
 const CHUNK: usize = 32;
 
 /// The differentiable model: an image tower, a text tower, a learned temperature.
@@ -125,7 +126,12 @@ impl ClipModel {
         })
     }
 
-    /// Encodes pixels `[N, 3, S, S]` into image features `[N, D]`, not yet normalised.
+    /// Encodes pixels `[N, 3, H, W]` into image features `[N, D]`, not yet normalised. For another
+    /// size than the model was trained with, its positions are resized as open_clip does.
+    ///
+    /// # Panics
+    /// If the tower takes no such pictures, which [`ImageExit::check`] of [`ImageExit::Pooled`]
+    /// says before.
     pub fn image_features(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<2> {
         match &self.visual {
             ImageTower::Vit(tower) => tower.forward(pixels),
@@ -133,10 +139,12 @@ impl ClipModel {
         }
     }
 
-    /// The features of pixels `[N, 3, H, W]` at each exit, `[N, L, C]`; batch norm takes its running statistics.
+    /// The features of pixels `[N, 3, H, W]` at each exit, `[N, L, C]`; batch norm takes its
+    /// running statistics.
     ///
     /// # Panics
-    /// If the tower has no such exit, or takes no such pictures: [`crate::Clip::image_exits`] says which.
+    /// If the tower has no such exit, or takes no such pictures; [`ImageExit::check`] says it
+    /// before.
     pub fn image_exits(&self, pixels: Tensor<4>, exits: &[ImageExit]) -> Vec<Tensor<3>> {
         match &self.visual {
             ImageTower::Vit(tower) => tower.exits(pixels, exits),
@@ -172,8 +180,8 @@ impl ClipModel {
         })
     }
 
-    /// [`ClipModel::text_exit`] of all tokens, a chunk at a time, without a graph: `[N, L, C]`, 0 after a text's end if nothing
-    /// is read there.
+    /// [`ClipModel::text_exit`] of all tokens, a chunk at a time, without a graph: `[N, L, C]`, 0
+    /// after a text's end if nothing is read there.
     pub(crate) fn text_exit_of(
         &self,
         tokens: &Tokens,

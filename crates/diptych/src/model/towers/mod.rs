@@ -1,8 +1,8 @@
 //! The differentiable towers, as Burn modules.
 //!
-//! Flow: `Pixels`, `Tokens` → **towers** → features `[N, D]`, before normalisation; backward → gradients.
-//! Invariant: no file, no string, no task. Parameters carry the names and shapes of an open_clip
-//! state dict, so a checkpoint needs no translation.
+//! Flow: `Pixels`, `Tokens` → **towers** → features `[N, D]`, before normalisation; backward →
+//! gradients. Invariant: no file, no string, no task. Parameters carry the names and shapes of an
+//! open_clip state dict, so a checkpoint needs no translation.
 
 mod block;
 mod build;

@@ -65,7 +65,8 @@ impl ModifiedResNet {
         })
     }
 
-    /// Encodes pixels `[N, 3, H, W]`, multiples of 32, into image features `[N, D]`, not yet normalised.
+    /// Encodes pixels `[N, 3, H, W]`, multiples of 32, into image features `[N, D]`, not yet
+    /// normalised.
     pub(super) fn forward(&self, pixels: Tensor<4>, phase: Phase) -> Tensor<2> {
         let x = self
             .stages()
@@ -146,7 +147,8 @@ impl Bottleneck {
     }
 }
 
-/// A convolution without bias, whose kernel has so many rows and columns, padded so that a stride of 1 keeps the sides.
+/// A convolution without bias, whose kernel has so many rows and columns, padded so that a stride
+/// of 1 keeps the sides.
 fn convolution(
     b: &mut Builder,
     path: &str,

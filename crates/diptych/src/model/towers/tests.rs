@@ -13,8 +13,8 @@ use crate::weights::{architectures, describe};
 use crate::{Clip, Device, Embeddings, Precision};
 use diptych_testing::{Golden, folder, max_difference};
 
-/// Every value that open_clip recorded for a tiny model (`parity/towers.py`; versions beside it), by the towers that
-/// training uses and by those of inference.
+/// Every value that open_clip recorded for a tiny model (`parity/towers.py`; versions beside it),
+/// by the towers that training uses and by those of inference.
 fn towers_match_open_clip(name: &str) {
     matches_open_clip(
         name,

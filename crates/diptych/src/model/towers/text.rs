@@ -30,6 +30,9 @@ impl ClipModel {
     }
 
     /// The features `[N, L, C]` of every token of `[N, L]` at an exit.
+    ///
+    /// # Panics
+    /// If the tower has no such block; [`TextExit::channels`] says it before.
     pub fn text_exit(&self, tokens: Tensor<2, Int>, exit: TextExit) -> Tensor<3> {
         let [n, l] = tokens.dims();
         let x = (0..=exit.after).fold(self.embed(tokens), |x, block| {

@@ -4,7 +4,8 @@
 //! Source: `VisionTransformer` in OpenAI's `clip/model.py`, commit d05afc4.
 //! Invariant: no file, no text, no task; every shape follows from `ClipConfig`.
 //!
-//! `N` images, `H` × `W` pixels, `P` patch side, `G` patches, `L` = G + 1 tokens, `W` width, `D` embedding.
+//! `N` images, `H` × `W` pixels, `P` patch side, `G` patches, `L` = G + 1 tokens, `W` width, `D`
+//! embedding.
 
 mod exits;
 

@@ -144,8 +144,8 @@ fn mark_lost(bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// UTF-8 in which a space stands for a byte A0, where the character is a likely one. (Constant, so it
-/// compiles; a test sees to it.)
+/// UTF-8 in which a space stands for a byte A0, where the character is a likely one. (Constant, so
+/// it compiles; a test sees to it.)
 fn altered() -> String {
     let cont = r"[\x80-\x84\x86-\x9F\xA1-\xBF]";
     let any = r"[\x80-\xBF]";
@@ -158,7 +158,8 @@ fn altered() -> String {
     .join("|")
 }
 
-/// UTF-8 and CESU-8 in which byte 1A, or one question mark, stands for a lost byte. (Constant, too.)
+/// UTF-8 and CESU-8 in which byte 1A, or one question mark, stands for a lost byte. (Constant,
+/// too.)
 fn lossy() -> String {
     let some = r"[\x1A\x80-\xBF]";
     let lost = r"[\x1A?]";

@@ -1,8 +1,8 @@
 //! Repair of broken Unicode: mojibake, HTML escapes, ligatures, widths, quotes, controls.
 //!
 //! Flow: raw text → **ftfy** → `html` → `clean`.
-//! Source: `fix_text` of ftfy 6.3.1 with its default configuration (Apache-2.0, Robyn Speer), written
-//! anew from its rules; the tables are its data.
+//! Source: `fix_text` of ftfy 6.3.1 with its default configuration (Apache-2.0, Robyn Speer),
+//! written anew from its rules; the tables are its data.
 //! Invariant: the same result as ftfy, up to texts that are garbled more than [`MAX_PASSES`] times
 //! over, where ftfy's time grows with the square of their length.
 

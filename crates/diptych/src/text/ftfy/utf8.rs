@@ -1,8 +1,8 @@
 //! UTF-8 with two variants that are met in the wild: CESU-8 (each half of a UTF-16 surrogate pair
 //! encoded for itself) and Java's two-byte NUL.
 //!
-//! Source: `bad_codecs/utf8_variants.py` of ftfy 6.3.1 (Apache-2.0). There `$` also matches before a
-//! final line feed, so a variant whose last byte is missing takes that line feed in its place.
+//! Source: `bad_codecs/utf8_variants.py` of ftfy 6.3.1 (Apache-2.0). There `$` also matches before
+//! a final line feed, so a variant whose last byte is missing takes that line feed in its place.
 
 /// Decodes `bytes`; none if they aren't UTF-8 in one of its variants.
 pub(super) fn decode(bytes: Vec<u8>) -> Option<String> {

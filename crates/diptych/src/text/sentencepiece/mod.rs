@@ -4,8 +4,8 @@
 //! likely as each other, the rounding of their sums decides which is taken. For the same sums it
 //! also reads [`LEAD`], which transformers puts before each text to keep the space that it begins
 //! with.
-//! Sources: `unigram_model.cc` (`EncodeOptimized`), `model_interface.cc` and `sentencepiece_processor.cc` of
-//! google/sentencepiece 0.2, whose 0.2.3 this is compared with.
+//! Sources: `unigram_model.cc` (`EncodeOptimized`), `model_interface.cc` and
+//! `sentencepiece_processor.cc` of google/sentencepiece 0.2, whose 0.2.3 this is compared with.
 
 mod file;
 mod normaliser;

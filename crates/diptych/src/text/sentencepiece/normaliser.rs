@@ -1,8 +1,8 @@
 //! Texts as a model's pieces have them: the map of characters, and spaces.
 //!
-//! At each place the longest run of characters that the map has is what becomes other characters: `e` and a mark one
-//! letter, also where more marks follow. (`tokenizers` looks for whole graphemes.)
-//! Source: `Normalizer` in sentencepiece's `normalizer.cc`, 0.2; darts-clone's units.
+//! At each place the longest run of characters that the map has is what becomes other characters:
+//! `e` and a mark one letter, also where more marks follow. (`tokenizers` looks for whole
+//! graphemes.) Source: `Normalizer` in sentencepiece's `normalizer.cc`, 0.2; darts-clone's units.
 
 use super::SPACE;
 use super::file::{File, Kind};
@@ -119,8 +119,8 @@ fn value(unit: u32) -> usize {
     (unit & 0x7FFF_FFFF) as usize
 }
 
-/// The trie and the texts of a map: the trie's length in bytes, the trie, the texts. It is checked that it leads nowhere
-/// outside of itself.
+/// The trie and the texts of a map: the trie's length in bytes, the trie, the texts. It is checked
+/// that it leads nowhere outside of itself.
 fn read_map(map: &[u8]) -> Result<(Vec<u32>, String), String> {
     let damaged = || "its map of characters is damaged".to_owned();
     if map.is_empty() {

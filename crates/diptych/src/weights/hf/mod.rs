@@ -211,8 +211,8 @@ fn model_cfg(
     if vision.vision_use_head == Some(false) {
         return Err("`vision_config.vision_use_head` is false, wanted true".into());
     }
-    // The text is read at its highest id, which is the end token. Old files say 2 and mean that. SigLIP's
-    // is read at its last place, whatever is there.
+    // The text is read at its highest id, which is the end token. Old files say 2 and mean that.
+    // SigLIP's is read at its last place, whatever is there.
     let last = vocab_size.saturating_sub(1);
     if !is_siglip {
         let end = OneOrMany::one(&text.eos_token_id, "text_config.eos_token_id", 49_407)?;

@@ -1,7 +1,8 @@
 //! `preprocessor_config.json`, read and written.
 //!
-//! Sources: `CLIPImageProcessor` in transformers' `image_processing_clip.py` and `SiglipImageProcessor` in
-//! its `image_processing_siglip.py`, 5.23; a field that is missing has the class's default.
+//! Sources: `CLIPImageProcessor` in transformers' `image_processing_clip.py` and
+//! `SiglipImageProcessor` in its `image_processing_siglip.py`, 5.23; a field that is missing has
+//! the class's default.
 
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -18,7 +18,8 @@ pub struct Cached {
 }
 
 impl Listing {
-    /// The model's files, weights included, if they are on this machine. The network is not asked, nor are they checked.
+    /// The model's files, weights included, if they are on this machine. The network is not asked,
+    /// nor are they checked.
     #[must_use]
     pub fn cached(&self) -> Option<Cached> {
         let openai = OPENAI.iter().find(|model| model.name == self.name);

@@ -239,8 +239,8 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Where a redirection from `at` leads: to another address, or to a path on the same server. Never from https to
-/// less.
+/// Where a redirection from `at` leads: to another address, or to a path on the same server. Never
+/// from https to less.
 fn joined(at: &str, to: &str) -> Option<String> {
     let (scheme, rest) = at.split_once("://")?;
     let server = rest.split('/').next()?;

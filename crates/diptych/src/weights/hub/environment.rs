@@ -1,6 +1,7 @@
 //! Settings of the hub from environment variables: its address, the folders for files, the token.
 //!
-//! Sources: `constants.py` in huggingface_hub, whose variables these are; `load` in OpenAI's `clip/clip.py`.
+//! Sources: `constants.py` in huggingface_hub, whose variables these are; `load` in OpenAI's
+//! `clip/clip.py`.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,7 +14,8 @@ use crate::weights::names::OPENAI_FILES;
 pub(super) struct Environment {
     /// Without a slash at the end.
     pub(super) endpoint: String,
-    /// The folder of `models--ORGANISATION--NAME`; none where neither a home nor a variable names one.
+    /// The folder of `models--ORGANISATION--NAME`; none where neither a home nor a variable names
+    /// one.
     pub(super) cache: Option<PathBuf>,
     pub(super) token: Option<Token>,
     /// Whether the network is not to be used.

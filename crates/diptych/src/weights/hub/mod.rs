@@ -46,8 +46,8 @@ pub struct Download<'a> {
 /// else, such as a path on the disk, or if no file is needed, as for the architecture of a model of
 /// OpenAI's.
 ///
-/// `tell` is called while a file is downloaded, and may break it off; what is there by then is kept, and the next
-/// call goes on from there.
+/// `tell` is called while a file is downloaded, and may break it off; what is there by then is
+/// kept, and the next call goes on from there.
 ///
 /// # Errors
 /// [`Error::Hub`] if it is neither there nor to be had: what is cached, and what would be fetched;

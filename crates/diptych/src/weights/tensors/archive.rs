@@ -1,10 +1,12 @@
 //! PyTorch's files since version 1.6: a zip archive of a pickle and of the numbers of each storage.
 //!
-//! `torch.save` writes whatever it is given, most often a state dict; `torch.jit.save` a module, whose
-//! attributes are the entries of its state dict. Neither is asked to do anything: see `pickle`.
+//! `torch.save` writes whatever it is given, most often a state dict; `torch.jit.save` a module,
+//! whose attributes are the entries of its state dict. Neither is asked to do anything: see
+//! `pickle`.
 //!
-//! Sources: `torch/serialization.py`, `torch/_utils.py` and `torch/csrc/jit/serialization/pickler.cpp`
-//! in PyTorch 2.15; the archives of OpenAI's nine models are of the second kind.
+//! Sources: `torch/serialization.py`, `torch/_utils.py` and
+//! `torch/csrc/jit/serialization/pickler.cpp` in PyTorch 2.15; the archives of OpenAI's nine models
+//! are of the second kind.
 
 use super::bytes::{Bytes, Place};
 use super::pickle::{Found, Input, MAX_PICKLE_BYTES, Pickle, collect};

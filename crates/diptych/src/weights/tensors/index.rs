@@ -27,8 +27,8 @@ impl Index {
         serde_json::from_slice(&text).map_err(|e| refused(path, e.to_string()))
     }
 
-    /// The names of the shards, each once. A shard lies beside its index; a name that leads elsewhere is not
-    /// followed, nor is one of another index.
+    /// The names of the shards, each once. A shard lies beside its index; a name that leads
+    /// elsewhere is not followed, nor is one of another index.
     fn shards(&self, path: &Path) -> Result<Vec<String>> {
         let mut names: Vec<&String> = self.weight_map.values().collect();
         names.sort_unstable();
@@ -71,7 +71,8 @@ fn refused(path: &Path, reason: String) -> Error {
     }
 }
 
-/// Opens the files that an index names. Of each file the tensors count that the index says are there.
+/// Opens the files that an index names. Of each file the tensors count that the index says are
+/// there.
 ///
 /// # Errors
 /// Those of [`Tensors::open`], for the index and for each file.

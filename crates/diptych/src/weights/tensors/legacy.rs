@@ -1,11 +1,11 @@
 //! PyTorch's files from before version 1.6, which StyleGAN's pickles hold one of for each tensor.
 //!
-//! Pickles stand one behind the other: a magic number, the version, facts of the machine, the object,
-//! the keys of its storages. Then come the storages, in the keys' order: how many numbers, eight
-//! bytes, and the numbers, which are little-endian on every machine.
+//! Pickles stand one behind the other: a magic number, the version, facts of the machine, the
+//! object, the keys of its storages. Then come the storages, in the keys' order: how many numbers,
+//! eight bytes, and the numbers, which are little-endian on every machine.
 //!
-//! Source: `_legacy_save` and `_legacy_load` in `torch/serialization.py`, and `THPStorage_writeFileRaw`
-//! in `torch/csrc/serialization.cpp`, PyTorch 2.15.
+//! Source: `_legacy_save` and `_legacy_load` in `torch/serialization.py`, and
+//! `THPStorage_writeFileRaw` in `torch/csrc/serialization.cpp`, PyTorch 2.15.
 
 use std::collections::HashMap;
 

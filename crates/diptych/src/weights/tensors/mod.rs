@@ -1,5 +1,5 @@
-//! Named tensors of a file, whatever wrote it: their names, shapes and formats at once, their numbers
-//! by position when they are asked for.
+//! Named tensors of a file, whatever wrote it: their names, shapes and formats at once, their
+//! numbers by position when they are asked for.
 //!
 //! Flow: a file → where its tensors lie (`safetensors`, `archive`, `legacy`, `pickle`; `index` for
 //! several files that belong together) → `view` → f32. What stands beside them is a [`Value`].
@@ -33,20 +33,21 @@ use self::pickle::{Found, Input, Pickle};
 use self::view::{Unread, View};
 use super::wrappers::contents;
 use super::{StoredDtype, TensorData};
+use crate::model::Source;
 use crate::{Error, Result};
 use diptych_files::PositionedFile;
 
 /// The named tensors of a file, or of several that belong together.
 ///
-/// It reads safetensors and an index of such files; PyTorch's files, of `torch.save` since version 1.6
-/// and before, and of `torch.jit.save`; and pickles of protocol 2 to 5 that hold PyTorch's tensors or
-/// NumPy's arrays, as StyleGAN's networks are published. A name is the path to a tensor through
-/// dictionaries, lists and modules: `G_ema.synthesis.b4.conv1.weight`, `optimizer.state.0.exp_avg`; of a
-/// file that is one tensor it is empty.
+/// It reads safetensors and an index of such files; PyTorch's files, of `torch.save` since version
+/// 1.6 and before, and of `torch.jit.save`; and pickles of protocol 2 to 5 that hold PyTorch's
+/// tensors or NumPy's arrays, as StyleGAN's networks are published. A name is the path to a tensor
+/// through dictionaries, lists and modules: `G_ema.synthesis.b4.conv1.weight`,
+/// `optimizer.state.0.exp_avg`; of a file that is one tensor it is empty.
 ///
-/// Nothing is ever executed. What a pickle would import or call is followed where it is known to stand for
-/// a tensor, a container or a module; the rest is [refused](Tensors::refused) by name, and is an error only
-/// for who asks for it.
+/// Nothing is ever executed. What a pickle would import or call is followed where it is known to
+/// stand for a tensor, a container or a module; the rest is [refused](Tensors::refused) by name,
+/// and is an error only for who asks for it.
 ///
 /// ```no_run
 /// # fn main() -> diptych::Result<()> {
@@ -100,8 +101,8 @@ enum Container {
 type Contents = (Container, Found, Beside);
 
 impl Tensors {
-    /// Opens a file by what is in it, whatever it is called; or, if its name ends in `.json`, an index of
-    /// such files as transformers writes it.
+    /// Opens a file by what is in it, whatever it is called; or, if its name ends in `.json`, an
+    /// index of such files as transformers writes it.
     ///
     /// # Errors
     /// [`Error::Io`] if it can't be read, [`Error::Tensors`] if it is no whole file of tensors.
@@ -180,18 +181,19 @@ impl Tensors {
         self.views.get(name).map(|(_, view)| view.dtype())
     }
 
-    /// Entries that might be tensors and can't be read, by name, each with the reason, as in `is made by
-    /// torch._utils._rebuild_qtensor, which is not run`.
+    /// Entries that might be tensors and can't be read, by name, each with the reason, as in `is
+    /// made by torch._utils._rebuild_qtensor, which is not run`.
     pub fn refused(&self) -> impl Iterator<Item = (&str, &str)> {
         let refused = self.refused.iter();
         refused.map(|(name, reason)| (name.as_str(), reason.as_str()))
     }
 
-    /// Reads the tensor `name` as f32: numbers of f64 are rounded; integers are to be numbers of f32, too,
-    /// as all below 2²⁴ are; true is 1.
+    /// Reads the tensor `name` as f32: numbers of f64 are rounded; integers are to be numbers of
+    /// f32, too, as all below 2²⁴ are; true is 1.
     ///
     /// # Errors
-    /// [`Error::Tensors`] if there is none, it can't be read, or holds an integer that f32 can't hold.
+    /// [`Error::Tensors`] if there is none, it can't be read, or holds an integer that f32 can't
+    /// hold.
     pub fn read(&self, name: &str) -> Result<TensorData> {
         let Some((file, view)) = self.views.get(name) else {
             let reason = self.refused.get(name).map(String::as_str);
@@ -251,8 +253,8 @@ impl Tensors {
         Err(self.refuse(reason))
     }
 
-    /// The tensors and values below a prefix, without it in their names: of `G_ema.b4.const` the part `G_ema`
-    /// has `b4.const`. It reads the same open file.
+    /// The tensors and values below a prefix, without it in their names: of `G_ema.b4.const` the
+    /// part `G_ema` has `b4.const`. It reads the same open file.
     ///
     /// # Errors
     /// [`Error::Tensors`] if there is no tensor below it, with what there is.
@@ -293,11 +295,12 @@ impl Tensors {
         })
     }
 
-    /// The tensors of a model: those of the state dict, where a training loop wrote other things beside it.
+    /// The tensors of a model: those of the state dict, where a training loop wrote other things
+    /// beside it.
     ///
     /// # Errors
-    /// [`Error::Tensors`] if it has no tensor, or several tensors share so many numbers that together they
-    /// have more than the files: who reads them all would read without end.
+    /// [`Error::Tensors`] if it has no tensor, or several tensors share so many numbers that
+    /// together they have more than the files: who reads them all would read without end.
     pub(super) fn state_dict(self) -> Result<Self> {
         let inner = match &self.files[..] {
             [file] => match &file.beside {
@@ -333,7 +336,8 @@ impl Tensors {
         names.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Whether it is a program with its weights: OpenAI's way, which needs no configuration beside it.
+    /// Whether it is a program with its weights: OpenAI's way, which needs no configuration beside
+    /// it.
     pub(super) fn is_script(&self) -> bool {
         self.container == Container::TorchScript
     }
@@ -391,5 +395,12 @@ fn is_pickle(head: &[u8]) -> bool {
     match head {
         [0x80, 2..=5, _, rest @ ..] => rest.iter().take(5).any(|&byte| byte != 0),
         _ => false,
+    }
+}
+
+/// A network is built of a file by [`crate::layers::Builder`].
+impl Source for Tensors {
+    fn read(&mut self, name: &str) -> Result<TensorData> {
+        Self::read(self, name)
     }
 }

@@ -12,8 +12,8 @@ use super::view::{Storage, View};
 use crate::guarded;
 use crate::weights::StoredDtype;
 
-/// Bytes that a header may have; the largest published ones have some 200,000. The format allows 100
-/// million, of which a million names took 921 MB.
+/// Bytes that a header may have; the largest published ones have some 200,000. The format allows
+/// 100 million, of which a million names took 921 MB.
 const MAX_HEADER_BYTES: u64 = 4 << 20;
 
 /// The tensors of a file, and the texts of the header's `__metadata__`.

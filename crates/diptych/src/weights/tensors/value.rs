@@ -15,14 +15,15 @@ pub enum Value {
     Text(String),
     /// A tuple, a list or a set.
     List(Vec<Value>),
-    /// A dictionary. A key that is no text is spelled as Python's `str` spells it, or `?3` in the fourth
-    /// entry, where it is neither a text nor a number.
+    /// A dictionary. A key that is no text is spelled as Python's `str` spells it, or `?3` in the
+    /// fourth entry, where it is neither a text nor a number.
     Dict(Vec<(String, Value)>),
     /// An object: a module of PyTorch's, a network of StyleGAN's.
     Object {
         /// The name of its class.
         class: String,
-        /// Its attributes; among them parameters, buffers and modules within it, each by its own name.
+        /// Its attributes; among them parameters, buffers and modules within it, each by its own
+        /// name.
         attributes: Vec<(String, Value)>,
     },
     /// A tensor, by its name in the file.
@@ -32,8 +33,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// The value at a dotted path of keys, attributes and places in lists: `synthesis_kwargs.channel_base`.
-    /// A key may have dots itself.
+    /// The value at a dotted path of keys, attributes and places in lists:
+    /// `synthesis_kwargs.channel_base`. A key may have dots itself.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Self> {
         let entries = match self {

@@ -22,8 +22,8 @@ pub(super) struct Storage {
     pub(super) place: Place,
     pub(super) dtype: StoredDtype,
     pub(super) order: Order,
-    /// A text of UTF-8 in the file, each character of which is a byte: protocol 2 of pickles has no
-    /// bytes.
+    /// A text of UTF-8 in the file, each character of which is a byte: protocol 2 of pickles has
+    /// no bytes.
     pub(super) text: Option<Place>,
 }
 
@@ -93,7 +93,8 @@ impl View {
         Self::new(storage, shape, strides, 0)
     }
 
-    /// A view that has been checked to lie within its storage, and to have no more values than that.
+    /// A view that has been checked to lie within its storage, and to have no more values than
+    /// that.
     ///
     /// # Errors
     /// In words that follow the tensor's name.

@@ -1,4 +1,5 @@
-//! Named tensors of every file that is read, beside what PyTorch and NumPy read (`parity/tensors.py`).
+//! Named tensors of every file that is read, beside what PyTorch and NumPy read
+//! (`parity/tensors.py`).
 
 use std::collections::BTreeSet;
 

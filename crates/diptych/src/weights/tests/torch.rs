@@ -34,7 +34,8 @@ fn refusal(bytes: &[u8]) -> String {
     message(Checkpoint::open(&path))
 }
 
-/// A pickle of `{"weight": tensor}`, whose tensor views storage `0` by `offset`, `shape`, `strides`.
+/// A pickle of `{"weight": tensor}`, whose tensor views storage `0` by `offset`, `shape`,
+/// `strides`.
 fn pickle(offset: u8, shape: [i32; 2], strides: [i32; 2]) -> Vec<u8> {
     let mut bytes = b"\x80\x02}X\x06\0\0\0weightctorch._utils\n_rebuild_tensor_v2\n(".to_vec();
     bytes.extend(b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ");

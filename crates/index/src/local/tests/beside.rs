@@ -1,4 +1,5 @@
-//! Searches beside each other and beside writers: each is of one generation, and of none that is older than its call.
+//! Searches beside each other and beside writers: each is of one generation, and of none that is
+//! older than its call.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

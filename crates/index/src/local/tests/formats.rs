@@ -139,7 +139,8 @@ fn an_index_of_format_2_is_read_while_another_process_has_it() {
     assert_eq!(reader.status().unwrap().format, 2);
     assert_eq!(ask(&reader), before);
     drop(lock);
-    // What is brought up to date meanwhile is seen, and so are the tables that the reader did without.
+    // What is brought up to date meanwhile is seen, and so are the tables that the reader did
+    // without.
     let writer = Local::change(&path).unwrap();
     let rng = &mut ChaCha8Rng::seed_from_u64(14);
     let mut new = item(9, None, rng);

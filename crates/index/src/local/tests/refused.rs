@@ -1,4 +1,5 @@
-//! Openings and changes that are refused: other writers, other models, other files, and damaged ones.
+//! Openings and changes that are refused: other writers, other models, other files, and damaged
+//! ones.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

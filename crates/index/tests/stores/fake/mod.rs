@@ -1,6 +1,8 @@
-//! A stand-in for a Qdrant server: the calls that the store makes, in memory, and all others refused.
+//! A stand-in for a Qdrant server: the calls that the store makes, in memory, and all others
+//! refused.
 //!
-//! It means what Qdrant means by them, and is stricter in one thing: a field must have an index to be filtered or ordered by.
+//! It means what Qdrant means by them, and is stricter in one thing: a field must have an index to
+//! be filtered or ordered by.
 
 mod calls;
 mod filter;

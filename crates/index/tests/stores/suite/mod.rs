@@ -29,7 +29,8 @@ pub(crate) trait Place {
     }
 }
 
-/// Makes a test of each function of the suite; `$place` gives the test named so a place, if there is one.
+/// Makes a test of each function of the suite; `$place` gives the test named so a place, if there
+/// is one.
 macro_rules! suite {
     ($place:expr) => {
         $crate::suite::suite!($place, open: a_place_without_an_index_is_named, another_model_is_refused_and_both_are_named,

@@ -65,7 +65,8 @@ fn a_file_has_one_place_whatever_links_lead_to_it() {
     let all = ["elsewhere/c.png", "pictures/a.png", "pictures/sub/b.png"];
     assert_eq!(album.all(&store), all);
     assert_eq!(counts(&album.run(&store)), [0, 0, 0, 3]);
-    // What is asked of the folder is asked of what its links lead to, and a link is what it leads to.
+    // What is asked of the folder is asked of what its links lead to, and a link is what it leads
+    // to.
     let ask = |path: PathBuf| album.within(&store, &places(&store, &path).unwrap());
     assert_eq!(ask(album.pictures()), all);
     assert_eq!(ask(album.path("away")), all[..1]);

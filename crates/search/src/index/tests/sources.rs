@@ -9,7 +9,8 @@ use super::*;
 use crate::index::Decoding;
 use crate::source::{About, Content, Input, Reading, Source, SourceError, View};
 
-/// A toy of an animation: `ANIM`, then a byte a frame, which is its shade; one of 255 is damaged, and 254 is no one frame.
+/// A toy of an animation: `ANIM`, then a byte a frame, which is its shade; one of 255 is damaged,
+/// and 254 is no one frame.
 struct Animations {
     reading: Reading,
     /// Frames that were made.

@@ -55,7 +55,8 @@ impl Compared {
         &self.members[0]
     }
 
-    /// Read from a file where the index does not know it: it was made before there were hashes, or elsewhere.
+    /// Read from a file where the index does not know it: it was made before there were hashes, or
+    /// elsewhere.
     fn looks(&self, options: &DecodeOptions) -> Option<&Looks> {
         let read = |file: &Member| {
             let picture = Picture::open_small(unspell(&file.path), SIDE, options).ok()?;
@@ -73,7 +74,8 @@ impl Compared {
     }
 }
 
-/// Groups of rows, the keeper first, and whether `watch` stopped before all were found. A row is in one group at the most.
+/// Groups of rows, the keeper first, and whether `watch` stopped before all were found. A row is in
+/// one group at the most.
 pub(super) fn find(
     rows: &Embeddings,
     contents: &[Compared],

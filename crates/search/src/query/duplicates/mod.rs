@@ -1,9 +1,10 @@
 //! Files with the same content, and pictures that are nearly the same.
 //!
-//! Flow: contents of an index → `present`: their files that are there, each once, whatever names it has → the better ones first →
-//! `groups` around the best picture of each, of contents whose embeddings and perceptual hashes are near.
-//! Invariant: who deletes all files of a group but its keeper loses no picture: a file is in a group because it is not the
-//! keeper itself under another name, and is as it was when it was indexed.
+//! Flow: contents of an index → `present`: their files that are there, each once, whatever names it
+//! has → the better ones first → `groups` around the best picture of each, of contents whose
+//! embeddings and perceptual hashes are near. Invariant: who deletes all files of a group but its
+//! keeper loses no picture: a file is in a group because it is not the keeper itself under another
+//! name, and is as it was when it was indexed.
 
 mod groups;
 mod present;
@@ -25,7 +26,8 @@ use diptych::image::{DecodeOptions, Looks, PerceptualHash};
 /// Which duplicates are looked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sought {
-    /// Least cosine of near duplicates, as [`NearThreshold`] measures it; none, if only equal files are looked for.
+    /// Least cosine of near duplicates, as [`NearThreshold`] measures it; none, if only equal
+    /// files are looked for.
     pub threshold: Option<f32>,
     /// Only among files in these folders or below; among all, if there is none.
     pub within: Vec<String>,
@@ -38,11 +40,13 @@ pub struct Sought {
 pub struct Duplicates {
     /// Files that are equal to the byte, largest groups first.
     pub exact: Vec<Group>,
-    /// Files whose pictures are nearly the same, largest groups first; equal ones among them are listed here, too.
+    /// Files whose pictures are nearly the same, largest groups first; equal ones among them are
+    /// listed here, too.
     pub near: Vec<Group>,
     /// Files left out because they are gone or have changed since they were indexed.
     pub stale: usize,
-    /// Contents that were not compared, since nothing of how they look is known and their files can't be read.
+    /// Contents that were not compared, since nothing of how they look is known and their files
+    /// can't be read.
     pub unseen: usize,
     /// Whether it was stopped before its end, so that near ones are missing.
     pub interrupted: bool,
@@ -53,8 +57,8 @@ pub struct Duplicates {
 pub struct Group {
     /// Lowest cosine of any two of its pictures; 1 where they are equal.
     pub cosine: f32,
-    /// The keeper first: that with most pixels, of such that with most bytes, of such the oldest; then the others by the same
-    /// rule. Every other is near to the keeper itself.
+    /// The keeper first: that with most pixels, of such that with most bytes, of such the oldest;
+    /// then the others by the same rule. Every other is near to the keeper itself.
     pub members: Vec<Member>,
 }
 
@@ -67,7 +71,8 @@ pub struct Member {
     pub size: u64,
     /// Columns and rows of the picture, if they are known.
     pub pixels: Option<(u64, u64)>,
-    /// Whether it is not there, and nothing else of the index is: one of another machine, or of a disc that is away.
+    /// Whether it is not there, and nothing else of the index is: one of another machine, or of a
+    /// disc that is away.
     pub gone: bool,
     /// When it was changed, in nanoseconds since 1970 began.
     #[serde(skip)]
@@ -94,14 +99,15 @@ impl Member {
     }
 }
 
-/// Finds groups among the contents of an index. Every picture is compared with every other, in memory; `watch` is told how
-/// many have been, and of how many.
+/// Finds groups among the contents of an index. Every picture is compared with every other, in
+/// memory; `watch` is told how many have been, and of how many.
 ///
-/// Near duplicates are pictures whose embeddings have a cosine of at least the threshold, and whose perceptual hashes are of
-/// one picture.
+/// Near duplicates are pictures whose embeddings have a cosine of at least the threshold, and whose
+/// perceptual hashes are of one picture.
 ///
 /// # Errors
-/// [`crate::Error::Index`] if the index can't be read or has a vector of another width than its own.
+/// [`crate::Error::Index`] if the index can't be read or has a vector of another width than its
+/// own.
 pub fn duplicates(
     store: &dyn Store,
     sought: &Sought,

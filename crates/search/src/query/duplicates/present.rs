@@ -22,11 +22,11 @@ enum Now {
     Missing,
 }
 
-/// Leaves each content the files that are there as they were, of one with several names the first, and drops contents that
-/// have none. Returns the number of files that are not as they were.
+/// Leaves each content the files that are there as they were, of one with several names the first,
+/// and drops contents that have none. Returns the number of files that are not as they were.
 ///
-/// Where neither a file is there nor a folder that one was in or that was named to the index, the index is of another
-/// machine or a disc is away: all are kept, as [`Member::gone`].
+/// Where neither a file is there nor a folder that one was in or that was named to the index, the
+/// index is of another machine or a disc is away: all are kept, as [`Member::gone`].
 pub(super) fn keep_present(store: &dyn Store, of: [&mut Vec<Compared>; 2]) -> Result<usize> {
     let states = |contents: &[Compared]| -> Vec<Vec<Now>> {
         let states = |content: &Compared| content.members.iter().map(now).collect();
@@ -59,7 +59,8 @@ pub(super) fn keep_present(store: &dyn Store, of: [&mut Vec<Compared>; 2]) -> Re
     Ok(stale)
 }
 
-/// Whether a folder of these files is there; those of a set that was never on this machine have relative names.
+/// Whether a folder of these files is there; those of a set that was never on this machine have
+/// relative names.
 fn has_folder(contents: &[Compared]) -> bool {
     let mut seen = FxHashSet::default();
     let members = contents.iter().flat_map(|content| &content.members);

@@ -22,7 +22,8 @@ pub const FALLBACK: f32 = 0.9;
 const SAMPLE: usize = 64;
 const LEAST: usize = 8;
 
-/// Shorter side that a sample is made no larger than, so that a change takes no longer than encoding.
+/// Shorter side that a sample is made no larger than, so that a change takes no longer than
+/// encoding.
 const SIDE: usize = 384;
 
 /// Shares of copies that may lie below the measured cosine: of those made smaller or encoded again,
@@ -84,7 +85,8 @@ impl NearThreshold {
 }
 
 fn measure(clip: &Clip, store: &dyn Store, contents: u64) -> Result<NearThreshold> {
-    // Twice as many as are needed, since some may be gone; spread evenly, so that no folder speaks for all.
+    // Twice as many as are needed, since some may be gone; spread evenly, so that no folder speaks
+    // for all.
     let step = (contents as usize / (2 * SAMPLE)).max(1);
     let (mut paths, mut at) = (Vec::new(), 0);
     store.each(&mut |item, files| {
@@ -125,7 +127,8 @@ fn measure(clip: &Clip, store: &dyn Store, contents: u64) -> Result<NearThreshol
     })
 }
 
-/// Cosines of a picture with itself made smaller, encoded as a small JPEG, cropped by 3 % and brightened by a quarter.
+/// Cosines of a picture with itself made smaller, encoded as a small JPEG, cropped by 3 % and
+/// brightened by a quarter.
 fn cosines(clip: &Clip, picture: &Picture) -> Result<[f32; 4]> {
     let (width, height) = (picture.width(), picture.height());
     let smaller = |share: usize| {

@@ -28,7 +28,8 @@ fn drawn(seed: usize, width: usize, height: usize) -> Picture {
     Picture::from_rgb(width, height, rgb).unwrap()
 }
 
-/// An index of vectors in the plane, in degrees, of pictures that look as these seeds, with files of a size and time.
+/// An index of vectors in the plane, in degrees, of pictures that look as these seeds, with files
+/// of a size and time.
 struct Plane {
     _folder: tempfile::TempDir,
     store: Local,
@@ -129,7 +130,8 @@ fn a_chain_is_cut_into_groups_around_keepers() {
         assert!((group.cosine - 10f32.to_radians().cos()).abs() < 1e-5);
     }
     assert_eq!(paths(&plane.find(4.9).near), [[""; 0]; 0]);
-    // Those on both sides of a keeper are further from each other than from it, and that is what is told.
+    // Those on both sides of a keeper are further from each other than from it, and that is what is
+    // told.
     plane.add(2.5, 1, 200, &[file("/best", 1, 1)]);
     let group = &plane.find(8.0).near[0];
     assert_eq!(names(group), ["/best", "/0", "/1", "/2"]);

@@ -69,7 +69,8 @@ fn runs_of_before_are_continued_as_they_were() {
     );
     let batches = batches(&run).unwrap();
     assert_eq!((batches.len(), batches.pass_len()), (22, 28));
-    // As made by the version that read whole shards into memory; step 2 ends one pass and begins another.
+    // As made by the version that read whole shards into memory; step 2 ends one pass and begins
+    // another.
     let got = [0, 2, 7].map(|step| fingerprint(&batches, step));
     let want = [
         0x3fe1_f0a8_04d6_9849,
@@ -291,7 +292,8 @@ fn negatives_of_a_set_are_its_own_and_truths_are_everywhere() {
     };
     let batch = relations(Negatives::Batch);
     let set = relations(Negatives::Set);
-    // Of its own set a text is told from a picture either way, of another's only by the whole batch.
+    // Of its own set a text is told from a picture either way, of another's only by the whole
+    // batch.
     for (picture, text, own) in [
         ("house", "two dogs run", true),
         ("dog", "cat", true),

@@ -101,7 +101,8 @@ fn running_statistics_move_once_a_chunk_and_not_in_the_rehearsal() {
     assert_eq!(pixels.len(), 8);
     let moved: f32 = before.iter().zip(&after).map(|(b, a)| (a - b).abs()).sum();
     assert!(moved > 0.0, "the statistics moved");
-    // With pictures of one colour a channel's mean is a constant `m`: after = kept² before + (1 − kept²) m.
+    // With pictures of one colour a channel's mean is a constant `m`: after = kept² before + (1 −
+    // kept²) m.
     let constant = vec![0.5f32; pixels.as_slice().len()];
     let constant = Batch {
         pixels: diptych::image::Pixels::of_size(pixels.size(), constant).unwrap(),

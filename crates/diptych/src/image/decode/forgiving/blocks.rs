@@ -1,5 +1,5 @@
-//! The coefficients of one block, from a sequential scan or one of the four kinds of a progressive file: the first bits of DC
-//! and AC, and more bits of each.
+//! The coefficients of one block, from a sequential scan or one of the four kinds of a progressive
+//! file: the first bits of DC and AC, and more bits of each.
 //!
 //! Source: F.2 and G.1.2 of T.81; values wrap where libjpeg's do.
 

@@ -6,7 +6,8 @@ use libjpeg_turbo_rs::common::tables;
 use super::bits::Codes;
 use super::{Component, Fault, Frame};
 
-/// Where each coefficient of a scan belongs in its block. Runs that leave the block end in its last place.
+/// Where each coefficient of a scan belongs in its block. Runs that leave the block end in its last
+/// place.
 pub(super) fn place(k: usize) -> usize {
     ZIGZAG_ORDER.get(k).copied().unwrap_or(63)
 }
@@ -87,7 +88,8 @@ impl<'a> Stream<'a> {
         self.take(length.ok_or("a segment that is shorter than its length")?)
     }
 
-    /// Bytes of a segment that the pixels do not depend on; one with a length that can't be is empty.
+    /// Bytes of a segment that the pixels do not depend on; one with a length that can't be is
+    /// empty.
     fn aside(&mut self) -> Result<&'a [u8], Fault> {
         let length = self.short()?.saturating_sub(2);
         self.take(length)
@@ -107,7 +109,8 @@ pub(super) struct Scan {
     /// The first and the last coefficient: Ss and Se.
     pub(super) first: usize,
     pub(super) last: usize,
-    /// The bits that earlier scans left open, and those that this one does: Ah, which is 0 for the first, and Al.
+    /// The bits that earlier scans left open, and those that this one does: Ah, which is 0 for the
+    /// first, and Al.
     pub(super) high: u32,
     pub(super) low: u32,
 }

@@ -1,12 +1,13 @@
 //! Damaged JPEGs, read on as libjpeg reads on.
 //!
-//! libjpeg only warns of most faults in a scan: a code that is none counts as a zero, bits that a segment lacks are zeros, blocks
-//! that a segment lacks stay grey, and a restart marker brings it back in step. A picture with a flipped bit is still a
-//! picture, and Pillow opens it. What libjpeg gives up at is an error here, too, and so is a file that ends too early. Besides,
-//! every sampling of every component is read here.
-//! Source: `jdmarker.c`, `jdhuff.c`, `jdphuff.c`, `jdcoefct.c` and `jdsample.c` of libjpeg-turbo 3.1, read for what is a
-//! fault and what follows of it. The arithmetic is `libjpeg-turbo-rs`'s.
-//! Invariant: slow but whole; who wants speed asks that decoder first. Incomplete progressive files are not smoothed.
+//! libjpeg only warns of most faults in a scan: a code that is none counts as a zero, bits that a
+//! segment lacks are zeros, blocks that a segment lacks stay grey, and a restart marker brings it
+//! back in step. A picture with a flipped bit is still a picture, and Pillow opens it. What libjpeg
+//! gives up at is an error here, too, and so is a file that ends too early. Besides, every sampling
+//! of every component is read here. Source: `jdmarker.c`, `jdhuff.c`, `jdphuff.c`, `jdcoefct.c` and
+//! `jdsample.c` of libjpeg-turbo 3.1, read for what is a fault and what follows of it. The
+//! arithmetic is `libjpeg-turbo-rs`'s. Invariant: slow but whole; who wants speed asks that decoder
+//! first. Incomplete progressive files are not smoothed.
 
 mod bits;
 mod blocks;
@@ -85,13 +86,14 @@ pub(super) enum Form {
     Stored,
 }
 
-/// Columns, rows, mode and pixels; none of a picture that is coded in another way than by Huffman, or may not be decoded.
+/// Columns, rows, mode and pixels; none of a picture that is coded in another way than by Huffman,
+/// or may not be decoded.
 pub(super) type Outcome = Result<Option<(usize, usize, Mode, Vec<u8>)>, Fault>;
 
 /// Decodes a picture of 8 bits a sample.
 ///
-/// Before memory is taken, `max_scans` says for its columns, rows and components how many scans it may have, or that it may
-/// not be decoded.
+/// Before memory is taken, `max_scans` says for its columns, rows and components how many scans it
+/// may have, or that it may not be decoded.
 pub(super) fn decode(
     bytes: &[u8],
     form: Form,

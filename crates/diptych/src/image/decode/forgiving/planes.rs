@@ -91,8 +91,8 @@ fn samples(component: &Component, idct: fn(&[i16; 64], &[u16; 64], &mut [u8; 64]
 }
 
 impl Plane {
-    /// The samples for line `y` of the picture, `width` of them: between two neighbours where there are half as many, unless
-    /// they shall only be repeated; else repeated.
+    /// The samples for line `y` of the picture, `width` of them: between two neighbours where there
+    /// are half as many, unless they shall only be repeated; else repeated.
     fn line(&self, y: usize, out: &mut [u8], width: usize, repeat: bool) {
         let row = y / self.down;
         let stored =

@@ -122,8 +122,9 @@ impl Restarts {
         Ok(())
     }
 
-    /// Finds the expected marker, or what may be made of another: one that is soon due is left for later, with an empty
-    /// segment before it; one that was due before is passed, with the data behind it; one that makes no sense is dropped.
+    /// Finds the expected marker, or what may be made of another: one that is soon due is left for
+    /// later, with an empty segment before it; one that was due before is passed, with the data
+    /// behind it; one that makes no sense is dropped.
     fn pass(&mut self, stream: &mut Stream) -> Result<(), Fault> {
         let expected = self.expected;
         self.expected = (expected + 1) % 8;

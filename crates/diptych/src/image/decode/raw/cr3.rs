@@ -1,6 +1,8 @@
-//! Canon's CR3: boxes of ISO's base media format, with a preview of its own and whole JPEGs as a track.
+//! Canon's CR3: boxes of ISO's base media format, with a preview of its own and whole JPEGs as a
+//! track.
 //!
-//! Source: ISO/IEC 14496-12; Laurent Clévy's description of CR3 (`lclevy/canon_cr3`) for what Canon adds.
+//! Source: ISO/IEC 14496-12; Laurent Clévy's description of CR3 (`lclevy/canon_cr3`) for what Canon
+//! adds.
 
 use super::Found;
 use crate::image::ifd::Block;

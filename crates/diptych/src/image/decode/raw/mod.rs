@@ -1,12 +1,13 @@
 //! Camera RAW: the preview that cameras and converters store in it, a JPEG developed by them.
 //!
-//! Flow: bytes → places of previews (`tiff.rs`, `raf.rs`, `cr3.rs`) → the largest whole JPEG → JPEG decoder.
-//! Nothing is developed here, so a picture is as large as the preview: mostly the full size, but
-//! 1620×1080 or less from some cameras. A file without a preview in JPEG is an error, unless its first
-//! directory is a picture that TIFF knows (some DNG have such a small one).
-//! Source: TIFF/EP, DNG 1.7; the names of tags in ExifTool 13, whose reduced CR2, CR3, DNG, NEF, RAF and RW2
-//! this has been tried on. ARW, ORF and PEF are written after descriptions alone.
-//! Invariant: every position is checked, every loop is bounded, and nothing is copied before the decoder.
+//! Flow: bytes → places of previews (`tiff.rs`, `raf.rs`, `cr3.rs`) → the largest whole JPEG → JPEG
+//! decoder. Nothing is developed here, so a picture is as large as the preview: mostly the full
+//! size, but 1620×1080 or less from some cameras. A file without a preview in JPEG is an error,
+//! unless its first directory is a picture that TIFF knows (some DNG have such a small one).
+//! Source: TIFF/EP, DNG 1.7; the names of tags in ExifTool 13, whose reduced CR2, CR3, DNG, NEF,
+//! RAF and RW2 this has been tried on. ARW, ORF and PEF are written after descriptions alone.
+//! Invariant: every position is checked, every loop is bounded, and nothing is copied before the
+//! decoder.
 
 mod cr3;
 mod raf;
@@ -29,7 +30,8 @@ struct Found {
     orientation: Option<u32>,
 }
 
-/// Whether a file is a camera's RAW: by its first bytes, or as a TIFF by what is in its directories.
+/// Whether a file is a camera's RAW: by its first bytes, or as a TIFF by what is in its
+/// directories.
 pub(super) fn is_raw(bytes: &[u8]) -> bool {
     raf::is_raf(bytes) || cr3::is_cr3(bytes) || tiff::is_raw(bytes)
 }
@@ -84,7 +86,8 @@ fn largest<'a>(bytes: &'a [u8], places: &[(u64, u64)]) -> Option<&'a [u8]> {
         .map(|(_, jpeg)| jpeg)
 }
 
-/// Columns times rows of a JPEG that can be a preview; the sensor's own data may be a lossless JPEG.
+/// Columns times rows of a JPEG that can be a preview; the sensor's own data may be a lossless
+/// JPEG.
 fn pixels(jpeg: &[u8]) -> Option<u64> {
     let short = |at: usize| Some(u16::from_be_bytes([*jpeg.get(at)?, *jpeg.get(at + 1)?]));
     if !jpeg.starts_with(b"\xff\xd8\xff") {
@@ -97,7 +100,8 @@ fn pixels(jpeg: &[u8]) -> Option<u64> {
         }
         match *jpeg.get(at + 1)? {
             0xff => at += 1, // fill bytes before a marker
-            // Baseline, extended, progressive: the kinds with a cosine transform and Huffman's codes.
+            // Baseline, extended, progressive: the kinds with a cosine transform and Huffman's
+            // codes.
             0xc0..=0xc2 => return Some(u64::from(short(at + 5)?) * u64::from(short(at + 7)?)),
             // Other kinds of frame, the end, a scan without a frame.
             0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xd8..=0xda => return None,

@@ -1,8 +1,9 @@
-//! RAW in the shape of a TIFF: DNG, NEF, CR2, ARW, PEF, SRW; ORF and RW2, which bear another number.
+//! RAW in the shape of a TIFF: DNG, NEF, CR2, ARW, PEF, SRW; ORF and RW2, which bear another
+//! number.
 //!
 //! Previews lie in the chain of directories, in the ones below them, and in Olympus' notes.
-//! A TIFF that is a RAW has a DNG's version, a sensor's pixels or a camera's mark; any other is left to
-//! the TIFF decoder.
+//! A TIFF that is a RAW has a DNG's version, a sensor's pixels or a camera's mark; any other is
+//! left to the TIFF decoder.
 
 use super::Found;
 use crate::image::ifd::{Block, Entry};
@@ -94,7 +95,8 @@ fn walk(bytes: &[u8]) -> Walk {
     };
     let mut open: Vec<(Role, Block, usize)> = Vec::new();
     open.extend(block.first().map(|at| (Role::First, block, at)));
-    // Directories may point at each other; each is read once, whatever it is called the second time.
+    // Directories may point at each other; each is read once, whatever it is called the second
+    // time.
     let mut seen: Vec<(usize, usize)> = Vec::new();
     while let Some((role, block, at)) = open.pop() {
         let place = (block.bytes.len(), at);

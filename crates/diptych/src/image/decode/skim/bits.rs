@@ -5,7 +5,8 @@ use libjpeg_turbo_rs::common::quant_table::ZIGZAG_ORDER;
 
 use super::Block;
 
-/// Puts the coded bytes up to the next marker into `out`; returns what follows a marker that is within the scan.
+/// Puts the coded bytes up to the next marker into `out`; returns what follows a marker that is
+/// within the scan.
 pub(super) fn unstuff<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     out.clear();
     let mut rest = bytes;

@@ -1,11 +1,12 @@
 //! JPEG at ⅛ of its size, reading past what that does not need.
 //!
-//! One pixel comes from a block of 8×8, and is the block's mean, the first of its 64 coefficients. The others
-//! need not be understood, only passed: a table says for the next bits how many whole symbols they hold, and
-//! the scans of a progressive file that hold nothing else are left out. Colour of half the resolution is
-//! decoded in full and gives 2×2 pixels a block. The pixels are `libjpeg-turbo-rs`'s own, at scale ⅛.
-//! Invariant: what is not plain (four inks, non-interleaved baseline, damage) gives `None`, and is left to
-//! that decoder; so damage in a part that is not read goes unnoticed here.
+//! One pixel comes from a block of 8×8, and is the block's mean, the first of its 64 coefficients.
+//! The others need not be understood, only passed: a table says for the next bits how many whole
+//! symbols they hold, and the scans of a progressive file that hold nothing else are left out.
+//! Colour of half the resolution is decoded in full and gives 2×2 pixels a block. The pixels are
+//! `libjpeg-turbo-rs`'s own, at scale ⅛. Invariant: what is not plain (four inks, non-interleaved
+//! baseline, damage) gives `None`, and is left to that decoder; so damage in a part that is not
+//! read goes unnoticed here.
 
 mod bits;
 mod progressive;
@@ -109,7 +110,8 @@ pub(in crate::image) fn eighth(bytes: &[u8], max_scans: usize) -> Option<Vec<u8>
     }
 
     if frame.is_progressive {
-        // A file that was cut off lacks its end; what it lacks may be in the scans that are left out.
+        // A file that was cut off lacks its end; what it lacks may be in the scans that are left
+        // out.
         if !bytes.ends_with(&[0xff, 0xd9]) {
             return None;
         }

@@ -89,7 +89,8 @@ struct Skips(Box<[Skip; 1 << LOOK]>);
 struct Skip {
     /// Their bits, at most [`SKIP_MOST`].
     bits: u8,
-    /// Their coefficients, zeros included; and [`ENDS`] if the last ends the block, or [`NONE`] if there is none.
+    /// Their coefficients, zeros included; and [`ENDS`] if the last ends the block, or [`NONE`] if
+    /// there is none.
     coefficients: u8,
 }
 

@@ -5,11 +5,12 @@ use super::unpack::{self, Shape};
 use super::{Format, subsampled};
 use crate::image::error::ImageError;
 
-/// Bytes that strips and tiles may have beyond those of the picture and its file: a tile may be larger than a small picture.
+/// Bytes that strips and tiles may have beyond those of the picture and its file: a tile may be
+/// larger than a small picture.
 const MAX_CHUNK: usize = 64 << 20;
 
-/// The samples of a page: a plane, or one for each of the first `kept` samples, in lines of whole bytes. Samples of two and
-/// four bytes are in the machine's order.
+/// The samples of a page: a plane, or one for each of the first `kept` samples, in lines of whole
+/// bytes. Samples of two and four bytes are in the machine's order.
 pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError> {
     let damaged = |reason: String| ImageError::damaged(Format::Tiff, reason);
     let planes = if page.is_planar { page.samples } else { 1 };
@@ -37,7 +38,8 @@ pub(super) fn read(page: &Page, kept: usize) -> Result<Vec<Vec<u8>>, ImageError>
     }
     let sampling = subsampled::of(page);
     let line = (page.width * bits).div_ceil(8);
-    // Tiles stand over the edges, and one that is larger than the picture is common; many that are have no sense.
+    // Tiles stand over the edges, and one that is larger than the picture is common; many that are
+    // have no sense.
     let all = (line * page.height).saturating_mul(planes);
     let mut left_over = all.saturating_mul(4) + page.tags.bytes().len() + MAX_CHUNK;
     let mut out = Vec::with_capacity(planes);
@@ -103,8 +105,8 @@ pub(super) fn stored<'a>(
         );
         ImageError::damaged(Format::Tiff, reason)
     })?;
-    // What is not compressed needs no count, and many counts of old programs are wrong. Of a count that is not there, as many
-    // bytes as will do in any case.
+    // What is not compressed needs no count, and many counts of old programs are wrong. Of a count
+    // that is not there, as many bytes as will do in any case.
     let count = count.filter(|&count| count > 0 && page.compression != unpack::NONE);
     let Some(count) = count else {
         let most = match page.compression {
@@ -169,8 +171,8 @@ fn sum<const N: usize>(
     }
 }
 
-/// The floating-point predictor undone: bytes are differences, and lie by their significance, the highest first.
-/// Source: Adobe Photoshop TIFF Technical Note 3.
+/// The floating-point predictor undone: bytes are differences, and lie by their significance, the
+/// highest first. Source: Adobe Photoshop TIFF Technical Note 3.
 fn float_line(line: &mut [u8], samples: usize, width: usize) {
     for i in samples..line.len() {
         line[i] = line[i].wrapping_add(line[i - samples]);

@@ -194,7 +194,8 @@ impl Colours {
         values.collect()
     }
 
-    /// Samples of whole bytes, in a byte each. What is wider and no colour is cut at 0 and 255, as Pillow's `convert` does.
+    /// Samples of whole bytes, in a byte each. What is wider and no colour is cut at 0 and 255, as
+    /// Pillow's `convert` does.
     fn bytes(&self, page: &Page, samples: Vec<u8>) -> Vec<u8> {
         let twos = || samples.as_chunks::<2>().0.iter();
         let fours = || samples.as_chunks::<4>().0.iter();

@@ -1,9 +1,11 @@
-//! TIFF: the kinds of samples and compressions that Pillow reads, but for a few that are as good as extinct; the first page.
+//! TIFF: the kinds of samples and compressions that Pillow reads, but for a few that are as good as
+//! extinct; the first page.
 //!
-//! Flow: directory → `page` → strips and tiles, `unpack`ed, their predictors undone → planes (`chunks`) → `colours`.
-//! Source: TIFF 6.0 and the notes that each file here names; what is alpha, and what samples of more than 8 bits become,
-//! follows `TiffImagePlugin.py` of Pillow 13.
-//! Invariant: nothing is read but the first directory and what it points to, so what follows it may be anything.
+//! Flow: directory → `page` → strips and tiles, `unpack`ed, their predictors undone → planes
+//! (`chunks`) → `colours`. Source: TIFF 6.0 and the notes that each file here names; what is alpha,
+//! and what samples of more than 8 bits become, follows `TiffImagePlugin.py` of Pillow 13.
+//! Invariant: nothing is read but the first directory and what it points to, so what follows it may
+//! be anything.
 
 mod chunks;
 mod colours;

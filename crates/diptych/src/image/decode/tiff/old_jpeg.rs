@@ -1,7 +1,7 @@
 //! JPEG as TIFF 6.0 first had it: one stream for the whole page, in parts that lie anywhere.
 //!
-//! Its head is a stream of its own (`JPEGInterchangeFormat`), or made of the tables that tags point to; what follows is in the
-//! strips. Chroma of less resolution is repeated, as libtiff does.
+//! Its head is a stream of its own (`JPEGInterchangeFormat`), or made of the tables that tags point
+//! to; what follows is in the strips. Chroma of less resolution is repeated, as libtiff does.
 //! Source: TIFF 6.0, section 22; which part is believed follows `tif_ojpeg.c` of libtiff 4.7.
 
 use super::page::Page;
@@ -130,7 +130,8 @@ fn head(page: &Page, strips: usize) -> Result<Vec<u8>, ImageError> {
     Ok(head)
 }
 
-/// The segment that says how many MCUs lie between two restart markers: those of a strip, if there are several.
+/// The segment that says how many MCUs lie between two restart markers: those of a strip, if there
+/// are several.
 fn restart_interval(page: &Page, strips: usize) -> Vec<u8> {
     let (across, down) = subsampled::factors(page);
     let mcus = page.width.div_ceil(8 * across) * page.chunk.1.div_ceil(8 * down);

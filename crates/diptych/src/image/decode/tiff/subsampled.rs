@@ -1,6 +1,7 @@
 //! Luma and chroma: chroma of less resolution, and colours by the constants of the file.
 //!
-//! Source: TIFF 6.0, section 21; the arithmetic is that of libtiff's `tif_color.c`, chroma repeated.
+//! Source: TIFF 6.0, section 21; the arithmetic is that of libtiff's `tif_color.c`, chroma
+//! repeated.
 
 use super::page::Page;
 use super::unpack::{self, Shape};

@@ -1,4 +1,5 @@
-//! Camera RAW: the largest preview is found in every maker's layout, and nothing hostile is believed.
+//! Camera RAW: the largest preview is found in every maker's layout, and nothing hostile is
+//! believed.
 
 mod build;
 mod file;

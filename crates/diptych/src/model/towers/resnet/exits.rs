@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::{AttentionPool, ModifiedResNet, Phase};
-use crate::model::ImageExit;
+use crate::model::{Finish, ImageExit};
 
 impl ModifiedResNet {
     /// The features of pixels `[N, 3, H, W]` at each exit, `[N, L, C]`, channels last.
@@ -24,10 +24,14 @@ impl ModifiedResNet {
             map.reshape([n, h * w, c])
         };
         let at = |exit: &ImageExit| match exit {
-            ImageExit::After { index, .. } => tokens(maps[*index].clone()),
+            ImageExit::After {
+                index,
+                finish: Finish::None,
+            } => tokens(maps[*index].clone()),
             ImageExit::PoolValues => self.attnpool.of_each(tokens(x.clone())),
-            ImageExit::Pooled | ImageExit::Dense(_) => {
-                self.attnpool.forward(x.clone()).unsqueeze_dim(1)
+            ImageExit::Pooled => self.attnpool.forward(x.clone()).unsqueeze_dim(1),
+            ImageExit::After { .. } | ImageExit::Dense(_) => {
+                panic!("this tower has no exit {exit}")
             }
         };
         exits.iter().map(at).collect()

@@ -37,12 +37,13 @@ impl Vit {
         }
         let features = exits.iter().zip(features);
         features
-            .map(|(exit, found)| match (found, &self.head) {
-                (Some(found), _) => found,
-                (None, Some(head)) if *exit == ImageExit::PoolValues => {
+            .map(|(exit, found)| match (exit, found, &self.head) {
+                (_, Some(found), _) => found,
+                (ImageExit::Pooled, ..) => self.pool(x.clone()).unsqueeze_dim(1),
+                (ImageExit::PoolValues, _, Some(head)) => {
                     head.of_each(self.ln_post.forward(x.clone()))
                 }
-                (None, _) => self.pool(x.clone()).unsqueeze_dim(1),
+                _ => panic!("this tower has no exit {exit}"),
             })
             .collect()
     }

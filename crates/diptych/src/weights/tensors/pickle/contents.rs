@@ -15,7 +15,8 @@ pub(in crate::weights::tensors) struct Found {
     pub(in crate::weights::tensors) refused: BTreeMap<String, String>,
 }
 
-/// Tensors and refused entries that a file may have, bytes of a name, and containers within each other.
+/// Tensors and refused entries that a file may have, bytes of a name, and containers within each
+/// other.
 const MAX_ENTRIES: usize = 1 << 16;
 const MAX_NAME: usize = 256;
 const MAX_DEPTH: usize = 32;

@@ -1,4 +1,5 @@
-//! The bytes of a pickle, read in order through a small buffer; numbers are passed over where they lie.
+//! The bytes of a pickle, read in order through a small buffer; numbers are passed over where they
+//! lie.
 
 use crate::weights::tensors::bytes::{Bytes, Place};
 
@@ -23,8 +24,8 @@ const BUFFER: u64 = 8 << 10;
 /// Bytes that a line may have: a module's name, a key.
 const MAX_LINE: u64 = 4 << 10;
 
-/// Bytes that a pickle may have beside the numbers in it. Those of the largest published checkpoints
-/// have less than one million.
+/// Bytes that a pickle may have beside the numbers in it. Those of the largest published
+/// checkpoints have less than one million.
 pub(in crate::weights::tensors) const MAX_PICKLE_BYTES: u64 = 4 << 20;
 
 impl<'a> Input<'a> {

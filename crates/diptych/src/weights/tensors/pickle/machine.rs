@@ -1,8 +1,8 @@
 //! The stack machine that a pickle is a program for.
 //!
 //! Source: `Lib/pickletools.py` in CPython 3.13, protocols 0 to 5.
-//! Invariant: there are limits on values, on what containers hold, on the stack and on the memo, so a
-//! pickle of a few megabytes takes a few tens.
+//! Invariant: there are limits on values, on what containers hold, on the stack and on the memo, so
+//! a pickle of a few megabytes takes a few tens.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,8 @@ use super::input::Input;
 use super::{Id, Node, Pickle};
 use crate::weights::tensors::bytes::Place;
 
-/// Values that a pickle may have, and places on its stack and in its memo: ten times what the largest
-/// published checkpoints have.
+/// Values that a pickle may have, and places on its stack and in its memo: ten times what the
+/// largest published checkpoints have.
 const MAX_NODES: usize = 1 << 18;
 
 /// Values that all containers together may hold.

@@ -1,13 +1,14 @@
 //! Pickles, read without ever calling anything.
 //!
-//! A pickle is a program for a stack machine, which `machine` runs over values alone: strings, numbers
-//! and containers are built; what Python would import becomes a [`Node::Global`], what it would call a
-//! [`Node::Call`] that remembers callee and arguments. `torch` and `numpy` recognise the few calls that
-//! stand for tensors, `objects` those that stand for containers; no other is followed, and each is
-//! told by its name. `contents` finds the tensors in all that, `tree` makes plain values of the rest.
+//! A pickle is a program for a stack machine, which `machine` runs over values alone: strings,
+//! numbers and containers are built; what Python would import becomes a [`Node::Global`], what it
+//! would call a [`Node::Call`] that remembers callee and arguments. `torch` and `numpy` recognise
+//! the few calls that stand for tensors, `objects` those that stand for containers; no other is
+//! followed, and each is told by its name. `contents` finds the tensors in all that, `tree` makes
+//! plain values of the rest.
 //!
-//! Invariant: values live in one arena and name each other by place, so cycles are harmless. Who walks
-//! over them counts the steps, since a value may be named many times.
+//! Invariant: values live in one arena and name each other by place, so cycles are harmless. Who
+//! walks over them counts the steps, since a value may be named many times.
 
 mod contents;
 mod input;

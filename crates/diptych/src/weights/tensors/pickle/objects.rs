@@ -1,8 +1,8 @@
 //! Containers: what a value of a pickle holds, by name.
 //!
-//! Beside dictionaries and lists these are modules of PyTorch's, networks of StyleGAN's and the like,
-//! whose state is read as it stands. What lies under `_parameters`, `_buffers` and `_modules` of a
-//! module is named as if it lay in the module itself, as its state dict names it.
+//! Beside dictionaries and lists these are modules of PyTorch's, networks of StyleGAN's and the
+//! like, whose state is read as it stands. What lies under `_parameters`, `_buffers` and `_modules`
+//! of a module is named as if it lay in the module itself, as its state dict names it.
 //!
 //! Sources: `torch/nn/modules/module.py`; `torch_utils/persistence.py` and `dnnlib/util.py` of
 //! stylegan2-ada-pytorch; `dnnlib/tflib/network.py` of stylegan2.
@@ -136,8 +136,8 @@ impl Pickle {
         }
     }
 
-    /// A key of a dictionary as a name: as Python's `str` has it, or `?3` for the fourth entry, if it is
-    /// neither a text nor a number.
+    /// A key of a dictionary as a name: as Python's `str` has it, or `?3` for the fourth entry, if
+    /// it is neither a text nor a number.
     fn key(&self, index: usize, id: Id) -> Cow<'_, str> {
         match self.get(id) {
             Node::Text { text, .. } => text.into(),

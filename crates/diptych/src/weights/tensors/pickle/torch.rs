@@ -56,7 +56,8 @@ pub(in crate::weights::tensors) struct Persistent<'a> {
     part: Option<(u64, u64)>,
 }
 
-/// The storage that a persistent name, `("storage", class, key, location, values, part)`, stands for.
+/// The storage that a persistent name, `("storage", class, key, location, values, part)`, stands
+/// for.
 pub(in crate::weights::tensors) fn persistent(pickle: &Pickle, id: Id) -> Option<Persistent<'_>> {
     let Node::Persistent(name) = pickle.get(id) else {
         return None;
@@ -149,8 +150,8 @@ fn view(pickle: &Pickle, arguments: &[Id], storages: &mut Storages<'_>) -> Resul
     View::new(storage, shape, strides, offset)
 }
 
-/// The storage that a persistent name stands for, of numbers of its class's format or, where it is of
-/// plain bytes, of the tensor's `own`.
+/// The storage that a persistent name stands for, of numbers of its class's format or, where it is
+/// of plain bytes, of the tensor's `own`.
 pub(super) fn stored(
     pickle: &Pickle,
     id: Id,

@@ -6,7 +6,8 @@ use super::{Id, Node, Pickle, numpy};
 use crate::weights::tensors::bytes::Bytes;
 use crate::weights::tensors::value::Value;
 
-/// Values that a tree may have, and levels of it. Values that are named many times are there as often.
+/// Values that a tree may have, and levels of it. Values that are named many times are there as
+/// often.
 const MAX_VALUES: usize = 1 << 18;
 const MAX_DEPTH: usize = 64;
 

@@ -1,7 +1,8 @@
-//! Pictures of fax machines: run lengths (T.4 without marks), Group 3 of one and two dimensions, Group 4.
+//! Pictures of fax machines: run lengths (T.4 without marks), Group 3 of one and two dimensions,
+//! Group 4.
 //!
-//! Source: ITU-T T.4 and T.6. What becomes of codes that are none, and of lines that are too long or too short, is libtiff's:
-//! the rest of the line is white, and reading goes on.
+//! Source: ITU-T T.4 and T.6. What becomes of codes that are none, and of lines that are too long
+//! or too short, is libtiff's: the rest of the line is white, and reading goes on.
 
 use super::super::page::Page;
 use super::super::{Format, unsupported};
@@ -117,7 +118,8 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// A line as it is read: runs, white first. Behind the last stand those of an earlier line, which only a damaged file reaches.
+/// A line as it is read: runs, white first. Behind the last stand those of an earlier line, which
+/// only a damaged file reaches.
 struct Line {
     width: i32,
     runs: Vec<i32>,
@@ -235,7 +237,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Over the next end of line, and all before it. Where no more comes, reading starts over and expects none.
+    /// Over the next end of line, and all before it. Where no more comes, reading starts over and
+    /// expects none.
     fn find_line(&mut self) -> Result<(), End> {
         if !self.has_ends {
             return Ok(());
@@ -420,7 +423,8 @@ impl Above {
         self.change = self.change.wrapping_sub(self.run(self.next));
     }
 
-    /// To the first change of the other colour right of where the line is; at its start the first change is right, too.
+    /// To the first change of the other colour right of where the line is; at its start the first
+    /// change is right, too.
     fn pass(&mut self, line: &Line) {
         while line.count > 0
             && self.change <= line.at

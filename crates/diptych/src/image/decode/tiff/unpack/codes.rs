@@ -1,4 +1,5 @@
-//! The codes of runs in fax machines' pictures, as they are printed in T.4, and tables to read them by.
+//! The codes of runs in fax machines' pictures, as they are printed in T.4, and tables to read them
+//! by.
 
 use std::sync::LazyLock;
 

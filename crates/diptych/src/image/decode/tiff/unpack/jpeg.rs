@@ -22,7 +22,8 @@ pub(super) fn samples(page: &Page, stored: &[u8], shape: Shape) -> Result<Vec<u8
         return Err(unsupported(format!("JPEG of {} bits a sample", page.bits)));
     }
     let is_ycc = page.photometric == YCC && !page.is_planar;
-    // What the samples mean is the page's to say: Adobe's mark says it within the stream, where nothing else may.
+    // What the samples mean is the page's to say: Adobe's mark says it within the stream, where
+    // nothing else may.
     let mut stream = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0".to_vec();
     stream.push(is_ycc.into());
     let tables = page.tags.blob(TABLES).unwrap_or_default();

@@ -133,7 +133,8 @@ fn pack_bits(mut stored: &[u8], wanted: usize) -> Vec<u8> {
     out
 }
 
-/// LZW, most significant bit first; or as programs before 1991 wrote it, least significant first, its codes widened one later.
+/// LZW, most significant bit first; or as programs before 1991 wrote it, least significant first,
+/// its codes widened one later.
 fn lzw(stored: &[u8], wanted: usize) -> Result<Vec<u8>, ImageError> {
     // The first code is the one that clears the table: 256 in nine bits.
     let is_old = matches!(stored, [0, second, ..] if second & 1 == 1);
