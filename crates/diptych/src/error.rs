@@ -53,7 +53,7 @@ pub enum Error {
     },
     /// A checkpoint whose tensors are not the architecture's.
     #[error(
-        "{}: the tensors are not this architecture's:\n  {}",
+        "{}: these are not the tensors that the architecture wants:\n  {}",
         path.display(),
         list(problems)
     )]

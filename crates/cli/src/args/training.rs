@@ -24,6 +24,11 @@ pub(crate) struct TrainArgs {
     #[arg(long)]
     pub(crate) resume: bool,
 
+    /// Instead of training, learn a vocabulary from the run's texts and write it where `tokenizer`
+    /// of the run file says
+    #[arg(long, conflicts_with_all = ["resume", "strict"])]
+    pub(crate) learn_tokenizer: bool,
+
     /// Stop at the first thing of the data that would be passed over
     #[arg(long)]
     pub(crate) strict: bool,

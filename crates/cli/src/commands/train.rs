@@ -4,10 +4,11 @@ use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use diptych::weights::Parts;
+use diptych_files::replace;
 use diptych_train::Error;
-use diptych_train::clip::{Event, Measured, Progress, Run, train};
+use diptych_train::clip::{Event, Measured, Progress, Recall, Run, learn_tokenizer, train};
 use diptych_train::run::Outcome;
 use diptych_train::samples::{PassedOver, Tally};
 use indicatif::{FormattedDuration, ProgressBar};
@@ -18,8 +19,32 @@ use crate::output::{Data, error, message, quoted};
 use crate::progress::{self, BETWEEN_LINES};
 use crate::{Status, interrupt};
 
+/// Writes the run's tokenizer, learned from its texts.
+fn learn(run: &Run) -> Result<Status> {
+    let Some(path) = &run.tokenizer else {
+        bail!("`--learn-tokenizer` writes the file that `tokenizer` names, and the run has none");
+    };
+    if path.exists() {
+        bail!(
+            "{} is there already; remove it to learn another",
+            quoted(path)
+        );
+    }
+    let tokenizer = learn_tokenizer(run)?;
+    let mut text = serde_json::to_vec(&tokenizer.to_json())?;
+    text.push(b'\n');
+    replace(path, &text)?;
+    let mut data = Data::new();
+    data.named("", path, "")?;
+    data.flush()?;
+    Ok(Status::Done)
+}
+
 pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
     let run = Run::open(&args.run)?;
+    if args.learn_tokenizer {
+        return learn(&run).with_context(|| quoted(&args.run).into_owned());
+    }
     // Published models come with progress; a run that goes on has all it needs.
     if !args.resume {
         let names = [
@@ -187,13 +212,16 @@ fn lines(measured: &Measured) -> Vec<String> {
         let [at_1, at_5, at_10] = shares.map(|share| 100.0 * share);
         format!("{at_1:.1} / {at_5:.1} / {at_10:.1} %")
     };
-    let recall = measured.recall.as_ref().map(|recall| {
+    let told = |recall: &Recall, language: &str| {
         format!(
-            "recall@1/5/10 text→image {}, image→text {}",
+            "recall@1/5/10{language} text→image {}, image→text {}",
             percent(recall.image),
             percent(recall.text)
         )
-    });
+    };
+    let recall = measured.recall.as_ref().map(|recall| told(recall, ""));
+    let others = measured.languages.iter();
+    let others = others.map(|other| told(&other.recall, &format!(" ({})", other.language)));
     let zero_shot = measured.zero_shot.iter().map(|set| {
         let a = &set.accuracy;
         let top_5 = a
@@ -208,5 +236,5 @@ fn lines(measured: &Measured) -> Vec<String> {
             a.classes
         )
     });
-    recall.into_iter().chain(zero_shot).collect()
+    recall.into_iter().chain(others).chain(zero_shot).collect()
 }

@@ -25,11 +25,20 @@ impl Linear {
     /// The layer whose parameters are called `path.…`.
     ///
     /// # Errors
-    /// If the source can't give a tensor, or gives one with another number of dimensions.
+    /// If the source can't give a tensor, or gives one of another shape.
     pub fn build(b: &mut Builder, path: &str) -> Result<Self, Error> {
+        let weight: Param<Tensor<2>> = b.param(format!("{path}.weight"))?;
+        let bias: Param<Tensor<1>> = b.param(format!("{path}.bias"))?;
+        let ([outputs, _], [got]) = (weight.dims(), bias.dims());
+        if got != outputs {
+            return Err(Error::Tensors {
+                path: path.into(),
+                reason: format!("`bias` has {got} values, wanted {outputs}, the rows of `weight`"),
+            });
+        }
         Ok(Self {
-            weight: b.param(format!("{path}.weight"))?,
-            bias: Some(b.param(format!("{path}.bias"))?),
+            weight,
+            bias: Some(bias),
             products: b.products(&format!("{path}.weight")),
         })
     }
@@ -47,6 +56,9 @@ impl Linear {
     }
 
     /// Maps `[…, in]` to `[…, out]`.
+    ///
+    /// # Panics
+    /// If the last dimension is not `in`.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let bias = self.bias.as_ref().map(|bias| bias.val());
         linear(x, self.weight.val(), bias, &self.products)

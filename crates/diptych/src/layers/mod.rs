@@ -36,6 +36,10 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A network of one's own derives Burn's `Module`, which wants `use diptych::burn;` in scope. To
+//! train it, `diptych_train::run` is a loop for any such module, with `diptych_train::optimise` for
+//! its optimisers; Burn's own optimisers are behind Burn's feature `optim`.
 
 mod attention;
 mod batch_norm;

@@ -37,6 +37,16 @@ impl Source for Fresh {
             path: "a fresh model".into(),
             reason: format!("no parameter `{name}` in its table"),
         })?;
+        let is_drawable = match parameter.init {
+            Init::Constant(_) => true,
+            Init::Normal(bound) | Init::Uniform(bound) => bound.is_finite() && bound >= 0.0,
+        };
+        if !is_drawable {
+            return Err(Error::Tensors {
+                path: "a fresh model".into(),
+                reason: format!("`{name}` can't be drawn by {:?}", parameter.init),
+            });
+        }
         // Each parameter has a stream of its own, so the order of reading has no effect.
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ fnv1a(name));
         let count = parameter.shape.iter().product();

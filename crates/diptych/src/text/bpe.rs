@@ -4,13 +4,14 @@
 //! Source: `SimpleTokenizer` in open_clip 3.3.0 `tokenizer.py` (after OpenAI's CLIP);
 //! `merges.txt` is OpenAI's list, see `merges.LICENSE`.
 //! Invariant: ids are 256 bytes, the same 256 bytes at the end of a word, then the merges in the
-//! order of the list; start and end token follow. A vocabulary is a prefix of the list, so every
-//! vocabulary shares one table and differs only in how many merges it admits.
+//! order of the list; start and end token follow. A merge joins symbols that the list made before
+//! it. A vocabulary of CLIP's is a prefix of its list, so all of these share one table and differ
+//! only in how many merges they admit; other lists have tables of their own.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 
@@ -33,9 +34,45 @@ pub(super) struct Merges {
 
 impl Merges {
     /// The standard list of 48,894 merges, parsed at the first call.
-    pub(super) fn standard() -> &'static Self {
-        static TABLE: OnceLock<Merges> = OnceLock::new();
-        TABLE.get_or_init(|| Self::parse(MERGES))
+    pub(super) fn standard() -> &'static Arc<Self> {
+        static TABLE: OnceLock<Arc<Merges>> = OnceLock::new();
+        TABLE.get_or_init(|| Arc::new(Self::parse(MERGES)))
+    }
+
+    /// Whether these are the first merges of the standard list.
+    pub(super) fn are_standard(pairs: &[(&str, &str)]) -> bool {
+        let mut lines = MERGES.lines();
+        let mut pairs = pairs.iter();
+        pairs.all(|pair| lines.next().and_then(|line| line.split_once(' ')) == Some(*pair))
+    }
+
+    /// A list of merges of its own, each the left and the right symbol.
+    ///
+    /// # Errors
+    /// The index of the first merge of symbols that none before it made, or that makes one again.
+    pub(super) fn of_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, usize> {
+        let mut id_of: FxHashMap<String, u32> =
+            (0..N_BYTE_IDS).map(|id| (byte_symbol(id), id)).collect();
+        let mut parts = Vec::new();
+        for (i, (left, right)) in pairs.into_iter().enumerate() {
+            let (Some(&a), Some(&b)) = (id_of.get(left), id_of.get(right)) else {
+                return Err(i);
+            };
+            let id = N_BYTE_IDS + i as u32;
+            if ends_word(&parts, a) || id_of.insert(format!("{left}{right}"), id).is_some() {
+                return Err(i);
+            }
+            parts.push((a, b));
+        }
+        Ok(Self::of_ids(parts))
+    }
+
+    /// A list of merges of ids.
+    pub(super) fn of_ids(parts: Vec<(u32, u32)>) -> Self {
+        let ids = parts.iter().copied().zip(N_BYTE_IDS..).collect();
+        Self { parts, ids }
     }
 
     /// Reads lines of `left right`; a line whose symbols no earlier line made is left out.
@@ -56,8 +93,7 @@ impl Merges {
                 Some((*id_of.get(left)?, *id_of.get(right)?))
             })
             .collect();
-        let ids = parts.iter().copied().zip(N_BYTE_IDS..).collect();
-        Self { parts, ids }
+        Self::of_ids(parts)
     }
 
     /// Number of merges.
@@ -96,14 +132,15 @@ impl Merges {
     }
 
     /// Whether `id` ends a word.
-    pub(super) fn ends_word(&self, mut id: u32) -> bool {
-        while id >= N_BYTE_IDS {
-            match self.parts.get((id - N_BYTE_IDS) as usize) {
-                Some(&(_, right)) => id = right,
-                None => return false,
-            }
-        }
-        id >= 256
+    pub(super) fn ends_word(&self, id: u32) -> bool {
+        ends_word(&self.parts, id)
+    }
+
+    /// Whether the first `n` merges are those of `other`.
+    pub(super) fn begins_as(&self, other: &Self, n: usize) -> bool {
+        self.parts
+            .get(..n)
+            .is_some_and(|first| Some(first) == other.parts.get(..n))
     }
 
     /// Appends the ids of `word`, using only merges whose id is below `end`.
@@ -114,18 +151,12 @@ impl Merges {
     /// O(n log n) for a word of n bytes, where the naive way is O(n²).
     pub(super) fn encode(&self, word: &str, end: u32, out: &mut Vec<u32>) {
         let n = word.len();
-        let mut symbols: Vec<Symbol> = (0..n)
-            .zip(word.bytes())
-            .map(|(i, byte)| Symbol {
-                id: byte_id(byte),
-                prev: i.wrapping_sub(1),
-                next: i + 1,
-            })
-            .collect();
-        let Some(last) = symbols.last_mut() else {
-            return;
-        };
-        last.id += 256;
+        let symbols = (0..n).zip(spelled(word)).map(|(i, id)| Symbol {
+            id,
+            prev: i.wrapping_sub(1),
+            next: i + 1,
+        });
+        let mut symbols: Vec<Symbol> = symbols.collect();
 
         let candidate =
             |left: u32, right: u32| self.ids.get(&(left, right)).copied().filter(|&id| id < end);
@@ -174,6 +205,16 @@ impl Merges {
                 .filter(|&id| id != GONE),
         );
     }
+}
+
+fn ends_word(parts: &[(u32, u32)], mut id: u32) -> bool {
+    while id >= N_BYTE_IDS {
+        match parts.get((id - N_BYTE_IDS) as usize) {
+            Some(&(_, right)) => id = right,
+            None => return false,
+        }
+    }
+    id >= 256
 }
 
 impl fmt::Debug for Merges {
@@ -234,8 +275,15 @@ fn byte_id(byte: u8) -> u32 {
     u32::from(BYTE_IDS[usize::from(byte)])
 }
 
+/// The single-byte ids of a word, the last one that of a word's end.
+pub(super) fn spelled(word: &str) -> impl Iterator<Item = u32> {
+    let last = word.len().wrapping_sub(1);
+    let ids = word.bytes().enumerate();
+    ids.map(move |(i, byte)| byte_id(byte) + if i == last { 256 } else { 0 })
+}
+
 /// The byte of a single-byte id.
-fn id_byte(id: u32) -> u8 {
+pub(super) fn id_byte(id: u32) -> u8 {
     ALPHABET[(id % 256) as usize]
 }
 

@@ -5,13 +5,15 @@
 //! characters that Unicode 14 assigns; no input panics, and time and memory grow about linearly
 //! with the text. `parity/tokens.py` compares.
 
+use std::sync::Arc;
+
 use super::bpe::{Merges, N_BYTE_IDS};
 use super::{Overflow, SpecialTokens, TextError, clean, split};
 
-/// CLIP's tokenizer. Cheap to copy: the merges list is parsed once in a process and shared.
-#[derive(Clone, Copy, Debug)]
+/// CLIP's tokenizer, with CLIP's list of merges or another. Cheap to clone: the list is shared.
+#[derive(Clone, Debug)]
 pub struct ClipTokenizer {
-    pub(super) merges: &'static Merges,
+    pub(super) merges: Arc<Merges>,
     start: u32,
     kind: SpecialTokens,
 }
@@ -20,10 +22,14 @@ impl ClipTokenizer {
     /// The standard vocabulary of 49,408 entries.
     #[must_use]
     pub fn new(kind: SpecialTokens) -> Self {
-        let merges = Merges::standard();
+        Self::of_merges(Arc::clone(Merges::standard()), kind)
+    }
+
+    /// All of a list of merges.
+    pub(super) fn of_merges(merges: Arc<Merges>, kind: SpecialTokens) -> Self {
         Self {
-            merges,
             start: N_BYTE_IDS + merges.len() as u32,
+            merges,
             kind,
         }
     }
@@ -132,5 +138,14 @@ impl ClipTokenizer {
         String::from_utf8_lossy(&bytes)
             .trim_end_matches(' ')
             .to_owned()
+    }
+}
+
+/// Two tokenizers are equal if they give every text the same ids.
+impl PartialEq for ClipTokenizer {
+    fn eq(&self, other: &Self) -> bool {
+        let n = (self.start - N_BYTE_IDS) as usize;
+        (self.start, self.kind) == (other.start, other.kind)
+            && (Arc::ptr_eq(&self.merges, &other.merges) || self.merges.begins_as(&other.merges, n))
     }
 }

@@ -40,6 +40,18 @@ pub enum TextError {
         max: usize,
     },
 
+    /// Texts do not give a vocabulary of this size.
+    #[error("a vocabulary of {size} entries can't be learned: {}", match most {
+        Some(most) => format!("the texts give {most} at the most"),
+        None => "wanted at least 514: each byte needs two".into(),
+    })]
+    Vocabulary {
+        /// The size asked for.
+        size: usize,
+        /// Entries that the texts give, if it is not too small in itself.
+        most: Option<usize>,
+    },
+
     /// A `tokenizer.json` isn't JSON of the expected shape.
     #[error("tokenizer.json: {0}")]
     Json(String),

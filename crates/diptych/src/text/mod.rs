@@ -18,6 +18,7 @@ mod split;
 mod tests;
 mod tokenizer_json;
 mod tokens;
+mod vocabulary;
 
 use rayon::prelude::*;
 

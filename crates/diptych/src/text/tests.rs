@@ -208,6 +208,7 @@ fn another_tokenizer_is_refused_with_what_was_found() {
         );
     };
     let wanted = "but CLIP's tokenizer has";
+    let merges = "new pairs of symbols that earlier merges made";
     check(
         "/model/type",
         json!("WordPiece"),
@@ -220,8 +221,18 @@ fn another_tokenizer_is_refused_with_what_was_found() {
     );
     check(
         "/model/merges/1",
-        json!(["x", "y"]),
-        &format!(r#"model.merges.1 is ["x","y"], {wanted} `t h`"#),
+        json!(["x", "yz"]),
+        &format!(r#"model.merges.1 is ["x","yz"], {wanted} {merges}"#),
+    );
+    check(
+        "/model/merges/2",
+        json!(["i", "n"]),
+        &format!(r#"model.merges.2 is ["i","n"], {wanted} {merges}"#),
+    );
+    check(
+        "/model/merges/3",
+        json!(7),
+        &format!("model.merges.3 is 7, {wanted} two symbols"),
     );
     check(
         "/model/merges",

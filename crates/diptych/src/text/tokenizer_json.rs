@@ -7,6 +7,8 @@
 //! Invariant: only a file that means the same ids as [`ClipTokenizer`] is accepted. (Hugging Face's
 //! own code still gives other ids for a capital sigma at a word's end, and for U+0345.)
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::bpe::{END_OF_WORD, Merges, N_BYTE_IDS};
@@ -104,8 +106,9 @@ impl ClipTokenizer {
         json!({"bos_token": start, "eos_token": end, "unk_token": end, "pad_token": PAD})
     }
 
-    /// Recognises a `tokenizer.json` of CLIP's vocabulary or of a prefix of it, as
-    /// [`to_json`](Self::to_json) and OpenAI's repositories have it.
+    /// Recognises a `tokenizer.json` of CLIP's kind, as [`to_json`](Self::to_json) and OpenAI's
+    /// repositories have it: CLIP's cleaning, words and ids, with CLIP's merges, the first of them,
+    /// or others.
     ///
     /// # Errors
     /// [`TextError::Json`] if `bytes` aren't JSON; [`TextError::NotClip`] names the first field
@@ -128,11 +131,19 @@ impl ClipTokenizer {
             )?;
         }
         check_splitting(&file)?;
-        let n_merges = check_merges(&file)?;
-
-        let standard = Self::new(special_tokens(&file)?);
-        let size = N_BYTE_IDS as usize + n_merges + 2;
-        let tokenizer = Self::with_vocab_size(size, standard.special_tokens())?;
+        let pairs = merges(&file)?;
+        let kind = special_tokens(&file)?;
+        let tokenizer = if Merges::are_standard(&pairs) {
+            Self::with_vocab_size(N_BYTE_IDS as usize + pairs.len() + 2, kind)?
+        } else {
+            let own = Merges::of_pairs(pairs.iter().copied());
+            let own = own.map_err(|i| {
+                let found = json!(pairs[i]);
+                let wanted = "new pairs of symbols that earlier merges made";
+                not_clip(&format!("{MERGES}/{i}"), &found, wanted)
+            })?;
+            Self::of_merges(Arc::new(own), kind)
+        };
         check_vocab(&file, &tokenizer)?;
         Ok(tokenizer)
     }
@@ -207,15 +218,16 @@ fn check_splitting(file: &Value) -> Result<(), TextError> {
     )
 }
 
-/// The number of merges, which are the first of the standard list.
-fn check_merges(file: &Value) -> Result<usize, TextError> {
-    let field = "/model/merges";
-    let found = file.pointer(field).unwrap_or(&Value::Null);
+/// Where the merges are.
+const MERGES: &str = "/model/merges";
+
+/// The two symbols of each merge.
+fn merges(file: &Value) -> Result<Vec<(&str, &str)>, TextError> {
+    let found = file.pointer(MERGES).unwrap_or(&Value::Null);
     let Some(merges) = found.as_array() else {
-        return Err(not_clip(field, found, "a list of merges"));
+        return Err(not_clip(MERGES, found, "a list of merges"));
     };
-    let standard = Merges::standard();
-    for (i, merge) in merges.iter().enumerate() {
+    let pairs = merges.iter().enumerate().map(|(i, merge)| {
         let pair = match merge {
             Value::String(line) => line.split_once(' '),
             _ => merge
@@ -223,15 +235,9 @@ fn check_merges(file: &Value) -> Result<usize, TextError> {
                 .and_then(Value::as_str)
                 .zip(merge.get(1).and_then(Value::as_str)),
         };
-        let wanted = standard.pair(i);
-        let is_same =
-            pair.is_some() && pair == wanted.as_ref().map(|(left, right)| (&**left, &**right));
-        let wanted = wanted.map_or("no more merges".to_owned(), |(left, right)| {
-            format!("`{left} {right}`")
-        });
-        require(is_same, &format!("{field}/{i}"), merge, &wanted)?;
-    }
-    Ok(merges.len())
+        pair.ok_or_else(|| not_clip(&format!("{MERGES}/{i}"), merge, "two symbols"))
+    });
+    pairs.collect()
 }
 
 /// The spelling of special tokens for which the file has ids.

@@ -40,7 +40,7 @@ pub fn convert(
     dtype: Option<Dtype>,
 ) -> Result<()> {
     let mut description = checkpoint.description().clone();
-    let tokenizer = *writable(place, &description)?;
+    let tokenizer = writable(place, &description)?.clone();
     let refuse = |reason: String| Error::Layout {
         path: place.to_owned(),
         reason,

@@ -119,6 +119,25 @@ impl Description {
         Self::assemble(config, preprocess, tokenizer.into(), origins)
     }
 
+    /// The same model with the tokenizer of the file at `path`, a `tokenizer.json` of CLIP's kind.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it can't be read, [`Error::Tokenizer`] if it is of another kind or has
+    /// another number of entries than the model.
+    pub fn with_tokenizer(self, path: &Path) -> Result<Self> {
+        let bytes = read_small(path, MAX_TOKENIZER_BYTES)?;
+        let origins = Origins {
+            tokenizer: path.display().to_string(),
+            ..self.origins
+        };
+        Self::assemble(
+            self.config,
+            self.preprocess,
+            from_file(path, &bytes)?,
+            origins,
+        )
+    }
+
     fn assemble(
         config: ClipConfig,
         preprocess: Preprocess,

@@ -5,6 +5,7 @@
 //! before, so a resumed run sees what an uninterrupted one would.
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rand_chacha::ChaCha8Rng;
@@ -13,6 +14,7 @@ use rayon::prelude::*;
 use super::augment::augment;
 use super::data::Data;
 use super::held_out::{self, Exam, Split};
+use super::language::Dictionary;
 use super::meaning::{Meaning, draw_text};
 use super::order::{Order, Turn, generator};
 use super::positives::{Positives, Relation};
@@ -41,6 +43,7 @@ pub struct Batch {
 pub struct Batches {
     samples: Vec<(Sample, usize)>,
     data: Vec<Data>,
+    languages: Vec<Dictionary>,
     order: Order,
     passed_over: Tally,
     warnings: Vec<String>,
@@ -88,12 +91,16 @@ impl Batches {
         found: Vec<Found>,
         passed_over: Tally,
     ) -> Result<Self> {
+        let languages = run.languages.iter().map(Dictionary::open);
+        let languages = languages.collect::<Result<Vec<_>>>()?;
         let mut samples = Vec::new();
         let mut warnings = Vec::new();
         let mut sets = Vec::new();
         for (i, (data, found)) in run.data.iter().zip(found).enumerate() {
             warnings.extend(found.warnings);
             warnings.extend(held_out::unmeasured(data, &found.samples));
+            let untold = languages.iter();
+            warnings.extend(untold.filter_map(|l| held_out::untold(data, &found.samples, l)));
             held_out::check(data, &found.samples)?;
             let first = samples.len();
             samples.extend(found.samples.into_iter().map(|sample| (sample, i)));
@@ -127,6 +134,7 @@ impl Batches {
         Ok(Self {
             samples,
             data: run.data.clone(),
+            languages,
             order,
             passed_over,
             warnings,
@@ -159,7 +167,12 @@ impl Batches {
 
     /// The samples that are measured instead of trained on, set by set.
     pub(super) fn held_out(&self) -> Vec<Exam> {
-        held_out::exams(&self.data, &self.samples)
+        held_out::exams(&self.data, &self.samples, &self.languages)
+    }
+
+    /// The other languages.
+    pub(super) fn languages(&self) -> &[Dictionary] {
+        &self.languages
     }
 
     /// The batch of `step`, from 0.
@@ -256,12 +269,22 @@ impl Batches {
         })
     }
 
+    /// The texts of some pairs of the whole run, without their pictures.
+    pub(super) fn texts(&self, places: Range<u64>) -> impl Iterator<Item = String> {
+        let turns = self.order.turns(places.clone());
+        turns.into_iter().zip(places).map(|(turn, place)| {
+            let (sample, data) = &self.samples[turn.sample(0) as usize];
+            let mut rng = generator(self.seed, 2, place);
+            draw_text(sample, &self.data[*data], &self.languages, &mut rng).0
+        })
+    }
+
     /// Draws a sample's text and crop.
     fn prepare(&self, index: u32, rng: &mut ChaCha8Rng) -> Result<Pair, (Reason, Error)> {
         let unreadable = |error| (Reason::Unreadable, error);
         let undecodable = |error| (Reason::Undecodable, error);
         let (sample, data) = &self.samples[index as usize];
-        let (text, meaning) = draw_text(sample, &self.data[*data], rng);
+        let (text, meaning) = draw_text(sample, &self.data[*data], &self.languages, rng);
         let bytes = sample.bytes().map_err(unreadable)?;
         let picture = sample.decode(&bytes, &self.decode)?;
         let picture =

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::data::{Data, TextKind};
+use super::language::Dictionary;
 use super::meaning::{names, unsaid};
 use crate::samples::Sample;
 use crate::{Error, Result};
@@ -50,7 +51,13 @@ pub(super) struct Exam {
 ///
 /// The held-out samples of a set are told among the classes that are trained on, those of withheld
 /// classes among these. A set with more than [`MAX_CLASSES`] has none, and is left out.
-pub(super) fn exams(data: &[Data], samples: &[(Sample, usize)]) -> Vec<Exam> {
+///
+/// Where a language has a name for each class, they are measured in it once more.
+pub(super) fn exams(
+    data: &[Data],
+    samples: &[(Sample, usize)],
+    languages: &[Dictionary],
+) -> Vec<Exam> {
     let mut exams = Vec::new();
     for (d, (data, name)) in data.iter().zip(set_names(data)).enumerate() {
         let of_set = samples.iter().filter(|(_, of)| *of == d);
@@ -74,6 +81,14 @@ pub(super) fn exams(data: &[Data], samples: &[(Sample, usize)]) -> Vec<Exam> {
             });
             let samples: Vec<_> = labelled.collect();
             if !samples.is_empty() {
+                for language in languages {
+                    let told = classes.iter().map(|class| language.sentences(class));
+                    exams.extend(told.collect::<Option<_>>().map(|classes| Exam {
+                        name: format!("{name} ({})", language.name),
+                        classes,
+                        samples: samples.clone(),
+                    }));
+                }
                 exams.push(Exam {
                     name,
                     classes: classes.iter().map(|class| sentences(class, data)).collect(),
@@ -96,6 +111,16 @@ pub(super) fn unmeasured(data: &Data, samples: &[Sample]) -> Option<String> {
             set_name(data)
         )
     })
+}
+
+/// A warning about classes that have no name in a language; nothing of a set of captions.
+pub(super) fn untold(data: &Data, samples: &[Sample], language: &Dictionary) -> Option<String> {
+    let classes = classes(data, samples.iter());
+    let classes = || classes.iter().copied().collect();
+    match data.texts {
+        TextKind::Captions => None,
+        TextKind::Classes => language.unknown(&set_name(data), &classes()),
+    }
 }
 
 /// Checks what a set's samples must have for the run file to be followed.
@@ -225,7 +250,7 @@ mod tests {
         let all = samples(&["tabby, cat", "dog", "owl", "fox", "dog", "tabby, cat"]);
         check(&data, &all).unwrap();
         let with_set: Vec<_> = all.iter().map(|s| (s.clone(), 0)).collect();
-        let sets = exams(&[data], &with_set);
+        let sets = exams(&[data], &with_set, &[]);
         let classes = |set: &Exam| set.samples.iter().map(|s| s.1).collect::<Vec<_>>();
         let [held, withheld] = &sets[..] else {
             panic!("{} sets", sets.len())
@@ -243,7 +268,7 @@ mod tests {
         data.check().unwrap();
         let all = samples(&["cat", "dog"]);
         let with_set: Vec<_> = all.iter().map(|s| (s.clone(), 0)).collect();
-        let sets = exams(&[data], &with_set);
+        let sets = exams(&[data], &with_set, &[]);
         let want = [["a cat, a type of pet."], ["a dog, a type of pet."]];
         assert_eq!(sets[0].classes, want);
         for (context, texts) in [(" ", "classes"), ("a {}", "classes"), ("a pet", "captions")] {
@@ -263,6 +288,7 @@ mod tests {
         let sets = exams(
             &[data],
             &all.iter().map(|s| (s.clone(), 0)).collect::<Vec<_>>(),
+            &[],
         );
         assert_eq!(sets[0].classes, [["a dog."], ["a tabby."]]);
         let classes: Vec<usize> = sets[0].samples.iter().map(|s| s.1).collect();

@@ -9,6 +9,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use super::data::{Data, TextKind};
+use super::language::Language;
 use super::loss::Loss;
 use super::meaning::{KIND_EVERY, SAID_BY, SAID_EVERY};
 use super::run_file::{Augmentation, Negatives, Run};
@@ -55,6 +56,25 @@ impl Run {
         }
         if self.decode_options() != DecodeOptions::default() {
             identity += &format!(", {} megapixels", self.max_megapixels);
+        }
+        if let Some(tokenizer) = &self.tokenizer {
+            identity += &format!(", tokenizer {}", option(tokenizer.file_name()));
+        }
+        for language in &self.languages {
+            let Language {
+                name,
+                names,
+                captions,
+                templates,
+                share,
+            } = language;
+            let file = |path: &PathBuf| option(path.file_name());
+            identity += &format!(
+                ", {name:?} {} [{}] [{}] {share:?}",
+                names.as_ref().map_or("None".into(), file),
+                list(captions, file),
+                list(templates, |template| format!("{template:?}")),
+            );
         }
         let extras: Vec<Option<String>> = self.data.iter().map(extras).collect();
         if extras.iter().any(Option::is_some) {

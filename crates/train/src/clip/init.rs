@@ -39,7 +39,10 @@ pub(super) fn start(
 pub(super) fn is_same_model(a: &Description, b: &Description) -> bool {
     plain(&a.config) == plain(&b.config)
         && a.preprocess == b.preprocess
-        && a.tokenizer.vocab_size() == b.tokenizer.vocab_size()
+        && match (a.tokenizer.as_clip(), b.tokenizer.as_clip()) {
+            (Some(a), Some(b)) => a == b,
+            _ => a.tokenizer.vocab_size() == b.tokenizer.vocab_size(),
+        }
 }
 
 /// An architecture without what writing a checkpoint fills in.

@@ -7,6 +7,7 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::data::{Data, TextKind};
+use super::language::Dictionary;
 use super::positives::Relation;
 use crate::samples::Sample;
 use diptych::fnv1a;
@@ -56,39 +57,119 @@ pub(super) const SAID_EVERY: u32 = 4;
 /// A thing is in a picture if at least one in this many of its captions says it: two of five.
 pub(super) const SAID_BY: usize = 3;
 
-/// One of a sample's texts, and what it means.
-pub(super) fn draw_text(sample: &Sample, data: &Data, rng: &mut ChaCha8Rng) -> (String, Meaning) {
+/// A name, a kind or a caption.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Said<'a> {
+    pub(super) text: &'a str,
+    /// Whether it stands by itself; else it is put into a template.
+    pub(super) is_whole: bool,
+}
+
+/// What can be said of a sample in one language.
+struct Sayable<'a> {
+    /// Its captions, or its class's names.
+    own: Vec<Said<'a>>,
+    kinds: Vec<Said<'a>>,
+}
+
+fn all<'a>(texts: Vec<&'a str>, is_whole: bool) -> Vec<Said<'a>> {
+    let all = texts.into_iter().map(|text| Said { text, is_whole });
+    all.collect()
+}
+
+/// One of a sample's texts, in its own language or one of the `others`, and what it means.
+pub(super) fn draw_text(
+    sample: &Sample,
+    data: &Data,
+    others: &[Dictionary],
+    rng: &mut ChaCha8Rng,
+) -> (String, Meaning) {
     let line = sample.texts.choose(rng).map_or("", String::as_str);
-    let (own, kinds, every): (Vec<&str>, Vec<&str>, u32) = match data.texts {
+    let is_whole = data.texts == TextKind::Captions;
+    let (here, every) = match data.texts {
         TextKind::Captions => {
-            let own = sample.texts.iter().map(String::as_str);
-            (own.collect(), said(&sample.texts, &data.kinds), SAID_EVERY)
+            let own = sample.texts.iter().map(String::as_str).collect();
+            let kinds = said(&sample.texts, &data.kinds);
+            (
+                Sayable {
+                    own: all(own, true),
+                    kinds: all(kinds, false),
+                },
+                SAID_EVERY,
+            )
         }
         TextKind::Classes => {
             let own: Vec<&str> = names(line).collect();
             let first = own.first().copied().unwrap_or(line);
             let kinds = data.kinds.get(first).map(|list| names(list).collect());
-            (own, kinds.unwrap_or_default(), KIND_EVERY)
+            let kinds = all(kinds.unwrap_or_default(), false);
+            (
+                Sayable {
+                    own: all(own, false),
+                    kinds,
+                },
+                KIND_EVERY,
+            )
         }
     };
-    let kind = if !kinds.is_empty() && rng.random_ratio(1, every) {
-        kinds.choose(rng)
+    let others: Vec<(Sayable, &Dictionary)> = others
+        .iter()
+        .map(|other| {
+            let own = other.own(sample, line, data);
+            let kinds = other.kinds(&here.kinds);
+            (Sayable { own, kinds }, other)
+        })
+        .collect();
+    let mut drawn = None;
+    for (sayable, other) in &others {
+        let is_known = !(sayable.own.is_empty() && sayable.kinds.is_empty());
+        if drawn.is_none() && rng.random_bool(other.share) && is_known {
+            drawn = Some((sayable, &other.templates));
+        }
+    }
+    let is_here = drawn.is_none();
+    let (sayable, templates) = drawn.unwrap_or((&here, &data.templates));
+    let is_kind = sayable.own.is_empty() || !sayable.kinds.is_empty() && rng.random_ratio(1, every);
+    let kind = if is_kind {
+        sayable.kinds.choose(rng)
     } else {
         None
     };
-    let (name, text) = match (kind, data.texts) {
-        (None, TextKind::Captions) => (line, line.to_owned()),
-        (kind, _) => {
-            let name = kind.or_else(|| own.choose(rng)).copied().unwrap_or(line);
-            let template = data.templates.choose(rng).map_or("{}", String::as_str);
-            (name, template.replace("{}", name))
-        }
+    let own = if is_here && is_whole {
+        Some(&Said {
+            text: line,
+            is_whole,
+        })
+    } else {
+        None
     };
-    let hash = |name: &&str| fnv1a(&name.to_lowercase());
+    let said = kind.or(own).or_else(|| sayable.own.choose(rng));
+    let said = said.copied().unwrap_or(Said {
+        text: line,
+        is_whole: false,
+    });
+    let text = if said.is_whole {
+        said.text.to_owned()
+    } else {
+        let template = templates.choose(rng).map_or("{}", String::as_str);
+        template.replace("{}", said.text)
+    };
+    let hash = |said: &Said| fnv1a(&said.text.to_lowercase());
+    let everywhere = || {
+        [&here]
+            .into_iter()
+            .chain(others.iter().map(|(sayable, _)| sayable))
+    };
     let meaning = Meaning {
-        text: hash(&name),
-        names: own.iter().map(hash).collect(),
-        kinds: kinds.iter().map(hash).collect(),
+        text: hash(&said),
+        names: everywhere()
+            .flat_map(|sayable| &sayable.own)
+            .map(hash)
+            .collect(),
+        kinds: everywhere()
+            .flat_map(|sayable| &sayable.kinds)
+            .map(hash)
+            .collect(),
     };
     (text, meaning)
 }
@@ -174,7 +255,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut drawn = HashMap::<String, usize>::new();
         for _ in 0..4000 {
-            let (text, meaning) = draw_text(&sample, &data, &mut rng);
+            let (text, meaning) = draw_text(&sample, &data, &[], &mut rng);
             let truths = [meaning.names, meaning.kinds].concat();
             assert!(truths.len() == 4 && truths.contains(&meaning.text));
             *drawn.entry(text).or_default() += 1;
@@ -212,7 +293,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut drawn = HashMap::<String, usize>::new();
         for _ in 0..4000 {
-            let (text, meaning) = draw_text(&sample, &data, &mut rng);
+            let (text, meaning) = draw_text(&sample, &data, &[], &mut rng);
             assert!(meaning.kinds.len() == 2 && meaning.names.len() == 6);
             *drawn.entry(text).or_default() += 1;
         }

@@ -11,6 +11,7 @@ mod gradients;
 mod held_out;
 mod identity;
 mod init;
+mod language;
 mod loss;
 mod matrices;
 mod meaning;
@@ -20,6 +21,7 @@ mod run_file;
 mod task;
 #[cfg(test)]
 mod tests;
+mod tokenizer;
 mod validation;
 
 use std::ops::ControlFlow;
@@ -27,11 +29,13 @@ use std::ops::ControlFlow;
 pub use batch::{Batch, Batches};
 pub use data::{Data, TextKind};
 pub use gradients::{BatchGradients, Contrastive};
+pub use language::Language;
 pub use loss::{Loss, logits_per_image, normalise};
 pub use positives::{Positives, Relation};
 pub use run_file::{Augmentation, Negatives, Run};
 pub use task::{ClipTask, Numbers, Opened};
-pub use validation::{HeldOut, Measured};
+pub use tokenizer::learn_tokenizer;
+pub use validation::{HeldOut, InLanguage, Measured};
 
 pub use diptych_evaluate::{Accuracy, Recall};
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
+use super::language::Language;
 use super::loss::Loss;
 use crate::optimise::Optimization;
 use crate::run::Settings;
@@ -32,8 +33,12 @@ pub struct Run {
     pub loss: Loss,
     /// Which texts a picture is told from.
     pub negatives: Negatives,
+    /// A `tokenizer.json` in the place of the architecture's, relative to the run file.
+    pub tokenizer: Option<PathBuf>,
     /// The sets to train on.
     pub data: Vec<Data>,
+    /// Other languages in which their pictures are spoken of.
+    pub languages: Vec<Language>,
     /// Crops and flips of pictures on their way into a batch.
     pub augmentation: Augmentation,
     /// Pictures with more pixels, in units of 1,000,000, are passed over.
@@ -64,7 +69,11 @@ struct RunFile {
     negatives: Negatives,
     #[serde(default)]
     seed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokenizer: Option<PathBuf>,
     data: Vec<Data>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    languages: Vec<Language>,
     optimizer: Optimization,
     #[serde(default)]
     augmentation: Augmentation,
@@ -110,7 +119,9 @@ impl From<RunFile> for Run {
             freeze: file.freeze,
             loss: file.loss,
             negatives: file.negatives,
+            tokenizer: file.tokenizer,
             data: file.data,
+            languages: file.languages,
             augmentation: file.augmentation,
             max_megapixels: file.max_megapixels,
             dtype: file.dtype,
@@ -130,7 +141,9 @@ impl From<Run> for RunFile {
             loss: run.loss,
             negatives: run.negatives,
             seed: run.settings.seed,
+            tokenizer: run.tokenizer,
             data: run.data,
+            languages: run.languages,
             optimizer: run.settings.optimizer,
             augmentation: run.augmentation,
             max_megapixels: run.max_megapixels,
@@ -223,6 +236,12 @@ impl Run {
         for data in &mut run.data {
             data.resolve(base).map_err(|e| refuse(e.to_string()))?;
         }
+        for language in &mut run.languages {
+            language.resolve(base).map_err(|e| refuse(e.to_string()))?;
+        }
+        if let Some(path) = &mut run.tokenizer {
+            *path = base.join(&*path);
+        }
         run.validation = expand(base, &run.validation).map_err(|e| refuse(e.to_string()))?;
         for name in run.init.iter_mut().chain([&mut run.architecture]) {
             *name = named_in(base, name);
@@ -275,6 +294,13 @@ impl Run {
                 self.data.len()
             ));
         }
-        self.data.iter().try_for_each(Data::check)
+        self.data.iter().try_for_each(Data::check)?;
+        let shares: f64 = self.languages.iter().map(|language| language.share).sum();
+        if shares >= 1.0 {
+            return Err(format!(
+                "`share` of all languages is {shares}, wanted below 1"
+            ));
+        }
+        self.languages.iter().try_for_each(Language::check)
     }
 }

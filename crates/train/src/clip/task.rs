@@ -53,6 +53,12 @@ impl<'r> ClipTask<'r> {
     pub fn new(run: &'r Run, device: Device) -> Result<Self> {
         let description =
             describe(&run.architecture).map_err(|error| Error::named("architecture", error))?;
+        let description = match &run.tokenizer {
+            Some(path) => description
+                .with_tokenizer(path)
+                .map_err(|error| Error::named("tokenizer", error))?,
+            None => description,
+        };
         Self::with_description(run, description, device)
     }
 

@@ -22,8 +22,21 @@ pub struct Measured {
     /// Recall at 1, 5 and 10 on the validation's captioned pictures.
     #[serde(flatten)]
     pub recall: Option<Recall>,
+    /// Recall at 1, 5 and 10 by captions in other languages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<InLanguage>,
     /// Zero-shot accuracy on the held-out samples of each set that holds some out.
     pub zero_shot: Vec<HeldOut>,
+}
+
+/// Retrieval by captions in another language.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct InLanguage {
+    /// The language, as the run file calls it.
+    pub language: String,
+    /// The recall, on those pictures that have captions in it.
+    #[serde(flatten)]
+    pub recall: Recall,
 }
 
 /// Zero-shot accuracy on the held-out part of a set.
@@ -39,17 +52,23 @@ pub struct HeldOut {
 impl Measured {
     /// Sentences about pictures that were left out.
     fn skipped(&self) -> impl Iterator<Item = &String> {
-        let of_recall = self.recall.iter().flat_map(|recall| &recall.skipped);
+        let recalls = self.recalls();
+        let of_recall = recalls.flat_map(|recall| &recall.skipped);
         let sets = self.zero_shot.iter().flat_map(|set| &set.accuracy.skipped);
         of_recall.chain(sets)
+    }
+
+    fn recalls(&self) -> impl Iterator<Item = &Recall> {
+        let others = self.languages.iter().map(|language| &language.recall);
+        self.recall.iter().chain(others)
     }
 
     /// One number to compare checkpoints by: the mean of retrieval's recall at 10 and of the sets'
     /// top-1 accuracies.
     fn score(&self) -> f64 {
-        let recall = self.recall.as_ref().map(|r| (r.image[2] + r.text[2]) / 2.0);
+        let recall = self.recalls().map(|r| (r.image[2] + r.text[2]) / 2.0);
         let accuracies = self.zero_shot.iter().map(|set| set.accuracy.top_1);
-        let all: Vec<f64> = recall.into_iter().chain(accuracies).collect();
+        let all: Vec<f64> = recall.chain(accuracies).collect();
         all.iter().sum::<f64>() / all.len().max(1) as f64
     }
 }
@@ -58,6 +77,8 @@ impl Measured {
 #[derive(Default)]
 pub(super) struct Validator {
     captioned: Found,
+    /// The same pictures with their captions in other languages, language by language.
+    told: Vec<(String, Vec<Sample>)>,
     exams: Vec<Exam>,
     decode: DecodeOptions,
 }
@@ -71,8 +92,19 @@ impl Validator {
             paths: run.validation.clone(),
             damage: Damage::Refuse,
         };
+        let captioned = captioned.read()?;
+        let told = batches.languages().iter().map(|language| {
+            let told = captioned.samples.iter().map(|sample| {
+                let mut told = sample.clone();
+                told.texts = language.captions(sample).to_vec();
+                told
+            });
+            let told = told.filter(|sample| !sample.texts.is_empty());
+            (language.name.clone(), told.collect::<Vec<_>>())
+        });
         let validator = Self {
-            captioned: captioned.read()?,
+            told: told.filter(|(_, told)| !told.is_empty()).collect(),
+            captioned,
             exams: batches.held_out(),
             decode: run.decode_options(),
         };
@@ -115,16 +147,26 @@ impl Validator {
                 accuracy: classification(&clip, &classifier, pictures, load)?,
             })
         };
-        let captioned = self.captioned.samples.iter().map(|sample| Labelled {
-            picture: sample,
-            label: &sample.texts,
-        });
+        let recall = |samples: &[Sample]| {
+            let captioned = samples.iter().map(|sample| Labelled {
+                picture: sample,
+                label: &sample.texts,
+            });
+            retrieval(&clip, captioned, load)
+        };
+        let in_language = |(language, samples): &(String, Vec<Sample>)| -> Result<InLanguage> {
+            Ok(InLanguage {
+                language: language.clone(),
+                recall: recall(samples)?,
+            })
+        };
         let measured = Measured {
             recall: if self.captioned.samples.is_empty() {
                 None
             } else {
-                Some(retrieval(&clip, captioned, load)?)
+                Some(recall(&self.captioned.samples)?)
             },
+            languages: self.told.iter().map(in_language).collect::<Result<_>>()?,
             zero_shot: self.exams.iter().map(examine).collect::<Result<_>>()?,
         };
         let unmeasurable = |example| PassedOver::one(Reason::Unmeasurable, example);

@@ -41,6 +41,14 @@ enum Format {
 impl Options {
     fn new(args: ClassifyArgs) -> Result<Self> {
         let mut labels = args.labels;
+        for label in &labels {
+            let file = label.strip_prefix('@').unwrap_or(label);
+            if file.ends_with(".txt") && Path::new(file).is_file() {
+                message(format!(
+                    "note: `{label}` is taken for a label; `--labels-file {file}` reads the file"
+                ));
+            }
+        }
         if let Some(path) = &args.labels_file {
             labels.extend(inputs::lines(path)?);
         }

@@ -13,6 +13,7 @@ use super::super::{
     Phase, named_parameters, plain_values,
 };
 use super::{Collected, Named, close, flat, hold};
+use crate::model::{Fresh, Init, Table};
 use crate::tensor_data::TensorData;
 
 #[test]
@@ -230,4 +231,43 @@ fn parameters_of_another_width_panic() {
         ops::group_norm(x(), of(6), 3, 1e-3),
         Tensor::ones([2, 6], &device),
     );
+}
+
+#[test]
+fn what_can_not_be_built_or_drawn_says_so() {
+    let device = Device::flex();
+    let table = |bias: usize, init: Init| {
+        Table::new().tensor("fc.weight", &[3, 8], init).tensor(
+            "fc.bias",
+            &[bias],
+            Init::Constant(0.0),
+        )
+    };
+    let build = |table: Table| {
+        Linear::build(
+            &mut Builder::new(&mut Fresh::of_table(table, 1), &device),
+            "fc",
+        )
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+    };
+    build(table(3, Init::Normal(0.02))).unwrap();
+    for (table, words) in [
+        (
+            table(4, Init::Normal(0.02)),
+            "`bias` has 4 values, wanted 3",
+        ),
+        (
+            table(3, Init::Uniform(-1.0)),
+            "`fc.weight` can't be drawn by Uniform(-1.0)",
+        ),
+        (
+            table(3, Init::Normal(f32::INFINITY)),
+            "`fc.weight` can't be drawn",
+        ),
+        (Table::new(), "no parameter `fc.weight`"),
+    ] {
+        let message = build(table).unwrap_err();
+        assert!(message.contains(words), "{message}");
+    }
 }

@@ -27,6 +27,12 @@ pub(super) fn read(bytes: &Bytes) -> Result<(Found, BTreeMap<String, String>), S
     }
     let prefix = bytes.read(Place { offset: 0, len: 8 })?;
     let header_len = prefix.iter().rev().fold(0, |n, &b| n << 8 | u64::from(b));
+    // The longest header that the format allows. In any other file these eight bytes are text or
+    // another format's mark.
+    const LONGEST: u64 = 100_000_000;
+    if header_len > LONGEST && header_len > len {
+        return Err("not a file of tensors: it is none of safetensors, PyTorch or a pickle".into());
+    }
     if header_len > len - 8 {
         return Err(format!(
             "not a whole safetensors file: its header should have {header_len} bytes, the file has {len}"

@@ -127,7 +127,8 @@ fn damaged_weight_files_are_refused_and_never_panic() {
     refused(b"\x02\0\0\0", "it has 4 bytes");
     refused(&good[..good.len() - 1], "cut off");
     refused(&[&good[..], b"x"].concat(), "cut off or padded");
-    refused(&[0xff; 64], "not a whole safetensors file");
+    refused(&[0xff; 64], "not a file of tensors");
+    refused(b"a text of some words", "not a file of tensors");
     refused(&good[..200], "not a whole safetensors file");
     // A header of spaces, which is a header: nothing of it is read.
     let long = [&(5u64 << 20).to_le_bytes()[..], &vec![b' '; 5 << 20]].concat();

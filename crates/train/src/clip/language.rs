@@ -1,0 +1,429 @@
+//! Other languages: what names, kinds and captions are called in them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::data::{Data, TextKind};
+use super::meaning::{Said, names};
+use crate::samples::{Sample, expand};
+use crate::{Error, Result};
+
+/// A language in which pictures are spoken of beside the data's own: `[[languages]]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Language {
+    /// Its name, as in `captions`: `zh`.
+    pub name: String,
+    /// A table, a line an entry: a name, a kind, or a caption as the data has it, a tab, and what
+    /// it is called, several names separated by `,` or `、`. One that ends with a full stop is
+    /// a sentence, and stands by itself. `-` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<PathBuf>,
+    /// Files of JSON lines, plain or gzipped, each with captions of one picture:
+    /// `{"shard": "a-000", "key": "0017", "zh": ["…"]}`. `shard` is the name of its shard (or
+    /// table, or folder) without endings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captions: Vec<PathBuf>,
+    /// The sentences a name is put into, `{}` standing for the name.
+    pub templates: Vec<String>,
+    /// Share of the texts, where there is one in this language.
+    pub share: f64,
+}
+
+impl Language {
+    /// Makes paths relative to where the run file lies.
+    pub(super) fn resolve(&mut self, base: &Path) -> Result<()> {
+        self.captions = expand(base, &self.captions)?;
+        if let Some(path) = &mut self.names {
+            *path = base.join(&*path);
+        }
+        Ok(())
+    }
+
+    /// Says what is wrong with it by itself.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let refuse = |reason: String| Err(format!("language `{}`: {reason}", self.name));
+        if self.names.is_none() && self.captions.is_empty() {
+            return refuse("it needs `names` or `captions`".into());
+        }
+        if self.templates.is_empty() || self.templates.iter().any(|t| !t.contains("{}")) {
+            return refuse("it needs `templates`, each with `{}`".into());
+        }
+        if !(self.share > 0.0 && self.share < 1.0) {
+            return refuse(format!(
+                "`share` is {}, wanted above 0 and below 1",
+                self.share
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A language's files, read.
+pub(super) struct Dictionary {
+    pub(super) name: String,
+    pub(super) templates: Vec<String>,
+    pub(super) share: f64,
+    names: HashMap<String, Vec<String>>,
+    captions: HashMap<(String, String), Vec<String>>,
+}
+
+impl Dictionary {
+    /// # Errors
+    /// [`Error::Io`] for a file that can't be read, [`Error::RunFile`] for a line that is not as
+    /// [`Language`] says.
+    pub(super) fn open(language: &Language) -> Result<Self> {
+        let mut dictionary = Self {
+            name: language.name.clone(),
+            templates: language.templates.clone(),
+            share: language.share,
+            names: HashMap::new(),
+            captions: HashMap::new(),
+        };
+        if let Some(path) = &language.names {
+            let mut firsts = Vec::new();
+            for_lines(path, |line| {
+                let (entry, called) = line.split_once('\t').ok_or("wanted a tab")?;
+                let called: Vec<String> = called
+                    .split([',', '、'])
+                    .map(|name| name.trim().to_owned())
+                    .filter(|name| !name.is_empty())
+                    .collect();
+                if called.is_empty() {
+                    return Err("nothing behind the tab".into());
+                }
+                if called != ["-"] {
+                    firsts.extend(
+                        names(entry)
+                            .next()
+                            .map(|first| (first.to_owned(), called.clone())),
+                    );
+                    dictionary.names.insert(entry.to_owned(), called);
+                }
+                Ok(())
+            })?;
+            for (first, called) in firsts {
+                dictionary.names.entry(first).or_insert(called);
+            }
+        }
+        for path in &language.captions {
+            for_lines(path, |line| {
+                let entry: Value = serde_json::from_str(line).map_err(|e| e.to_string())?;
+                let field = |name: &str| {
+                    let value = entry[name].as_str().map(str::to_owned);
+                    value.ok_or_else(|| format!("wanted `{name}`, a text"))
+                };
+                let texts = entry[&dictionary.name].as_array();
+                let texts = texts.ok_or_else(|| format!("wanted `{}`, a list", dictionary.name))?;
+                let texts = texts.iter().filter_map(Value::as_str).map(str::to_owned);
+                let place = (field("shard")?, field("key")?);
+                dictionary.captions.entry(place).or_default().extend(texts);
+                Ok(())
+            })?;
+        }
+        Ok(dictionary)
+    }
+
+    /// What a name or a kind is called; nothing if that is not known.
+    pub(super) fn called(&self, name: &str) -> &[String] {
+        self.names.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Captions of a sample's picture.
+    pub(super) fn captions(&self, sample: &Sample) -> &[String] {
+        let file = sample
+            .origin
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let shard = file.split('.').next().unwrap_or_default().to_owned();
+        let captions = self.captions.get(&(shard, sample.key.clone()));
+        captions.map_or(&[], Vec::as_slice)
+    }
+
+    /// What can be said of a sample by its name or caption in this language, of which `line` is
+    /// one of its lines of text.
+    pub(super) fn own<'a>(&'a self, sample: &'a Sample, line: &str, data: &Data) -> Vec<Said<'a>> {
+        let called = |line: &str| {
+            let by_line = self.called(line);
+            let by_first = || self.called(names(line).next().unwrap_or(line));
+            if by_line.is_empty() {
+                by_first()
+            } else {
+                by_line
+            }
+        };
+        match data.texts {
+            TextKind::Classes => called(line).iter().map(|name| said(name)).collect(),
+            TextKind::Captions => {
+                let captions = self.captions(sample).iter().map(|text| Said {
+                    text,
+                    is_whole: true,
+                });
+                let of_lines = sample.texts.iter().flat_map(|line| called(line));
+                captions.chain(of_lines.map(|name| said(name))).collect()
+            }
+        }
+    }
+
+    /// Names of these kinds.
+    pub(super) fn kinds(&self, kinds: &[Said]) -> Vec<Said<'_>> {
+        let called = kinds.iter().flat_map(|kind| self.called(kind.text));
+        called.map(|name| said(name)).collect()
+    }
+
+    /// The sentences whose mean embedding stands for a class; none if its name is not known.
+    pub(super) fn sentences(&self, class: &str) -> Option<Vec<String>> {
+        let name = self.called(class).first()?;
+        let templates = self.templates.iter();
+        Some(if said(name).is_whole {
+            vec![name.clone()]
+        } else {
+            templates
+                .map(|template| template.replace("{}", name))
+                .collect()
+        })
+    }
+
+    /// A sentence about classes of a set that have no name, if there are any.
+    pub(super) fn unknown(&self, set: &str, classes: &BTreeSet<&str>) -> Option<String> {
+        let mut unknown = classes.iter().filter(|class| self.called(class).is_empty());
+        let first = unknown.next()?;
+        Some(format!(
+            "{set}: {} of {} classes have no name in `{}`, such as `{first}`",
+            unknown.count() + 1,
+            classes.len(),
+            self.name
+        ))
+    }
+}
+
+/// A name of the table.
+fn said(name: &str) -> Said<'_> {
+    Said {
+        text: name,
+        is_whole: name.ends_with(['.', '。']),
+    }
+}
+
+/// Hands each line of a file on, plain or gzipped, that is not empty.
+fn for_lines(path: &Path, mut f: impl FnMut(&str) -> Result<(), String>) -> Result<()> {
+    const GZIP: [u8; 2] = [0x1F, 0x8B];
+    let bytes = fs_err::read(path).map_err(Error::Io)?;
+    let reader: Box<dyn Read + '_> = if bytes.starts_with(&GZIP) {
+        Box::new(MultiGzDecoder::new(&bytes[..]))
+    } else {
+        Box::new(&bytes[..])
+    };
+    for (number, line) in (1..).zip(BufReader::new(reader).lines()) {
+        let refuse = |reason| Error::RunFile {
+            origin: path.display().to_string(),
+            reason: format!("line {number}: {reason}"),
+        };
+        let line = line.map_err(|error| refuse(error.to_string()))?;
+        if !line.trim().is_empty() {
+            f(&line).map_err(refuse)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::super::meaning::draw_text;
+    use super::super::positives::Relation;
+    use super::*;
+
+    const NAMES: &str = "tabby, tabby cat\t虎斑猫、斑猫\ncat\t猫\npet\t-\na sketch of a horse\t一张马的素描。\n\ndog\t狗\n";
+    const CAPTIONS: &str = "{\"shard\":\"memory\",\"key\":\"1\",\"zh\":[\"一只狗在跑\"]}\n";
+
+    fn language(dir: &Path) -> Language {
+        let (names, captions) = (dir.join("names.tsv"), dir.join("zh.jsonl"));
+        fs_err::write(&names, NAMES).unwrap();
+        fs_err::write(&captions, CAPTIONS).unwrap();
+        Language {
+            name: "zh".into(),
+            names: Some(names),
+            captions: vec![captions],
+            templates: vec!["一张{}的照片".into()],
+            share: 0.5,
+        }
+    }
+
+    fn data(texts: &str) -> Data {
+        toml::from_str(&format!(
+            "texts = \"{texts}\"\ntemplates = [\"a {{}}.\"]\n\
+             kinds = {{ tabby = \"cat, pet\", dog = \"dog\" }}"
+        ))
+        .unwrap()
+    }
+
+    fn sample(texts: &[&str]) -> Sample {
+        let texts = texts.iter().map(|&text| text.into()).collect();
+        Sample::in_memory("1", Vec::new(), texts)
+    }
+
+    /// How often each text is drawn in 4,000 times.
+    fn drawn(sample: &Sample, data: &Data, language: &Dictionary) -> HashMap<String, usize> {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut drawn = HashMap::new();
+        for _ in 0..4000 {
+            let (text, _) = draw_text(sample, data, std::slice::from_ref(language), &mut rng);
+            *drawn.entry(text).or_default() += 1;
+        }
+        drawn
+    }
+
+    #[test]
+    fn half_of_the_texts_are_said_in_a_language_of_half_a_share() {
+        let dir = tempfile::tempdir().unwrap();
+        let zh = Dictionary::open(&language(dir.path())).unwrap();
+        let near = |drawn: &HashMap<String, usize>, wanted: &[(&str, usize)]| {
+            for (text, n) in wanted {
+                assert!(drawn[*text].abs_diff(*n) < 120, "{drawn:?}");
+            }
+            assert_eq!(drawn.len(), wanted.len(), "{drawn:?}");
+        };
+        // A kind without a name in it is said in the data's own language alone.
+        near(
+            &drawn(&sample(&["tabby, tabby cat"]), &data("classes"), &zh),
+            &[
+                ("a tabby.", 875),
+                ("a tabby cat.", 875),
+                ("a cat.", 125),
+                ("a pet.", 125),
+                ("一张虎斑猫的照片", 875),
+                ("一张斑猫的照片", 875),
+                ("一张猫的照片", 250),
+            ],
+        );
+        near(
+            &drawn(&sample(&["a dog runs"]), &data("captions"), &zh),
+            &[
+                ("a dog runs", 1500),
+                ("a dog.", 500),
+                ("一只狗在跑", 1500),
+                ("一张狗的照片", 500),
+            ],
+        );
+        let uncaptioned = |text| {
+            let mut sample = sample(&[text]);
+            sample.key = "2".into();
+            sample
+        };
+        let horse = uncaptioned("a sketch of a horse");
+        near(
+            &drawn(&horse, &data("captions"), &zh),
+            &[("a sketch of a horse", 2000), ("一张马的素描。", 2000)],
+        );
+        near(
+            &drawn(&uncaptioned("an owl"), &data("captions"), &zh),
+            &[("an owl", 4000)],
+        );
+    }
+
+    #[test]
+    fn a_name_is_true_in_every_language() {
+        let dir = tempfile::tempdir().unwrap();
+        let zh = [Dictionary::open(&language(dir.path())).unwrap()];
+        let data = data("classes");
+        let (tabby, dog) = (sample(&["tabby, tabby cat"]), sample(&["dog"]));
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let mut met = HashMap::<&str, usize>::new();
+        for _ in 0..200 {
+            let (_, a) = draw_text(&tabby, &data, &zh, &mut rng);
+            let (text, b) = draw_text(&tabby, &data, &zh, &mut rng);
+            let (_, c) = draw_text(&dog, &data, &zh, &mut rng);
+            assert_eq!(a.relation(&c), Relation::Negative);
+            match a.relation(&b) {
+                Relation::Positive => *met.entry("positive").or_default() += 1,
+                Relation::Ignored => *met.entry("ignored").or_default() += 1,
+                relation => panic!("{text}: {relation:?}"),
+            }
+        }
+        assert_eq!(met.len(), 2, "{met:?}");
+    }
+
+    #[test]
+    fn classes_are_measured_by_their_first_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let zh = Dictionary::open(&language(dir.path())).unwrap();
+        assert_eq!(zh.sentences("tabby").unwrap(), ["一张虎斑猫的照片"]);
+        assert_eq!(
+            zh.sentences("a sketch of a horse").unwrap(),
+            ["一张马的素描。"]
+        );
+        assert_eq!(zh.sentences("owl"), None);
+        let classes = BTreeSet::from(["cat", "owl", "pet"]);
+        assert_eq!(
+            zh.unknown("birds", &classes).unwrap(),
+            "birds: 2 of 3 classes have no name in `zh`, such as `owl`"
+        );
+        assert_eq!(zh.unknown("birds", &BTreeSet::from(["cat"])), None);
+    }
+
+    #[test]
+    fn lines_that_are_not_as_wanted_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        for (names, captions, words) in [
+            (
+                "cat\t猫\ndog 狗\n",
+                CAPTIONS,
+                "names.tsv: line 2: wanted a tab",
+            ),
+            ("cat\t\n", CAPTIONS, "line 1: nothing behind the tab"),
+            (NAMES, "{", "zh.jsonl: line 1: "),
+            (NAMES, "{\"shard\":\"a\",\"zh\":[]}", "wanted `key`, a text"),
+            (
+                NAMES,
+                "{\"shard\":\"a\",\"key\":\"b\",\"en\":[]}",
+                "wanted `zh`, a list",
+            ),
+        ] {
+            let language = language(dir.path());
+            fs_err::write(dir.path().join("names.tsv"), names).unwrap();
+            fs_err::write(dir.path().join("zh.jsonl"), captions).unwrap();
+            let message = Dictionary::open(&language).err().unwrap().to_string();
+            assert!(message.contains(words), "{message}");
+        }
+        let whole = language(dir.path());
+        whole.check().unwrap();
+        for (broken, words) in [
+            (
+                Language {
+                    share: 1.0,
+                    ..whole.clone()
+                },
+                "`share` is 1",
+            ),
+            (
+                Language {
+                    templates: vec!["照片".into()],
+                    ..whole.clone()
+                },
+                "each with `{}`",
+            ),
+            (
+                Language {
+                    names: None,
+                    captions: Vec::new(),
+                    ..whole
+                },
+                "`names` or `captions`",
+            ),
+        ] {
+            let message = broken.check().unwrap_err();
+            assert!(message.contains(words), "{message}");
+        }
+    }
+}
