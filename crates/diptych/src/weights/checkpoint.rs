@@ -134,6 +134,17 @@ impl Checkpoint {
         }
     }
 
+    /// The same model for pictures of another size, its positions resized as open_clip does.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] if its positions make no square.
+    pub fn at_size(self, size: usize) -> Result<Self> {
+        let mut description = self.description;
+        description.config.vision_cfg.image_size = size;
+        description.preprocess.size = size;
+        Self::new(description, self.tensors)
+    }
+
     /// A checkpoint of these tensors, once they are checked.
     pub(super) fn new(mut description: Description, tensors: Tensors) -> Result<Self> {
         let table = parameters(&description.config);

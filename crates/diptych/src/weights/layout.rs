@@ -30,9 +30,11 @@ pub(super) enum Part {
     Positions(Positions, usize),
 }
 
-/// Our positional embeddings that open_clip resizes.
-const POSITIONS: [(&str, Positions); 2] = [
+/// Our positional embeddings that open_clip resizes, and those of a ModifiedResNet's attention
+/// pool, in the same way.
+const POSITIONS: [(&str, Positions); 3] = [
     ("visual.positional_embedding", Positions::Image),
+    ("visual.attnpool.positional_embedding", Positions::Image),
     ("positional_embedding", Positions::Text),
 ];
 

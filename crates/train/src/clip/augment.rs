@@ -1,4 +1,4 @@
-//! Random crops and flips.
+//! Random crops, flips and colours.
 //!
 //! Source: torchvision's `RandomResizedCrop`: ten tries, then the largest centred crop whose sides
 //! are 3:4 to 4:3.
@@ -32,7 +32,47 @@ pub(super) fn augment(
     if augmentation.flip && rng.random() {
         picture.flip_horizontal();
     }
-    Ok(picture)
+    let jitter = augmentation.color_jitter;
+    let is_grey = augmentation.gray_scale > 0.0 && rng.random_bool(augmentation.gray_scale);
+    if jitter == 0.0 && !is_grey {
+        return Ok(picture);
+    }
+    let mut factor = || 1.0 + rng.random_range(-jitter..=jitter) as f32;
+    let colours = Colours {
+        brightness: factor(),
+        contrast: factor(),
+        saturation: if is_grey { 0.0 } else { factor() },
+    };
+    let mut pixels = picture.into_bytes();
+    colours.apply(&mut pixels);
+    Ok(Picture::from_rgb(size, size, pixels)?)
+}
+
+/// Factors of a change of colours, 1 for none.
+struct Colours {
+    brightness: f32,
+    /// From the picture's mean grey.
+    contrast: f32,
+    /// From each pixel's grey.
+    saturation: f32,
+}
+
+impl Colours {
+    /// Changes RGB pixels: brightness, then contrast, then saturation.
+    fn apply(&self, pixels: &mut [u8]) {
+        // ITU-R BT.601, as Pillow's grey.
+        let grey = |p: [f32; 3]| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+        let bright = |p: &[u8]| [0, 1, 2].map(|c| (f32::from(p[c]) * self.brightness).min(255.0));
+        let count = (pixels.len() / 3).max(1) as f32;
+        let mean = pixels.chunks_exact(3).map(|p| grey(bright(p))).sum::<f32>() / count;
+        for pixel in pixels.chunks_exact_mut(3) {
+            let p = bright(pixel).map(|v| (mean + (v - mean) * self.contrast).clamp(0.0, 255.0));
+            let own = grey(p);
+            for (to, v) in pixel.iter_mut().zip(p) {
+                *to = (own + (v - own) * self.saturation).round() as u8;
+            }
+        }
+    }
 }
 
 /// Left, top, width and height of a random crop, if the one drawn fits.
@@ -83,6 +123,49 @@ mod tests {
         assert_eq!(centre_crop(100, 150), [0, 8, 100, 133]);
         assert_eq!(centre_crop(110, 100), [0, 0, 110, 100]);
         assert_eq!(centre_crop(1, 500), [0, 249, 1, 1]);
+    }
+
+    #[test]
+    fn colours_are_changed_by_their_factors() {
+        let changed = |brightness, contrast, saturation, pixels: &[u8]| {
+            let mut pixels = pixels.to_vec();
+            let colours = Colours {
+                brightness,
+                contrast,
+                saturation,
+            };
+            colours.apply(&mut pixels);
+            pixels
+        };
+        let pixels = [100, 50, 200, 10, 200, 30];
+        assert_eq!(changed(1.0, 1.0, 1.0, &pixels), pixels);
+        assert_eq!(
+            changed(2.0, 1.0, 1.0, &pixels),
+            [200, 100, 255, 20, 255, 60]
+        );
+        // 0.299 · 100 + 0.587 · 50 + 0.114 · 200 = 82.05, and 123.81.
+        assert_eq!(changed(1.0, 1.0, 0.0, &pixels), [82, 82, 82, 124, 124, 124]);
+        // The mean of both.
+        assert_eq!(changed(1.0, 0.0, 1.0, &pixels), [103; 6]);
+    }
+
+    #[test]
+    fn a_share_of_the_pictures_becomes_grey() {
+        let picture = Picture::from_rgb(2, 2, vec![200, 100, 50, 10, 20, 30, 1, 2, 3, 90, 80, 70]);
+        let picture = picture.unwrap();
+        let preprocess = Preprocess::openai(8);
+        let augmentation = Augmentation {
+            color_jitter: 0.2,
+            gray_scale: 0.25,
+            ..Augmentation::default()
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let grey = (0..400).filter(|_| {
+            let picture = augment(&picture, &augmentation, &preprocess, &mut rng).unwrap();
+            let mut pixels = picture.as_bytes().chunks_exact(3);
+            pixels.all(|p| p[0] == p[1] && p[1] == p[2])
+        });
+        assert!(grey.count().abs_diff(100) < 30);
     }
 
     #[test]

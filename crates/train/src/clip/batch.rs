@@ -200,7 +200,7 @@ impl Batches {
             if picture.ids == text.ids {
                 return Relation::Positive;
             }
-            let apart = self.negatives == Negatives::Set && picture.set != text.set;
+            let apart = self.negatives == Negatives::Set && self.is_apart(picture.set, text.set);
             match picture.meaning.relation(&text.meaning) {
                 Relation::Negative if apart => Relation::Apart,
                 relation => relation,
@@ -221,6 +221,12 @@ impl Batches {
             skipped,
             sources,
         })
+    }
+
+    /// Whether two sets are neither the same nor of one group.
+    fn is_apart(&self, a: usize, b: usize) -> bool {
+        let group = |set: usize| self.data[set].group.as_ref();
+        a != b && (group(a).is_none() || group(a) != group(b))
     }
 
     /// The tally of what was passed over when the data was opened.

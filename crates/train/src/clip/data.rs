@@ -52,6 +52,10 @@ pub struct Data {
     /// sets have one, or none has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<f64>,
+    /// With `negatives = "set"`: sets of the same group are one set in this, and their samples are
+    /// told from each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Every how many samples one is held out: not trained on, but measured. None, if 0.
     #[serde(default)]
     pub hold_out: usize,

@@ -21,7 +21,12 @@ use diptych::model::{Freeze, Frozen};
 impl Run {
     /// The string that the checkpoints of this run are told by, in version 1.
     pub fn identity(&self) -> String {
-        let Augmentation { min_scale, flip } = &self.augmentation;
+        let Augmentation {
+            min_scale,
+            flip,
+            color_jitter,
+            gray_scale,
+        } = &self.augmentation;
         let sets: Vec<String> = self.data.iter().map(set).collect();
         let mut identity = format!(
             "seed {}, batch {}, {}, Augmentation {{ min_scale: {min_scale:?}, flip: {flip} }}, [{}]",
@@ -30,6 +35,9 @@ impl Run {
             rounded(self.compute),
             sets.join(", "),
         );
+        if (*color_jitter, *gray_scale) != (0.0, 0.0) {
+            identity += &format!(", colours {color_jitter:?}, grey {gray_scale:?}");
+        }
         if self.loss != Loss::default() || self.freeze != Freeze::default() {
             let Freeze { image, text } = self.freeze;
             identity += &format!(
@@ -130,7 +138,8 @@ fn extras(data: &Data) -> Option<String> {
         && data.folder.is_none()
         && data.weight.is_none()
         && !data.skip_damaged
-        && data.withhold.is_empty();
+        && data.withhold.is_empty()
+        && data.group.is_none();
     (!is_plain).then(|| {
         let mut extras = format!(
             "{} {} ({}, {}) {} {}",
@@ -143,6 +152,9 @@ fn extras(data: &Data) -> Option<String> {
         );
         if !data.withhold.is_empty() {
             extras += &format!(" [{}]", list(&data.withhold, |class| format!("{class:?}")));
+        }
+        if let Some(group) = &data.group {
+            extras += &format!(" group {group:?}");
         }
         extras
     })
@@ -287,6 +299,34 @@ mod tests {
         assert_eq!(
             run.identity(),
             r#"seed 7, batch 16, Bf16, Augmentation { min_scale: 1.0, flip: false }, [([], Captions, ["{}"], 1, 0, {"dog": "animal"}), ([], Classes, ["{}"], 1, 0, {}), ([Some("s.tar")], Captions, [], 1, 0, {})], Sigmoid, Freeze { image: All, text: First(3) }, kinds 1 in 8, ignored, said 1 in 4 by 1 of 3, negatives Set, Muon, [Some("Some(\"t.csv\") None (Some(\"i\"), Some(\"t\")) Some(0.25) false"), Some("None Some(\"photos\") (None, None) Some(2.0) false [\"owl\", \"fox\"]"), Some("None None (None, None) None true")]"#
+        );
+    }
+
+    #[test]
+    fn a_run_in_two_languages() {
+        let run = run(r#"
+            out = "run"
+            architecture = "RN50"
+            tokenizer = "t/tokenizer.json"
+            [[data]]
+            shards = ["a.tar"]
+            texts = "captions"
+            group = "photos"
+            [[languages]]
+            name = "zh"
+            names = "n/zh.tsv"
+            captions = ["c/zh.jsonl"]
+            templates = ["一张{}的照片"]
+            share = 0.25
+            [optimizer]
+            steps = 4
+            batch_size = 16
+            learning_rate = 1e-4
+            warmup_steps = 1
+        "#);
+        assert_eq!(
+            run.identity(),
+            r#"seed 0, batch 16, F32, Augmentation { min_scale: 0.9, flip: true }, [([Some("a.tar")], Captions, [], 1, 0, {})], tokenizer Some("tokenizer.json"), "zh" Some("zh.tsv") [Some("zh.jsonl")] ["一张{}的照片"] 0.25, [Some("None None (None, None) None false group \"photos\"")]"#
         );
     }
 

@@ -7,7 +7,8 @@ use diptych::weights::{Checkpoint, Description};
 use super::run_file::Run;
 use crate::{Error, Result};
 
-/// The model that a run begins with: drawn afresh, or another's parameters.
+/// The model that a run begins with: drawn afresh, or another's parameters, which may be of another
+/// picture size.
 ///
 /// # Errors
 /// [`Error::Named`] with those of [`Checkpoint::named`]; [`Error::OtherModel`] if that is of
@@ -24,11 +25,20 @@ pub(super) fn start(
         return Ok(ClipModel::build_with(config, &mut fresh, device, options)?);
     };
     let mut checkpoint = Checkpoint::named(init).map_err(|error| Error::named("init", error))?;
-    if !is_same_model(checkpoint.description(), description) {
+    let size = config.vision_cfg.image_size;
+    let mut resized = checkpoint.description().clone();
+    let is_resized = resized.config.vision_cfg.image_size != size;
+    resized.config.vision_cfg.image_size = size;
+    resized.preprocess.size = size;
+    if !is_same_model(&resized, description) {
         return Err(Error::OtherModel {
             init: init.clone(),
             architecture: run.architecture.clone(),
         });
+    }
+    if is_resized {
+        let at_size = checkpoint.at_size(size);
+        checkpoint = at_size.map_err(|error| Error::named("init", error))?;
     }
     let config = checkpoint.description().config.clone();
     let model = ClipModel::build_with(&config, &mut checkpoint, device, options)?;
@@ -51,4 +61,41 @@ fn plain(config: &ClipConfig) -> ClipConfig {
     config.text_cfg.hf_tokenizer_name = None;
     config.text_cfg.tokenizer_kwargs = None;
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use diptych::model::named_tensors;
+    use diptych::weights::Checkpoint;
+    use diptych_testing::folder;
+
+    use super::*;
+
+    #[test]
+    fn a_run_may_begin_with_a_model_of_smaller_pictures() {
+        let run: Run = toml::from_str(&format!(
+            "out = \"run\"\narchitecture = \"a.json\"\ninit = {:?}\ndata = []\n\
+             optimizer = {{ steps = 1, batch_size = 2, learning_rate = 1, warmup_steps = 0 }}",
+            folder("tiny-resnet")
+        ))
+        .unwrap();
+        let small = Checkpoint::open(folder("tiny-resnet")).unwrap();
+        let mut description = small.description().clone();
+        description.config.vision_cfg.image_size = 96;
+        description.preprocess.size = 96;
+        let begun = |description: &Description| {
+            start(&run, description, BuildOptions::default(), &Device::flex())
+        };
+        let shape = |model: &ClipModel, name: &str| {
+            let mut tensors = named_tensors(model).into_iter();
+            let (_, tensor) = tensors.find(|(found, _)| found == name).unwrap();
+            tensor.shape().to_vec()
+        };
+        let model = begun(&description).unwrap();
+        // The mean's, and those of a grid of 3 × 3.
+        assert_eq!(shape(&model, "visual.attnpool.positional_embedding")[0], 10);
+        description.config.embed_dim += 1;
+        let error = begun(&description).err().unwrap();
+        assert!(matches!(error, Error::OtherModel { .. }), "{error}");
+    }
 }

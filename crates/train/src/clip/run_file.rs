@@ -170,12 +170,12 @@ pub enum Negatives {
     /// All that are not true of it.
     #[default]
     Batch,
-    /// All of its own set that are not true of it; the softmax ignores the others. Only with
-    /// `loss = "softmax"`.
+    /// All of its own set, or of sets of its `group`, that are not true of it; the softmax ignores
+    /// the others. Only with `loss = "softmax"`.
     Set,
 }
 
-/// Random crops and flips.
+/// Random crops, flips and colours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augmentation {
@@ -183,6 +183,17 @@ pub struct Augmentation {
     pub min_scale: f64,
     /// Whether half of the pictures are mirrored.
     pub flip: bool,
+    /// How far brightness, contrast and saturation are changed at the most, each on its own: 0.3
+    /// is factors from 0.7 to 1.3.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub color_jitter: f64,
+    /// Share of the pictures that become grey.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub gray_scale: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl Default for Augmentation {
@@ -191,6 +202,8 @@ impl Default for Augmentation {
         Self {
             min_scale: 0.9,
             flip: true,
+            color_jitter: 0.0,
+            gray_scale: 0.0,
         }
     }
 }
@@ -275,6 +288,16 @@ impl Run {
             return Err(format!(
                 "`min_scale` is {scale}, wanted above 0 and at most 1"
             ));
+        }
+        let Augmentation {
+            color_jitter,
+            gray_scale,
+            ..
+        } = self.augmentation;
+        for (key, value) in [("color_jitter", color_jitter), ("gray_scale", gray_scale)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("`{key}` is {value}, wanted 0 to 1"));
+            }
         }
         if !matches!(self.compute, Precision::F32 | Precision::Bf16) {
             let got = self.compute.name();

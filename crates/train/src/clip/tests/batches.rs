@@ -258,9 +258,12 @@ fn negatives_of_a_set_are_its_own_and_truths_are_everywhere() {
         templates = ["{}"]
         weight = 1
     "#;
-    let relations = |negatives: Negatives| {
+    let relations = |negatives: Negatives, groups: [Option<&str>; 2]| {
         let mut run = run(dir.path(), data).unwrap();
         run.negatives = negatives;
+        for (data, group) in run.data.iter_mut().zip(groups) {
+            data.group = group.map(str::to_owned);
+        }
         run.settings.optimizer.batch_size = 4;
         let all = batches(&run).unwrap();
         let mut seen = std::collections::BTreeSet::new();
@@ -290,8 +293,10 @@ fn negatives_of_a_set_are_its_own_and_truths_are_everywhere() {
             found.map(|(_, _, relation)| relation.clone()).collect()
         }
     };
-    let batch = relations(Negatives::Batch);
-    let set = relations(Negatives::Set);
+    let batch = relations(Negatives::Batch, [None; 2]);
+    let set = relations(Negatives::Set, [None; 2]);
+    let other_groups = relations(Negatives::Set, [Some("a"), Some("b")]);
+    let one_group = relations(Negatives::Set, [Some("a"); 2]);
     // Of its own set a text is told from a picture either way, of another's only by the whole
     // batch.
     for (picture, text, own) in [
@@ -303,6 +308,8 @@ fn negatives_of_a_set_are_its_own_and_truths_are_everywhere() {
         assert_eq!(batch(picture, text), ["Negative"], "{picture}, {text}");
         let wanted = if own { "Negative" } else { "Apart" };
         assert_eq!(set(picture, text), [wanted], "{picture}, {text}");
+        assert_eq!(other_groups(picture, text), [wanted], "{picture}, {text}");
+        assert_eq!(one_group(picture, text), ["Negative"], "{picture}, {text}");
     }
     // "dog" is true of the picture whose caption says it, wherever its text is from.
     for relations in [&batch, &set] {
