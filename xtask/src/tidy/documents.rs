@@ -80,17 +80,15 @@ pub(super) fn width(repo: &Repo) -> Vec<Violation> {
         } else {
             &[""]
         };
-        // The text of a line behind the mark of a comment.
-        let words = |line: &'_ str| {
-            let line = line.trim_start();
-            let words = marks.iter().find_map(|mark| line.strip_prefix(mark));
-            words.map(|words| words.trim_start_matches([' ', '-', '*']).to_owned())
-        };
         for (number, line) in prose(text) {
+            let mut marks = marks.iter();
+            let Some(words) = marks.find_map(|mark| line.trim_start().strip_prefix(mark)) else {
+                continue; // code
+            };
             let columns = line.chars().count();
             // A word that is too long itself stands alone, behind the mark of a list at most.
-            let can_break = words(line).filter(|words| words.contains(' '));
-            if columns > MAX_COLUMNS && can_break.is_some_and(|words| !words.starts_with('|')) {
+            let can_break = words.trim_start_matches([' ', '-', '*']).contains(' ');
+            if columns > MAX_COLUMNS && can_break && !words.trim_start().starts_with('|') {
                 let message = format!("{columns} columns of prose, more than {MAX_COLUMNS}");
                 violations.push(Violation::new(path, number, message));
             }

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -19,42 +20,22 @@ use crate::output::{Data, error, message, quoted};
 use crate::progress::{self, BETWEEN_LINES};
 use crate::{Status, interrupt};
 
-/// Writes the run's tokenizer, learned from its texts.
-fn learn(run: &Run) -> Result<Status> {
-    let Some(path) = &run.tokenizer else {
-        bail!("`--learn-tokenizer` writes the file that `tokenizer` names, and the run has none");
-    };
-    if path.exists() {
-        bail!(
-            "{} is there already; remove it to learn another",
-            quoted(path)
-        );
-    }
-    let tokenizer = learn_tokenizer(run)?;
-    let mut text = serde_json::to_vec(&tokenizer.to_json())?;
-    text.push(b'\n');
-    replace(path, &text)?;
-    let mut data = Data::new();
-    data.named("", path, "")?;
-    data.flush()?;
-    Ok(Status::Done)
-}
-
 pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
     let run = Run::open(&args.run)?;
-    if args.learn_tokenizer {
-        return learn(&run).with_context(|| quoted(&args.run).into_owned());
-    }
     // Published models come with progress; a run that goes on has all it needs.
     if !args.resume {
+        let init = run.init.as_ref().filter(|_| !args.learn_tokenizer);
         let names = [
             (Some(&run.architecture), "architecture", Parts::Description),
-            (run.init.as_ref(), "init", Parts::All),
+            (init, "init", Parts::All),
         ];
         for (name, key, parts) in names {
             let Some(name) = name else { continue };
             local(name, parts).with_context(|| format!("{}: `{key}`", quoted(&args.run)))?;
         }
+    }
+    if args.learn_tokenizer {
+        return learn(&run, &args.run);
     }
     interrupt::watch("stopping after this step")?;
     let mut reporter = Reporter::new(run.settings.optimizer.steps, args.strict);
@@ -73,20 +54,8 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
     for passed_over in reporter.since_ready.reasons() {
         error(&anyhow!("{passed_over}"));
     }
-    let outcome = match outcome {
-        Err(error @ Error::Named { .. }) => Err(error).context(quoted(&args.run).into_owned()),
-        outcome => outcome.map_err(Into::into),
-    };
-    match outcome? {
-        Outcome::Finished(model) => {
-            let mut data = Data::new();
-            data.named("", &model, "")?;
-            data.flush()?;
-            Ok(match reporter.passed_over.count() {
-                0 => Status::Done,
-                _ => Status::SomeFailed,
-            })
-        }
+    match named(outcome, &args.run)? {
+        Outcome::Finished(model) => finished(&model, &reporter.passed_over),
         Outcome::Interrupted(step) => {
             message(format_args!(
                 "stopped after {step} of {} steps; `diptych train {} --resume` continues",
@@ -96,6 +65,46 @@ pub(crate) fn run(args: &TrainArgs) -> Result<Status> {
             Ok(Status::Interrupted)
         }
     }
+}
+
+/// Writes the run's tokenizer, learned from its texts.
+fn learn(run: &Run, place: &Path) -> Result<Status> {
+    let shown = quoted(place);
+    let Some(path) = &run.tokenizer else {
+        bail!(
+            "{shown}: `--learn-tokenizer` writes the file that `tokenizer` names, and there is none"
+        );
+    };
+    if path.exists() {
+        bail!("{} is there; remove it to learn another", quoted(path));
+    }
+    let (tokenizer, passed_over) = named(learn_tokenizer(run), place)?;
+    for passed_over in passed_over.reasons() {
+        error(&anyhow!("{passed_over}"));
+    }
+    let mut text = serde_json::to_vec(&tokenizer.to_json())?;
+    text.push(b'\n');
+    replace(path, &text)?;
+    finished(path, &passed_over)
+}
+
+/// The error of what a run file names, with the run file.
+fn named<T>(result: Result<T, Error>, run: &Path) -> Result<T> {
+    match result {
+        Err(error @ Error::Named { .. }) => Err(error).context(quoted(run).into_owned()),
+        result => Ok(result?),
+    }
+}
+
+/// Prints what was made.
+fn finished(made: &Path, passed_over: &Tally) -> Result<Status> {
+    let mut data = Data::new();
+    data.named("", made, "")?;
+    data.flush()?;
+    Ok(match passed_over.count() {
+        0 => Status::Done,
+        _ => Status::SomeFailed,
+    })
 }
 
 /// Tells a run's progress: a bar on a terminal, else a line now and then.

@@ -12,7 +12,7 @@ use crate::Precision;
 use crate::device::tested;
 use crate::image::{Pixels, Size};
 use crate::layers::{Phase, plain_values};
-use crate::model::fresh::Alive;
+use crate::model::Alive;
 use crate::model::{
     BuildOptions, ClipConfig, ClipModel, DenseForm, Finish, Freeze, ImageExit, TextExit,
 };

@@ -9,7 +9,7 @@ mod exits;
 mod fixed;
 mod freeze;
 #[cfg(feature = "differentiable")]
-pub(crate) mod fresh;
+mod fresh;
 mod parameters;
 mod positions;
 mod profile;
@@ -28,6 +28,8 @@ pub use exits::{
     DenseAttention, DenseForm, FeatureMaps, Finish, Grid, ImageExit, TextExit, TokenFeatures,
 };
 pub use freeze::{Freeze, Frozen};
+#[cfg(all(test, feature = "differentiable"))]
+pub(crate) use fresh::Alive;
 #[cfg(feature = "differentiable")]
 pub use fresh::Fresh;
 pub use parameters::{Source, parameters};

@@ -111,6 +111,9 @@ impl Batches {
                 .map(|(i, _)| (first + i) as u32);
             sets.push(trained.collect::<Vec<_>>());
         }
+        let unused = languages.iter();
+        let unused = unused.filter_map(|l| l.unused(samples.iter().map(|(sample, _)| sample)));
+        warnings.extend(unused);
         let weights: Option<Vec<f64>> = run.data.iter().map(|data| data.weight).collect();
         let order = match weights {
             Some(weights) => {

@@ -84,6 +84,12 @@ pub enum TextKind {
     Classes,
 }
 
+/// The name of a file or folder up to its first dot: `a-000` of `x/a-000.tar.gz`.
+pub(super) fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.').next().unwrap_or_default().to_owned()
+}
+
 fn default_repeat() -> usize {
     1
 }

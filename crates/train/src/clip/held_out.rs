@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::data::{Data, TextKind};
+use super::data::{Data, TextKind, stem};
 use super::language::Dictionary;
 use super::meaning::{names, unsaid};
 use crate::samples::Sample;
@@ -84,7 +84,7 @@ pub(super) fn exams(
                 for language in languages {
                     let told = classes.iter().map(|class| language.sentences(class));
                     exams.extend(told.collect::<Option<_>>().map(|classes| Exam {
-                        name: format!("{name} ({})", language.name),
+                        name: format!("{name} ({})", language.language.name),
                         classes,
                         samples: samples.clone(),
                     }));
@@ -115,11 +115,9 @@ pub(super) fn unmeasured(data: &Data, samples: &[Sample]) -> Option<String> {
 
 /// A warning about classes that have no name in a language; nothing of a set of captions.
 pub(super) fn untold(data: &Data, samples: &[Sample], language: &Dictionary) -> Option<String> {
-    let classes = classes(data, samples.iter());
-    let classes = || classes.iter().copied().collect();
     match data.texts {
         TextKind::Captions => None,
-        TextKind::Classes => language.unknown(&set_name(data), &classes()),
+        TextKind::Classes => language.unknown(&set_name(data), &classes(data, samples.iter())),
     }
 }
 
@@ -197,9 +195,7 @@ fn set_names(data: &[Data]) -> Vec<String> {
 fn set_name(data: &Data) -> String {
     let file = data.shards.first().or(data.table.as_ref());
     let file = file.or(data.folder.as_ref());
-    let name = file.and_then(|path| path.file_name());
-    let name = name.unwrap_or_default().to_string_lossy();
-    name.split('.').next().unwrap_or_default().to_owned()
+    file.map(|path| stem(path)).unwrap_or_default()
 }
 
 /// The sentences whose mean embedding stands for a class.

@@ -308,6 +308,7 @@ mod tests {
             out = "run"
             architecture = "RN50"
             tokenizer = "t/tokenizer.json"
+            optimizer = { steps = 4, batch_size = 16, learning_rate = 1e-4, warmup_steps = 1 }
             [[data]]
             shards = ["a.tar"]
             texts = "captions"
@@ -318,11 +319,6 @@ mod tests {
             captions = ["c/zh.jsonl"]
             templates = ["一张{}的照片"]
             share = 0.25
-            [optimizer]
-            steps = 4
-            batch_size = 16
-            learning_rate = 1e-4
-            warmup_steps = 1
         "#);
         assert_eq!(
             run.identity(),

@@ -1,16 +1,16 @@
 //! Other languages: what names, kinds and captions are called in them.
 
-use std::collections::{BTreeSet, HashMap};
-use std::io::{BufRead, BufReader, Read};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::data::{Data, TextKind};
-use super::meaning::{Said, names};
-use crate::samples::{Sample, expand};
+use super::data::{Data, TextKind, stem};
+use super::meaning::{Said, Sayable, names};
+use crate::samples::{Sample, compression, expand};
 use crate::{Error, Result};
 
 /// A language in which pictures are spoken of beside the data's own: `[[languages]]`.
@@ -66,9 +66,7 @@ impl Language {
 
 /// A language's files, read.
 pub(super) struct Dictionary {
-    pub(super) name: String,
-    pub(super) templates: Vec<String>,
-    pub(super) share: f64,
+    pub(super) language: Language,
     names: HashMap<String, Vec<String>>,
     captions: HashMap<(String, String), Vec<String>>,
 }
@@ -79,9 +77,7 @@ impl Dictionary {
     /// [`Language`] says.
     pub(super) fn open(language: &Language) -> Result<Self> {
         let mut dictionary = Self {
-            name: language.name.clone(),
-            templates: language.templates.clone(),
-            share: language.share,
+            language: language.clone(),
             names: HashMap::new(),
             captions: HashMap::new(),
         };
@@ -98,11 +94,8 @@ impl Dictionary {
                     return Err("nothing behind the tab".into());
                 }
                 if called != ["-"] {
-                    firsts.extend(
-                        names(entry)
-                            .next()
-                            .map(|first| (first.to_owned(), called.clone())),
-                    );
+                    let first = names(entry).next();
+                    firsts.extend(first.map(|first| (first.to_owned(), called.clone())));
                     dictionary.names.insert(entry.to_owned(), called);
                 }
                 Ok(())
@@ -118,9 +111,11 @@ impl Dictionary {
                     let value = entry[name].as_str().map(str::to_owned);
                     value.ok_or_else(|| format!("wanted `{name}`, a text"))
                 };
-                let texts = entry[&dictionary.name].as_array();
-                let texts = texts.ok_or_else(|| format!("wanted `{}`, a list", dictionary.name))?;
-                let texts = texts.iter().filter_map(Value::as_str).map(str::to_owned);
+                let texts = entry[&language.name].as_array().and_then(|texts| {
+                    let texts = texts.iter().map(|text| text.as_str().map(str::to_owned));
+                    texts.collect::<Option<Vec<_>>>()
+                });
+                let texts = texts.ok_or_else(|| format!("wanted `{}`, texts", language.name))?;
                 let place = (field("shard")?, field("key")?);
                 dictionary.captions.entry(place).or_default().extend(texts);
                 Ok(())
@@ -130,76 +125,85 @@ impl Dictionary {
     }
 
     /// What a name or a kind is called; nothing if that is not known.
-    pub(super) fn called(&self, name: &str) -> &[String] {
+    fn called(&self, name: &str) -> &[String] {
         self.names.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// Captions of a sample's picture.
     pub(super) fn captions(&self, sample: &Sample) -> &[String] {
-        let file = sample
-            .origin
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy();
-        let shard = file.split('.').next().unwrap_or_default().to_owned();
-        let captions = self.captions.get(&(shard, sample.key.clone()));
-        captions.map_or(&[], Vec::as_slice)
+        let place = (stem(&sample.origin), sample.key.clone());
+        self.captions.get(&place).map_or(&[], Vec::as_slice)
     }
 
-    /// What can be said of a sample by its name or caption in this language, of which `line` is
-    /// one of its lines of text.
-    pub(super) fn own<'a>(&'a self, sample: &'a Sample, line: &str, data: &Data) -> Vec<Said<'a>> {
-        let called = |line: &str| {
-            let by_line = self.called(line);
-            let by_first = || self.called(names(line).next().unwrap_or(line));
-            if by_line.is_empty() {
-                by_first()
-            } else {
-                by_line
-            }
+    /// What can be said in this language of a sample, of which `line` is one of its lines of text
+    /// and `kinds` are the kinds of thing in it.
+    pub(super) fn sayable<'a>(
+        &'a self,
+        sample: &Sample,
+        line: &str,
+        data: &Data,
+        kinds: &[Said],
+    ) -> Sayable<'a> {
+        let of_line = |line: &str| match self.called(line) {
+            [] => self.called(names(line).next().unwrap_or(line)),
+            called => called,
         };
-        match data.texts {
-            TextKind::Classes => called(line).iter().map(|name| said(name)).collect(),
+        let own: Vec<Said> = match data.texts {
+            TextKind::Classes => of_line(line).iter().map(|name| said(name)).collect(),
             TextKind::Captions => {
                 let captions = self.captions(sample).iter().map(|text| Said {
                     text,
                     is_whole: true,
                 });
-                let of_lines = sample.texts.iter().flat_map(|line| called(line));
+                let of_lines = sample.texts.iter().flat_map(|line| of_line(line));
                 captions.chain(of_lines.map(|name| said(name))).collect()
             }
+        };
+        let kinds = kinds.iter().flat_map(|kind| self.called(kind.text));
+        Sayable {
+            own,
+            kinds: kinds.map(|name| said(name)).collect(),
+            templates: &self.language.templates,
         }
-    }
-
-    /// Names of these kinds.
-    pub(super) fn kinds(&self, kinds: &[Said]) -> Vec<Said<'_>> {
-        let called = kinds.iter().flat_map(|kind| self.called(kind.text));
-        called.map(|name| said(name)).collect()
     }
 
     /// The sentences whose mean embedding stands for a class; none if its name is not known.
     pub(super) fn sentences(&self, class: &str) -> Option<Vec<String>> {
         let name = self.called(class).first()?;
-        let templates = self.templates.iter();
-        Some(if said(name).is_whole {
-            vec![name.clone()]
-        } else {
-            templates
-                .map(|template| template.replace("{}", name))
-                .collect()
-        })
+        if said(name).is_whole {
+            return Some(vec![name.clone()]);
+        }
+        let templates = self.language.templates.iter();
+        let sentences = templates.map(|template| template.replace("{}", name));
+        Some(sentences.collect())
     }
 
-    /// A sentence about classes of a set that have no name, if there are any.
-    pub(super) fn unknown(&self, set: &str, classes: &BTreeSet<&str>) -> Option<String> {
+    /// A warning about classes of a set that have no name, if there are any.
+    pub(super) fn unknown(&self, set: &str, classes: &[&str]) -> Option<String> {
         let mut unknown = classes.iter().filter(|class| self.called(class).is_empty());
         let first = unknown.next()?;
         Some(format!(
             "{set}: {} of {} classes have no name in `{}`, such as `{first}`",
             unknown.count() + 1,
             classes.len(),
-            self.name
+            self.language.name
         ))
+    }
+
+    /// A warning if no caption is of any of the samples, as of shards by other names.
+    pub(super) fn unused<'s>(
+        &self,
+        mut samples: impl Iterator<Item = &'s Sample>,
+    ) -> Option<String> {
+        let (shard, key) = self.captions.keys().min()?;
+        let is_used = samples.any(|sample| !self.captions(sample).is_empty());
+        (!is_used).then(|| {
+            format!(
+                "no caption in `{}` is of a picture of the data, such as that of `{key}` in shard \
+                 `{shard}`",
+                self.language.name
+            )
+        })
     }
 }
 
@@ -213,18 +217,23 @@ fn said(name: &str) -> Said<'_> {
 
 /// Hands each line of a file on, plain or gzipped, that is not empty.
 fn for_lines(path: &Path, mut f: impl FnMut(&str) -> Result<(), String>) -> Result<()> {
-    const GZIP: [u8; 2] = [0x1F, 0x8B];
-    let bytes = fs_err::read(path).map_err(Error::Io)?;
-    let reader: Box<dyn Read + '_> = if bytes.starts_with(&GZIP) {
-        Box::new(MultiGzDecoder::new(&bytes[..]))
-    } else {
-        Box::new(&bytes[..])
+    let refuse = |reason: String| Error::RunFile {
+        origin: path.display().to_string(),
+        reason,
     };
-    for (number, line) in (1..).zip(BufReader::new(reader).lines()) {
-        let refuse = |reason| Error::RunFile {
-            origin: path.display().to_string(),
-            reason: format!("line {number}: {reason}"),
+    let mut file = BufReader::new(fs_err::File::open(path).map_err(Error::Io)?);
+    let reader: Box<dyn BufRead> =
+        match compression(file.fill_buf().map_err(|e| Error::io(path, e))?) {
+            None => Box::new(file),
+            Some("gzip") => Box::new(BufReader::new(MultiGzDecoder::new(file))),
+            Some(other) => {
+                return Err(refuse(format!(
+                    "compressed by {other}, wanted a plain or gzipped file"
+                )));
+            }
         };
+    for (number, line) in (1..).zip(reader.lines()) {
+        let refuse = |reason| refuse(format!("line {number}: {reason}"));
         let line = line.map_err(|error| refuse(error.to_string()))?;
         if !line.trim().is_empty() {
             f(&line).map_err(refuse)?;
@@ -364,12 +373,12 @@ mod tests {
             ["一张马的素描。"]
         );
         assert_eq!(zh.sentences("owl"), None);
-        let classes = BTreeSet::from(["cat", "owl", "pet"]);
+        let classes = ["cat", "owl", "pet"];
         assert_eq!(
             zh.unknown("birds", &classes).unwrap(),
             "birds: 2 of 3 classes have no name in `zh`, such as `owl`"
         );
-        assert_eq!(zh.unknown("birds", &BTreeSet::from(["cat"])), None);
+        assert_eq!(zh.unknown("birds", &["cat"]), None);
     }
 
     #[test]
@@ -382,12 +391,18 @@ mod tests {
                 "names.tsv: line 2: wanted a tab",
             ),
             ("cat\t\n", CAPTIONS, "line 1: nothing behind the tab"),
+            (NAMES, "BZh9", "zh.jsonl: compressed by bzip2"),
+            (
+                NAMES,
+                "{\"shard\":\"a\",\"key\":\"b\",\"zh\":[\"一只狗\", 1]}",
+                "wanted `zh`, texts",
+            ),
             (NAMES, "{", "zh.jsonl: line 1: "),
             (NAMES, "{\"shard\":\"a\",\"zh\":[]}", "wanted `key`, a text"),
             (
                 NAMES,
                 "{\"shard\":\"a\",\"key\":\"b\",\"en\":[]}",
-                "wanted `zh`, a list",
+                "wanted `zh`, texts",
             ),
         ] {
             let language = language(dir.path());
@@ -425,5 +440,39 @@ mod tests {
             let message = broken.check().unwrap_err();
             assert!(message.contains(words), "{message}");
         }
+    }
+    #[test]
+    fn each_language_has_its_share() {
+        let dir = tempfile::tempdir().unwrap();
+        let of = |name: &str, share| {
+            let mut language = language(dir.path());
+            (language.name, language.share) = (name.into(), share);
+            language.captions = Vec::new();
+            language.templates = vec![format!("{name} {{}}")];
+            Dictionary::open(&language).unwrap()
+        };
+        let languages = [of("a", 0.5), of("b", 0.25)];
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut drawn = HashMap::<String, usize>::new();
+        for _ in 0..4000 {
+            let (text, _) = draw_text(&sample(&["dog"]), &data("classes"), &languages, &mut rng);
+            *drawn.entry(text[..1].to_owned()).or_default() += 1;
+        }
+        // "a dog." of the data's own begins as language a's do; b's are a quarter of all.
+        assert!(drawn["b"].abs_diff(1000) < 120, "{drawn:?}");
+    }
+
+    #[test]
+    fn captions_of_no_picture_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let zh = Dictionary::open(&language(dir.path())).unwrap();
+        let known = sample(&["a dog"]);
+        let mut other = known.clone();
+        other.key = "7".into();
+        assert_eq!(zh.unused([&other, &known].into_iter()), None);
+        assert_eq!(
+            zh.unused([&other].into_iter()).unwrap(),
+            "no caption in `zh` is of a picture of the data, such as that of `1` in shard `memory`"
+        );
     }
 }

@@ -66,15 +66,38 @@ pub(super) struct Said<'a> {
 }
 
 /// What can be said of a sample in one language.
-struct Sayable<'a> {
+pub(super) struct Sayable<'a> {
     /// Its captions, or its class's names.
-    own: Vec<Said<'a>>,
-    kinds: Vec<Said<'a>>,
+    pub(super) own: Vec<Said<'a>>,
+    pub(super) kinds: Vec<Said<'a>>,
+    pub(super) templates: &'a [String],
 }
 
-fn all<'a>(texts: Vec<&'a str>, is_whole: bool) -> Vec<Said<'a>> {
-    let all = texts.into_iter().map(|text| Said { text, is_whole });
-    all.collect()
+impl<'a> Sayable<'a> {
+    /// In the data's own language, of which `line` is one of the sample's lines of text.
+    fn new(sample: &'a Sample, line: &'a str, data: &'a Data) -> Self {
+        let (own, kinds): (Vec<&str>, Vec<&str>) = match data.texts {
+            TextKind::Captions => {
+                let own = sample.texts.iter().map(String::as_str);
+                (own.collect(), said(&sample.texts, &data.kinds))
+            }
+            TextKind::Classes => {
+                let own: Vec<&str> = names(line).collect();
+                let first = own.first().copied().unwrap_or(line);
+                let kinds = data.kinds.get(first).map(|list| names(list).collect());
+                (own, kinds.unwrap_or_default())
+            }
+        };
+        let all = |texts: Vec<&'a str>, is_whole| {
+            let all = texts.into_iter().map(|text| Said { text, is_whole });
+            all.collect()
+        };
+        Self {
+            own: all(own, data.texts == TextKind::Captions),
+            kinds: all(kinds, false),
+            templates: &data.templates,
+        }
+    }
 }
 
 /// One of a sample's texts, in its own language or one of the `others`, and what it means.
@@ -85,93 +108,60 @@ pub(super) fn draw_text(
     rng: &mut ChaCha8Rng,
 ) -> (String, Meaning) {
     let line = sample.texts.choose(rng).map_or("", String::as_str);
+    let here = Sayable::new(sample, line, data);
+    let told = others.iter();
+    let told = told.map(|other| other.sayable(sample, line, data, &here.kinds));
+    let told: Vec<Sayable> = told.collect();
+    let drawn = draw_language(others, rng).map(|i| &told[i]);
+    let drawn = drawn.filter(|told| !(told.own.is_empty() && told.kinds.is_empty()));
+    let from = drawn.unwrap_or(&here);
+
+    let every = match data.texts {
+        TextKind::Captions => SAID_EVERY,
+        TextKind::Classes => KIND_EVERY,
+    };
+    let is_kind = from.own.is_empty() || !from.kinds.is_empty() && rng.random_ratio(1, every);
+    let said = if is_kind {
+        from.kinds.choose(rng).copied()
+    } else if drawn.is_none() && data.texts == TextKind::Captions {
+        None // the line, which is drawn already
+    } else {
+        from.own.choose(rng).copied()
+    };
     let is_whole = data.texts == TextKind::Captions;
-    let (here, every) = match data.texts {
-        TextKind::Captions => {
-            let own = sample.texts.iter().map(String::as_str).collect();
-            let kinds = said(&sample.texts, &data.kinds);
-            (
-                Sayable {
-                    own: all(own, true),
-                    kinds: all(kinds, false),
-                },
-                SAID_EVERY,
-            )
-        }
-        TextKind::Classes => {
-            let own: Vec<&str> = names(line).collect();
-            let first = own.first().copied().unwrap_or(line);
-            let kinds = data.kinds.get(first).map(|list| names(list).collect());
-            let kinds = all(kinds.unwrap_or_default(), false);
-            (
-                Sayable {
-                    own: all(own, false),
-                    kinds,
-                },
-                KIND_EVERY,
-            )
-        }
-    };
-    let others: Vec<(Sayable, &Dictionary)> = others
-        .iter()
-        .map(|other| {
-            let own = other.own(sample, line, data);
-            let kinds = other.kinds(&here.kinds);
-            (Sayable { own, kinds }, other)
-        })
-        .collect();
-    let mut drawn = None;
-    for (sayable, other) in &others {
-        let is_known = !(sayable.own.is_empty() && sayable.kinds.is_empty());
-        if drawn.is_none() && rng.random_bool(other.share) && is_known {
-            drawn = Some((sayable, &other.templates));
-        }
-    }
-    let is_here = drawn.is_none();
-    let (sayable, templates) = drawn.unwrap_or((&here, &data.templates));
-    let is_kind = sayable.own.is_empty() || !sayable.kinds.is_empty() && rng.random_ratio(1, every);
-    let kind = if is_kind {
-        sayable.kinds.choose(rng)
-    } else {
-        None
-    };
-    let own = if is_here && is_whole {
-        Some(&Said {
-            text: line,
-            is_whole,
-        })
-    } else {
-        None
-    };
-    let said = kind.or(own).or_else(|| sayable.own.choose(rng));
-    let said = said.copied().unwrap_or(Said {
+    let said = said.unwrap_or(Said {
         text: line,
-        is_whole: false,
+        is_whole,
     });
     let text = if said.is_whole {
         said.text.to_owned()
     } else {
-        let template = templates.choose(rng).map_or("{}", String::as_str);
+        let template = from.templates.choose(rng).map_or("{}", String::as_str);
         template.replace("{}", said.text)
     };
+
     let hash = |said: &Said| fnv1a(&said.text.to_lowercase());
-    let everywhere = || {
-        [&here]
-            .into_iter()
-            .chain(others.iter().map(|(sayable, _)| sayable))
-    };
+    let everywhere = || told.iter().chain([&here]);
+    let own = everywhere().flat_map(|sayable| &sayable.own);
+    let kinds = everywhere().flat_map(|sayable| &sayable.kinds);
     let meaning = Meaning {
         text: hash(&said),
-        names: everywhere()
-            .flat_map(|sayable| &sayable.own)
-            .map(hash)
-            .collect(),
-        kinds: everywhere()
-            .flat_map(|sayable| &sayable.kinds)
-            .map(hash)
-            .collect(),
+        names: own.map(hash).collect(),
+        kinds: kinds.map(hash).collect(),
     };
     (text, meaning)
+}
+
+/// The other language of a text by their shares, or none for the data's own.
+fn draw_language(others: &[Dictionary], rng: &mut ChaCha8Rng) -> Option<usize> {
+    if others.is_empty() {
+        return None;
+    }
+    let mut drawn: f64 = rng.random();
+    others.iter().position(|other| {
+        drawn -= other.language.share;
+        drawn < 0.0
+    })
 }
 
 /// The words of a caption, and those that end in `s` without it, too.

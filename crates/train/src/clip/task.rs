@@ -54,6 +54,12 @@ impl<'r> ClipTask<'r> {
         let description =
             describe(&run.architecture).map_err(|error| Error::named("architecture", error))?;
         let description = match &run.tokenizer {
+            Some(path) if !path.exists() => {
+                return Err(Error::Unsupported {
+                    origin: path.display().to_string(),
+                    reason: "is not there; `train --learn-tokenizer` makes it".into(),
+                });
+            }
             Some(path) => description
                 .with_tokenizer(path)
                 .map_err(|error| Error::named("tokenizer", error))?,

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::batch::Batches;
 use super::run_file::Run;
+use crate::samples::Tally;
 use crate::{Error, Result};
 use diptych::text::{ClipTokenizer, SpecialTokens};
 use diptych::weights::describe;
@@ -18,11 +19,12 @@ const AT_A_TIME: u64 = 1 << 14;
 
 /// Learns the tokenizer of `run` from about a million texts, drawn as the run draws them: by the
 /// shares of its sets and languages, in its templates. It has as many entries as the run's
-/// architecture asks for. What the run file calls `tokenizer` is not read.
+/// architecture asks for. What the run file calls `tokenizer` is not read. The tally is of what was
+/// passed over in the data.
 ///
 /// # Errors
 /// Those of [`Batches::open`]; [`Error::Named`] if the texts give no such vocabulary.
-pub fn learn_tokenizer(run: &Run) -> Result<ClipTokenizer> {
+pub fn learn_tokenizer(run: &Run) -> Result<(ClipTokenizer, Tally)> {
     let named = |error| Error::named("architecture", error);
     let description = describe(&run.architecture).map_err(named)?;
     let size = description.config.text_cfg.vocab_size;
@@ -42,6 +44,7 @@ pub fn learn_tokenizer(run: &Run) -> Result<ClipTokenizer> {
             counts
         });
     let texts = counts.iter().map(|(text, n)| (text.as_str(), *n));
-    ClipTokenizer::learn(texts, size, SpecialTokens::OpenClip)
-        .map_err(|error| Error::named("tokenizer", error.into()))
+    let tokenizer = ClipTokenizer::learn(texts, size, SpecialTokens::OpenClip)
+        .map_err(|error| Error::named("tokenizer", error.into()))?;
+    Ok((tokenizer, batches.passed_over().clone()))
 }

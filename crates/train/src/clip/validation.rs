@@ -100,7 +100,7 @@ impl Validator {
                 told
             });
             let told = told.filter(|sample| !sample.texts.is_empty());
-            (language.name.clone(), told.collect::<Vec<_>>())
+            (language.language.name.clone(), told.collect::<Vec<_>>())
         });
         let validator = Self {
             told: told.filter(|(_, told)| !told.is_empty()).collect(),

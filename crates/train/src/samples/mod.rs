@@ -23,6 +23,8 @@ pub(crate) use guard::guarded_file;
 pub use passed_over::{PassedOver, Reason, Tally};
 pub use pattern::expand;
 pub use sample::Sample;
+#[cfg(feature = "training")]
+pub(crate) use shards::compression;
 pub use shards::{Damage, read_shard, read_shards};
 pub use table::Table;
 

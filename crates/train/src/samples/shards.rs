@@ -123,7 +123,7 @@ fn open(path: &Path, damage: Damage) -> Result<Found> {
 }
 
 /// Name of the compression that a file begins with, if it does.
-fn compression(bytes: &[u8]) -> Option<&'static str> {
+pub(crate) fn compression(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x1f, 0x8b, ..] => Some("gzip"),
         [b'B', b'Z', b'h', b'0'..=b'9', ..] => Some("bzip2"),

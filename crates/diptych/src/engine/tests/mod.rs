@@ -8,7 +8,7 @@ use super::tree::Tree;
 use super::{Engine, Precision};
 use crate::image::Pixels;
 use crate::layers::{Phase, plain_values};
-use crate::model::fresh::Alive;
+use crate::model::Alive;
 use crate::model::{ClipConfig, ClipModel, Fresh, Source};
 use crate::text::Tokens;
 use crate::weights::TensorData;
