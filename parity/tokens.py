@@ -6,11 +6,17 @@ texts whose ids differ:
 
     python parity/tokens.py                  # 100,000 texts; exit code 1 if any differs
     python parity/tokens.py --write-golden   # the hardest texts, for the test without Python
+    python parity/tokens.py --own DIR        # a checkpoint's own vocabulary, beside Python's tokenizers
 
 With `--json-input` each line on stdin is one JSON string, so a text may hold line breaks; each line on
 stdout is `{"text": ..., "ids": [...]}`. Code points, before and after repair and unescaping, are those
 assigned in Unicode 14, the version of Python 3.11 (the module `regex` knows a later one, so that the
 two disagree on the others); surrogates are left out, as UTF-8 has none.
+
+A vocabulary of one's own is read by open_clip through `tokenizers`, which splits words by another
+engine of regular expressions. The two are known to differ on U+0345, a mark that counts as a letter
+there, and on texts that spell the special tokens; such texts are left out of `--own`. With
+`--write-golden` it keeps some of the texts for the test.
 
 Needs Python 3.11 with open_clip_torch, ftfy 6.3 and regex.
 """
@@ -463,6 +469,61 @@ def diptych_ids(command: list[str], texts: list[str]) -> list[list[int]]:
     return [row["ids"] for row in rows]
 
 
+# What a caption in Chinese is made of, for `--own`: the names come from the default model's table.
+CHINESE = "一张{}的照片。 图中有{}和{}。 两只{}在草地上奔跑，旁边是{}！ 这是{}（{}） {}、{}，还有{} 「{}」".split()
+NAMES = ROOT / "crates/default-model/names.zh.tsv"
+
+
+def own_texts(n: int, seed: int) -> list[str]:
+    """`n` texts in English, Chinese and everything else that both read alike."""
+    from open_clip.tokenizer import basic_clean
+
+    lines = NAMES.read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    texts, out = random.Random(seed), []
+    english = [part.strip() for row in rows for part in row[0].split(",")]
+    chinese = [part for row in rows if row[1] != "-" for part in row[1].split("、")]
+    out += english + chinese
+    for _ in range(n // 4):
+        template = texts.choice(CHINESE)
+        out.append("".join(part + texts.choice(chinese) for part in template.split("{}")[:-1]))
+        out.append(f"a photo of {texts.choice(english)} and {texts.choice(english)}, by {texts.randint(1, 999)}")
+    special = ("<", "\u0345", "\u017f")
+
+    def alike(text: str) -> bool:
+        cleaned = basic_clean(text)
+        return not any(mark in cleaned for mark in special)
+
+    others = [text for _, text in make_texts(n, seed) if alike(text)]
+    texts.shuffle(out)
+    return out[: n // 2] + others[: n - n // 2]
+
+
+def own_ids(checkpoint: str, texts: list[str]) -> list[list[int]]:
+    """open_clip's ids with the checkpoint's tokenizer, not padded, not cut."""
+    from open_clip import get_tokenizer
+
+    tokenizer = get_tokenizer(f"local-dir:{checkpoint}")
+    return [tokenizer.tokenizer.encode(tokenizer.clean_fn(text)) for text in texts]
+
+
+def write_own_golden(texts: list[str], ids: list[list[int]], n: int) -> None:
+    """Keeps `n` of the texts as lines of `[text, ids]`."""
+    short = [pair for pair in zip(texts, ids) if len(pair[0]) <= 40]
+    lines = [
+        json.dumps(pair, separators=(",", ":"), ensure_ascii=False) + "\n"
+        for pair in short[:: max(1, len(short) // n)][:n]
+    ]
+    versions = {"python": platform.python_version()} | {
+        name: importlib.metadata.version(name)
+        for name in ("open_clip_torch", "ftfy", "tokenizers", "transformers")
+    }
+    versions |= {"made_by": "parity/tokens.py --own crates/default-model/model --write-golden"}
+    (GOLDEN / "default.jsonl").write_text("".join(lines), encoding="utf-8")
+    (GOLDEN / "default-versions.json").write_text(json.dumps(versions, indent=2) + "\n")
+    print(f"{GOLDEN}/default.jsonl: {len(lines)} texts, {sum(map(len, lines))} characters")
+
+
 def write_golden(texts: list[tuple[str, str]], n: int, max_bytes: int) -> None:
     """Keeps up to `n` short texts as lines of `[text, ids]`; nine of ten are such as cleaning changes."""
     from open_clip.tokenizer import basic_clean
@@ -503,20 +564,32 @@ def main() -> None:
     parser.add_argument(
         "--write-golden", action="store_true", help="write the golden file and stop"
     )
+    parser.add_argument(
+        "--own", metavar="DIR", help="a checkpoint whose own vocabulary is compared"
+    )
     args = parser.parse_args()
 
+    if args.own and args.write_golden:
+        texts = own_texts(20_000, args.seed)
+        write_own_golden(texts, own_ids(args.own, texts), 400)
+        return
     if args.write_golden:
         write_golden(make_texts(100_000, args.seed), 2_500, 300_000)
         return
 
-    kinds, texts = zip(*make_texts(args.count, args.seed))
-    texts = list(texts)
+    if args.own:
+        texts = own_texts(args.count, args.seed)
+        kinds = ["own"] * len(texts)
+    else:
+        kinds, texts = zip(*make_texts(args.count, args.seed))
+        texts = list(texts)
     start = time.perf_counter()
-    want = open_clip_ids(texts)
+    want = own_ids(args.own, texts) if args.own else open_clip_ids(texts)
     theirs = time.perf_counter() - start
     start = time.perf_counter()
     got = diptych_ids(
-        [args.binary, "tokenize", "-", "--json", "--json-input", "--model", "ViT-B-32"], texts
+        [args.binary, "tokenize", "-", "--json", "--json-input", "--model", args.own or "ViT-B-32"],
+        texts,
     )
     ours = time.perf_counter() - start
 

@@ -84,7 +84,8 @@ pub(crate) struct ConvertArgs {
     #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: PathBuf,
 
-    /// Number format of the weights [default: each tensor's own]
+    /// Number format of the weights [default: each tensor's own, and f32 for int8, which no Python
+    /// program reads]
     #[arg(long, value_parser = one_of(DTYPES))]
     pub(crate) dtype: Option<Dtype>,
 
@@ -97,6 +98,7 @@ const DTYPES: &[(&str, Dtype)] = &[
     ("f32", Dtype::F32),
     ("f16", Dtype::F16),
     ("bf16", Dtype::Bf16),
+    ("int8", Dtype::Int8),
 ];
 const LAYOUTS: &[(&str, LayoutKind)] =
     &[("open_clip", LayoutKind::OpenClip), ("hf", LayoutKind::Hf)];

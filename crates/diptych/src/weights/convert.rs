@@ -24,14 +24,14 @@ pub enum LayoutKind {
 }
 
 /// Writes `checkpoint` as the directory `place`; an older checkpoint there is replaced once the new
-/// one is whole. Without a `dtype` each tensor keeps its own format, as far as that is one of
-/// [`Dtype`].
+/// one is whole. Without a `dtype` each tensor keeps its own format, if that is f16 or bf16, and is
+/// f32 otherwise. [`Dtype::Int8`] is opened by this crate, and not by Python's open_clip.
 ///
 /// open_clip has no word for pictures that become RGB before they are resized, as transformers'
 /// processor does it. Palettes and alpha come out a little different there.
 ///
 /// # Errors
-/// [`Error::Layout`] if the layout has no place for the architecture; else those of
+/// [`Error::Layout`] if the layout has no place for the architecture or the format; else those of
 /// [`write_checkpoint`](super::write_checkpoint).
 pub fn convert(
     checkpoint: &mut Checkpoint,
@@ -45,6 +45,10 @@ pub fn convert(
         path: place.to_owned(),
         reason,
     };
+    if (layout, dtype) == (LayoutKind::Hf, Some(Dtype::Int8)) {
+        let reason = "transformers has no such int8; wanted f32, f16 or bf16";
+        return Err(refuse(reason.into()));
+    }
     let mut hf_config = match layout {
         LayoutKind::OpenClip => None,
         LayoutKind::Hf => Some(hf::config(&description.config, &tokenizer).map_err(refuse)?),

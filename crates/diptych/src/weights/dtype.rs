@@ -14,11 +14,34 @@ pub enum Dtype {
     F16,
     /// 16-bit brain floating point.
     Bf16,
+    /// Integers from −127 to 127, and for each row of a tensor (each output of a convolution, each
+    /// token) a scale by which they are multiplied. Tensors whose rows are short, such as biases
+    /// and norms, are f32.
+    Int8,
+}
+
+/// The least values that a row has for the integers and their scale to be worth it.
+const LEAST_ROW: usize = 16;
+
+/// The name of the scales of a tensor's rows, as the format of compressed-tensors has it
+/// (`weight_scale` of `weight`).
+pub(super) fn scale_name(tensor: &str) -> String {
+    format!("{tensor}_scale")
 }
 
 impl Dtype {
-    /// `values` as little-endian bytes in this format.
-    pub(super) fn encode(self, values: &[f32]) -> Vec<u8> {
+    /// This format, or the one in which a tensor of this shape is written instead.
+    pub(super) fn of_shape(self, shape: &[usize]) -> Self {
+        match (self, shape) {
+            (Self::Int8, [_, rest @ ..]) if rest.iter().product::<usize>() >= LEAST_ROW => self,
+            (Self::Int8, _) => Self::F32,
+            _ => self,
+        }
+    }
+
+    /// `values`, the rows of a tensor, as little-endian bytes in this format; of int8 the integers
+    /// alone.
+    pub(super) fn encode(self, values: &[f32], scales: &[f32]) -> Vec<u8> {
         match self {
             Self::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
             Self::F16 => values
@@ -29,13 +52,32 @@ impl Dtype {
                 .iter()
                 .flat_map(|&v| bf16::from_f32(v).to_le_bytes())
                 .collect(),
+            Self::Int8 => rows(values, scales.len())
+                .zip(scales)
+                .flat_map(|(row, &scale)| {
+                    // A row of zeros has no scale, and none is needed.
+                    let inverse = if scale == 0.0 { 0.0 } else { scale.recip() };
+                    row.iter().map(move |v| (v * inverse).round() as i8 as u8)
+                })
+                .collect(),
+        }
+    }
+
+    /// The scale of each of `count` rows; none, but for int8.
+    pub(super) fn scales(self, values: &[f32], count: usize) -> Vec<f32> {
+        let largest = |row: &[f32]| row.iter().fold(0f32, |most, v| most.max(v.abs()));
+        match self {
+            Self::Int8 => rows(values, count)
+                .map(|row| largest(row) / 127.0)
+                .collect(),
+            Self::F32 | Self::F16 | Self::Bf16 => Vec::new(),
         }
     }
 
     /// Whether `value` is a number in this format.
     pub(super) fn holds(self, value: f32) -> bool {
         match self {
-            Self::F32 => value.is_finite(),
+            Self::F32 | Self::Int8 => value.is_finite(),
             Self::F16 => f16::from_f32(value).is_finite(),
             Self::Bf16 => bf16::from_f32(value).is_finite(),
         }
@@ -46,6 +88,7 @@ impl Dtype {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
+            Self::Int8 => 1,
         }
     }
 
@@ -55,8 +98,14 @@ impl Dtype {
             Self::F32 => "F32",
             Self::F16 => "F16",
             Self::Bf16 => "BF16",
+            Self::Int8 => "I8",
         }
     }
+}
+
+/// The rows of a tensor, which has so many.
+fn rows(values: &[f32], count: usize) -> std::slice::ChunksExact<'_, f32> {
+    values.chunks_exact((values.len() / count.max(1)).max(1))
 }
 
 /// The number format of a stored tensor: those that are written, and all others that are read.
@@ -71,6 +120,8 @@ pub enum StoredDtype {
     F16,
     /// 16-bit brain floating point.
     Bf16,
+    /// Signed 8-bit integers with a scale for each row, as [`Dtype::Int8`].
+    Int8,
     /// Signed 64-bit integers.
     I64,
     /// Signed 32-bit integers.
@@ -100,6 +151,7 @@ impl StoredDtype {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
             Self::I64 => "i64",
             Self::I32 => "i32",
             Self::I16 => "i16",
@@ -112,10 +164,13 @@ impl StoredDtype {
         }
     }
 
-    /// Whether its numbers are floating-point, as weights are.
+    /// Whether its numbers are what weights are: floating-point, or integers with a scale.
     #[must_use]
     pub fn is_float(self) -> bool {
-        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16)
+        matches!(
+            self,
+            Self::F64 | Self::F32 | Self::F16 | Self::Bf16 | Self::Int8
+        )
     }
 
     /// Bytes of a number.
@@ -125,7 +180,7 @@ impl StoredDtype {
             Self::F64 | Self::I64 | Self::U64 => 8,
             Self::F32 | Self::I32 | Self::U32 => 4,
             Self::F16 | Self::Bf16 | Self::I16 | Self::U16 => 2,
-            Self::I8 | Self::U8 | Self::Bool => 1,
+            Self::Int8 | Self::I8 | Self::U8 | Self::Bool => 1,
         }
     }
 }

@@ -98,7 +98,7 @@ impl Layout {
                     None => problems.extend(tensors.dtype(found).and_then(|dtype| {
                         let name = dtype.name();
                         let problem =
-                            format!("`{theirs}` holds {name}, wanted f64, f32, f16 or bf16");
+                            format!("`{theirs}` holds {name}, wanted f64, f32, f16, bf16 or int8");
                         (!dtype.is_float()).then_some(problem)
                     })),
                 }
@@ -121,8 +121,8 @@ impl Layout {
         (Self(recipes), problems)
     }
 
-    /// The number format that holds the tensor that we call `name` as the checkpoint has it: that
-    /// of all its parts, or f32.
+    /// The number format that holds the tensor that we call `name` as the checkpoint has it and
+    /// that every program reads: that of all its parts, or f32.
     pub(super) fn dtype(&self, tensors: &Tensors, name: &str) -> Dtype {
         let parts = self.0.get(name).map(Vec::as_slice).unwrap_or_default();
         let all = |dtype| {

@@ -10,6 +10,7 @@ use diptych_files::{occupied, replace, replace_directory, replace_with};
 use serde_json::{Map, json};
 
 use super::config::{ConfigFile, PreprocessFile};
+use super::dtype::scale_name;
 use super::{
     CONFIG_FILE, Description, Dtype, HF_CONFIG_FILE, HF_WEIGHTS_FILE, TOKENIZER_FILE, WEIGHTS_FILE,
 };
@@ -201,12 +202,15 @@ pub(super) fn write_entries<'a>(
         reason,
     };
     entries.sort_by(|a, b| a.name.cmp(&b.name));
+    for entry in &mut entries {
+        entry.dtype = entry.dtype.of_shape(&entry.shape);
+    }
     let mut header = Map::new();
     if !texts.is_empty() {
         header.insert("__metadata__".into(), json!(texts));
     }
     let mut end = 0;
-    for Entry { name, shape, dtype } in &entries {
+    let mut add = |name: String, shape: &[usize], dtype: Dtype| {
         let start = end;
         end += shape.iter().product::<usize>() * dtype.bytes();
         let info = json!({
@@ -214,7 +218,13 @@ pub(super) fn write_entries<'a>(
             "shape": shape,
             "data_offsets": [start, end],
         });
-        header.insert(name.clone(), info);
+        header.insert(name, info);
+    };
+    for Entry { name, shape, dtype } in &entries {
+        add(name.clone(), shape, *dtype);
+        if let (Dtype::Int8, [rows, ..]) = (dtype, &shape[..]) {
+            add(scale_name(name), &[*rows], Dtype::F32);
+        }
     }
     let mut header = serde_json::to_vec(&header).map_err(Error::json)?;
     // The numbers begin at a multiple of eight.
@@ -233,7 +243,10 @@ pub(super) fn write_entries<'a>(
                     "`{name}` has a {value}, which {dtype:?} can't hold"
                 )));
             }
-            file.write_all(&dtype.encode(values))?;
+            let rows = shape.first().copied().unwrap_or(1);
+            let scales = dtype.scales(values, rows);
+            file.write_all(&dtype.encode(values, &scales))?;
+            file.write_all(&Dtype::F32.encode(&scales, &[]))?;
         }
         Ok(())
     })

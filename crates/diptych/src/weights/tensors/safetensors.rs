@@ -11,6 +11,7 @@ use super::pickle::Found;
 use super::view::{Storage, View};
 use crate::guarded;
 use crate::weights::StoredDtype;
+use crate::weights::dtype::scale_name;
 
 /// Bytes that a header may have; the largest published ones have some 200,000. The format allows
 /// 100 million, of which a million names took 921 MB.
@@ -75,9 +76,29 @@ pub(super) fn read(bytes: &Bytes) -> Result<(Found, BTreeMap<String, String>), S
             Err(reason) => drop(found.refused.insert(name, reason)),
         }
     }
+    scale(&mut found);
     let texts = metadata.metadata().iter().flatten();
     let texts = texts.map(|(name, text)| (name.clone(), text.clone()));
     Ok((found, texts.collect()))
+}
+
+/// Makes integers of eight bits the weights that they stand for, where a scale for each of their
+/// rows lies beside them.
+fn scale(found: &mut Found) {
+    let integers = found.views.iter();
+    let integers = integers.filter(|(_, view)| view.dtype() == StoredDtype::I8);
+    let names: Vec<String> = integers.map(|(name, _)| name.clone()).collect();
+    for name in names {
+        let beside = scale_name(&name);
+        let (Some(view), Some(scales)) = (found.views.get(&name), found.views.get(&beside)) else {
+            continue;
+        };
+        if view.takes(scales) {
+            let scaled = view.clone().scaled(scales.clone());
+            found.views.remove(&beside);
+            found.views.insert(name, scaled);
+        }
+    }
 }
 
 /// The format of numbers by its name in the header.

@@ -36,6 +36,8 @@ pub(super) struct View {
     offset: u64,
     /// Values from one to the next, in each dimension.
     strides: Vec<u64>,
+    /// By what each of its rows is multiplied.
+    scales: Option<Box<View>>,
 }
 
 /// Why a tensor can't be read.
@@ -133,11 +135,30 @@ impl View {
             shape: shape.iter().map(|&n| n as usize).collect(),
             offset,
             strides,
+            scales: None,
         })
     }
 
     pub(super) fn dtype(&self) -> StoredDtype {
-        self.storage.dtype
+        match self.scales {
+            Some(_) => StoredDtype::Int8,
+            None => self.storage.dtype,
+        }
+    }
+
+    /// Whether `scales` has a number for each row of this tensor.
+    pub(super) fn takes(&self, scales: &Self) -> bool {
+        scales.dtype().is_float()
+            && self
+                .shape
+                .first()
+                .is_some_and(|&rows| scales.shape == [rows])
+    }
+
+    /// The same, each row multiplied by its scale.
+    pub(super) fn scaled(mut self, scales: Self) -> Self {
+        self.scales = Some(Box::new(scales));
+        self
     }
 
     /// Where its values lie, from the first to the last.
@@ -159,6 +180,19 @@ impl View {
 
     /// Its values in f32 and in order.
     pub(super) fn read(&self, bytes: &Bytes) -> Result<Vec<f32>, Unread> {
+        let mut values = self.numbers(bytes)?;
+        if let Some(scales) = &self.scales {
+            let scales = scales.numbers(bytes)?;
+            let row = values.len() / scales.len().max(1);
+            for (row, scale) in values.chunks_exact_mut(row.max(1)).zip(scales) {
+                row.iter_mut().for_each(|value| *value *= scale);
+            }
+        }
+        Ok(values)
+    }
+
+    /// Its numbers as they are stored, in order.
+    fn numbers(&self, bytes: &Bytes) -> Result<Vec<f32>, Unread> {
         let span = match self.storage.text {
             None => self.values_of_span(bytes)?,
             Some(text) => {
@@ -278,7 +312,7 @@ fn decode(dtype: StoredDtype, bytes: &[u8], out: &mut Vec<f32>) -> Result<(), St
         D::F16 => floats(bytes, out, |w| f16::from_le_bytes(w).to_f32()),
         D::Bf16 => floats(bytes, out, |w| bf16::from_le_bytes(w).to_f32()),
         D::Bool => floats(bytes, out, |[byte]| f32::from(u8::from(byte != 0))),
-        D::I8 => floats(bytes, out, |w| i8::from_le_bytes(w).into()),
+        D::I8 | D::Int8 => floats(bytes, out, |w| i8::from_le_bytes(w).into()),
         D::U8 => floats(bytes, out, |[byte]| byte.into()),
         D::I16 => floats(bytes, out, |w| i16::from_le_bytes(w).into()),
         D::U16 => floats(bytes, out, |w| u16::from_le_bytes(w).into()),

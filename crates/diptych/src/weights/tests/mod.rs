@@ -1,5 +1,6 @@
 //! Checkpoints: what is written opens, and what is damaged is refused by name.
 
+mod int8;
 mod layouts;
 mod tensors;
 mod torch;
@@ -57,7 +58,12 @@ fn what_is_written_opens_with_the_same_numbers() {
         let texts = ["a cat", "two dogs"];
         let open = |place: &Path| Clip::open_in(place, crate::Precision::F32).unwrap();
         let want = open(&folder(name)).encode_texts(&texts).unwrap();
-        for (dtype, bound) in [(Dtype::F32, 0.0), (Dtype::F16, 5e-3), (Dtype::Bf16, 5e-2)] {
+        for (dtype, bound) in [
+            (Dtype::F32, 0.0),
+            (Dtype::F16, 5e-3),
+            (Dtype::Bf16, 5e-2),
+            (Dtype::Int8, 5e-2),
+        ] {
             let dir = tempfile::tempdir().unwrap();
             write_checkpoint(dir.path(), &description, &tensors, dtype).unwrap();
             let clip = open(dir.path());
