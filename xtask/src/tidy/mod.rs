@@ -5,6 +5,7 @@
 
 mod crates;
 mod documents;
+mod languages;
 mod repo;
 mod source;
 mod tree;
@@ -36,6 +37,7 @@ const RULES: &[(&str, Rule)] = &[
     ("files that are named are there", documents::names),
     ("prose is easy to read", documents::width),
     ("decisions are listed and whole", documents::decisions),
+    ("READMEs say the same in both languages", languages::readmes),
 ];
 
 /// One broken rule, at a place.
