@@ -192,6 +192,17 @@ fn hint_of_index(error: &diptych_index::Error) -> Option<String> {
              the pictures are not touched",
             quoted(path)
         ),
+        // `default` is another model in another version of the program.
+        Error::Model { place, has, wanted } if has.name == wanted.name => format!(
+            "this program's `{}` is another version, and the pictures are to be indexed again: \
+             `diptych index status` lists the folders that the index knows; move {place} away, or name another by \
+             `--index`, and `diptych index DIR` makes it anew",
+            has.name
+        ),
+        Error::Model { has, wanted, .. } => format!(
+            "`--model {}` asks this index; `diptych index DIR --model {} --index FILE` makes one for that model",
+            has.name, wanted.name
+        ),
         _ => return None,
     })
 }
@@ -246,6 +257,32 @@ mod tests {
         assert_eq!(of_file(path, "no picture"), shown);
         assert_eq!(of_file(path, "a\nb: no picture"), shown);
         assert_eq!(of_file(Path::new("a"), "a: no"), "a: no");
+    }
+
+    #[test]
+    fn an_index_of_another_model_says_what_to_do() {
+        let model = |name: &str, fingerprint: &str| diptych_index::Model {
+            name: name.into(),
+            fingerprint: fingerprint.into(),
+            dim: 2,
+        };
+        let hint = |has, wanted| {
+            let error = diptych_index::Error::Model {
+                place: "old.diptych".into(),
+                has: Box::new(has),
+                wanted: Box::new(wanted),
+            };
+            hint(&error.into()).unwrap()
+        };
+        let newer = hint(model("default", "a"), model("default", "b"));
+        assert!(newer.contains("`default` is another version"), "{newer}");
+        assert!(newer.contains("move old.diptych away"), "{newer}");
+        let other = hint(model("default", "a"), model("ViT-B-32", "b"));
+        assert!(
+            other.contains("`--model default` asks this index"),
+            "{other}"
+        );
+        assert!(other.contains("--model ViT-B-32 --index FILE"), "{other}");
     }
 
     #[test]

@@ -162,7 +162,12 @@ fn another_model_is_refused_and_both_are_named() {
     let tiny = golden("tiny-vit");
     album
         .run(&["index", &album.path("pictures"), "--model", &tiny])
-        .fails(&["`default`", "tiny-vit", "fingerprint"]);
+        .fails(&[
+            "`default`",
+            "tiny-vit",
+            "fingerprint",
+            "`--model default` asks",
+        ]);
     album
         .run(&["search", "x", "--model", &tiny])
         .fails(&["`default`", "tiny-vit"]);
