@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::samples::{Damage, Set, Table, expand};
+use crate::samples::{Damage, Labels, Set, Table, expand};
 
 /// A set of image-text pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,10 @@ pub struct Data {
     /// Use what can be read of a damaged shard, and report the rest, instead of failing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_damaged: bool,
+    /// Shards for detection: each box of `KEY.json` is a sample, and its class is the text; see
+    /// [`Labels::Boxes`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub boxes: bool,
     /// Meaning of a line of a sample's text.
     pub texts: TextKind,
     /// Classes, and captions with `kinds`: the sentences a name is put into, `{}` standing for the
@@ -124,6 +128,11 @@ impl Data {
             } else {
                 Damage::Refuse
             },
+            labels: if self.boxes {
+                Labels::Boxes
+            } else {
+                Labels::Texts
+            },
         }
     }
 
@@ -160,6 +169,9 @@ impl Data {
             return Err(
                 "`skip_damaged` goes with `shards`; elsewhere a bad sample is one file".into(),
             );
+        }
+        if self.boxes && (self.shards.is_empty() || self.texts == TextKind::Captions) {
+            return Err("`boxes` goes with `shards` and `texts = \"classes\"`".into());
         }
         if self.context.is_some() && self.texts == TextKind::Captions {
             return Err("`context` goes with `texts = \"classes\"`, not with captions".into());

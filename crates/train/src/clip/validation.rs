@@ -7,7 +7,7 @@ use super::batch::Batches;
 use super::held_out::Exam;
 use super::run_file::Run;
 use crate::run::Measurement;
-use crate::samples::{Damage, Found, PassedOver, Reason, Sample, Set, Tally};
+use crate::samples::{Damage, Found, Labels, PassedOver, Reason, Sample, Set, Tally};
 use crate::{Error, Result};
 use diptych::image::DecodeOptions;
 use diptych::model::ClipModel;
@@ -91,6 +91,7 @@ impl Validator {
         let captioned = Set::Shards {
             paths: run.validation.clone(),
             damage: Damage::Refuse,
+            labels: Labels::Texts,
         };
         let captioned = captioned.read()?;
         let told = batches.languages().iter().map(|language| {

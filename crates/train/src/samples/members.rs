@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::boxes::things;
 use super::passed_over::{Reason, Tally};
 use super::sample::{Location, Sample, lines};
 use diptych::image::is_picture_extension;
@@ -14,6 +15,29 @@ use diptych_files::MAX_FILE_BYTES;
 
 /// Bytes of a plain shard read at once. Small, because headers lie far apart.
 pub(super) const HEADER_BYTES: usize = 1 << 12;
+
+/// What says what is in the pictures of a shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Labels {
+    /// `KEY.txt`, a text a line; a picture is a sample.
+    #[default]
+    Texts,
+    /// `KEY.json`, which has boxes with a class each, `{"boxes": [[left, top, right, bottom,
+    /// "class"], …], "size": [width, height]}` in pixels: a box is a sample. Those that a list
+    /// `difficult` marks with 1, in the order of the boxes, and those whose longer side is below
+    /// 24 pixels are left out.
+    Boxes,
+}
+
+impl Labels {
+    /// What their files' names end in.
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Texts => "txt",
+            Self::Boxes => "json",
+        }
+    }
+}
 
 /// Purpose of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +48,10 @@ pub(super) enum Role {
 }
 
 impl Role {
-    fn of(extension: &str) -> Self {
+    fn of(extension: &str, labels: Labels) -> Self {
         if is_picture_extension(extension) {
             Self::Image
-        } else if extension.eq_ignore_ascii_case("txt") {
+        } else if extension.eq_ignore_ascii_case(labels.extension()) {
             Self::Text
         } else {
             Self::Other
@@ -46,7 +70,7 @@ pub(super) struct Name<'a> {
 
 impl<'a> Name<'a> {
     /// None for hidden files.
-    pub(super) fn of(path: &'a Path) -> Option<Self> {
+    pub(super) fn of(path: &'a Path, labels: Labels) -> Option<Self> {
         let file = path.file_name()?.to_string_lossy();
         if file.starts_with('.') {
             return None;
@@ -54,7 +78,7 @@ impl<'a> Name<'a> {
         let (stem, extension) = file.split_once('.').unwrap_or((&file, ""));
         Some(Self {
             key: path.with_file_name(stem).display().to_string(),
-            role: Role::of(extension),
+            role: Role::of(extension, labels),
             file,
         })
     }
@@ -171,8 +195,11 @@ pub(super) struct Others {
 }
 
 impl Others {
-    pub(super) fn add(&mut self, file: &str) {
-        match file.rsplit_once('.').map(|(_, last)| Role::of(last)) {
+    pub(super) fn add(&mut self, file: &str, labels: Labels) {
+        match file
+            .rsplit_once('.')
+            .map(|(_, last)| Role::of(last, labels))
+        {
             Some(Role::Image) => self.dotted_images += 1,
             Some(Role::Text) => self.dotted_texts += 1,
             _ => {
@@ -219,9 +246,15 @@ impl Partial {
         images.max(texts).unwrap_or_default()
     }
 
-    /// The sample, if it has picture and text; else what is passed over is counted.
-    pub(super) fn finish(self, shard: &Arc<Path>, passed_over: &mut Tally) -> Option<Sample> {
+    /// The samples, if it has picture and text; else what is passed over is counted.
+    pub(super) fn finish(
+        self,
+        shard: &Arc<Path>,
+        labels: Labels,
+        passed_over: &mut Tally,
+    ) -> Vec<Sample> {
         let dotted = self.dotted();
+        let kind = labels.extension();
         let key = self.key;
         let origin = shard.display();
         let has_loss = self.has_loss;
@@ -232,23 +265,43 @@ impl Partial {
         };
         match (self.image, self.text) {
             (Some((_, location)), Some(text)) => {
-                let texts = match str::from_utf8(&text) {
-                    Ok(text) => lines(text),
+                let text = match str::from_utf8(&text) {
+                    Ok(text) => text,
                     Err(e) => {
-                        let what = format_args!("{key}.txt is not UTF-8: {e}");
+                        let what = format_args!("{key}.{kind} is not UTF-8: {e}");
                         pass_over(Reason::NotUtf8, 1, what);
-                        return None;
+                        return Vec::new();
                     }
                 };
-                if !texts.is_empty() {
-                    return Some(Sample {
-                        origin: shard.clone(),
-                        key,
-                        texts,
-                        location,
+                let sample = |key: String, texts, region| Sample {
+                    origin: shard.clone(),
+                    key,
+                    texts,
+                    location: location.clone(),
+                    region,
+                };
+                if labels == Labels::Boxes {
+                    let things = things(text).unwrap_or_else(|reason| vec![Err(reason)]);
+                    let things = things.into_iter().filter_map(|thing| {
+                        let refused = |reason: &String| {
+                            let what = format_args!("{key}.{kind}: {reason}");
+                            pass_over(Reason::Box, 1, what);
+                        };
+                        let (number, class, region) = thing.inspect_err(refused).ok()?;
+                        let key = format!("{key}#{number}");
+                        Some(sample(key, vec![class], Some(region)))
                     });
+                    return things.collect();
                 }
-                pass_over(Reason::EmptyCaption, 1, format_args!("{key}.txt is empty"));
+                let texts = lines(text);
+                if !texts.is_empty() {
+                    return vec![sample(key, texts, None)];
+                }
+                pass_over(
+                    Reason::EmptyCaption,
+                    1,
+                    format_args!("{key}.{kind} is empty"),
+                );
             }
             _ if dotted > 0 => {
                 let file = self.others.first_dotted.unwrap_or_default();
@@ -256,11 +309,11 @@ impl Partial {
                 pass_over(Reason::Dots, dotted, what);
             }
             (Some(_), None) => {
-                let what = format_args!("picture {key} has no .txt beside it");
+                let what = format_args!("picture {key} has no .{kind} beside it");
                 pass_over(Reason::NoCaption, 1, what);
             }
             (None, Some(_)) => {
-                let what = format_args!("text {key}.txt has no picture beside it");
+                let what = format_args!("text {key}.{kind} has no picture beside it");
                 pass_over(Reason::NoPicture, 1, what);
             }
             (None, None) => {
@@ -270,6 +323,6 @@ impl Partial {
                 }
             }
         }
-        None
+        Vec::new()
     }
 }

@@ -5,6 +5,7 @@
 //! table or a folder may be much larger than memory.
 //! Invariant: sample `i` of a set is the same on every machine.
 
+mod boxes;
 mod folder;
 mod guard;
 mod members;
@@ -20,6 +21,7 @@ pub(crate) mod tests;
 use std::path::{Path, PathBuf};
 
 pub(crate) use guard::guarded_file;
+pub use members::Labels;
 pub use passed_over::{PassedOver, Reason, Tally};
 pub use pattern::expand;
 pub use sample::Sample;
@@ -33,12 +35,15 @@ use crate::{Error, Result};
 /// Where the samples of a set come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Set {
-    /// WebDataset shards: tar files, plain or gzipped, of pictures and a `KEY.txt` for each.
+    /// WebDataset shards: tar files, plain or gzipped, of pictures and a `KEY.txt` or `KEY.json`
+    /// for each.
     Shards {
         /// The files; [`expand`] makes them of patterns.
         paths: Vec<PathBuf>,
         /// Treatment of those that are not whole.
         damage: Damage,
+        /// What says what is in a picture.
+        labels: Labels,
     },
     /// CSV or TSV with a column of pictures and one of captions.
     Table(Table),
@@ -53,7 +58,11 @@ impl Set {
     /// [`Error::Io`] and [`Error::Data`] if a file of it can't be read or nothing in it used.
     pub fn read(&self) -> Result<Found> {
         match self {
-            Self::Shards { paths, damage } => shards::read_all(paths, *damage),
+            Self::Shards {
+                paths,
+                damage,
+                labels,
+            } => shards::read_all(paths, *damage, *labels),
             Self::Table(table) => guarded_file(&table.path, || table.read()),
             Self::Folder(path) => folder::read(path),
         }

@@ -31,6 +31,8 @@ pub enum Reason {
     /// A name with more dots than the one before its extension, which WebDataset takes for another
     /// extension.
     Dots,
+    /// A box without area or class, or outside of its picture; a file of none.
+    Box,
     /// A second picture of one key.
     SecondPicture,
     /// A link to nothing that can be read.
@@ -72,6 +74,7 @@ impl Reason {
             Self::Quotes => "a quote that is not closed",
             Self::Line => "a line of another format",
             Self::Dots => "a name with several dots",
+            Self::Box => "a box that shows no thing",
             Self::SecondPicture => "a second picture of one key",
             Self::Link => "a link to nothing that can be read",
             Self::NoFile => "a member that is no plain file",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Reason;
+use super::boxes::Region;
 use crate::{Error, Result};
 use diptych::image::{DecodeOptions, ImageError, Picture};
 use diptych_files::{MAX_FILE_BYTES, PositionedFile};
@@ -22,6 +23,8 @@ pub struct Sample {
     /// Its texts, none empty.
     pub texts: Vec<String>,
     pub(super) location: Location,
+    /// The part of the picture that it is of, if it is not all of it.
+    pub(super) region: Option<Region>,
 }
 
 /// Where a picture lies.
@@ -48,6 +51,7 @@ impl Sample {
             key: key.to_owned(),
             texts,
             location: Location::Memory(Arc::new(image)),
+            region: None,
         }
     }
 
@@ -58,6 +62,7 @@ impl Sample {
             key,
             texts,
             location: Location::File(path),
+            region: None,
         }
     }
 
@@ -90,7 +95,7 @@ impl Sample {
         }
     }
 
-    /// Decodes the picture.
+    /// Decodes the picture, or its part that the sample is of.
     ///
     /// # Errors
     /// [`Error::Data`] naming the sample.
@@ -99,19 +104,25 @@ impl Sample {
             .map_err(|(_, error)| error)
     }
 
-    /// Decodes the picture from its bytes.
+    /// Decodes the picture, or the sample's part of it, from its bytes.
     pub(crate) fn decode(
         &self,
         bytes: &[u8],
         options: &DecodeOptions,
     ) -> Result<Picture, (Reason, Error)> {
-        Picture::decode(bytes, options).map_err(|error| {
+        let picture = Picture::decode(bytes, options).map_err(|error| {
             let reason = match error {
                 ImageError::NotBuilt { .. } => Reason::NotBuilt,
                 _ => Reason::Undecodable,
             };
             (reason, self.broken(error))
-        })
+        })?;
+        match self.region {
+            None => Ok(picture),
+            Some(region) => region
+                .cut(&picture)
+                .map_err(|reason| (Reason::Box, self.broken(reason))),
+        }
     }
 
     /// An error about this sample's picture.

@@ -1,4 +1,5 @@
-//! WebDataset shards: tar files of `KEY.EXT` pictures and `KEY.txt` texts, plain or gzipped.
+//! WebDataset shards: tar files of `KEY.EXT` pictures with `KEY.txt` texts or `KEY.json` boxes,
+//! plain or gzipped.
 //!
 //! A plain shard is walked from header to header once, and its pictures stay on the disk. A gzipped
 //! one has no places to go to, so its pictures are held in memory, still compressed.
@@ -14,7 +15,7 @@ use flate2::read::MultiGzDecoder;
 use rayon::prelude::*;
 
 use super::Found;
-use super::members::{HEADER_BYTES, Members, Name, Partial, Role, location_of};
+use super::members::{HEADER_BYTES, Labels, Members, Name, Partial, Role, location_of};
 use super::passed_over::{Reason, Tally};
 use super::sample::{Location, Sample};
 use crate::{Error, Result};
@@ -52,12 +53,12 @@ pub fn read_shard(path: &Path) -> Result<Vec<Sample>> {
 /// # Errors
 /// As [`read_shard`], for the first shard that fails.
 pub fn read_shards(paths: &[PathBuf]) -> Result<Vec<Sample>> {
-    Ok(read_all(paths, Damage::Refuse)?.samples)
+    Ok(read_all(paths, Damage::Refuse, Labels::Texts)?.samples)
 }
 
 /// Reads several shards.
-pub(super) fn read_all(paths: &[PathBuf], damage: Damage) -> Result<Found> {
-    let open = |path: &PathBuf| guarded_shard(path, damage, || open(path, damage));
+pub(super) fn read_all(paths: &[PathBuf], damage: Damage, labels: Labels) -> Result<Found> {
+    let open = |path: &PathBuf| guarded_shard(path, damage, || open(path, damage, labels));
     let shards: Vec<Result<Found>> = paths.par_iter().map(open).collect();
     let found: Found = shards.into_iter().collect::<Result<_>>()?;
     match (damage, paths) {
@@ -79,13 +80,14 @@ fn guarded_shard(
     })
 }
 
-fn open(path: &Path, damage: Damage) -> Result<Found> {
+fn open(path: &Path, damage: Damage, labels: Labels) -> Result<Found> {
     let file = fs_err::File::open(path).map_err(Error::Io)?;
     let len = file.metadata().map_err(Error::Io)?.len();
     let mut file = BufReader::with_capacity(HEADER_BYTES, file);
     let mut shard = Shard {
         path: path.into(),
         damage,
+        labels,
         open: Partial::default(),
         members: Members::found_later(),
         found: Found::default(),
@@ -113,7 +115,7 @@ fn open(path: &Path, damage: Damage) -> Result<Found> {
         shard.report(reason)?;
         // What the damage cut in two is no news; what it left whole is kept.
         let open = std::mem::take(&mut shard.open);
-        let finished = open.finish(&shard.path, &mut Tally::default());
+        let finished = open.finish(&shard.path, labels, &mut Tally::default());
         shard.found.samples.extend(finished);
     }
     if shard.found.samples.is_empty() && shard.found.passed_over.count() == 0 {
@@ -137,6 +139,7 @@ pub(crate) fn compression(bytes: &[u8]) -> Option<&'static str> {
 struct Shard {
     path: Arc<Path>,
     damage: Damage,
+    labels: Labels,
     open: Partial,
     members: Members,
     found: Found,
@@ -170,7 +173,7 @@ impl Shard {
             if len.is_some_and(|len| end > len) {
                 return Err(cut(&path));
             }
-            let Some(name) = Name::of(&path) else {
+            let Some(name) = Name::of(&path, self.labels) else {
                 continue;
             };
             if self.open.is_other(&name) {
@@ -209,7 +212,7 @@ impl Shard {
                     self.open.text = Some(Arc::new(read(&mut entry, &path)?));
                 }
                 (Role::Text, Some(location)) => self.open.text = Some(self.linked(location)?),
-                (Role::Other, _) => self.open.others.add(&name.file),
+                (Role::Other, _) => self.open.others.add(&name.file, self.labels),
                 (_, None) => {}
             }
         }
@@ -240,6 +243,7 @@ impl Shard {
             key: self.open.key.clone(),
             texts: Vec::new(),
             location,
+            region: None,
         };
         let bytes = target.bytes().map_err(|e| e.to_string())?;
         Ok(Arc::new(bytes.into_owned()))
@@ -255,8 +259,8 @@ impl Shard {
     /// Takes the open sample for whole.
     fn close(&mut self) {
         let open = std::mem::take(&mut self.open);
-        let sample = open.finish(&self.path, &mut self.found.passed_over);
-        self.found.samples.extend(sample);
+        let samples = open.finish(&self.path, self.labels, &mut self.found.passed_over);
+        self.found.samples.extend(samples);
     }
 
     /// Notes damage, or fails by it.

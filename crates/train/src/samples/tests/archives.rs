@@ -326,3 +326,48 @@ fn bytes_of_no_archive_are_not_told_raw() {
         );
     }
 }
+
+#[test]
+fn each_box_of_a_shard_for_detection_is_a_sample() {
+    let rgb = (0..40 * 30).flat_map(|i| [(i % 40) as u8, (i / 40) as u8, 0]);
+    let picture = Picture::from_rgb(40, 30, rgb.collect()).unwrap();
+    let picture = Encoding::Png.encode(&picture).unwrap();
+    let shard = tar(&[
+        ("a.png", &picture),
+        (
+            "a.json",
+            br#"{"boxes": [[10, 0, 34, 24, "dog"], [0, 0, 50, 9, "cat"]], "size": [40, 30]}"#,
+        ),
+        ("a.txt", b"a dog"),
+        ("b.png", &picture),
+        ("b.json", b"{}"),
+        ("c.png", &picture),
+        ("d.png", &png(1)),
+        (
+            "d.json",
+            br#"{"boxes": [[0, 0, 30, 30, "cup"]], "size": [40, 30]}"#,
+        ),
+    ]);
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &[("s.tar", &shard)]);
+    let found = set(dir.path(), "shards = [\"s.tar\"]\nboxes = true").unwrap();
+    assert_eq!(names(&found), ["a#0: dog", "d#0: cup"]);
+    // 1.2 times 24 are 29, around column 22 and row 12.
+    let cut = found.samples[0].picture(&DecodeOptions::default()).unwrap();
+    assert_eq!((cut.width(), cut.height()), (29, 29));
+    assert_eq!(cut.as_bytes()[..3], [8, 0, 0]);
+    let other = found.samples[1].picture(&DecodeOptions::default());
+    let other = other.unwrap_err().to_string();
+    says(&other, &["picture d#0", "it is 25 × 20", "of 40 × 30"]);
+    let passed = passed_over(&found);
+    let counted: Vec<(usize, &str)> = passed.iter().map(|p| (p.0, p.1)).collect();
+    assert_eq!(
+        counted,
+        [
+            (2, "a box that shows no thing"),
+            (1, "a picture without a caption")
+        ]
+    );
+    says(passed[0].2, &["s.tar: a.json: box 1 is [0, 0, 50, 9]"]);
+    says(passed[1].2, &["picture c has no .json beside it"]);
+}

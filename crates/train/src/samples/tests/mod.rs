@@ -89,6 +89,11 @@ fn set(dir: &Path, keys: &str) -> Result<Found, String> {
         (None, None) => Set::Shards {
             paths: expand(dir, &keys.shards).map_err(|e| e.to_string())?,
             damage,
+            labels: if keys.boxes {
+                Labels::Boxes
+            } else {
+                Labels::Texts
+            },
         },
     };
     set.read().map_err(|e| e.to_string())
@@ -100,6 +105,7 @@ fn set(dir: &Path, keys: &str) -> Result<Found, String> {
 struct Keys {
     shards: Vec<PathBuf>,
     skip_damaged: bool,
+    boxes: bool,
     table: Option<PathBuf>,
     image_column: Option<String>,
     text_column: Option<String>,
