@@ -59,6 +59,19 @@ STYLES = ["a drawing of {}", "an emoji of {}", "an icon of {}", "a cartoon of {}
 STYLES_ZH = ["{}的图画", "一张{}的图片。", "{}的表情符号", "{}的卡通画", "一幅{}的插图。"]
 
 
+# Where CLDR's Chinese label is of another thing than the English one.
+CHINESE = {
+    "llama": "大羊驼",
+    "plunger": "马桶搋子",
+    "safety vest": "反光背心",
+    "sauropod": "蜥脚类恐龙",
+    "hair pick": "发梳",
+    "dashing away": "飞奔",
+    "custard": "焦糖布丁",
+    "derelict house": "废弃房屋",
+}
+
+
 def article(name):
     plural = name.endswith("s") and not name.endswith(("ss", "us"))
     return name if plural else ("an " if name[0] in "aeiou" else "a ") + name
@@ -141,7 +154,7 @@ def texts_of(rng, label, tags, label_zh, tags_zh):
         english.append(", ".join([name] + [tag for tag in tags if tag != name][:5]))
     chinese = []
     if label_zh:
-        short = re.sub(r"脸$", "", label_zh) or label_zh
+        short = label_zh if re.search(r"(的|捂)脸$", label_zh) else re.sub(r"(?<=.)脸$", "", label_zh)
         chinese = [label_zh, rng.choice(STYLES_ZH).format(short)]
         if tags_zh:
             chinese.append("、".join([short] + [tag for tag in tags_zh if tag != short][:4]))
@@ -169,6 +182,7 @@ def samples(modules):
                 continue
             label, tags = known.get("en", ("", []))
             label_zh, tags_zh = known.get("zh", ("", []))
+            label_zh = CHINESE.get(label, label_zh)
             if len(label) < 2 or IMAGENETTE.search(label.replace(" ", "-")):
                 continue
             tags = [tag for tag in tags if not IMAGENETTE.search(tag.replace(" ", "-"))]

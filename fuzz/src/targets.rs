@@ -17,7 +17,7 @@ use diptych_index::{
     TakenFrom,
 };
 use diptych_search::import::ClipRetrieval;
-use diptych_train::samples::{Damage, Set, Table};
+use diptych_train::samples::{Damage, Labels, Set, Table};
 use fs_err as fs;
 
 /// A place of this thread's for files, kept until it ends.
@@ -208,14 +208,16 @@ fn samples(set: &Set) -> bool {
 /// A shard, as it is read and as it is read past its damage.
 pub fn shard(bytes: &[u8]) -> bool {
     let path = file("shard.tar", bytes);
-    let read = |damage| {
+    let read = |damage, labels| {
         samples(&Set::Shards {
             paths: vec![path.clone()],
             damage,
+            labels,
         })
     };
-    let all = read(Damage::Refuse);
-    let some = read(Damage::Skip);
+    read(Damage::Skip, Labels::Boxes);
+    let all = read(Damage::Refuse, Labels::Texts);
+    let some = read(Damage::Skip, Labels::Texts);
     assert!(some || !all, "a whole shard is not read past its damage");
     all
 }

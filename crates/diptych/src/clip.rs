@@ -105,6 +105,16 @@ impl Clip {
         }
     }
 
+    /// A model whose towers are built of `source`.
+    #[cfg(test)]
+    pub(crate) fn of_source(
+        description: Description,
+        source: impl Source + Send + 'static,
+    ) -> Self {
+        let engine = Engine::new(description.config.clone(), Precision::F32, source);
+        Self::new(description, Towers::Engine(engine), (1.0, None))
+    }
+
     fn new(
         description: Description,
         towers: Towers,

@@ -88,7 +88,7 @@ pub(crate) struct ClassifyArgs {
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Labels, separated by commas
+    /// Labels, separated by commas, Chinese ones among them
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     pub(crate) labels: Vec<String>,
 
@@ -97,8 +97,8 @@ pub(crate) struct ClassifyArgs {
     pub(crate) labels_file: Option<PathBuf>,
 
     /// Sentence for a label, which takes the place of `{}`; several are averaged
+    /// [default: "a photo of a {}.", and "一张{}的照片。" if all labels are Chinese]
     #[arg(long = "template", value_name = "TEXT", value_parser = template)]
-    #[arg(default_value = "a photo of a {}.")]
     pub(crate) templates: Vec<String>,
 
     /// What all labels are, such as "a type of pet": put behind the label in every template

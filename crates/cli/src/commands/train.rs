@@ -78,7 +78,8 @@ fn learn(run: &Run, place: &Path) -> Result<Status> {
     if path.exists() {
         bail!("{} is there; remove it to learn another", quoted(path));
     }
-    let (tokenizer, passed_over) = named(learn_tokenizer(run), place)?;
+    let warn = |warning: &str| message(format_args!("warning: {warning}"));
+    let (tokenizer, passed_over) = named(learn_tokenizer(run, warn), place)?;
     for passed_over in passed_over.reasons() {
         error(&anyhow!("{passed_over}"));
     }

@@ -50,6 +50,29 @@ fn every_picture_gets_a_line_of_json_with_the_best_label_first() {
 }
 
 #[test]
+fn chinese_labels_are_parted_and_asked_for_in_chinese() {
+    let path = picture("RGB.png");
+    let asked = |args: &[&str]| {
+        // By the default model: the tiny one's context is too short for these.
+        let lines = diptych(&[&["classify", &path, "--json"], args].concat()).json();
+        lines[0]["predictions"].clone()
+    };
+    let plain = asked(&["--labels", "猫，狗、鸟"]);
+    assert_eq!(plain.as_array().unwrap().len(), 3);
+    let chinese = ["--labels", "猫,狗,鸟", "--template", "一张{}的照片。"];
+    assert_eq!(plain, asked(&chinese));
+    let english = ["--template", "a photo of a {}."];
+    assert_ne!(
+        plain,
+        asked(&[&["--labels", "猫,狗,鸟"][..], &english].concat())
+    );
+    for labels in ["猫,dog", "ネコ科の猫,犬のこ"] {
+        let all = ["--labels", labels];
+        assert_eq!(asked(&all), asked(&[&all[..], &english].concat()));
+    }
+}
+
+#[test]
 fn people_get_a_line_a_label_under_each_path() {
     let path = picture("RGB.png");
     let text = classify(&[&path, "--labels", "cat,dog"]).ok();

@@ -4,6 +4,8 @@ use diptych_kernels::{
     Linear, Normed, PackedConvolution, Packing, Rows, Then, layer_norm, layer_norm_into,
 };
 
+use rayon::prelude::*;
+
 use super::precision::Formats;
 use crate::Result;
 use crate::model::Source;
@@ -96,17 +98,16 @@ impl<'a> Loader<'a> {
         let shift = self.tensor(&format!("{norm}.bias"))?;
         let mean = self.tensor(&format!("{norm}.running_mean"))?;
         let variance = self.tensor(&format!("{norm}.running_var"))?;
-        let mut bias = Vec::with_capacity(scale.len());
-        for (i, weight) in weight
-            .chunks_exact_mut(inputs * kernel * kernel)
-            .enumerate()
-        {
-            let scale = f64::from(scale[i]) / (f64::from(variance[i]) + epsilon).sqrt();
+        let factor = |i: usize| f64::from(scale[i]) / (f64::from(variance[i]) + epsilon).sqrt();
+        let outputs = weight.par_chunks_exact_mut(inputs * kernel * kernel);
+        outputs.enumerate().for_each(|(i, weight)| {
+            let factor = factor(i);
             weight
                 .iter_mut()
-                .for_each(|w| *w = (f64::from(*w) * scale) as f32);
-            bias.push((f64::from(shift[i]) - f64::from(mean[i]) * scale) as f32);
-        }
+                .for_each(|w| *w = (f64::from(*w) * factor) as f32);
+        });
+        let shifted = |i| (f64::from(shift[i]) - f64::from(mean[i]) * factor(i)) as f32;
+        let bias: Vec<f32> = (0..shift.len()).map(shifted).collect();
         Ok(PackedConvolution::new(
             &weight,
             &bias,

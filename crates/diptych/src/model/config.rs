@@ -288,7 +288,8 @@ impl ClipConfig {
         (self.text_cfg.width as f64 * self.text_cfg.mlp_ratio) as usize
     }
 
-    fn check(&self) -> Result<(), String> {
+    /// Says what is wrong with it.
+    pub(crate) fn check(&self) -> Result<(), String> {
         let v = &self.vision_cfg;
         let t = &self.text_cfg;
         for (name, start) in [
@@ -311,14 +312,16 @@ impl ClipConfig {
         // A bound far above any published model keeps a hostile config from asking for all memory.
         const LIMIT: usize = 1 << 20;
         const LAYER_LIMIT: usize = 1 << 12;
+        // Positions of another number become so many, however few a checkpoint has.
+        const POSITION_LIMIT: usize = 1 << 16;
         for (name, value) in positive {
             if value == 0 || value > LIMIT {
                 return Err(format!("`{name}` is {value}, wanted 1 to {LIMIT}"));
             }
         }
-        if t.context_length < 2 || t.context_length > LIMIT {
+        if !(2..=POSITION_LIMIT).contains(&t.context_length) {
             return Err(format!(
-                "`text_cfg.context_length` is {}, wanted at least 2: a start and an end token",
+                "`text_cfg.context_length` is {}, wanted 2, a start and an end token, to {POSITION_LIMIT}",
                 t.context_length
             ));
         }
@@ -352,6 +355,17 @@ impl ClipConfig {
                 Err(format!("`{name}` is {layers}, wanted 1 to {LAYER_LIMIT}"))
             }
         };
+        let side = |step: &str, parts: usize| {
+            let most = POSITION_LIMIT.isqrt();
+            if parts <= most {
+                Ok(())
+            } else {
+                Err(format!(
+                    "`vision_cfg.image_size` is {}, {parts} times {step}; wanted at most {most} times",
+                    v.image_size
+                ))
+            }
+        };
         depth("text_cfg.layers", t.layers)?;
         divides("text_cfg.width", t.width, "text_cfg.heads", t.heads)?;
         match v.layers {
@@ -363,6 +377,7 @@ impl ClipConfig {
                     return Err("`vision_cfg.patch_size` is 0, wanted at least 1".into());
                 }
                 depth("vision_cfg.layers", layers)?;
+                side("`vision_cfg.patch_size`", v.image_size / patch)?;
                 // A rest of pixels is left out, as a convolution without padding leaves it out.
                 if patch > v.image_size {
                     return Err(format!(
@@ -387,6 +402,7 @@ impl ClipConfig {
                     "the ResNet's total stride",
                     32,
                 )?;
+                side("the ResNet's total stride", v.image_size / 32)?;
                 divides("vision_cfg.width", v.width, "the stem's halves", 2)?;
                 divides(
                     "32 × vision_cfg.width",

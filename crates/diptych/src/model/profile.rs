@@ -184,10 +184,11 @@ mod tests {
     #[test]
     fn the_largest_configuration_has_a_finite_cost() {
         let most = 1 << 20;
-        for layers in ["4096", "[4096,4096,4096,4096]"] {
+        let context = 1 << 16;
+        for (layers, size) in [("4096", 1 << 8), ("[4096,4096,4096,4096]", 1 << 13)] {
             let json = format!(
-                r#"{{"embed_dim":{most},"vision_cfg":{{"image_size":{most},"layers":{layers},"width":{most},"patch_size":1,"mlp_ratio":64}},
-                    "text_cfg":{{"context_length":{most},"vocab_size":{most},"width":{most},"heads":1,"layers":4096,"mlp_ratio":64}}}}"#
+                r#"{{"embed_dim":{most},"vision_cfg":{{"image_size":{size},"layers":{layers},"width":{most},"patch_size":1,"mlp_ratio":64}},
+                    "text_cfg":{{"context_length":{context},"vocab_size":{most},"width":{most},"heads":1,"layers":4096,"mlp_ratio":64}}}}"#
             );
             let config =
                 ClipConfig::from_json("c.json", serde_json::from_str(&json).unwrap()).unwrap();

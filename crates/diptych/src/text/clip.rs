@@ -54,6 +54,14 @@ impl ClipTokenizer {
         })
     }
 
+    /// Whether the entries are the same ones: ids are, but for texts that spell a special token.
+    #[must_use]
+    pub fn has_vocabulary_of(&self, other: &Self) -> bool {
+        let n = (self.start - N_BYTE_IDS) as usize;
+        self.start == other.start
+            && (Arc::ptr_eq(&self.merges, &other.merges) || self.merges.begins_as(&other.merges, n))
+    }
+
     /// Number of entries, start and end token included.
     #[must_use]
     pub fn vocab_size(&self) -> usize {
@@ -144,8 +152,6 @@ impl ClipTokenizer {
 /// Two tokenizers are equal if they give every text the same ids.
 impl PartialEq for ClipTokenizer {
     fn eq(&self, other: &Self) -> bool {
-        let n = (self.start - N_BYTE_IDS) as usize;
-        (self.start, self.kind) == (other.start, other.kind)
-            && (Arc::ptr_eq(&self.merges, &other.merges) || self.merges.begins_as(&other.merges, n))
+        self.kind == other.kind && self.has_vocabulary_of(other)
     }
 }

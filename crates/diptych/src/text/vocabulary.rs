@@ -10,15 +10,19 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::bpe::{Merges, N_BYTE_IDS, id_byte, spelled};
+use super::bpe::{Merges, N_BYTE_IDS, spelled};
 use super::{ClipTokenizer, SpecialTokens, TextError, clean, split};
 
 /// The least count of a pair that becomes a symbol.
 const LEAST: u64 = 2;
 
+/// The most that a word counts, so that sums over all words are exact.
+const MOST: u64 = u32::MAX as u64;
+
 impl ClipTokenizer {
     /// Learns a vocabulary of `size` entries from texts, each with how often it counts: CLIP's
-    /// cleaning and words, and the merges that make these texts short.
+    /// cleaning and words, and the merges that make these texts short. A word counts 2³² − 1 times
+    /// at the most.
     ///
     /// # Errors
     /// [`TextError::Vocabulary`] if `size` is below 514, or the texts have too few pairs that occur
@@ -37,7 +41,8 @@ impl ClipTokenizer {
         for (text, count) in texts {
             for word in split::words(&clean::clean(text), kind) {
                 if !special.contains(&word) {
-                    *counts.entry(word.to_owned()).or_default() += count;
+                    let counted = counts.entry(word.to_owned()).or_default();
+                    *counted = counted.saturating_add(count).min(MOST);
                 }
             }
         }
@@ -62,30 +67,15 @@ struct Learner {
     pairs: FxHashMap<Pair, (u64, FxHashSet<u32>)>,
     /// Pairs by a count that each had once; never below the present one.
     queue: BinaryHeap<(u64, Reverse<Pair>)>,
-    /// The bytes of each symbol; of one that ends a word with a mark behind them.
-    symbols: Vec<Vec<u8>>,
-    known: FxHashSet<Vec<u8>>,
     merges: Vec<Pair>,
 }
 
 impl Learner {
     fn new(counts: &FxHashMap<String, u64>) -> Self {
-        // No text has the byte 0xFF.
-        let end = |id| {
-            if id < N_BYTE_IDS / 2 {
-                &[][..]
-            } else {
-                &[0xFF]
-            }
-        };
-        let symbols = (0..N_BYTE_IDS).map(|id| [&[id_byte(id)], end(id)].concat());
-        let symbols: Vec<Vec<u8>> = symbols.collect();
         let mut learner = Self {
             words: Vec::new(),
             pairs: FxHashMap::default(),
             queue: BinaryHeap::new(),
-            known: symbols.iter().cloned().collect(),
-            symbols,
             merges: Vec::new(),
         };
         for (word, &count) in counts {
@@ -122,17 +112,6 @@ impl Learner {
             if count < LEAST {
                 return false;
             }
-            let joined = [
-                &self.symbols[pair.0 as usize][..],
-                &self.symbols[pair.1 as usize],
-            ]
-            .concat();
-            // The same symbol from other parts would be a second id for it.
-            if !self.known.insert(joined.clone()) {
-                self.pairs.remove(&pair);
-                continue;
-            }
-            self.symbols.push(joined);
             self.merges.push(pair);
             self.join(pair);
             return true;
@@ -194,8 +173,7 @@ mod tests {
         let mut words: Vec<(Vec<u32>, u64)> = words
             .map(|(word, &n)| (spelled(word).collect(), n))
             .collect();
-        let learner = Learner::new(&FxHashMap::default());
-        let (mut symbols, mut merges) = (learner.symbols, Vec::new());
+        let mut merges = Vec::new();
         while merges.len() < wanted {
             let mut pairs = FxHashMap::<Pair, u64>::default();
             for (word, n) in &words {
@@ -203,17 +181,12 @@ mod tests {
                     *pairs.entry((at[0], at[1])).or_default() += n;
                 }
             }
-            let join =
-                |pair: &Pair| [&symbols[pair.0 as usize][..], &symbols[pair.1 as usize]].concat();
-            let new = pairs
-                .iter()
-                .filter(|(pair, n)| **n >= LEAST && !symbols.contains(&join(pair)));
+            let new = pairs.iter().filter(|(_, n)| **n >= LEAST);
             let Some((&pair, _)) = new.max_by_key(|(pair, n)| (**n, Reverse(**pair))) else {
                 break;
             };
-            symbols.push(join(&pair));
             merges.push(pair);
-            let id = symbols.len() as u32 - 1;
+            let id = N_BYTE_IDS + merges.len() as u32 - 1;
             for (word, _) in &mut words {
                 let mut at = 0;
                 while at + 1 < word.len() {

@@ -1,8 +1,10 @@
 //! Opening a checkpoint: read the configuration, check every tensor, then hand them out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::TensorData;
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::describe::describe;
@@ -20,8 +22,14 @@ pub struct Checkpoint {
     description: Description,
     tensors: Tensors,
     layout: Layout,
+    /// Tensors of a small checkpoint, kept from their check until they are asked for.
+    held: BTreeMap<String, TensorData>,
     fingerprint: String,
 }
+
+/// Bytes in f32 that a checkpoint may have for its tensors to be read once. Those of larger ones
+/// are read for the check and again for use, one at a time.
+const HELD_BYTES: usize = 64 << 20;
 
 /// Files of weights, the first of which that a directory has is opened: open_clip's order, then
 /// transformers'.
@@ -137,11 +145,19 @@ impl Checkpoint {
     /// The same model for pictures of another size, its positions resized as open_clip does.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] if its positions make no square.
+    /// [`Error::Architecture`] for a size that it can't have; [`Error::Mismatch`] if its positions
+    /// make no square.
     pub fn at_size(self, size: usize) -> Result<Self> {
         let mut description = self.description;
         description.config.vision_cfg.image_size = size;
         description.preprocess.size = size;
+        let refuse = |reason| Error::Architecture {
+            origin: description.origins.config.clone(),
+            reason,
+        };
+        description.config.check().map_err(refuse)?;
+        // They are found again.
+        description.notes.clear();
         Self::new(description, self.tensors)
     }
 
@@ -154,13 +170,29 @@ impl Checkpoint {
         description.notes.extend(names.note());
         drop(names);
         let mut fingerprint = Fingerprint::new(&description)?;
+        let mut held = BTreeMap::new();
         if problems.is_empty() {
-            for Parameter { name, .. } in &table {
-                match layout.read(&tensors, name) {
-                    Ok(data) => {
-                        let values = data.values();
-                        problems.extend(check_values(name, values));
-                        fingerprint.add(name, values);
+            let bytes = |p: &Parameter| 4 * p.shape.iter().product::<usize>();
+            let is_small = table.iter().map(bytes).sum::<usize>() <= HELD_BYTES;
+            let read = |Parameter { name, .. }: &Parameter| {
+                let data = layout.read(&tensors, name)?;
+                Ok((check_values(name, data.values()), data))
+            };
+            let at_once = if is_small {
+                table.iter().collect()
+            } else {
+                Vec::new()
+            };
+            let at_once: Vec<_> = at_once.into_par_iter().map(read).collect();
+            let mut at_once = at_once.into_iter();
+            for parameter in &table {
+                match at_once.next().unwrap_or_else(|| read(parameter)) {
+                    Ok((problem, data)) => {
+                        problems.extend(problem);
+                        fingerprint.add(&parameter.name, data.values());
+                        if is_small {
+                            held.insert(parameter.name.clone(), data);
+                        }
                     }
                     Err(Error::Tensors { reason, .. }) => problems.push(reason),
                     Err(other) => return Err(other),
@@ -175,6 +207,7 @@ impl Checkpoint {
             description,
             tensors,
             layout,
+            held,
             fingerprint: fingerprint.finish(),
         })
     }
@@ -199,7 +232,10 @@ impl Checkpoint {
 
 impl Source for Checkpoint {
     fn read(&mut self, name: &str) -> Result<TensorData> {
-        self.layout.read(&self.tensors, name)
+        match self.held.remove(name) {
+            Some(data) => Ok(data),
+            None => self.layout.read(&self.tensors, name),
+        }
     }
 }
 
@@ -252,7 +288,10 @@ pub(super) fn describe_file(path: &Path, tensors: &Tensors) -> Result<Descriptio
 
 /// The problem with a tensor's numbers, if there is one.
 fn check_values(name: &str, values: &[f32]) -> Option<String> {
-    if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+    // Part by part, since a search for the first is slow.
+    let is_whole = |part: &&[f32]| part.iter().fold(true, |all, v| all & v.is_finite());
+    let broken = values.chunks(1024).any(|part| !is_whole(&part));
+    if broken && let Some(i) = values.iter().position(|v| !v.is_finite()) {
         return Some(format!("`{name}` is {} at {i}", values[i]));
     }
     // exp(t) must be a number, and the root of a variance.

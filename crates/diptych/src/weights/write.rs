@@ -16,7 +16,7 @@ use super::{
 };
 use crate::image::Order;
 use crate::model::ImagePool;
-use crate::text::{ClipTokenizer, SpecialTokens, VOCAB_SIZE};
+use crate::text::{ClipTokenizer, SpecialTokens};
 use crate::{Error, Result};
 
 /// Writes a checkpoint as the directory `place`, which Python's open_clip opens as
@@ -75,9 +75,8 @@ pub fn fill_checkpoint(
 pub(super) fn fill_description(dir: &Path, description: &Description) -> Result<()> {
     let mut config = description.config.clone();
     let tokenizer = fits_open_clip(dir, description)?;
-    let standard = tokenizer.vocab_size() == VOCAB_SIZE
-        && tokenizer.special_tokens() == SpecialTokens::OpenClip;
-    if !standard || config.text_cfg.hf_tokenizer_name.is_some() {
+    let is_standard = *tokenizer == ClipTokenizer::new(SpecialTokens::OpenClip);
+    if !is_standard || config.text_cfg.hf_tokenizer_name.is_some() {
         fill_tokenizer(dir, description)?;
         // open_clip reads the tokenizer of a `local-dir:` from the directory whatever the name is.
         config
@@ -156,7 +155,7 @@ pub(super) fn write_json(path: &Path, json: &impl serde::Serialize) -> Result<()
 ///
 /// # Errors
 /// [`Error::Io`] naming the file that can't be written; [`Error::Tensors`] for a number that
-/// `dtype` can't hold.
+/// `dtype` can't hold, or two tensors of one name: the scales of an int8 `X` are called `X_scale`.
 pub fn write_tensors(
     path: &Path,
     tensors: &[(String, TensorData)],
@@ -211,6 +210,9 @@ pub(super) fn write_entries<'a>(
     }
     let mut end = 0;
     let mut add = |name: String, shape: &[usize], dtype: Dtype| {
+        if header.contains_key(&name) {
+            return Err(refuse(format!("there are two tensors `{name}`")));
+        }
         let start = end;
         end += shape.iter().product::<usize>() * dtype.bytes();
         let info = json!({
@@ -219,11 +221,12 @@ pub(super) fn write_entries<'a>(
             "data_offsets": [start, end],
         });
         header.insert(name, info);
+        Ok(())
     };
     for Entry { name, shape, dtype } in &entries {
-        add(name.clone(), shape, *dtype);
+        add(name.clone(), shape, *dtype)?;
         if let (Dtype::Int8, [rows, ..]) = (dtype, &shape[..]) {
-            add(scale_name(name), &[*rows], Dtype::F32);
+            add(scale_name(name), &[*rows], Dtype::F32)?;
         }
     }
     let mut header = serde_json::to_vec(&header).map_err(Error::json)?;

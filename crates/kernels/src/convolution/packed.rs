@@ -75,22 +75,26 @@ impl PackedConvolution {
         shape.check();
         let taps = kernel * kernel;
         assert_eq!(weight.len(), outputs * inputs * taps, "weight's length");
-        let row_len = match kernel {
-            1 => inputs, // a linear layer's
-            _ => (kernel * inputs).next_multiple_of(packing.step()),
+        let linear = if kernel == 1 {
+            Linear::new(weight, bias, inputs, packing)
+        } else {
+            let row_len = (kernel * inputs).next_multiple_of(packing.step());
+            let mut rows = vec![0f32; outputs * kernel * row_len];
+            let outputs = rows.par_chunks_exact_mut(kernel * row_len);
+            let weights = weight.par_chunks_exact(inputs * taps);
+            outputs.zip(weights).for_each(|(row, weight)| {
+                for (y, line) in row.chunks_exact_mut(row_len).enumerate() {
+                    let places = line.chunks_exact_mut(inputs).take(kernel);
+                    for (x, place) in places.enumerate() {
+                        let values = weight.chunks_exact(taps).map(|taps| taps[y * kernel + x]);
+                        place.iter_mut().zip(values).for_each(|(to, v)| *to = v);
+                    }
+                }
+            });
+            Linear::new(&rows, bias, kernel * row_len, packing)
         };
-        let mut rows = vec![0f32; outputs * kernel * row_len];
-        for (o, row) in rows.chunks_exact_mut(kernel * row_len).enumerate() {
-            for (place, &value) in weight[o * inputs * taps..][..inputs * taps]
-                .iter()
-                .enumerate()
-            {
-                let (input, y, x) = (place / taps, place % taps / kernel, place % kernel);
-                row[y * row_len + x * inputs + input] = value;
-            }
-        }
         Self {
-            linear: Linear::new(&rows, bias, kernel * row_len, packing),
+            linear,
             kernel,
             stride,
             inputs,

@@ -111,6 +111,9 @@ impl Batches {
                 .map(|(i, _)| (first + i) as u32);
             sets.push(trained.collect::<Vec<_>>());
         }
+        for language in &languages {
+            check_captions(language, samples.iter().map(|(sample, _)| sample))?;
+        }
         let unused = languages.iter();
         let unused = unused.filter_map(|l| l.unused(samples.iter().map(|(sample, _)| sample)));
         warnings.extend(unused);
@@ -237,6 +240,11 @@ impl Batches {
         &self.passed_over
     }
 
+    /// All samples, trained on or not.
+    pub(super) fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.samples.iter().map(|(sample, _)| sample)
+    }
+
     /// Sentences about what the run file asks for and the data does not give.
     pub(super) fn warnings(&self) -> &[String] {
         &self.warnings
@@ -312,6 +320,27 @@ impl Batches {
             skipped: Vec::new(),
             source: format!("{}: {}\t{text}", sample.origin.display(), sample.key),
         })
+    }
+}
+
+/// Checks that a language's captions are of one picture each.
+///
+/// # Errors
+/// [`Error::Set`] naming two shards, tables or folders of one name.
+pub(super) fn check_captions<'s>(
+    language: &Dictionary,
+    samples: impl Iterator<Item = &'s Sample>,
+) -> Result<()> {
+    match language.ambiguous(samples) {
+        None => Ok(()),
+        Some([a, b]) => Err(Error::Set {
+            set: b.display().to_string(),
+            reason: format!(
+                "captions in `{}` name {} as they name this one; call one of the two otherwise",
+                language.language.name,
+                a.display()
+            ),
+        }),
     }
 }
 

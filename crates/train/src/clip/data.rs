@@ -173,6 +173,12 @@ impl Data {
         if self.boxes && (self.shards.is_empty() || self.texts == TextKind::Captions) {
             return Err("`boxes` goes with `shards` and `texts = \"classes\"`".into());
         }
+        if self.boxes && self.hold_out > 0 {
+            let reason = "other boxes of the same pictures would be trained on";
+            return Err(format!(
+                "`boxes` goes with `withhold`, not `hold_out`: {reason}"
+            ));
+        }
         if self.context.is_some() && self.texts == TextKind::Captions {
             return Err("`context` goes with `texts = \"classes\"`, not with captions".into());
         }

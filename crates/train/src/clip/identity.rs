@@ -139,7 +139,8 @@ fn extras(data: &Data) -> Option<String> {
         && data.weight.is_none()
         && !data.skip_damaged
         && data.withhold.is_empty()
-        && data.group.is_none();
+        && data.group.is_none()
+        && !data.boxes;
     (!is_plain).then(|| {
         let mut extras = format!(
             "{} {} ({}, {}) {} {}",
@@ -155,6 +156,9 @@ fn extras(data: &Data) -> Option<String> {
         }
         if let Some(group) = &data.group {
             extras += &format!(" group {group:?}");
+        }
+        if data.boxes {
+            extras += " boxes";
         }
         extras
     })
@@ -313,6 +317,11 @@ mod tests {
             shards = ["a.tar"]
             texts = "captions"
             group = "photos"
+            [[data]]
+            shards = ["b.tar"]
+            texts = "classes"
+            templates = ["{}"]
+            boxes = true
             [[languages]]
             name = "zh"
             names = "n/zh.tsv"
@@ -322,7 +331,7 @@ mod tests {
         "#);
         assert_eq!(
             run.identity(),
-            r#"seed 0, batch 16, F32, Augmentation { min_scale: 0.9, flip: true }, [([Some("a.tar")], Captions, [], 1, 0, {})], tokenizer Some("tokenizer.json"), "zh" Some("zh.tsv") [Some("zh.jsonl")] ["一张{}的照片"] 0.25, [Some("None None (None, None) None false group \"photos\"")]"#
+            r#"seed 0, batch 16, F32, Augmentation { min_scale: 0.9, flip: true }, [([Some("a.tar")], Captions, [], 1, 0, {}), ([Some("b.tar")], Classes, ["{}"], 1, 0, {})], tokenizer Some("tokenizer.json"), "zh" Some("zh.tsv") [Some("zh.jsonl")] ["一张{}的照片"] 0.25, [Some("None None (None, None) None false group \"photos\""), Some("None None (None, None) None false boxes")]"#
         );
     }
 

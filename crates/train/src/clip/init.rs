@@ -45,12 +45,12 @@ pub(super) fn start(
     Ok(model)
 }
 
-/// Whether two descriptions are of one architecture, tokenizer and preprocessing.
+/// Whether two descriptions are of one architecture, vocabulary and preprocessing.
 pub(super) fn is_same_model(a: &Description, b: &Description) -> bool {
     plain(&a.config) == plain(&b.config)
         && a.preprocess == b.preprocess
         && match (a.tokenizer.as_clip(), b.tokenizer.as_clip()) {
-            (Some(a), Some(b)) => a == b,
+            (Some(a), Some(b)) => a.has_vocabulary_of(b),
             _ => a.tokenizer.vocab_size() == b.tokenizer.vocab_size(),
         }
 }
@@ -66,6 +66,7 @@ fn plain(config: &ClipConfig) -> ClipConfig {
 #[cfg(test)]
 mod tests {
     use diptych::model::named_tensors;
+    use diptych::text::{ClipTokenizer, SpecialTokens};
     use diptych::weights::Checkpoint;
     use diptych_testing::folder;
 
@@ -94,6 +95,10 @@ mod tests {
         let model = begun(&description).unwrap();
         // The mean's, and those of a grid of 3 × 3.
         assert_eq!(shape(&model, "visual.attnpool.positional_embedding")[0], 10);
+        // OpenAI's files spell special tokens otherwise, and their vocabulary is open_clip's.
+        let other = ClipTokenizer::with_vocab_size(540, SpecialTokens::OpenAi).unwrap();
+        description.tokenizer = other.into();
+        begun(&description).unwrap();
         description.config.embed_dim += 1;
         let error = begun(&description).err().unwrap();
         assert!(matches!(error, Error::OtherModel { .. }), "{error}");

@@ -1,7 +1,7 @@
 //! Other languages: what names, kinds and captions are called in them.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -67,6 +67,7 @@ impl Language {
 /// A language's files, read.
 pub(super) struct Dictionary {
     pub(super) language: Language,
+    /// Nothing for what is to have no name.
     names: HashMap<String, Vec<String>>,
     captions: HashMap<(String, String), Vec<String>>,
 }
@@ -85,19 +86,25 @@ impl Dictionary {
             let mut firsts = Vec::new();
             for_lines(path, |line| {
                 let (entry, called) = line.split_once('\t').ok_or("wanted a tab")?;
-                let called: Vec<String> = called
-                    .split([',', '、'])
-                    .map(|name| name.trim().to_owned())
-                    .filter(|name| !name.is_empty())
-                    .collect();
+                let called = called.trim();
+                // Commas of a sentence are its own.
+                let parts: Vec<&str> = if said(called).is_whole {
+                    vec![called]
+                } else {
+                    called.split([',', '、']).map(str::trim).collect()
+                };
+                let parts = parts.into_iter().filter(|name| !name.is_empty());
+                let mut called: Vec<String> = parts.map(str::to_owned).collect();
                 if called.is_empty() {
                     return Err("nothing behind the tab".into());
                 }
-                if called != ["-"] {
+                if called == ["-"] {
+                    called.clear();
+                } else {
                     let first = names(entry).next();
                     firsts.extend(first.map(|first| (first.to_owned(), called.clone())));
-                    dictionary.names.insert(entry.to_owned(), called);
                 }
+                dictionary.names.insert(entry.to_owned(), called);
                 Ok(())
             })?;
             for (first, called) in firsts {
@@ -144,9 +151,9 @@ impl Dictionary {
         data: &Data,
         kinds: &[Said],
     ) -> Sayable<'a> {
-        let of_line = |line: &str| match self.called(line) {
-            [] => self.called(names(line).next().unwrap_or(line)),
-            called => called,
+        let of_line = |line: &str| match self.names.get(line) {
+            None => self.called(names(line).next().unwrap_or(line)),
+            Some(called) => called,
         };
         let own: Vec<Said> = match data.texts {
             TextKind::Classes => of_line(line).iter().map(|name| said(name)).collect(),
@@ -178,9 +185,11 @@ impl Dictionary {
         Some(sentences.collect())
     }
 
-    /// A warning about classes of a set that have no name, if there are any.
+    /// A warning about classes of a set that the table does not know, if there are any.
     pub(super) fn unknown(&self, set: &str, classes: &[&str]) -> Option<String> {
-        let mut unknown = classes.iter().filter(|class| self.called(class).is_empty());
+        let mut unknown = classes
+            .iter()
+            .filter(|class| !self.names.contains_key(**class));
         let first = unknown.next()?;
         Some(format!(
             "{set}: {} of {} classes have no name in `{}`, such as `{first}`",
@@ -188,6 +197,20 @@ impl Dictionary {
             classes.len(),
             self.language.name
         ))
+    }
+
+    /// Two places of pictures between which the captions can't tell, if there are any: shards of
+    /// one name.
+    pub(super) fn ambiguous<'s>(
+        &self,
+        samples: impl Iterator<Item = &'s Sample>,
+    ) -> Option<[&'s Path; 2]> {
+        let mut origins = HashMap::<String, &Path>::new();
+        let captioned = samples.filter(|sample| !self.captions(sample).is_empty());
+        captioned.map(|sample| &*sample.origin).find_map(|origin| {
+            let first = *origins.entry(stem(origin)).or_insert(origin);
+            (first != origin).then_some([first, origin])
+        })
     }
 
     /// A warning if no caption is of any of the samples, as of shards by other names.
@@ -215,6 +238,9 @@ fn said(name: &str) -> Said<'_> {
     }
 }
 
+/// Bytes that a file may have, unpacked: a line is held in memory.
+const MAX_BYTES: u64 = 1 << 30;
+
 /// Hands each line of a file on, plain or gzipped, that is not empty.
 fn for_lines(path: &Path, mut f: impl FnMut(&str) -> Result<(), String>) -> Result<()> {
     let refuse = |reason: String| Error::RunFile {
@@ -222,24 +248,36 @@ fn for_lines(path: &Path, mut f: impl FnMut(&str) -> Result<(), String>) -> Resu
         reason,
     };
     let mut file = BufReader::new(fs_err::File::open(path).map_err(Error::Io)?);
-    let reader: Box<dyn BufRead> =
-        match compression(file.fill_buf().map_err(|e| Error::io(path, e))?) {
-            None => Box::new(file),
-            Some("gzip") => Box::new(BufReader::new(MultiGzDecoder::new(file))),
-            Some(other) => {
-                return Err(refuse(format!(
-                    "compressed by {other}, wanted a plain or gzipped file"
-                )));
-            }
-        };
-    for (number, line) in (1..).zip(reader.lines()) {
+    let reader: Box<dyn Read> = match compression(file.fill_buf().map_err(|e| Error::io(path, e))?)
+    {
+        None => Box::new(file),
+        Some("gzip") => Box::new(MultiGzDecoder::new(file)),
+        Some(other) => {
+            return Err(refuse(format!(
+                "compressed by {other}, wanted a plain or gzipped file"
+            )));
+        }
+    };
+    let mut reader = BufReader::new(reader.take(MAX_BYTES));
+    let mut line = String::new();
+    for number in 1.. {
         let refuse = |reason| refuse(format!("line {number}: {reason}"));
-        let line = line.map_err(|error| refuse(error.to_string()))?;
-        if !line.trim().is_empty() {
-            f(&line).map_err(refuse)?;
+        line.clear();
+        let read = reader.read_line(&mut line);
+        if read.map_err(|error| refuse(error.to_string()))? == 0 {
+            break;
+        }
+        // As Excel and others begin a table.
+        let text = line.strip_prefix('\u{feff}').filter(|_| number == 1);
+        let text = text.unwrap_or(&line).trim_end_matches(['\n', '\r']);
+        if !text.trim().is_empty() {
+            f(text).map_err(refuse)?;
         }
     }
-    Ok(())
+    match reader.get_ref().limit() {
+        0 => Err(refuse(format!("more than {MAX_BYTES} bytes"))),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -376,7 +414,7 @@ mod tests {
         let classes = ["cat", "owl", "pet"];
         assert_eq!(
             zh.unknown("birds", &classes).unwrap(),
-            "birds: 2 of 3 classes have no name in `zh`, such as `owl`"
+            "birds: 1 of 3 classes have no name in `zh`, such as `owl`"
         );
         assert_eq!(zh.unknown("birds", &["cat"]), None);
     }
@@ -441,6 +479,7 @@ mod tests {
             assert!(message.contains(words), "{message}");
         }
     }
+
     #[test]
     fn each_language_has_its_share() {
         let dir = tempfile::tempdir().unwrap();
@@ -460,6 +499,44 @@ mod tests {
         }
         // "a dog." of the data's own begins as language a's do; b's are a quarter of all.
         assert!(drawn["b"].abs_diff(1000) < 120, "{drawn:?}");
+    }
+
+    #[test]
+    fn a_table_says_what_has_no_name_and_what_is_a_sentence() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = language(dir.path());
+        let text = "\u{feff}dog\t狗\r\ncrane\t-\ncrane, hoist\t起重机\n\
+                    scene\t图中有猫、狗和马。\ncrane, bird\t-\n";
+        fs_err::write(dir.path().join("names.tsv"), text).unwrap();
+        let zh = Dictionary::open(&table).unwrap();
+        assert_eq!(zh.called("dog"), ["狗"]);
+        assert_eq!(zh.called("hoist"), [""; 0]);
+        assert_eq!(zh.called("crane, hoist"), ["起重机"]);
+        assert_eq!(zh.called("scene"), ["图中有猫、狗和马。"]);
+        // A bird has no name here, whatever the machine is called.
+        for class in ["crane", "crane, bird"] {
+            let said = zh.sayable(&sample(&[class]), class, &data("classes"), &[]);
+            assert!(said.own.is_empty(), "{class}");
+        }
+        assert_eq!(zh.unknown("cranes", &["crane", "crane, bird"]), None);
+    }
+
+    #[test]
+    fn captions_that_name_two_shards_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let zh = Dictionary::open(&language(dir.path())).unwrap();
+        let at = |path: &str| {
+            let mut sample = sample(&["a dog"]);
+            sample.origin = Path::new(path).into();
+            sample
+        };
+        let (a, b, other) = (at("a/memory.tar"), at("b/memory.tar.gz"), at("b/c.tar"));
+        assert_eq!(zh.ambiguous([&a, &other, &a].into_iter()), None);
+        let both = zh.ambiguous([&a, &other, &b].into_iter()).unwrap();
+        assert_eq!(
+            both,
+            [Path::new("a/memory.tar"), Path::new("b/memory.tar.gz")]
+        );
     }
 
     #[test]

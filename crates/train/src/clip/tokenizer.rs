@@ -19,16 +19,17 @@ const AT_A_TIME: u64 = 1 << 14;
 
 /// Learns the tokenizer of `run` from about a million texts, drawn as the run draws them: by the
 /// shares of its sets and languages, in its templates. It has as many entries as the run's
-/// architecture asks for. What the run file calls `tokenizer` is not read. The tally is of what was
-/// passed over in the data.
+/// architecture asks for. What the run file calls `tokenizer` is not read. `warn` gets the warnings
+/// about the data, and the tally is of what was passed over in it.
 ///
 /// # Errors
 /// Those of [`Batches::open`]; [`Error::Named`] if the texts give no such vocabulary.
-pub fn learn_tokenizer(run: &Run) -> Result<(ClipTokenizer, Tally)> {
+pub fn learn_tokenizer(run: &Run, mut warn: impl FnMut(&str)) -> Result<(ClipTokenizer, Tally)> {
     let named = |error| Error::named("architecture", error);
     let description = describe(&run.architecture).map_err(named)?;
     let size = description.config.text_cfg.vocab_size;
     let batches = Batches::open(run, &description)?;
+    batches.warnings().iter().for_each(|warning| warn(warning));
     let counts = (0..DRAWN / AT_A_TIME)
         .into_par_iter()
         .fold(HashMap::<String, u64>::new, |mut counts, part| {

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::batch::Batches;
+use super::batch::{Batches, check_captions};
 use super::held_out::Exam;
 use super::run_file::Run;
 use crate::run::Measurement;
@@ -94,6 +94,9 @@ impl Validator {
             labels: Labels::Texts,
         };
         let captioned = captioned.read()?;
+        for language in batches.languages() {
+            check_captions(language, batches.samples().chain(&captioned.samples))?;
+        }
         let told = batches.languages().iter().map(|language| {
             let told = captioned.samples.iter().map(|sample| {
                 let mut told = sample.clone();

@@ -40,7 +40,11 @@ enum Format {
 
 impl Options {
     fn new(args: ClassifyArgs) -> Result<Self> {
-        let mut labels = args.labels;
+        let labels = args
+            .labels
+            .iter()
+            .flat_map(|given| given.split(['，', '、']));
+        let mut labels: Vec<String> = labels.map(str::to_owned).collect();
         for label in &labels {
             let file = label.strip_prefix('@').unwrap_or(label);
             if file.ends_with(".txt") && Path::new(file).is_file() {
@@ -52,21 +56,21 @@ impl Options {
         if let Some(path) = &args.labels_file {
             labels.extend(inputs::lines(path)?);
         }
-        let labels = labels
-            .iter()
-            .map(|label| label.trim())
-            .filter(|label| !label.is_empty());
+        let labels = labels.iter().map(|label| label.trim());
+        let labels = labels.filter(|label| !label.is_empty());
         let labels: Vec<String> = labels.map(str::to_owned).collect();
         if labels.is_empty() {
             bail!("there is no label in what `--labels` or `--labels-file` gave");
         }
-        let templates = match &args.context {
-            Some(context) => {
-                let with = |template: &String| in_context(template, context);
-                args.templates.iter().map(with).collect()
+        let mut templates = args.templates;
+        if templates.is_empty() {
+            templates.push(template_for(&labels).to_owned());
+        }
+        if let Some(context) = &args.context {
+            for template in &mut templates {
+                *template = in_context(template, context);
             }
-            None => args.templates,
-        };
+        }
         let into = args.sort_into;
         Ok(Self {
             given: Given::new(&args.files, into.as_deref())?,
@@ -85,6 +89,20 @@ impl Options {
             model: args.model,
             decode: args.decode,
         })
+    }
+}
+
+/// The sentence for labels that come with none, in their language.
+fn template_for(labels: &[String]) -> &'static str {
+    let has_any = |label: &str, low, high| label.chars().any(|c| (low..=high).contains(&c));
+    // Han characters; kana beside them are Japanese.
+    let is_chinese = |label: &String| {
+        has_any(label, '\u{4e00}', '\u{9fff}') && !has_any(label, '\u{3040}', '\u{30ff}')
+    };
+    if labels.iter().all(is_chinese) {
+        "一张{}的照片。"
+    } else {
+        "a photo of a {}."
     }
 }
 

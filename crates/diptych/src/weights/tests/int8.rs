@@ -69,6 +69,24 @@ fn others_get_the_same_model_in_f32() {
 }
 
 #[test]
+fn a_tensor_called_as_the_scales_of_another_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t.safetensors");
+    let tensor = |name: &str, shape: &[usize]| {
+        let values = vec![1f32; shape.iter().product()];
+        (name.to_owned(), TensorData::new(values, shape))
+    };
+    let tensors = [tensor("w", &[2, 16]), tensor("w_scale", &[2])];
+    let write = |dtype| write_tensors(&path, &tensors, dtype, Default::default());
+    let error = write(Dtype::Int8).unwrap_err().to_string();
+    assert!(error.contains("two tensors `w_scale`"), "{error}");
+    assert!(!path.exists());
+    write(Dtype::F32).unwrap();
+    // Of one number a row it would be the scales, had `w` been integers.
+    assert_eq!(Tensors::open(&path).unwrap().names().count(), 2);
+}
+
+#[test]
 fn integers_are_weights_only_where_there_is_a_scale_for_each_row() {
     let dir = written("tiny-vit");
     let path = dir.path().join(WEIGHTS_FILE);

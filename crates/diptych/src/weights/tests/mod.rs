@@ -248,6 +248,23 @@ fn writing_replaces_a_file_whole_and_leaves_nothing_else() {
 }
 
 #[test]
+fn a_model_is_made_one_of_other_sizes_that_it_can_have() {
+    let open = || Checkpoint::open(folder("tiny-resnet")).unwrap();
+    let mut larger = open().at_size(96).unwrap();
+    let positions = larger.read("visual.attnpool.positional_embedding").unwrap();
+    assert_eq!(positions.shape()[0], 1 + 3 * 3);
+    assert_eq!(larger.description().preprocess.size, 96);
+    for (size, words) in [
+        (100, "the ResNet's total stride"),
+        (1 << 20, "32768 times the ResNet's total stride"),
+        (0, "wanted 1 to"),
+    ] {
+        let message = message(open().at_size(size));
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[test]
 fn a_standard_vocabulary_needs_no_tokenizer_file() {
     let mut description = describe("RN50").unwrap();
     description.config = {
@@ -268,6 +285,18 @@ fn a_standard_vocabulary_needs_no_tokenizer_file() {
     write_checkpoint(dir.path(), &description, &named_tensors(&model), Dtype::F16).unwrap();
     assert!(!dir.path().join(TOKENIZER_FILE).exists());
     assert_eq!(Clip::open(dir.path()).unwrap().config(), &config);
+
+    // One of the same size is another if its merges are.
+    let mut json = ClipTokenizer::new(SpecialTokens::OpenClip).to_json();
+    json["model"]["merges"].as_array_mut().unwrap().swap(0, 1);
+    let vocabulary = &mut json["model"]["vocab"];
+    (vocabulary["in"], vocabulary["th"]) = (513.into(), 512.into());
+    let other = ClipTokenizer::from_json(&serde_json::to_vec(&json).unwrap()).unwrap();
+    assert_eq!(other.vocab_size(), crate::text::VOCAB_SIZE);
+    description.tokenizer = other.clone().into();
+    write_checkpoint(dir.path(), &description, &named_tensors(&model), Dtype::F16).unwrap();
+    let opened = Description::open(dir.path()).unwrap();
+    assert_eq!(opened.tokenizer.as_clip(), Some(&other));
 }
 
 #[test]

@@ -175,6 +175,12 @@ fn sets_that_cannot_be_followed_say_why() {
         "D;table = \"a.csv\"\nskip_damaged = true",
         &["`skip_damaged`"],
     );
+    check("A;boxes = true", &["`boxes`", "classes"]);
+    let classes = "[[data]]\nshards = [\"a.tar\"]\ntexts = \"classes\"\ntemplates = [\"{}\"]\n";
+    check(
+        &format!("{classes}boxes = true\nhold_out = 5"),
+        &["`withhold`, not `hold_out`"],
+    );
     check("D;shards = [\"b-*.tar\"]", &["`b-*.tar` matches no file"]);
     check(
         "D;shards = [\"b-{0..1.tar\"]",
