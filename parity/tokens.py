@@ -508,23 +508,6 @@ def own_ids(checkpoint: str, texts: list[str]) -> list[list[int]]:
     return [tokenizer.tokenizer.encode(tokenizer.clean_fn(text)) for text in texts]
 
 
-def write_own_golden(texts: list[str], ids: list[list[int]], n: int) -> None:
-    """Keeps `n` of the texts as lines of `[text, ids]`."""
-    short = [pair for pair in zip(texts, ids) if len(pair[0]) <= 40]
-    lines = [
-        json.dumps(pair, separators=(",", ":"), ensure_ascii=False) + "\n"
-        for pair in short[:: max(1, len(short) // n)][:n]
-    ]
-    versions = {"python": platform.python_version()} | {
-        name: importlib.metadata.version(name)
-        for name in ("open_clip_torch", "ftfy", "tokenizers", "transformers")
-    }
-    versions |= {"made_by": "parity/tokens.py --own crates/default-model/model --write-golden"}
-    (GOLDEN / "default.jsonl").write_text("".join(lines), encoding="utf-8")
-    (GOLDEN / "default-versions.json").write_text(json.dumps(versions, indent=2) + "\n")
-    print(f"{GOLDEN}/default.jsonl: {len(lines)} texts, {sum(map(len, lines))} characters")
-
-
 def write_golden(texts: list[tuple[str, str]], n: int, max_bytes: int) -> None:
     """Keeps up to `n` short texts as lines of `[text, ids]`; nine of ten are such as cleaning changes."""
     from open_clip.tokenizer import basic_clean
@@ -570,10 +553,6 @@ def main() -> None:
     )
     args = parser.parse_args()
 
-    if args.own and args.write_golden:
-        texts = own_texts(20_000, args.seed)
-        write_own_golden(texts, own_ids(args.own, texts), 400)
-        return
     if args.write_golden:
         write_golden(make_texts(100_000, args.seed), 2_500, 300_000)
         return

@@ -88,7 +88,7 @@ pub(crate) struct ClassifyArgs {
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
 
-    /// Labels, separated by commas, Chinese ones among them
+    /// Labels, separated by commas, or by `，` and `、`
     #[arg(long, value_name = "A,B,C", value_delimiter = ',')]
     pub(crate) labels: Vec<String>,
 

@@ -3,7 +3,6 @@
 use diptych_kernels::{
     Linear, Normed, PackedConvolution, Packing, Rows, Then, layer_norm, layer_norm_into,
 };
-
 use rayon::prelude::*;
 
 use super::precision::Formats;

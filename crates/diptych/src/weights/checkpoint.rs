@@ -156,8 +156,6 @@ impl Checkpoint {
             reason,
         };
         description.config.check().map_err(refuse)?;
-        // They are found again.
-        description.notes.clear();
         Self::new(description, self.tensors)
     }
 
@@ -167,7 +165,11 @@ impl Checkpoint {
         let refused = tensors.refused().map(|(name, _)| name);
         let names = Names::of(tensors.names().chain(refused));
         let (layout, mut problems) = Layout::of(&table, &names, &tensors);
-        description.notes.extend(names.note());
+        // At another size it has been noted before.
+        let note = names
+            .note()
+            .filter(|note| !description.notes.contains(note));
+        description.notes.extend(note);
         drop(names);
         let mut fingerprint = Fingerprint::new(&description)?;
         let mut held = BTreeMap::new();
@@ -289,9 +291,10 @@ pub(super) fn describe_file(path: &Path, tensors: &Tensors) -> Result<Descriptio
 /// The problem with a tensor's numbers, if there is one.
 fn check_values(name: &str, values: &[f32]) -> Option<String> {
     // Part by part, since a search for the first is slow.
-    let is_whole = |part: &&[f32]| part.iter().fold(true, |all, v| all & v.is_finite());
-    let broken = values.chunks(1024).any(|part| !is_whole(&part));
-    if broken && let Some(i) = values.iter().position(|v| !v.is_finite()) {
+    let is_whole = |part: &[f32]| part.iter().fold(true, |all, v| all & v.is_finite());
+    if !values.chunks(1024).all(is_whole)
+        && let Some(i) = values.iter().position(|v| !v.is_finite())
+    {
         return Some(format!("`{name}` is {} at {i}", values[i]));
     }
     // exp(t) must be a number, and the root of a variance.

@@ -39,9 +39,9 @@ impl Dtype {
         }
     }
 
-    /// `values`, the rows of a tensor, as little-endian bytes in this format; of int8 the integers
-    /// alone.
-    pub(super) fn encode(self, values: &[f32], scales: &[f32]) -> Vec<u8> {
+    /// `values`, so many rows of a tensor, as little-endian bytes in this format; of int8 the
+    /// integers, then the scales in f32.
+    pub(super) fn encode(self, values: &[f32], count: usize) -> Vec<u8> {
         match self {
             Self::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
             Self::F16 => values
@@ -52,25 +52,20 @@ impl Dtype {
                 .iter()
                 .flat_map(|&v| bf16::from_f32(v).to_le_bytes())
                 .collect(),
-            Self::Int8 => rows(values, scales.len())
-                .zip(scales)
-                .flat_map(|(row, &scale)| {
+            Self::Int8 => {
+                let rows = values.chunks_exact((values.len() / count.max(1)).max(1));
+                let (mut bytes, mut scales) = (Vec::with_capacity(values.len()), Vec::new());
+                for row in rows {
+                    let largest = row.iter().fold(0f32, |most, v| most.max(v.abs()));
+                    let scale = largest / 127.0;
                     // A row of zeros has no scale, and none is needed.
                     let inverse = if scale == 0.0 { 0.0 } else { scale.recip() };
-                    row.iter().map(move |v| (v * inverse).round() as i8 as u8)
-                })
-                .collect(),
-        }
-    }
-
-    /// The scale of each of `count` rows; none, but for int8.
-    pub(super) fn scales(self, values: &[f32], count: usize) -> Vec<f32> {
-        let largest = |row: &[f32]| row.iter().fold(0f32, |most, v| most.max(v.abs()));
-        match self {
-            Self::Int8 => rows(values, count)
-                .map(|row| largest(row) / 127.0)
-                .collect(),
-            Self::F32 | Self::F16 | Self::Bf16 => Vec::new(),
+                    bytes.extend(row.iter().map(|v| (v * inverse).round() as i8 as u8));
+                    scales.extend(scale.to_le_bytes());
+                }
+                bytes.extend(scales);
+                bytes
+            }
         }
     }
 
@@ -101,11 +96,6 @@ impl Dtype {
             Self::Int8 => "I8",
         }
     }
-}
-
-/// The rows of a tensor, which has so many.
-fn rows(values: &[f32], count: usize) -> std::slice::ChunksExact<'_, f32> {
-    values.chunks_exact((values.len() / count.max(1)).max(1))
 }
 
 /// The number format of a stored tensor: those that are written, and all others that are read.

@@ -247,9 +247,7 @@ pub(super) fn write_entries<'a>(
                 )));
             }
             let rows = shape.first().copied().unwrap_or(1);
-            let scales = dtype.scales(values, rows);
-            file.write_all(&dtype.encode(values, &scales))?;
-            file.write_all(&Dtype::F32.encode(&scales, &[]))?;
+            file.write_all(&dtype.encode(values, rows))?;
         }
         Ok(())
     })

@@ -134,30 +134,50 @@ fn set(data: &Data) -> String {
 /// The part that few sets have; nothing for most.
 fn extras(data: &Data) -> Option<String> {
     let name = |path: &Option<PathBuf>| option(path.as_ref().and_then(|path| path.file_name()));
-    let is_plain = data.table.is_none()
-        && data.folder.is_none()
-        && data.weight.is_none()
-        && !data.skip_damaged
-        && data.withhold.is_empty()
-        && data.group.is_none()
-        && !data.boxes;
+    // Every field by name, so that none is forgotten. The first are every set's; a context is part
+    // of what is measured.
+    let Data {
+        shards: _,
+        texts: _,
+        templates: _,
+        repeat: _,
+        hold_out: _,
+        kinds: _,
+        context: _,
+        table,
+        image_column,
+        text_column,
+        folder,
+        skip_damaged,
+        boxes,
+        weight,
+        group,
+        withhold,
+    } = data;
+    let is_plain = table.is_none()
+        && folder.is_none()
+        && weight.is_none()
+        && !skip_damaged
+        && withhold.is_empty()
+        && group.is_none()
+        && !boxes;
     (!is_plain).then(|| {
         let mut extras = format!(
             "{} {} ({}, {}) {} {}",
-            name(&data.table),
-            name(&data.folder),
-            option(data.image_column.as_ref()),
-            option(data.text_column.as_ref()),
-            option(data.weight.as_ref()),
-            data.skip_damaged,
+            name(table),
+            name(folder),
+            option(image_column.as_ref()),
+            option(text_column.as_ref()),
+            option(weight.as_ref()),
+            skip_damaged,
         );
-        if !data.withhold.is_empty() {
-            extras += &format!(" [{}]", list(&data.withhold, |class| format!("{class:?}")));
+        if !withhold.is_empty() {
+            extras += &format!(" [{}]", list(withhold, |class| format!("{class:?}")));
         }
-        if let Some(group) = &data.group {
+        if let Some(group) = group {
             extras += &format!(" group {group:?}");
         }
-        if data.boxes {
+        if *boxes {
             extras += " boxes";
         }
         extras

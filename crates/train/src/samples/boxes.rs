@@ -37,8 +37,8 @@ pub(super) struct Region {
 /// A thing: the number of its box from 0, its class, and the part of the picture that shows it.
 pub(super) type Thing = (usize, String, Region);
 
-/// The things of a picture: in its words, those whose box can't be used come as an error. Boxes
-/// that are marked as difficult and small ones are left out.
+/// The things of a picture; in place of one whose box can't be used, why not, in words. Boxes that
+/// are marked as difficult and small ones are left out.
 ///
 /// # Errors
 /// In words, if it is no JSON of boxes.
