@@ -7,6 +7,7 @@
 mod augment;
 mod batch;
 mod data;
+mod extends;
 mod gradients;
 mod held_out;
 mod identity;

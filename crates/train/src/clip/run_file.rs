@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::data::Data;
+use super::extends;
 use super::language::Language;
 use super::loss::Loss;
 use crate::optimise::Optimization;
@@ -230,17 +231,17 @@ impl Run {
         }
     }
 
-    /// Reads a run file; its relative paths become relative to where it lies.
+    /// Reads a run file, with what it does not say itself from the file beside it that its key
+    /// `extends` names. Relative paths become relative to where it lies.
     ///
     /// # Errors
     /// [`Error::Io`] if it can't be read, [`Error::RunFile`] if it can't be followed.
     pub fn open(path: &Path) -> Result<Self> {
-        let text = fs_err::read_to_string(path).map_err(Error::Io)?;
+        let mut run: Self = extends::read(path)?;
         let refuse = |reason: String| Error::RunFile {
             origin: path.display().to_string(),
             reason,
         };
-        let mut run: Self = toml::from_str(&text).map_err(|e| refuse(e.to_string()))?;
         run.check().map_err(refuse)?;
         // Absolute, so that the run's echo in another folder names the same files.
         let base = std::path::absolute(path).map_err(|e| Error::io(path, e))?;
