@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use diptych::image::{
-    Decode, DecodeOptions, Facts, Format, ImageError, PerceptualHash, Preprocess,
+    Animation, Decode, DecodeOptions, Facts, Format, ImageError, PerceptualHash, Preprocess,
 };
 use diptych::text::{Overflow, SiglipTokenizer, TextError, Tokenizer};
 use diptych::weights::{Checkpoint, Description, Tensors};
@@ -70,7 +70,21 @@ pub fn picture(bytes: &[u8]) -> bool {
             Err(_) => {}
         }
     }
+    animation(bytes);
     is_read
+}
+
+/// The first frames of an animated picture, if it is one.
+fn animation(bytes: &[u8]) {
+    let options = DecodeOptions {
+        max_megapixels: 2,
+        ..DecodeOptions::default()
+    };
+    let frames = Animation::open(bytes.to_vec(), &options).ok().flatten();
+    for frame in frames.into_iter().flatten().take(4).flatten() {
+        let picture = frame.picture;
+        assert!(picture.width() * picture.height() <= 2_000_000);
+    }
 }
 
 /// Metadata of a picture.

@@ -50,8 +50,8 @@ pub use local::{Cells, Local, Verified};
 #[cfg(feature = "qdrant")]
 pub use qdrant::Qdrant;
 pub use record::{
-    Change, File, FileId, Filter, Hit, Id, Item, Method, Model, Moment, Part, Payload, Query,
-    Region, Span, Status, Taken, TakenFrom, file_id, is_within,
+    Begun, Change, File, FileId, Filter, Hit, Id, Item, Method, Model, Moment, Part, Payload,
+    Query, Region, Span, Status, Taken, TakenFrom, file_id, is_within,
 };
 /// A value of a [`Payload`].
 pub use serde_json::Value;
@@ -117,6 +117,19 @@ pub trait Store: Send + Sync {
     /// be, and what keeps the store from being written.
     fn apply(&self, changes: &[Change]) -> Result<()>;
 
+    /// How far a content has come that was begun and is not finished, by this process or by one
+    /// before; none of any other.
+    ///
+    /// # Errors
+    /// As [`Store::status`].
+    fn begun(&self, id: Id) -> Result<Option<Begun>>;
+
+    /// Forgets all contents that were begun and are not finished.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    fn sweep(&self) -> Result<()>;
+
     /// Brings up to date what is kept to search faster, and lets go of what is no longer needed for
     /// it.
     ///
@@ -177,7 +190,7 @@ pub fn put_moments<E: From<Error>>(
         store.apply(&[Change::Extend(id, portion)])?;
     };
     store_all().inspect_err(|_| {
-        // If that fails, too, it is swept when the store is next opened.
+        // If that fails, too, it is swept some day.
         let _ = store.apply(&[Change::Abandon(id)]);
     })
 }

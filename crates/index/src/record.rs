@@ -202,10 +202,12 @@ pub fn file_id(path: &Path) -> std::io::Result<FileId> {
 ///
 /// A content whose moments would fill the memory comes in portions: [`Change::Begin`], any number
 /// of [`Change::Extend`] and [`Change::Finish`], in one call or in many. Until it is finished it is
-/// not there, and what it replaces is. What was begun and not finished when an index is opened to
-/// be written is swept. [`put_moments`](crate::put_moments) does it for an iterator. On a server a
-/// [`Change::Finish`] that fails half way is made up for by the next change that begins, finishes
-/// or abandons that content, or when the index is next opened to be written.
+/// not there, and what it replaces is. What a process began and did not finish waits for one that
+/// goes on with it ([`Store::begun`](crate::Store::begun)), begins it anew, abandons it or sweeps
+/// it away ([`Store::sweep`](crate::Store::sweep)). [`put_moments`](crate::put_moments) does it for
+/// an iterator. On a server a [`Change::Finish`] that fails half way is made up for by the next
+/// change that begins, finishes or abandons that content, or when the index is next opened to be
+/// written.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// A content is there, or is replaced. It is found once a file has it.
@@ -225,6 +227,17 @@ pub enum Change {
     /// A file has nothing that can be indexed, for a reason; it is asked for again once it has
     /// changed.
     Refuse(File, String),
+}
+
+/// A content that was begun and is not finished.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Begun {
+    /// All of it but its moments.
+    pub item: Item,
+    /// Number of moments that have come.
+    pub moments: u64,
+    /// The part that the last of them stands for.
+    pub last: Option<Part>,
 }
 
 /// Which contents may be found. By default all.

@@ -40,7 +40,10 @@ mod segments;
 #[cfg(test)]
 mod tests;
 
-pub use decode::{Decode, DecodeOptions, Decoded, Format, is_picture_extension, is_picture_name};
+pub use decode::{
+    Animation, AnimationFrame, Decode, DecodeOptions, Decoded, Format, is_picture_extension,
+    is_picture_name,
+};
 pub use encode::Encoding;
 pub use error::ImageError;
 pub use facts::Facts;

@@ -74,7 +74,8 @@ fn touched(db: &Connection, since: Option<i64>) -> rusqlite::Result<Vec<i64>> {
         return select.query_map([since], number)?.collect();
     }
     // By the index, which is small; the table has all embeddings.
-    let sql = "SELECT vector FROM vectors INDEXED BY vectors_of ORDER BY item, vector";
+    let sql = "SELECT vector FROM vectors INDEXED BY vectors_of
+               WHERE item NOT IN (SELECT item FROM pending) ORDER BY item, vector";
     let mut select = db.prepare(sql)?;
     let all: rusqlite::Result<Vec<i64>> = select.query_map([], number)?.collect();
     let mut all = all?;

@@ -43,7 +43,7 @@ use self::readers::Readers;
 use self::searched::Searched;
 pub use self::verify::Verified;
 use self::write::Writer;
-use crate::{Change, Error, File, Hit, Id, Item, Model, Part, Query, Result, Status, Store};
+use crate::{Begun, Change, Error, File, Hit, Id, Item, Model, Part, Query, Result, Status, Store};
 
 /// Vectors up to which there are no cells, so that every one is compared: a scan of so many takes
 /// less time than people notice (`benchmarks/search`).
@@ -154,6 +154,14 @@ impl Store for Local {
             return Ok(());
         }
         self.write(&mut writer, changes)
+    }
+
+    fn begun(&self, id: Id) -> Result<Option<Begun>> {
+        self.read(|db| read::begun(db, id))
+    }
+
+    fn sweep(&self) -> Result<()> {
+        self.writer()?.sweep(&self.path)
     }
 
     fn settle(&self) -> Result<()> {

@@ -125,8 +125,7 @@ impl Local {
             // Or it would be taken for this database's when that has as many changes.
             remove(&sibling(path, "scan"))?;
         }
-        let mut writer = Writer::new(db, lock, kept, older.is_some() || is_new).map_err(at)?;
-        writer.sweep(path)?;
+        let writer = Writer::new(db, lock, kept, older.is_some() || is_new).map_err(at)?;
         Ok(Self {
             path: path.to_owned(),
             model,

@@ -7,8 +7,11 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use super::columns::floats;
 use super::rows::join;
+use super::schema::pending_id;
 use super::select;
-use crate::{File, Id, Item, Moment, Part, Payload, Region, Span, Taken, TakenFrom, is_within};
+use crate::{
+    Begun, File, Id, Item, Moment, Part, Payload, Region, Span, Taken, TakenFrom, is_within,
+};
 
 /// Calls `each` with files and their contents, the refused ones last.
 pub(super) fn files(
@@ -155,6 +158,33 @@ pub(super) fn item(db: &Connection, id: Id) -> rusqlite::Result<Option<Item>> {
     };
     item.moments = moments(db, number)?;
     Ok(Some(item))
+}
+
+/// A content that was begun.
+pub(super) fn begun(db: &Connection, id: Id) -> rusqlite::Result<Option<Begun>> {
+    // It is known by one byte more than its id.
+    let sql = "SELECT item, substr(id, 1, 16), taken, taken_from, phash, payload FROM items
+               JOIN pending USING (item) WHERE id = ?";
+    let mut select = db.prepare_cached(sql)?;
+    let found = select.query_row([&pending_id(id)[..]], bare).optional()?;
+    let Some((number, item)) = found else {
+        return Ok(None);
+    };
+    let sql = "SELECT count(*) FROM vectors WHERE item = ?";
+    let moments: i64 = db
+        .prepare_cached(sql)?
+        .query_row([number], |row| row.get(0))?;
+    let sql = format!(
+        "SELECT {PART} FROM vectors LEFT JOIN regions USING (vector)
+         WHERE item = ? ORDER BY vector DESC LIMIT 1"
+    );
+    let mut select = db.prepare_cached(&sql)?;
+    let last = select.query_row([number], |row| part(row, 0)).optional()?;
+    Ok(Some(Begun {
+        item,
+        moments: moments as u64,
+        last,
+    }))
 }
 
 pub(super) fn vector(db: &Connection, id: Id, part: &Part) -> rusqlite::Result<Option<Vec<f32>>> {

@@ -67,7 +67,7 @@ impl Writer {
         Ok(&mut self.db)
     }
 
-    /// Removes contents that another process began and did not finish.
+    /// Removes contents that were begun and are not finished.
     pub(super) fn sweep(&mut self, path: &Path) -> Result<()> {
         let at = |e| Error::database(path, e);
         if read::count(&self.db, "pending").map_err(at)? == 0 {

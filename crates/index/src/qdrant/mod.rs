@@ -21,7 +21,9 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard};
 
 use self::wire::Wire;
-use crate::{Change, Error, File, Filter, Id, Item, Model, Part, Query, Result, Status, Store};
+use crate::{
+    Begun, Change, Error, File, Filter, Id, Item, Model, Part, Query, Result, Status, Store,
+};
 
 /// The version of the format that is written. 1: the first.
 const FORMAT: u32 = 1;
@@ -107,6 +109,15 @@ impl Store for Qdrant {
     fn apply(&self, changes: &[Change]) -> Result<()> {
         let mut writer = self.writer()?;
         apply::apply(&self.wire, self.model.dim, &mut writer.last, changes)
+    }
+
+    fn begun(&self, id: Id) -> Result<Option<Begun>> {
+        pending::begun(&self.wire, id)
+    }
+
+    fn sweep(&self) -> Result<()> {
+        let mut writer = self.writer()?;
+        pending::sweep(&self.wire, &mut writer.last)
     }
 
     /// The server does it by itself, in its own time; until then it compares with what is not in

@@ -60,7 +60,7 @@ impl Qdrant {
                 schema::check(&wire, &info, &model)?;
                 let mut writer = may_write.then(Writer::default);
                 if let Some(writer) = &mut writer {
-                    pending::sweep(&wire, &mut writer.last)?;
+                    pending::mend(&wire, &mut writer.last)?;
                 }
                 Ok(Self {
                     wire: wire.known(),

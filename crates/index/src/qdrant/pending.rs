@@ -22,6 +22,9 @@ const MOMENT: &str = "moment";
 const WHOLE: &str = "whole";
 const VECTOR: &str = "vector";
 
+/// Moments that are kept or dropped together where some did not come.
+const STEP: usize = 16;
+
 /// A content that was begun.
 struct Begun {
     /// Without its moments.
@@ -55,19 +58,47 @@ impl Begun {
         beside::put(wire, vec![beside::point_of(BEGUN, &name, fields)])
     }
 
-    /// Whether all its moments wait: one of [`extend`] may have failed.
-    fn check(&self, wire: &Wire) -> Result<()> {
+    /// Number of its moments that wait: one of [`extend`] may have failed.
+    fn there(&self, wire: &Wire) -> Result<usize> {
         let id = self.item.id;
         let mut there = 0;
         let numbers: Vec<usize> = (0..self.moments).collect();
         for numbers in numbers.chunks(PAGE) {
-            let ids: Vec<PointId> = numbers.iter().map(|n| moment_id(id, *n)).collect();
-            let request = GetPointsBuilder::new(&wire.address.beside, ids).with_payload(false);
-            let answer = wire.ask(request, |client, request| async move {
-                client.get_points(request).await
-            })?;
-            there += answer.result.len();
+            there += count(wire, id, numbers)?;
         }
+        Ok(there)
+    }
+
+    /// Keeps the moments that came one after the other, if its writer was killed while it wrote
+    /// some.
+    fn mend(self, wire: &Wire) -> Result<()> {
+        if self.there(wire)? == self.moments {
+            return Ok(());
+        }
+        let id = self.item.id;
+        let numbers: Vec<usize> = (0..self.moments).collect();
+        let mut whole = 0;
+        for numbers in numbers.chunks(STEP) {
+            if count(wire, id, numbers)? < numbers.len() {
+                break;
+            }
+            whole += numbers.len();
+        }
+        for numbers in numbers[whole..].chunks(PAGE) {
+            let ids = numbers.iter().map(|number| moment_id(id, *number));
+            remove(wire, ids.collect())?;
+        }
+        let mended = Self {
+            moments: whole,
+            ..self
+        };
+        mended.write(wire)
+    }
+
+    /// Whether all its moments wait.
+    fn check(&self, wire: &Wire) -> Result<()> {
+        let id = self.item.id;
+        let there = self.there(wire)?;
         if there == self.moments {
             return Ok(());
         }
@@ -195,15 +226,64 @@ pub(super) fn abandon(wire: &Wire, last: &mut i64, id: Id) -> Result<()> {
     }
 }
 
-/// Ends what another process has begun: what is said to be whole is completed, the rest goes.
+/// How far a content has come, if it was begun and is not whole.
+pub(super) fn begun(wire: &Wire, id: Id) -> Result<Option<crate::Begun>> {
+    let Some(begun) = Begun::read(wire, id)?.filter(|begun| !begun.is_whole) else {
+        return Ok(None);
+    };
+    // Those that were counted and did not come leave a gap, so none of all is gone on with.
+    if begun.there(wire)? < begun.moments {
+        return Ok(None);
+    }
+    let last = begun.moments.checked_sub(1);
+    let last = last.map(|last| moments(wire, id, &[last])).transpose()?;
+    Ok(Some(crate::Begun {
+        moments: begun.moments as u64,
+        item: begun.item,
+        last: last
+            .flatten()
+            .and_then(|moments| moments.first().map(|moment| moment.part)),
+    }))
+}
+
+/// Does what a writer that was killed would have done next: completes what is said to be whole, and
+/// counts what came of the rest.
+pub(super) fn mend(wire: &Wire, last: &mut i64) -> Result<()> {
+    all(wire)?.into_iter().try_for_each(|begun| {
+        if begun.is_whole {
+            begun.end(wire, last)
+        } else {
+            begun.mend(wire)
+        }
+    })
+}
+
+/// Ends all that was begun: what is said to be whole is completed, the rest goes.
 pub(super) fn sweep(wire: &Wire, last: &mut i64) -> Result<()> {
+    all(wire)?
+        .into_iter()
+        .try_for_each(|begun| begun.end(wire, last))
+}
+
+/// All contents that were begun.
+fn all(wire: &Wire) -> Result<Vec<Begun>> {
     let mut all = Vec::new();
     let of_kind = beside::of_kind(BEGUN);
     read::scroll(wire, &wire.address.beside, of_kind, &[], |point| {
         all.push(Begun::of(wire, point.payload)?);
         Ok(())
     })?;
-    all.into_iter().try_for_each(|begun| begun.end(wire, last))
+    Ok(all)
+}
+
+/// How many of a content's moments wait, of those with these numbers.
+fn count(wire: &Wire, id: Id, numbers: &[usize]) -> Result<usize> {
+    let ids: Vec<PointId> = numbers.iter().map(|n| moment_id(id, *n)).collect();
+    let request = GetPointsBuilder::new(&wire.address.beside, ids).with_payload(false);
+    let answer = wire.ask(request, |client, request| async move {
+        client.get_points(request).await
+    })?;
+    Ok(answer.result.len())
 }
 
 /// Moments of a content that wait, by their numbers; none if one is missing.

@@ -15,10 +15,10 @@ use diptych_index::{File, Id, Moment};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::read::{Reader, Skipped, skipped};
+use super::read::{Opened, Reader, Skipped, skipped};
 use super::walk::state;
 use crate::Result;
-use crate::source::{About, Content, Reading, View};
+use crate::source::{About, Reading, View};
 
 /// Views in a batch. Twice as many pictures were no faster (ViT-B/32) and took 50 MB more.
 const VIEWS: usize = 16;
@@ -27,8 +27,11 @@ const VIEWS: usize = 16;
 /// at a time, but only a few are open.
 const SHARE: usize = 4;
 
-/// Moments of a content that are handed out before its end.
+/// Moments of a content that are handed out before its end; or fewer, if they stand for so many
+/// seconds: a run that is killed encodes no more of a film again than that and what is in its
+/// batches.
 const PORTION: usize = 256;
+const SECONDS: f64 = 45.0;
 
 /// A file with the result for its content.
 pub(super) struct Encoded<'a> {
@@ -72,7 +75,6 @@ pub(super) struct Encoder<'a> {
 }
 
 /// A content that is not at its end.
-#[derive(Default)]
 struct Begun {
     /// Moments that were not handed out.
     moments: Vec<Moment>,
@@ -83,9 +85,7 @@ struct Begun {
 /// A content that has more views.
 struct Open<'a> {
     file: &'a File,
-    id: Id,
-    reading: Reading,
-    content: Content<'a>,
+    opened: Opened<'a>,
 }
 
 /// Views of a file that come next.
@@ -93,6 +93,8 @@ struct Loaded<'a> {
     file: &'a File,
     views: Vec<View>,
     then: Then,
+    /// The content's id, if another run has stored what comes before these.
+    resumed: Option<Id>,
 }
 
 /// Continuation of a content after some of its views.
@@ -135,8 +137,15 @@ impl<'a> Encoder<'a> {
         let rows = rows?;
         let mut rows = rows.rows();
         let mut come = Vec::with_capacity(now.len());
-        for Loaded { file, views, then } in now {
-            let mut begun = self.begun.remove(&*file.path).unwrap_or_default();
+        for loaded in now {
+            let Loaded {
+                file,
+                views,
+                then,
+                resumed,
+            } = loaded;
+            let begun = self.begun.remove(&*file.path);
+            let mut begun = begun.unwrap_or_else(|| Begun::after(resumed));
             let moments = views.iter().zip(&mut rows).map(|(view, row)| Moment {
                 part: view.part,
                 vector: row.to_vec(),
@@ -149,11 +158,6 @@ impl<'a> Encoder<'a> {
             come.extend(what.map(|what| Encoded { file, what }));
         }
         Ok(Some(come))
-    }
-
-    /// Contents of which portions were handed out, and that are not at their ends.
-    pub(super) fn out(&self) -> impl Iterator<Item = Id> {
-        self.begun.values().filter_map(|begun| begun.out)
     }
 
     /// The next batch.
@@ -171,17 +175,12 @@ impl<'a> Encoder<'a> {
         let (reader, side) = (self.reader, self.reader.preprocess.size);
         let going_on = open.into_par_iter().map(|open| open.take(share, side));
         let begun = new.into_par_iter().map(|file| match reader.open(file) {
-            Ok((id, reading, content)) => Open {
-                file,
-                id,
-                reading,
-                content,
+            Ok(opened) => {
+                let resumed = opened.is_resumed.then_some(opened.id);
+                let (loaded, open) = Open { file, opened }.take(1, side);
+                (Loaded { resumed, ..loaded }, open)
             }
-            .take(1, side),
-            Err(skipped) => {
-                let (views, then) = (Vec::new(), Then::Skipped(skipped));
-                (Loaded { file, views, then }, None)
-            }
+            Err(skipped) => (Loaded::of(file, Vec::new(), Then::Skipped(skipped)), None),
         });
         let (loaded, open): (Vec<Loaded>, Vec<Option<Open>>) = going_on.chain(begun).unzip();
         self.open = open.into_iter().flatten().collect();
@@ -189,24 +188,35 @@ impl<'a> Encoder<'a> {
     }
 }
 
+impl<'a> Loaded<'a> {
+    fn of(file: &'a File, views: Vec<View>, then: Then) -> Self {
+        Self {
+            file,
+            views,
+            then,
+            resumed: None,
+        }
+    }
+}
+
 impl<'a> Open<'a> {
     /// Takes the next views, at most so many, whose pixels have this side; and itself, if it has
     /// more.
     fn take(mut self, most: usize, side: usize) -> (Loaded<'a>, Option<Self>) {
-        let (file, mut views) = (self.file, Vec::new());
+        let (file, id, mut views) = (self.file, self.opened.id, Vec::new());
         let then = loop {
-            if self.content.views.size_hint().1 == Some(0) {
+            if self.opened.content.views.size_hint().1 == Some(0) {
                 break self.end();
             }
             if views.len() == most {
-                let then = Then::More(self.id, self.content.about.clone());
-                return (Loaded { file, views, then }, Some(self));
+                let then = Then::More(id, self.opened.content.about.clone());
+                return (Loaded::of(file, views, then), Some(self));
             }
-            match self.content.views.next() {
+            match self.opened.content.views.next() {
                 // An index takes none such, and nothing that comes with one.
                 Some(Ok(view)) if !view.part.is_possible() => {
                     let reason = format!("a view of {:?}, which is no part of anything", view.part);
-                    break Then::Skipped(Skipped::Bad(Some(self.id), reason.into()));
+                    break Then::Skipped(Skipped::Bad(Some(id), reason.into()));
                 }
                 Some(Ok(view))
                     if (view.pixels.len(), view.pixels.size()) == (1, Size::square(side)) =>
@@ -217,17 +227,17 @@ impl<'a> Open<'a> {
                     let (n, got) = (pixels.len(), pixels.size());
                     let reason =
                         format!("a view has {n} pictures of {got}, wanted one of {side}×{side}");
-                    break Then::Skipped(Skipped::Bad(Some(self.id), reason.into()));
+                    break Then::Skipped(Skipped::Bad(Some(id), reason.into()));
                 }
-                Some(Err(error)) => break Then::Skipped(skipped(self.id, &error)),
+                Some(Err(error)) => break Then::Skipped(skipped(id, &error)),
                 None => break self.end(),
             }
         };
-        (Loaded { file, views, then }, None)
+        (Loaded::of(file, views, then), None)
     }
 
     fn end(self) -> Then {
-        if self.reading == Reading::Streamed {
+        if self.opened.reading == Reading::Streamed {
             // Its source read it after it was hashed.
             let path = &self.file.path;
             let reason = match state(path) {
@@ -239,11 +249,28 @@ impl<'a> Open<'a> {
                 return Then::Skipped(Skipped::Unreadable(reason));
             }
         }
-        Then::End(self.id, self.content.about)
+        Then::End(self.opened.id, self.opened.content.about)
     }
 }
 
 impl Begun {
+    /// One whose first moments another run has handed out, if there is an id.
+    fn after(resumed: Option<Id>) -> Self {
+        Self {
+            moments: Vec::new(),
+            out: resumed,
+        }
+    }
+
+    /// Whether enough has come for a portion.
+    fn is_portion(&self) -> bool {
+        let span = |moment: &Moment| moment.part.span;
+        let first = self.moments.first().and_then(span);
+        let last = self.moments.last().and_then(span);
+        let seconds = first.zip(last).map(|(first, last)| last.end - first.start);
+        self.moments.len() >= PORTION || seconds.is_some_and(|seconds| seconds >= SECONDS)
+    }
+
     /// Returns the result to hand out now, if there is one, and the rest to keep for later, if
     /// there is any.
     fn then(mut self, then: Then) -> (Option<What>, Option<Self>) {
@@ -259,7 +286,7 @@ impl Begun {
             then => then,
         };
         match then {
-            Then::More(..) if self.moments.len() < PORTION => (None, Some(self)),
+            Then::More(..) if !self.is_portion() => (None, Some(self)),
             Then::More(id, about) => {
                 let moments = std::mem::take(&mut self.moments);
                 let what = match self.out.replace(id) {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use diptych::image::{ImageError, Preprocess};
 use diptych_files::{MAX_FILE_BYTES, unspell};
-use diptych_index::{File, Id};
+use diptych_index::{File, Id, Store};
 use rustc_hash::FxHashSet;
 use sha2::{Digest, Sha256};
 
@@ -49,13 +49,24 @@ impl From<io::Error> for Skipped {
 pub(super) struct Reader<'a> {
     pub(super) sources: &'a [&'a dyn Source],
     pub(super) preprocess: &'a Preprocess,
+    /// Where contents may wait that were begun.
+    pub(super) store: &'a dyn Store,
     /// Contents that need not be encoded: the index has them, or another file's turn has come.
     pub(super) known: Mutex<FxHashSet<Id>>,
 }
 
+/// A file that was opened.
+pub(super) struct Opened<'a> {
+    pub(super) id: Id,
+    pub(super) reading: Reading,
+    pub(super) content: Content<'a>,
+    /// Whether its first moments are stored already.
+    pub(super) is_resumed: bool,
+}
+
 impl<'a> Reader<'a> {
     /// Opens a file whose content is not known yet.
-    pub(super) fn open(&self, file: &'a File) -> Result<(Id, Reading, Content<'a>), Skipped> {
+    pub(super) fn open(&self, file: &'a File) -> Result<Opened<'a>, Skipped> {
         let path = unspell(&file.path);
         let mut from = fs_err::File::open(&*path)?;
         let mut bytes = Vec::with_capacity(START_BYTES);
@@ -94,11 +105,43 @@ impl<'a> Reader<'a> {
                 String::from("no kind of content is known").into(),
             ));
         };
-        let opened = source.open(Input { path, bytes }, self.preprocess);
-        match opened {
-            Ok(content) => Ok((id, source.reading(), content)),
-            Err(error) => Err(skipped(id, &error)),
-        }
+        let reading = source.reading();
+        let input = Input { path, bytes };
+        let resumed = if reading == Reading::Streamed {
+            self.resumed(source, id, &input)?
+        } else {
+            None
+        };
+        let is_resumed = resumed.is_some();
+        let content = match resumed {
+            Some(content) => content,
+            None => {
+                let opened = source.open(input, self.preprocess);
+                opened.map_err(|error| skipped(id, &error))?
+            }
+        };
+        Ok(Opened {
+            id,
+            reading,
+            content,
+            is_resumed,
+        })
+    }
+
+    /// The rest of a content of which another run has stored the first moments.
+    fn resumed(
+        &self,
+        source: &'a dyn Source,
+        id: Id,
+        input: &Input<'a>,
+    ) -> Result<Option<Content<'a>>, Skipped> {
+        let begun = self.store.begun(id);
+        let begun = begun.map_err(|error| Skipped::Unreadable(error.to_string()))?;
+        let Some(begun) = begun.filter(|begun| begun.moments > 0) else {
+            return Ok(None);
+        };
+        let resumed = source.resume(input, &begun, self.preprocess);
+        resumed.map_err(|error| skipped(id, &error))
     }
 
     /// Lets contents be encoded that were known.

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use diptych::Clip;
+use diptych_files::spell;
 use diptych_index::{Change, File, Id, Item, Moment, Store, Taken, TakenFrom};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -61,6 +62,13 @@ pub fn index(
     run.report.refused = plan.refused;
     run.report.skipped = found.skipped;
     run.report.emptied = plan.emptied;
+    let knows = |root: &String| {
+        let mut roots = roots.iter();
+        roots.any(|own| diptych_index::is_within(root, &spell(own)))
+    };
+    let has_all = options.shard.is_none()
+        && found.unreadable.is_empty()
+        && plan.reach.roots.iter().all(knows);
     let failed = found.unreadable.into_iter();
     run.report.failed.extend(
         failed
@@ -71,6 +79,7 @@ pub fn index(
     let reader = Reader {
         sources,
         preprocess: clip.preprocess(),
+        store,
         known: Mutex::new(plan.known),
     };
     let mut to_read = plan.to_read;
@@ -80,12 +89,18 @@ pub fn index(
             run.report.interrupted = true;
             return Ok(run.report);
         }
+        // What was abandoned has to be gone before a copy of it is opened.
+        run.note()?;
         // Their content was the index's when the run began, and went with another file meanwhile.
         to_read = run.left_behind();
         reader.forget(run.waiting.drain().map(|(id, _)| id));
     }
     // Last, so that a file that was moved keeps its content.
     run.remove(plan.gone)?;
+    if has_all && !run.has_unread {
+        // What was begun before and is not finished is of no file that there is.
+        run.store.sweep()?;
+    }
     run.store.settle()?;
     Ok(run.report)
 }
@@ -105,6 +120,8 @@ struct Run<'a> {
     since_settled: usize,
     /// Contents that were encoded, or could not be, in this run.
     fates: FxHashMap<Id, Result<(), Refusal>>,
+    /// Whether a file could not be read now, of which a part may have been stored before.
+    has_unread: bool,
     /// Files whose content another file has, which is not encoded yet.
     waiting: FxHashMap<Id, Vec<File>>,
 }
@@ -129,6 +146,7 @@ impl<'a> Run<'a> {
             noted_at: Instant::now(),
             since_settled: 0,
             fates: FxHashMap::default(),
+            has_unread: false,
             waiting: FxHashMap::default(),
         }
     }
@@ -137,8 +155,6 @@ impl<'a> Run<'a> {
     fn pass(&mut self, clip: &Clip, reader: &Reader, to_read: &[File]) -> Result<ControlFlow<()>> {
         let mut encoder = Encoder::new(clip, reader, to_read);
         let passed = self.pass_all(&mut encoder);
-        // What was begun is not gone on with: the next run encodes such a content anew.
-        self.changes.extend(encoder.out().map(Change::Abandon));
         if passed.is_err() {
             self.note()?;
         }
@@ -193,7 +209,10 @@ impl<'a> Run<'a> {
                 self.changes.extend(out.map(Change::Abandon));
                 match skipped {
                     Skipped::Known(id) => self.known(file, id)?,
-                    Skipped::Unreadable(reason) => self.fail(file, reason.into()),
+                    Skipped::Unreadable(reason) => {
+                        self.has_unread = true;
+                        self.fail(file, reason.into());
+                    }
                     Skipped::Bad(id, why) => self.bad(file, id, why),
                 }
             }

@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Options;
 use super::place::canonical;
 use super::reach::Links;
-use crate::source::Source;
+use crate::source::{Source, is_film_name};
 use crate::{Error, Result};
 
 /// A file in a folder that says what is not to be indexed, as `.gitignore` does for git.
@@ -43,20 +43,6 @@ const FILMS: &str = "films";
 /// Name of links that lead nowhere and are not called as a source's files are: what they led to may
 /// have been a folder.
 const LOST_LINKS: &str = "links that lead nowhere";
-
-/// Extensions of films.
-const FILM_EXTENSIONS: [&str; 19] = [
-    "3g2", "3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts",
-    "mxf", "ogv", "vob", "webm", "wmv", "y4m",
-];
-
-fn is_film_name(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| {
-        let is_same = |film: &&str| extension.eq_ignore_ascii_case(film);
-        FILM_EXTENSIONS.iter().any(is_same)
-    })
-}
 
 /// Looks in folders, given by canonical paths, for files that a source knows by their names, and
 /// takes files that are named themselves whatever they are called.

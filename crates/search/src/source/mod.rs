@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use diptych::image::{Pixels, Preprocess};
-use diptych_index::{Part, Payload, Taken};
+use diptych_index::{Begun, Part, Payload, Taken};
 
 pub(crate) use self::pictures::{HEIGHT, WIDTH, told};
 pub use self::pictures::{Pictures, embedding, refused_above};
@@ -48,6 +48,22 @@ pub trait Source: Send + Sync {
         input: Input<'a>,
         preprocess: &'a Preprocess,
     ) -> Result<Content<'a>, SourceError>;
+
+    /// Opens a file of which another run has stored some moments and not all, to go on after
+    /// those: of what is told of it only the views count. None, which is the default, if it has to
+    /// begin anew. Asked of [`Reading::Streamed`] alone.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
+    fn resume<'a>(
+        &'a self,
+        input: &Input<'a>,
+        begun: &Begun,
+        preprocess: &'a Preprocess,
+    ) -> Result<Option<Content<'a>>, SourceError> {
+        let _ = (input, begun, preprocess);
+        Ok(None)
+    }
 }
 
 /// Bytes by which [`Source::has_start`] tells its files.
@@ -123,6 +139,21 @@ pub enum SourceError {
         /// The feature.
         feature: &'static str,
     },
+}
+
+/// Extensions of films.
+const FILM_EXTENSIONS: [&str; 19] = [
+    "3g2", "3gp", "asf", "avi", "flv", "m2ts", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts",
+    "mxf", "ogv", "vob", "webm", "wmv", "y4m",
+];
+
+/// Whether a name ends as those of films do, in capitals or not.
+pub fn is_film_name(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| {
+        let is_same = |film: &&str| extension.eq_ignore_ascii_case(film);
+        FILM_EXTENSIONS.iter().any(is_same)
+    })
 }
 
 /// The source whose own a file is: told by its first bytes, or if none knows them by its name, or

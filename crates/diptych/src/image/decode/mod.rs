@@ -3,6 +3,7 @@
 //! Invariant: the size is checked from the header before memory for pixels is taken; a decoder that
 //! panics, ours or another's, is an error of its picture.
 
+mod animation;
 mod bmp;
 mod forgiving;
 mod format;
@@ -21,6 +22,7 @@ pub(super) use jpeg::reduction;
 #[cfg(test)]
 pub(super) use skim::eighth;
 
+pub use animation::{Animation, AnimationFrame};
 pub(super) use format::WANTED;
 pub use format::{Format, is_picture_extension, is_picture_name};
 

@@ -12,7 +12,7 @@ use crate::image::picture::{Mode, Picture};
 const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 
 /// Most that chunks other than pixels may take; a large EXIF block has tens of kilobytes.
-const MAX_CHUNK_BYTES: usize = 64 << 20;
+pub(super) const MAX_CHUNK_BYTES: usize = 64 << 20;
 
 /// Decodes a file; one that breaks rules that Pillow does not ask for, by the chunks that are asked
 /// for.

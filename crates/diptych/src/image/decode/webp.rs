@@ -15,16 +15,16 @@ use crate::image::error::ImageError;
 use crate::image::picture::{Mode, Picture};
 
 /// Bytes of a chunk's name and length, and those of a file before its first chunk.
-const CHUNK_HEADER: usize = 8;
-const FILE_HEADER: usize = 12;
+pub(super) const CHUNK_HEADER: usize = 8;
+pub(super) const FILE_HEADER: usize = 12;
 
 /// Bytes of an animation's frame before its chunks: place, size, duration, flags.
-const FRAME_HEADER: usize = 16;
+pub(super) const FRAME_HEADER: usize = 16;
 
 /// The flag of `VP8X` that says there is alpha.
 const ALPHA: u8 = 0x10;
 
-fn damaged(reason: impl ToString) -> ImageError {
+pub(super) fn damaged(reason: impl ToString) -> ImageError {
     ImageError::damaged(Format::WebP, reason)
 }
 
@@ -62,7 +62,7 @@ fn mode_of(decoder: &WebPDecoder<Cursor<&[u8]>>) -> Mode {
 }
 
 /// The values of a still picture.
-fn pixels(decoder: &mut WebPDecoder<Cursor<&[u8]>>) -> Result<Vec<u8>, DecodingError> {
+pub(super) fn pixels(decoder: &mut WebPDecoder<Cursor<&[u8]>>) -> Result<Vec<u8>, DecodingError> {
     let length = decoder.output_buffer_size();
     let mut data = vec![0; length.ok_or(DecodingError::ImageTooLarge)?];
     decoder.read_image(&mut data)?;
@@ -77,7 +77,7 @@ struct Canvas {
 }
 
 /// Three bytes, the lowest first.
-fn number(bytes: &[u8]) -> usize {
+pub(super) fn number(bytes: &[u8]) -> usize {
     bytes
         .iter()
         .take(3)
@@ -140,7 +140,7 @@ impl Canvas {
 }
 
 /// A file of a picture's chunks; `size` is spelt in a frame as it is in `VP8X`.
-fn still(frame: &[u8], size: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn still(frame: &[u8], size: &[u8]) -> Option<Vec<u8>> {
     let is_picture = |chunk: &Chunk| matches!(&chunk.name, b"VP8 " | b"VP8L");
     let picture = chunks(frame).find(is_picture)?;
     let alpha = chunks(frame)
@@ -163,13 +163,13 @@ fn still(frame: &[u8], size: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// A part of the file.
-struct Chunk<'a> {
-    name: [u8; 4],
-    data: &'a [u8],
+pub(super) struct Chunk<'a> {
+    pub(super) name: [u8; 4],
+    pub(super) data: &'a [u8],
 }
 
 /// The chunks of a file or a frame, up to the first that is cut.
-fn chunks(mut rest: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
+pub(super) fn chunks(mut rest: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     std::iter::from_fn(move || {
         let name = *rest.first_chunk()?;
         let length = u32::from_le_bytes(*rest.get(4..)?.first_chunk()?) as usize;

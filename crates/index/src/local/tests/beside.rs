@@ -389,6 +389,8 @@ fn a_content_that_is_not_whole_is_no_damage() {
         [""; 0]
     );
     let store = Local::change(&path).unwrap();
+    assert!(store.begun(id).unwrap().is_some());
+    store.sweep().unwrap();
     assert!(store.apply(&[Change::Finish(id)]).is_err());
     assert_eq!(store.verify().unwrap().problems, [""; 0]);
     let rows = |table: &str| super::super::read::count(&rusqlite::Connection::open(&path)?, table);

@@ -45,7 +45,7 @@ macro_rules! suite {
             of_equally_near_ones_the_older_come_first);
         $crate::suite::suite!($place, portions: parts_come_back, parts_that_cant_be_are_refused, a_content_in_portions_is_there_once_it_is_whole,
             what_is_replaced_in_portions_is_found_until_the_new_is_whole, what_is_begun_anew_or_abandoned_is_forgotten,
-            what_a_killed_writer_left_is_swept, a_content_is_made_of_an_iterator, threads_read_beside_one_that_writes);
+            what_a_killed_writer_left_is_gone_on_with, what_a_killed_writer_left_is_swept, a_content_is_made_of_an_iterator, threads_read_beside_one_that_writes);
     };
     ($place:expr, $module:ident: $($name:ident),*) => {
         $(

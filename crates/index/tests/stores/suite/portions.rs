@@ -219,6 +219,36 @@ pub(crate) fn what_is_begun_anew_or_abandoned_is_forgotten(place: &dyn Place) {
     assert_eq!((status.contents, status.vectors), (1, 2));
 }
 
+pub(crate) fn what_a_killed_writer_left_is_gone_on_with(place: &dyn Place) {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let store = place.fresh();
+    assert_eq!(store.begun(id(1)).unwrap(), None);
+    let mut long = film(1, (0..300).map(|_| unit(&mut rng)).collect());
+    long.payload.insert("frames".into(), 300.into());
+    let tile = region(0.5, 0.0, 1.0, 1.0);
+    long.moments[149].part.region = Some(tile);
+    let changes = portions(&long, 50);
+    store.apply(&changes[..1]).unwrap();
+    let begun = store.begun(id(1)).unwrap().unwrap();
+    assert_eq!((begun.moments, begun.last), (0, None));
+    store.apply(&changes[1..4]).unwrap();
+    drop(store);
+    let store = place.change().unwrap();
+    let begun = store.begun(id(1)).unwrap().unwrap();
+    let bare = Item {
+        moments: Vec::new(),
+        ..long.clone()
+    };
+    assert_eq!((&begun.item, begun.moments), (&bare, 150));
+    assert_eq!(begun.last, Some(long.moments[149].part));
+    store.apply(&changes[4..]).unwrap();
+    store
+        .apply(&[Change::Finish(id(1)), link("/1", 1)])
+        .unwrap();
+    assert_eq!(store.item(id(1)).unwrap().as_ref(), Some(&long));
+    assert_eq!(store.begun(id(1)).unwrap(), None);
+}
+
 pub(crate) fn what_a_killed_writer_left_is_swept(place: &dyn Place) {
     let store = place.fresh();
     let before = film(1, vec![axis(0)]);
@@ -234,7 +264,9 @@ pub(crate) fn what_a_killed_writer_left_is_swept(place: &dyn Place) {
     // One who reads sees nothing of it, and takes nothing away.
     assert_eq!(contents(&*place.open().unwrap()).len(), 1);
     let store = place.change().unwrap();
+    store.sweep().unwrap();
     for number in [1, 2] {
+        assert_eq!(store.begun(id(number)).unwrap(), None);
         assert!(store.apply(&[Change::Finish(id(number))]).is_err());
     }
     assert_eq!(store.item(id(1)).unwrap(), Some(before));

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use diptych::image::{Decode, Pixels, Preprocess};
-use diptych_index::Part;
+use diptych_index::{Begun, Part};
 
 use super::*;
 use crate::index::Decoding;
@@ -77,6 +77,34 @@ impl Source for Animations {
             },
             views: Box::new(views),
         })
+    }
+
+    fn resume<'a>(
+        &'a self,
+        input: &Input<'a>,
+        begun: &Begun,
+        preprocess: &'a Preprocess,
+    ) -> Result<Option<Content<'a>>, SourceError> {
+        assert_eq!(self.reading, Reading::Streamed);
+        self.rest(&input.path, begun, preprocess).map(Some)
+    }
+}
+
+/// Goes on after the moments that are stored.
+impl Animations {
+    fn rest<'a>(
+        &'a self,
+        path: &Path,
+        begun: &Begun,
+        preprocess: &'a Preprocess,
+    ) -> Result<Content<'a>, SourceError> {
+        let input = Input {
+            path: path.to_owned().into(),
+            bytes: Vec::new(),
+        };
+        let mut content = self.open(input, preprocess)?;
+        content.views = Box::new(content.views.skip(begun.moments as usize));
+        Ok(content)
     }
 }
 
@@ -224,7 +252,7 @@ fn a_content_of_many_moments_is_stopped_within_and_no_more_are_made_than_two_bat
 }
 
 #[test]
-fn what_was_begun_is_abandoned_where_a_run_stops_and_encoded_anew_by_the_next() {
+fn what_was_begun_waits_where_a_run_stops_and_a_source_that_cannot_resume_begins_anew() {
     let album = Album::new();
     let shades: Vec<u8> = (0..900).map(|i| (i % 250) as u8).collect();
     album.animate("long.anim", &shades);
@@ -248,6 +276,40 @@ fn what_was_begun_is_abandoned_where_a_run_stops_and_encoded_anew_by_the_next() 
     let report = album.run_both(&store, &animations);
     assert_eq!(counts(&report), [1, 0, 0, 0]);
     assert_eq!(store.status().unwrap().vectors, 900);
+}
+
+#[test]
+fn a_run_goes_on_within_a_content_where_another_stopped() {
+    let album = Album::new();
+    let shades: Vec<u8> = (0..900).map(|i| (i % 250) as u8).collect();
+    album.animate("long.anim", &shades);
+    album.animate("a copy.anim", &shades);
+    let store = album.store("index");
+    let animations = Animations::new(Reading::Streamed);
+    let sources: [&dyn Source; 1] = [&animations];
+    let (options, roots) = (Options::default(), [album.pictures()]);
+    let mut stop = |_| {
+        if animations.made.load(Ordering::Relaxed) > 500 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let report = index(&album.clip, &store, &sources, &roots, &options, &mut stop).unwrap();
+    assert!(report.interrupted);
+    let content = [b"ANIM", &shades[..]].concat();
+    let id = crate::index::read::id(&content);
+    let begun = store.begun(id).unwrap().unwrap();
+    assert!((400..600).contains(&begun.moments), "{}", begun.moments);
+    let report = album.run_both(&store, &animations);
+    assert_eq!(counts(&report), [1, 1, 0, 0]);
+    assert_eq!(store.begun(id).unwrap(), None);
+    let moments = store.item(id).unwrap().unwrap().moments;
+    let starts: Vec<usize> = moments
+        .iter()
+        .map(|moment| moment.part.span.unwrap().start as usize)
+        .collect();
+    assert_eq!(starts, (0..900).collect::<Vec<_>>());
 }
 
 #[test]
