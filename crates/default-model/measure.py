@@ -1,6 +1,6 @@
 """Top-1 of a model in English and Chinese on what its runs held out, and on sets that a leg left out.
 
-    python measure.py DATA [--model MODEL] [--binary target/release/diptych] [SET…]
+    python measure.py DATA [--model MODEL] [--binary target/release/diptych] [--only SET…]
 
 A fiftieth of each set is held out, as `hold_out = 50` of the run files has it. `voc` are pictures of VOC2007's second shard
 with one kind of thing, among the shard's twenty, and `nips2017` that set's among its 404 classes: the first runs did not
@@ -12,6 +12,7 @@ import argparse
 import json
 import pathlib
 import subprocess
+import sys
 import tarfile
 import tempfile
 
@@ -66,7 +67,9 @@ def top_1(args, folder, labels, templates):
     command = [args.binary, "classify", "--model", args.model, "--labels-file", listed, "--top", "1", "--json", "-q"]
     for template in templates:
         command += ["--template", template]
-    done = subprocess.run([*command, folder / "pictures"], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, folder / "pictures"], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        sys.exit(f"{args.model} can't be measured with these labels, as said above")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     right = sum(labels[int(pathlib.Path(row["path"]).parent.name)] == row["predictions"][0]["label"] for row in rows)
     return 100 * right / len(rows), len(rows)
@@ -75,8 +78,8 @@ def top_1(args, folder, labels, templates):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=pathlib.Path)
-    parser.add_argument("sets", nargs="*", metavar="SET", choices=[*SETS, []])
     parser.add_argument("--model", default="default")
+    parser.add_argument("--only", nargs="+", metavar="SET", choices=SETS, default=SETS)
     parser.add_argument("--binary", default="target/release/diptych")
     args = parser.parse_args()
     chinese = {}
@@ -84,7 +87,7 @@ def main():
         english, names = line.split("\t")
         chinese[english] = names
         chinese.setdefault(english.split(",")[0], names)
-    for name in args.sets or SETS:
+    for name in args.only:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             classes = {}

@@ -44,9 +44,6 @@ pub enum Error {
     /// A frame of an animated picture.
     #[error(transparent)]
     Picture(#[from] ImageError),
-    /// The film can't be read now.
-    #[error(transparent)]
-    Unreadable(#[from] std::io::Error),
 }
 
 /// What this crate returns.

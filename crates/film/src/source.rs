@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use diptych::image::Preprocess;
+use diptych::image::{Format, Preprocess};
 use diptych_index::{Begun, Part, Value};
 use diptych_search::source::{
     About, Content, Input, Pictures, Reading, Source, SourceError, View, is_film_name,
 };
 
-use crate::frames::{Animated, Facts, Film, Frame, Sampling, of_animation};
+use crate::frames::{Facts, Film, Frames, Sampling, of_animation};
 use crate::spans::{Still, Stills};
 use crate::{Error, Result};
 
@@ -92,16 +92,9 @@ impl Films {
         if let Some(duration) = facts.duration {
             tell("duration", duration.into());
         }
-        let end = facts.duration;
-        let step = self.sampling.step();
         let views = Views {
-            stills: Stills::new(film),
-            end: Box::new(move |last, _: &Film| {
-                // A header may lie.
-                end.filter(|end| *end > last).unwrap_or(last + step)
-            }),
+            stills: Stills::new(film, self.sampling.step()),
             preprocess,
-            step,
             is_resumed: begin > 0.0,
             is_at_end: false,
         };
@@ -146,10 +139,8 @@ impl Source for Animations {
             return Ok(still);
         };
         let views = Views {
-            stills: Stills::new(frames),
-            end: Box::new(|_, frames: &Animated| frames.end()),
+            stills: Stills::new(frames, self.sampling.step()),
             preprocess,
-            step: self.sampling.step(),
             is_resumed: false,
             is_at_end: false,
         };
@@ -160,22 +151,16 @@ impl Source for Animations {
     }
 }
 
-/// The end of the frames, by the time of the last one and their source.
-type End<I> = Box<dyn Fn(f64, &I) -> f64 + Send>;
-
 /// A view of each part that looks the same.
 struct Views<'a, I> {
     stills: Stills<I>,
-    end: End<I>,
     preprocess: &'a Preprocess,
-    /// Seconds for which a frame stands where nothing else tells.
-    step: f64,
     /// Whether there were views before these.
     is_resumed: bool,
     is_at_end: bool,
 }
 
-impl<I: Iterator<Item = Result<Frame>>> Views<'_, I> {
+impl<I: Frames> Views<'_, I> {
     fn view(&self, still: &Still) -> View {
         View {
             part: Part {
@@ -186,15 +171,15 @@ impl<I: Iterator<Item = Result<Frame>>> Views<'_, I> {
         }
     }
 
-    /// The last view, by where it ends; none, if there was no frame.
-    fn finish(&mut self, end: f64) -> Option<View> {
+    /// The last view, before the damage if there is some; none, if there was no frame.
+    fn finish(&mut self, is_cut: bool) -> Option<View> {
         self.is_at_end = true;
-        let still = self.stills.finish(end)?;
+        let still = self.stills.finish(is_cut)?;
         Some(self.view(&still))
     }
 }
 
-impl<I: Iterator<Item = Result<Frame>>> Iterator for Views<'_, I> {
+impl<I: Frames> Iterator for Views<'_, I> {
     type Item = Result<View, SourceError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -203,14 +188,10 @@ impl<I: Iterator<Item = Result<Frame>>> Iterator for Views<'_, I> {
         }
         match self.stills.next() {
             Some(Ok(still)) => Some(Ok(self.view(&still))),
-            None => {
-                let end = (self.end)(self.stills.last_time(), self.stills.frames());
-                self.finish(end).map(Ok)
-            }
+            None => self.finish(false).map(Ok),
             // What is damaged at its end still has what was before.
             Some(Err(error @ (Error::Picture(_) | Error::Refused { .. }))) => {
-                let end = self.stills.last_time() + self.step;
-                match self.finish(end) {
+                match self.finish(true) {
                     Some(view) => Some(Ok(view)),
                     // What was stored before is all that there is of it.
                     None if self.is_resumed => None,
@@ -228,7 +209,6 @@ impl<I: Iterator<Item = Result<Frame>>> Iterator for Views<'_, I> {
 impl From<Error> for SourceError {
     fn from(error: Error) -> Self {
         match error {
-            Error::Unreadable(error) => Self::Unreadable(error),
             Error::Picture(error) => error.into(),
             // No film's fault, so it is tried again.
             error @ (Error::NotInstalled { .. }
@@ -248,8 +228,9 @@ fn is_film(start: &[u8]) -> bool {
             .is_some_and(|rest| rest.starts_with(bytes))
     };
     // MP4 and MOV, but for still pictures in the same boxes.
+    let is_picture = || diptych::guarded(|| Format::of(start).is_some()).unwrap_or(false);
     let is_mp4 =
-        (at(4, b"ftyp") && !is_heif(start)) || at(4, b"moov") || at(4, b"mdat") || at(4, b"wide");
+        (at(4, b"ftyp") && !is_picture()) || at(4, b"moov") || at(4, b"mdat") || at(4, b"wide");
     let is_transport = [188, 192].iter().any(|&packet| {
         let first = packet - 188;
         (0..5).all(|n| at(first + n * packet, b"G"))
@@ -262,16 +243,6 @@ fn is_film(start: &[u8]) -> bool {
         || at(0, b"OggS")
         || at(0, b"\x00\x00\x01\xba") // MPEG's program stream
         || at(0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11") // ASF
-}
-
-/// Whether the first brands of an MP4's first box are those of pictures.
-fn is_heif(start: &[u8]) -> bool {
-    const STILLS: [&[u8]; 9] = [
-        b"heic", b"heix", b"heim", b"heis", b"mif1", b"mif2", b"avif", b"crx ", b"miaf",
-    ];
-    start
-        .get(8..12)
-        .is_some_and(|brand| STILLS.contains(&brand))
 }
 
 /// Whether a file begins as animated pictures do; a GIF may have one frame nevertheless.

@@ -8,7 +8,7 @@ use diptych::image::{Interpolation, Picture};
 use diptych_index::Span;
 
 use crate::Result;
-use crate::frames::Frame;
+use crate::frames::Frames;
 
 /// A part of a film that looks the same all the time.
 #[derive(Clone, Debug)]
@@ -56,41 +56,38 @@ impl Look {
 /// The spans of a film's frames.
 pub struct Stills<I> {
     frames: I,
+    /// Seconds for which a frame is shown where nothing else tells.
+    step: f64,
     /// The span that is not at its end, and how it looks.
     open: Option<(Still, Look)>,
     /// When the last frame was shown.
     last: f64,
 }
 
-impl<I: Iterator<Item = Result<Frame>>> Stills<I> {
-    /// The spans of frames in the order of their times.
-    pub fn new(frames: I) -> Self {
+impl<I: Frames> Stills<I> {
+    /// The spans of frames. Where nobody says when the last one ends, it is shown for `step`
+    /// seconds.
+    pub fn new(frames: I, step: f64) -> Self {
         Self {
             frames,
+            step,
             open: None,
             last: 0.0,
         }
     }
 
-    /// The frames' source, such as to ask for the film's end.
-    pub fn frames(&self) -> &I {
-        &self.frames
-    }
-
-    /// When the last frame was shown.
-    pub fn last_time(&self) -> f64 {
-        self.last
-    }
-
-    /// The last span, which ends where the film does, but not before its last frame.
-    pub fn finish(&mut self, end: f64) -> Option<Still> {
+    /// The last span once all frames have come, or if `is_cut` the last before the damage.
+    pub fn finish(&mut self, is_cut: bool) -> Option<Still> {
         let (mut still, _) = self.open.take()?;
-        still.span.end = end.max(self.last);
+        let end = self.frames.end().filter(|_| !is_cut);
+        // A header may lie.
+        let end = end.filter(|end| *end > self.last);
+        still.span.end = end.unwrap_or(self.last + self.step);
         Some(still)
     }
 }
 
-impl<I: Iterator<Item = Result<Frame>>> Iterator for Stills<I> {
+impl<I: Frames> Iterator for Stills<I> {
     type Item = Result<Still>;
 
     /// The next span that has an end; the last has none, and is [`Stills::finish`]'s.
@@ -130,6 +127,24 @@ impl<I: Iterator<Item = Result<Frame>>> Iterator for Stills<I> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frames::Frame;
+
+    /// Frames of a film with an end.
+    struct Shown<I>(I, f64);
+
+    impl<I: Iterator<Item = Result<Frame>>> Iterator for Shown<I> {
+        type Item = Result<Frame>;
+
+        fn next(&mut self) -> Option<Self::Item> {
+            self.0.next()
+        }
+    }
+
+    impl<I: Iterator<Item = Result<Frame>>> Frames for Shown<I> {
+        fn end(&self) -> Option<f64> {
+            Some(self.1)
+        }
+    }
 
     fn frame(time: f64, shade: u8) -> Result<Frame> {
         let picture = Picture::from_rgb(32, 32, vec![shade; 32 * 32 * 3]).unwrap();
@@ -141,9 +156,9 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(at, shade)| frame(at as f64, *shade));
-        let mut stills = Stills::new(frames);
+        let mut stills = Stills::new(Shown(frames, end), 1.0);
         let mut all: Vec<Still> = stills.by_ref().map(|still| still.unwrap()).collect();
-        all.extend(stills.finish(end));
+        all.extend(stills.finish(false));
         all.iter()
             .map(|still| (still.span.start, still.span.end))
             .collect()
@@ -155,10 +170,10 @@ mod tests {
             spans(&[10, 11, 10, 200, 200], 5.5),
             [(0.0, 3.0), (3.0, 5.5)]
         );
-        assert_eq!(spans(&[10], 0.0), [(0.0, 0.0)]);
+        assert_eq!(spans(&[10], 0.0), [(0.0, 1.0)]);
         assert_eq!(spans(&[], 1.0), []);
         // An end that the header has too early.
-        assert_eq!(spans(&[10, 90], 0.5), [(0.0, 1.0), (1.0, 1.0)]);
+        assert_eq!(spans(&[10, 90], 0.5), [(0.0, 1.0), (1.0, 2.0)]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use diptych::image::Picture;
 
+use super::Frames;
 use super::graph::graph;
 use super::probe::Facts;
 use super::program::{FFMPEG, MAX_PIXELS, Running, command, guards, lines, named};
@@ -51,6 +52,8 @@ pub struct Film {
     begin: f64,
     /// Seconds to where ffmpeg was told to begin, from which it counts.
     seek: f64,
+    /// As [`Facts::duration`].
+    duration: Option<f64>,
     /// What ffmpeg complained of last.
     complaint: Option<String>,
     frames: usize,
@@ -123,6 +126,7 @@ impl Film {
                 + Duration::try_from_secs_f64(sampling.step().min(MOST)).unwrap_or_default(),
             begin,
             seek,
+            duration: facts.duration,
             complaint: None,
             frames: 0,
             is_at_end: false,
@@ -135,8 +139,8 @@ impl Film {
         self.complaint.as_deref()
     }
 
-    /// The end of the frames, or why there is none.
-    fn end(&mut self) -> Option<Result<Frame>> {
+    /// Nothing after the last frame, or why none has come.
+    fn stop(&mut self) -> Option<Result<Frame>> {
         self.is_at_end = true;
         let status = match self.running.child.wait() {
             Ok(status) => status,
@@ -151,6 +155,12 @@ impl Film {
         }
         let said = self.complaint.as_deref().unwrap_or_default();
         Some(Err(Error::of_end(FFMPEG, said, status)))
+    }
+}
+
+impl Frames for Film {
+    fn end(&self) -> Option<f64> {
+        self.duration
     }
 }
 
@@ -181,7 +191,7 @@ impl Iterator for Film {
                     let _ = self.running.child.kill();
                     return Some(Err(Error::Stalled(self.patience)));
                 }
-                Err(RecvTimeoutError::Disconnected) => return self.end(),
+                Err(RecvTimeoutError::Disconnected) => return self.stop(),
             }
         }
     }

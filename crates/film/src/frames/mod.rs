@@ -22,6 +22,12 @@ use diptych::image::{Animation, AnimationFrame, DecodeOptions};
 
 use crate::Result;
 
+/// Some frames of a film, in the order of their times.
+pub trait Frames: Iterator<Item = Result<Frame>> {
+    /// Seconds from the film's beginning to its end, if that is known when all frames have come.
+    fn end(&self) -> Option<f64>;
+}
+
 /// The frames of an animated picture (GIF, APNG, WebP) that a sampling takes, and at what time the
 /// last of all ends. None, if the bytes are no such picture.
 ///
@@ -51,10 +57,9 @@ pub struct Animated {
     last: Option<f64>,
 }
 
-impl Animated {
-    /// Seconds from the beginning to the end of the last frame that was decoded.
-    pub fn end(&self) -> f64 {
-        self.time.as_secs_f64()
+impl Frames for Animated {
+    fn end(&self) -> Option<f64> {
+        Some(self.time.as_secs_f64())
     }
 }
 

@@ -86,25 +86,13 @@ impl Source for Animations {
         preprocess: &'a Preprocess,
     ) -> Result<Option<Content<'a>>, SourceError> {
         assert_eq!(self.reading, Reading::Streamed);
-        self.rest(&input.path, begun, preprocess).map(Some)
-    }
-}
-
-/// Goes on after the moments that are stored.
-impl Animations {
-    fn rest<'a>(
-        &'a self,
-        path: &Path,
-        begun: &Begun,
-        preprocess: &'a Preprocess,
-    ) -> Result<Content<'a>, SourceError> {
         let input = Input {
-            path: path.to_owned().into(),
+            path: input.path.clone(),
             bytes: Vec::new(),
         };
         let mut content = self.open(input, preprocess)?;
         content.views = Box::new(content.views.skip(begun.moments as usize));
-        Ok(content)
+        Ok(Some(content))
     }
 }
 
@@ -123,6 +111,21 @@ impl Album {
         let report = report.unwrap();
         assert_eq!(store.verify().unwrap().problems, [""; 0]);
         report
+    }
+
+    /// A run that is stopped once so many frames were made.
+    fn run_until(&self, store: &Local, animations: &Animations, made: usize) {
+        let sources: [&dyn Source; 1] = [animations];
+        let mut stop = |_| {
+            if animations.made.load(Ordering::Relaxed) > made {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        let (options, roots) = (Options::default(), [self.pictures()]);
+        let report = index(&self.clip, store, &sources, &roots, &options, &mut stop).unwrap();
+        assert!(report.interrupted);
     }
 
     fn animate(&self, name: &str, shades: &[u8]) {
@@ -258,18 +261,7 @@ fn what_was_begun_waits_where_a_run_stops_and_a_source_that_cannot_resume_begins
     album.animate("long.anim", &shades);
     let store = album.store("index");
     let animations = Animations::new(Reading::Whole);
-    let sources: [&dyn Source; 1] = [&animations];
-    let (options, roots) = (Options::default(), [album.pictures()]);
-    // After its first portion, before its end.
-    let mut stop = |_| {
-        if animations.made.load(Ordering::Relaxed) > 500 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let report = index(&album.clip, &store, &sources, &roots, &options, &mut stop).unwrap();
-    assert!(report.interrupted);
+    album.run_until(&store, &animations, 500);
     let status = store.status().unwrap();
     assert_eq!((status.contents, status.vectors), (0, 0));
     assert_eq!(store.verify().unwrap().problems, [""; 0]);
@@ -286,17 +278,7 @@ fn a_run_goes_on_within_a_content_where_another_stopped() {
     album.animate("a copy.anim", &shades);
     let store = album.store("index");
     let animations = Animations::new(Reading::Streamed);
-    let sources: [&dyn Source; 1] = [&animations];
-    let (options, roots) = (Options::default(), [album.pictures()]);
-    let mut stop = |_| {
-        if animations.made.load(Ordering::Relaxed) > 500 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let report = index(&album.clip, &store, &sources, &roots, &options, &mut stop).unwrap();
-    assert!(report.interrupted);
+    album.run_until(&store, &animations, 500);
     let content = [b"ANIM", &shades[..]].concat();
     let id = crate::index::read::id(&content);
     let begun = store.begun(id).unwrap().unwrap();
